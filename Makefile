@@ -1,0 +1,56 @@
+# make run      build, create a database from Examples/pets and serve it on 127.0.0.1:50051
+# make test     everything: unit tests, then real gRPC clients against the release binary
+# make build    the release binary, .build/seandb
+# make lint     formatting and style, without changing anything
+# make format   bring all Swift files into the format that `lint` asks for
+# make clean    remove what was built, not your data
+#
+# Missing Debian packages are installed first (as root, or by sudo). Swift 6.3 has to be there.
+
+BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
+  libzstd-dev zlib1g-dev libnghttp2-dev protobuf-compiler libprotobuf-dev
+TEST_PACKAGES = python3 python3-venv rocksdb-tools
+SWIFT_FILES = Package.swift Sources Tests
+CLIENTS = Tests/Clients
+VENV = .build/venv
+
+.PHONY: run test build build-packages test-packages lint format clean
+
+run: build
+	@echo "==> creating a database from Examples/pets/schema.proto"
+	.build/seandb create Examples/pets/schema.proto --out out
+	@echo "==> serving it; Ctrl-C ends it"
+	exec out/server
+
+build: build-packages
+	@echo "==> building seandb (release)"
+	swift build -c release --static-swift-stdlib --product seandb
+	strip -o .build/seandb .build/release/seandb
+
+build-packages:
+	@scripts/install-packages $(BUILD_PACKAGES)
+
+test: build test-packages $(VENV)/requirements.txt
+	@echo "==> unit tests (debug)"
+	swift test --parallel --disable-xctest
+	@echo "==> client tests against .build/seandb"
+	SEANDB=.build/seandb $(VENV)/bin/python -B -m pytest -c $(CLIENTS)/pytest.ini $(CLIENTS)
+
+test-packages:
+	@scripts/install-packages $(TEST_PACKAGES)
+
+$(VENV)/requirements.txt: $(CLIENTS)/requirements.txt | test-packages
+	@echo "==> setting up the Python environment of the client tests"
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement $<
+	cp $< $@
+
+lint:
+	swift format lint --strict --recursive $(SWIFT_FILES)
+
+format:
+	swift format format --in-place --recursive $(SWIFT_FILES)
+
+clean:
+	swift package clean
+	rm -rf .build/seandb $(VENV) out

@@ -1,0 +1,104 @@
+// swift-tools-version: 6.2
+// Targets stand in the order of the import arrows: a target may import only those above it.
+import PackageDescription
+
+// Warnings are errors where nobody reads them.
+let isCI = Context.environment["CI"] != nil
+
+let swiftSettings: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // Byte buffers, keys and record checks are called across modules in every request: without this the
+    // optimiser stops at the module's edge (docs/decisions/0008-cross-module-optimization.md).
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+  ] + (isCI ? [.treatAllWarnings(as: .error)] : [])
+
+// The C++ storage library and its codecs go into the executable itself, so that `out/server` starts
+// on a machine that has only glibc and libstdc++ (docs/decisions/0003-static-linking.md).
+let staticLibraries: [LinkerSetting] = [
+  .unsafeFlags(
+    [
+      "-l:librocksdb.a", "-l:libsnappy.a", "-l:liblz4.a", "-l:libbz2.a", "-l:libzstd.a",
+      "-l:libz.a", "-l:libnghttp2.a", "-lstdc++", "-ldl", "-lpthread", "-lm",
+    ].flatMap { ["-Xlinker", $0] })
+]
+
+let package = Package(
+  name: "seandb",
+  products: [.executable(name: "seandb", targets: ["seandb"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CRocksDB"),
+    .systemLibrary(name: "CNghttp2"),
+    .target(name: "Bytes", swiftSettings: swiftSettings),
+    .target(name: "Engine", dependencies: ["Bytes", "CRocksDB"], swiftSettings: swiftSettings),
+    .target(
+      name: "Wire",
+      dependencies: [
+        "Bytes", "CNghttp2",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      exclude: ["Services/Protos"],
+      // A connection is confined to its loop; checking each access to it again cost 4 % of a call.
+      swiftSettings: swiftSettings + [
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+      ]),
+    .target(
+      name: "Schema",
+      dependencies: [
+        "Bytes",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ], swiftSettings: swiftSettings),
+    .target(
+      name: "Server",
+      dependencies: [
+        "Bytes", "Engine", "Wire", "Schema",
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "seandb",
+      dependencies: [
+        "Bytes", "Engine", "Wire", "Schema", "Server",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+    .target(
+      name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
+      swiftSettings: swiftSettings),
+    .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "EngineTests", dependencies: ["Bytes", "Engine"], swiftSettings: swiftSettings,
+      linkerSettings: staticLibraries),
+    .testTarget(
+      name: "WireTests",
+      dependencies: [
+        "Bytes", "Wire", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio"),
+      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+    .testTarget(
+      name: "SchemaTests",
+      dependencies: [
+        "Bytes", "Schema", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+    .testTarget(
+      name: "ServerTests",
+      dependencies: [
+        "Bytes", "Engine", "Wire", "Schema", "Server", "TestSupport",
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+    .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
+  ]
+)

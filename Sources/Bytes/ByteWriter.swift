@@ -1,0 +1,138 @@
+import Glibc
+
+/// A growable run of raw bytes that its owner reuses.
+///
+/// It exists for hot paths: no `Array` uniqueness checks, no reference counting, and memory that stays
+/// allocated between uses (`removeAll()`). Bytes handed out by ``bytes`` are valid until the next
+/// mutation.
+///
+/// Thread-safety: none; one owner at a time. It may move between threads.
+///
+/// Unsafe island: owns one `malloc` block. Invariants:
+/// 1. `0 <= count <= capacity`, and `base` points to `capacity` bytes (or is nil when `capacity` is 0).
+/// 2. The first `count` bytes are initialised.
+package struct ByteWriter: ~Copyable {
+  private var base: UnsafeMutableRawPointer?
+  /// Number of bytes written.
+  package private(set) var count: Int
+  package private(set) var capacity: Int
+
+  /// Creates an empty writer. Allocates nothing until bytes are appended.
+  package init() {
+    base = nil
+    count = 0
+    capacity = 0
+  }
+
+  package init(capacity: Int) {
+    self.init()
+    if capacity > 0 { grow(toAtLeast: capacity) }
+  }
+
+  deinit { free(base) }
+
+  /// The bytes written so far; valid until the next mutation of this writer.
+  package var bytes: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: base, count: count)
+  }
+
+  package var isEmpty: Bool { count == 0 }
+
+  /// Forgets the bytes and keeps the memory.
+  package mutating func removeAll() { count = 0 }
+
+  /// Forgets the bytes; gives memory back when more than `keepingAtMost` bytes are held.
+  package mutating func removeAll(keepingAtMost limit: Int) {
+    count = 0
+    if capacity > limit {
+      free(base)
+      base = nil
+      capacity = 0
+    }
+  }
+
+  /// Drops bytes from the end.
+  /// - Precondition: `newCount <= count`.
+  package mutating func truncate(to newCount: Int) {
+    precondition(newCount >= 0 && newCount <= count)
+    count = newCount
+  }
+
+  /// Makes room for `additional` more bytes. Amortised O(1) a byte.
+  package mutating func reserve(_ additional: Int) {
+    precondition(additional >= 0)
+    let needed = count + additional
+    if needed > capacity { grow(toAtLeast: needed) }
+  }
+
+  private mutating func grow(toAtLeast needed: Int) {
+    let target = max(needed, max(64, capacity &* 2))
+    // SAFETY: `realloc` keeps the first `count` bytes; a nil result would leave no memory to go on
+    // with, which is fatal as for any Swift allocation.
+    guard let moved = realloc(base, target) else { fatalError("out of memory: \(target) bytes") }
+    base = moved
+    capacity = target
+  }
+
+  package mutating func append(_ byte: UInt8) {
+    if count == capacity { grow(toAtLeast: count + 1) }
+    // SAFETY: invariant 1; `count < capacity` now.
+    base.unsafelyUnwrapped.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+    count &+= 1
+  }
+
+  package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    let added = bytes.count
+    guard added > 0, let source = bytes.baseAddress else { return }
+    reserve(added)
+    // SAFETY: `reserve` made room; `source` is another allocation (exclusive access to self).
+    memcpy(base.unsafelyUnwrapped + count, source, added)
+    count &+= added
+  }
+
+  package mutating func append(_ bytes: [UInt8]) {
+    bytes.withUnsafeBytes { append($0) }
+  }
+
+  package mutating func append(_ string: String) {
+    var string = string
+    string.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Appends an integer in little-endian order.
+  package mutating func appendLittleEndian<T: FixedWidthInteger>(_ value: T) {
+    withUnsafeBytes(of: value.littleEndian) { append($0) }
+  }
+
+  /// Appends an integer in big-endian (memcmp) order.
+  package mutating func appendBigEndian<T: FixedWidthInteger>(_ value: T) {
+    withUnsafeBytes(of: value.bigEndian) { append($0) }
+  }
+
+  /// Overwrites bytes written before.
+  /// - Precondition: `offset + bytes.count <= count`.
+  package mutating func overwrite(at offset: Int, with bytes: UnsafeRawBufferPointer) {
+    precondition(offset >= 0 && offset + bytes.count <= count)
+    if let source = bytes.baseAddress { memcpy(base.unsafelyUnwrapped + offset, source, bytes.count) }
+  }
+
+  /// Appends a base-128 varint (protobuf's, LEB128): 1 to 10 bytes.
+  package mutating func appendVarint(_ value: UInt64) {
+    reserve(10)
+    let start = base.unsafelyUnwrapped
+    var rest = value
+    while rest >= 0x80 {
+      start.storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: count, as: UInt8.self)
+      count &+= 1
+      rest >>= 7
+    }
+    start.storeBytes(of: UInt8(truncatingIfNeeded: rest), toByteOffset: count, as: UInt8.self)
+    count &+= 1
+  }
+
+  /// The bytes as an array. O(n).
+  package func array() -> [UInt8] { Array(bytes) }
+}
+
+// SAFETY: it owns its memory alone, so moving it to another thread moves the memory with it.
+extension ByteWriter: @unchecked Sendable {}

@@ -1,0 +1,39 @@
+/// Appends protobuf wire format (protobuf.dev/programming-guides/encoding) to a ``ByteWriter``.
+///
+/// For the few messages the server itself speaks (answers, health, reflection, error details); stored
+/// records are never re-encoded.
+extension ByteWriter {
+  /// Appends `tag, length, bytes`: a string, bytes, or embedded message field.
+  package mutating func appendField(_ number: Int, _ bytes: UnsafeRawBufferPointer) {
+    appendTag(number, wireType: 2)
+    appendVarint(UInt64(bytes.count))
+    append(bytes)
+  }
+
+  package mutating func appendField(_ number: Int, _ string: String) {
+    var string = string
+    string.withUTF8 { appendField(number, UnsafeRawBufferPointer($0)) }
+  }
+
+  package mutating func appendField(_ number: Int, _ bytes: [UInt8]) {
+    bytes.withUnsafeBytes { appendField(number, $0) }
+  }
+
+  /// Appends an embedded message that `build` writes.
+  package mutating func appendMessage(_ number: Int, _ build: (inout ByteWriter) -> Void) {
+    var inner = ByteWriter()
+    build(&inner)
+    appendField(number, inner.bytes)
+  }
+
+  package mutating func appendField(_ number: Int, varint value: UInt64) {
+    appendTag(number, wireType: 0)
+    appendVarint(value)
+  }
+
+  /// - Precondition: `number` is a legal field number (1 to 2^29 - 1).
+  package mutating func appendTag(_ number: Int, wireType: UInt64) {
+    precondition(number > 0 && number < 1 << 29)
+    appendVarint(UInt64(number) << 3 | wireType)
+  }
+}

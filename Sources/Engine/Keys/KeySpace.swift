@@ -1,0 +1,103 @@
+package import Bytes
+
+/// What a stored key holds; the first byte of every key, so that the kinds lie apart.
+package enum KeyKind: UInt8, CaseIterable, Sendable {
+  /// The server's own data: schemas, model ids, format version.
+  case catalogue = 0
+  /// A record of a model, under its primary key.
+  case record = 1
+  /// An index entry of a model.
+  case index = 2
+}
+
+/// The 5 bytes that every key of one kind and model begins with.
+///
+///     byte   0       1 … 4                5 …
+///           +-------+--------------------+------------------+
+///           | kind  | model, big-endian  | key bytes        |
+///           +-------+--------------------+------------------+
+///
+/// Model ids are given once by the catalogue and never reused. The ranges made here never leave the
+/// model: an open end is the end of the prefix.
+package struct KeyPrefix: Hashable, Sendable {
+  package static let byteCount = 5
+
+  package let kind: KeyKind
+  package let model: UInt32
+
+  package init(_ kind: KeyKind, model: UInt32) {
+    self.kind = kind
+    self.model = model
+  }
+
+  /// Reads the prefix of a stored key; nil when the key is shorter or its kind is unknown.
+  package init?(of key: UnsafeRawBufferPointer) {
+    guard key.count >= Self.byteCount, let kind = KeyKind(rawValue: key[0]) else { return nil }
+    self.kind = kind
+    model = UInt32(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+  }
+
+  package var bytes: [UInt8] {
+    [
+      kind.rawValue, UInt8(truncatingIfNeeded: model >> 24), UInt8(truncatingIfNeeded: model >> 16),
+      UInt8(truncatingIfNeeded: model >> 8), UInt8(truncatingIfNeeded: model),
+    ]
+  }
+
+  /// The stored key of `key`.
+  package func key(_ key: some Sequence<UInt8>) -> [UInt8] { bytes + key }
+
+  /// Appends the 5 bytes, without allocating.
+  package func append(to writer: inout ByteWriter) {
+    // SAFETY: five bytes in a tuple lie side by side, without padding.
+    withUnsafeBytes(
+      of: (
+        kind.rawValue, UInt8(truncatingIfNeeded: model >> 24),
+        UInt8(truncatingIfNeeded: model >> 16), UInt8(truncatingIfNeeded: model >> 8),
+        UInt8(truncatingIfNeeded: model)
+      )
+    ) { writer.append($0) }
+  }
+
+  /// Calls `body` with the stored key of `key`, built on the stack while it is short (about 1 KiB).
+  ///
+  /// The bytes are valid until `body` returns. Not generic over a result, and `body` does not throw: a
+  /// generic closure across modules costs more than the look-up it is for.
+  package func withKey(
+    _ key: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void
+  ) {
+    withUnsafeTemporaryAllocation(byteCount: Self.byteCount + key.count, alignment: 1) { buffer in
+      // SAFETY: the buffer holds 5 bytes and the key; all of it is written before it is read.
+      buffer[0] = kind.rawValue
+      buffer.storeBytes(of: model.bigEndian, toByteOffset: 1, as: UInt32.self)
+      UnsafeMutableRawBufferPointer(rebasing: buffer[Self.byteCount...]).copyMemory(from: key)
+      body(UnsafeRawBufferPointer(buffer))
+    }
+  }
+}
+
+// MARK: - Ranges of one model
+
+extension KeyPrefix {
+  /// Every key of the model.
+  package var all: KeyRange { .prefix(bytes) }
+
+  /// `key` alone.
+  package func exactly(_ key: some Sequence<UInt8>) -> KeyRange {
+    let lower = self.key(key)
+    return KeyRange(lower: lower, upper: lower + [0])
+  }
+
+  /// `key` and what follows it in the model.
+  package func atLeast(_ key: some Sequence<UInt8>) -> KeyRange {
+    KeyRange(lower: self.key(key), upper: all.upper)
+  }
+
+  /// What comes before `key` in the model, and `key` itself.
+  package func atMost(_ key: some Sequence<UInt8>) -> KeyRange {
+    KeyRange(lower: bytes, upper: self.key(key) + [0])
+  }
+
+  /// The keys of the model that begin with `key`; all of them when it is empty.
+  package func beginning(with key: some Sequence<UInt8>) -> KeyRange { .prefix(self.key(key)) }
+}

@@ -1,0 +1,162 @@
+import Synchronization
+
+/// The contract in its shortest form: a sorted array. The model the other engines are compared with.
+///
+/// It keeps nothing: there is no log, no file, and ``StorageEngine/checkpoint(to:)`` is refused. Writes are
+/// O(n). Nothing ever blocks, so ``ReadTier/memory`` reads always answer.
+///
+/// Thread-safety: the state is a value behind a mutex; reads take a copy of it (copy-on-write) and run
+/// outside the lock.
+package final class MemoryEngine: StorageEngine {
+  private let state = Mutex(State())
+
+  package init() {}
+
+  package func get(
+    _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
+    _ visit: (UnsafeRawBufferPointer) -> Void
+  ) throws(EngineError) -> ReadOutcome {
+    let records = try records(snapshot)
+    let key = Array(key)
+    let index = records.index(of: key)
+    guard index < records.entries.count, records.entries[index].key == key else { return .absent }
+    records.entries[index].value.withUnsafeBytes(visit)
+    return .found
+  }
+
+  package func scan(
+    _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
+    tier: ReadTier,
+    _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> ScanStep
+  ) throws(EngineError) -> ScanOutcome {
+    precondition(limit >= 0, "the limit of a scan is not negative")
+    let records = try records(snapshot)
+    if limit == 0 { return .limitReached }
+    let indices = records.indices(of: range)
+    var visited = 0
+    for position in indices {
+      let index =
+        direction == .ascending
+        ? position : indices.upperBound - 1 - (position - indices.lowerBound)
+      let entry = records.entries[index]
+      let step = entry.key.withUnsafeBytes { key in
+        entry.value.withUnsafeBytes { visit(key, $0) }
+      }
+      if step == .stop { return .stopped }
+      visited += 1
+      if visited == limit { return .limitReached }
+    }
+    return .complete
+  }
+
+  package func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError) {
+    try state.withLock { (state) throws(EngineError) in
+      guard !state.isClosed else { throw .closed }
+      // On a copy, so that a malformed batch changes nothing.
+      var records = state.records
+      try batch.visitEntries { records.apply($0) }
+      state.records = records
+    }
+  }
+
+  package func snapshot() throws(EngineError) -> any EngineSnapshot {
+    Snapshot(of: self, records: try records(nil))
+  }
+
+  package func checkpoint(to directory: String) throws(EngineError) {
+    _ = try records(nil)
+    throw .unsupported(
+      EngineError.Failure(
+        operation: .checkpoint, directory: directory, detail: "this engine writes no files"))
+  }
+
+  package func flush() throws(EngineError) { _ = try records(nil) }
+
+  package func compact(_ range: KeyRange?) throws(EngineError) { _ = try records(nil) }
+
+  package func statistics() throws(EngineError) -> EngineStatistics {
+    let records = try records(nil)
+    var statistics = EngineStatistics()
+    statistics.estimatedKeyCount = UInt64(records.entries.count)
+    statistics.memtableBytes = records.entries.reduce(0) {
+      $0 + UInt64($1.key.count + $1.value.count)
+    }
+    return statistics
+  }
+
+  package func close() throws(EngineError) {
+    state.withLock { state in
+      state.isClosed = true
+      state.records = Records()
+    }
+  }
+
+  private func records(_ snapshot: (any EngineSnapshot)?) throws(EngineError) -> Records {
+    let current = try state.withLock { (state) throws(EngineError) in
+      guard !state.isClosed else { throw EngineError.closed }
+      return state.records
+    }
+    guard let snapshot else { return current }
+    guard let own = snapshot as? Snapshot, own.engine === self else { throw .foreignSnapshot }
+    return own.records
+  }
+
+  private struct State: Sendable {
+    var records = Records()
+    var isClosed = false
+  }
+
+  private final class Snapshot: EngineSnapshot {
+    let engine: MemoryEngine
+    let records: Records
+
+    init(of engine: MemoryEngine, records: Records) {
+      self.engine = engine
+      self.records = records
+    }
+  }
+}
+
+/// Records in key order, each key once.
+private struct Records: Sendable {
+  var entries: [(key: [UInt8], value: [UInt8])] = []
+
+  /// The index of the first entry whose key is `key` or comes behind it. O(log n).
+  func index(of key: [UInt8]) -> Int {
+    var low = 0
+    var high = entries.count
+    while low < high {
+      let middle = (low + high) / 2
+      if entries[middle].key.lexicographicallyPrecedes(key) {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low
+  }
+
+  func indices(of range: KeyRange) -> Range<Int> {
+    if range.isEmpty { return 0..<0 }
+    return index(of: range.lower)..<(range.upper.map { index(of: $0) } ?? entries.count)
+  }
+
+  mutating func apply(_ entry: WriteBatch.Entry) {
+    switch entry {
+    case .put(let key, let value):
+      let key = Array(key)
+      let index = index(of: key)
+      if index < entries.count && entries[index].key == key {
+        entries[index].value = Array(value)
+      } else {
+        entries.insert((key, Array(value)), at: index)
+      }
+    case .delete(let key):
+      let key = Array(key)
+      let index = index(of: key)
+      if index < entries.count && entries[index].key == key { entries.remove(at: index) }
+    case .deleteRange(let lower, let upper):
+      entries.removeSubrange(indices(of: KeyRange(lower: Array(lower), upper: Array(upper))))
+    }
+  }
+}

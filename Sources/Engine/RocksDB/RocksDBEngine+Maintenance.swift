@@ -1,0 +1,136 @@
+import CRocksDB
+import Glibc
+import Synchronization
+
+extension RocksDBEngine {
+  func checkpoint(to directory: String) throws(EngineError) {
+    guard !directory.utf8.contains(0) else {
+      throw .invalidPath(path: directory, reason: "it holds a NUL byte")
+    }
+    guard access(directory, F_OK) != 0 else {
+      throw .invalidPath(path: directory, reason: "it exists already; name a new directory")
+    }
+    try handle.inside { (database) throws(EngineError) in
+      var message: UnsafeMutablePointer<CChar>?
+      let checkpoint = rocksdb_checkpoint_object_create(database, &message)
+      if let status = RocksDBStatus(message) { throw status.error(.checkpoint, in: directory) }
+      defer { rocksdb_checkpoint_object_destroy(checkpoint) }
+      // 0: always flush first. The checkpoint then consists of tables, which are fsynced; a copied log
+      // might not be.
+      rocksdb_checkpoint_create(checkpoint, directory, 0, &message)
+      if let status = RocksDBStatus(message) { throw status.error(.checkpoint, in: directory) }
+    }
+  }
+
+  func flush() throws(EngineError) {
+    try handle.inside { (_) throws(EngineError) in
+      try checkWritable()
+      if let status = flushMemtable(wait: true) { throw status.error(.flush, in: handle.directory) }
+    }
+  }
+
+  func compact(_ range: KeyRange?) throws(EngineError) {
+    try handle.inside { (_) throws(EngineError) in
+      try checkWritable()
+      // RocksDB flushes only memtables that overlap the range.
+      if let status = flushMemtable(wait: true) {
+        throw status.error(.compact, in: handle.directory)
+      }
+      try rangeDeletes.update { () throws(EngineError) in
+        try compactTables(range ?? .all)
+        return tablesHoldNoRangeDeletes()
+      }
+    }
+  }
+
+  private func compactTables(_ range: KeyRange) throws(EngineError) {
+    let errorsBefore = property("rocksdb.background-errors")
+    let bounds = RocksDBBounds(range)
+    let options = rocksdb_compactoptions_create()
+    defer { rocksdb_compactoptions_destroy(options) }
+    // Automatic compactions of other ranges may go on beside it.
+    rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0)
+    // kForceOptimized: the last level too, except what this call has just written there.
+    rocksdb_compactoptions_set_bottommost_level_compaction(options, 3)
+    // An empty lower key means the same as none.
+    rocksdb_compact_range_opt(
+      handle.database, options, bounds.lower.charPointer, bounds.lower.count,
+      bounds.upper.charPointer, bounds.upper.count)
+    if handle.gate.isShut { throw .closed }
+    // The C call reports nothing.
+    if property("rocksdb.background-errors") > errorsBefore {
+      throw .io(failure(.compact, "a background job failed; the file LOG there says which"))
+    }
+  }
+
+  /// Whether no table holds a range delete, by the tables' own counts; false when RocksDB does not say.
+  func tablesHoldNoRangeDeletes() -> Bool {
+    guard let text = rocksdb_property_value(handle.database, "rocksdb.aggregated-table-properties")
+    else { return false }
+    defer { rocksdb_free(text) }
+    return String(cString: text).contains("# range deletions=0;")
+  }
+
+  func statistics() throws(EngineError) -> EngineStatistics {
+    try handle.inside { (_) throws(EngineError) in
+      var statistics = EngineStatistics()
+      statistics.estimatedKeyCount = property("rocksdb.estimate-num-keys")
+      statistics.estimatedLiveBytes = property("rocksdb.estimate-live-data-size")
+      statistics.levels = levels()
+      statistics.tableBytes = property("rocksdb.total-sst-files-size")
+      statistics.logBytes = logBytes()
+      statistics.memtableBytes = property("rocksdb.cur-size-all-mem-tables")
+      statistics.memtablesWaitingForFlush = property("rocksdb.num-immutable-mem-table")
+      statistics.mayHoldRangeDeletes = rangeDeletes.mayBePresent
+      statistics.cacheCapacityBytes = property("rocksdb.block-cache-capacity")
+      statistics.cacheUsedBytes = property("rocksdb.block-cache-usage")
+      statistics.cachePinnedBytes = property("rocksdb.block-cache-pinned-usage")
+      statistics.runningFlushes = property("rocksdb.num-running-flushes")
+      statistics.runningCompactions = property("rocksdb.num-running-compactions")
+      statistics.pendingCompactionBytes = property("rocksdb.estimate-pending-compaction-bytes")
+      statistics.delayedWriteRate = property("rocksdb.actual-delayed-write-rate")
+      statistics.isWriteStopped = property("rocksdb.is-write-stopped") != 0
+      statistics.snapshotCount = property("rocksdb.num-snapshots")
+      statistics.backgroundErrors = property("rocksdb.background-errors")
+      statistics.readOnlyReason = readOnlyReason.withLock { $0 }
+      return statistics
+    }
+  }
+
+  /// A numeric property; 0 for one RocksDB does not know.
+  private func property(_ name: String) -> UInt64 {
+    var value: UInt64 = 0
+    return rocksdb_property_int(handle.database, name, &value) == 0 ? value : 0
+  }
+
+  private func levels() -> [EngineStatistics.Level] {
+    let files = rocksdb_livefiles(handle.database)
+    defer { rocksdb_livefiles_destroy(files) }
+    var levels: [EngineStatistics.Level] = []
+    for index in 0..<rocksdb_livefiles_count(files) {
+      let level = Int(rocksdb_livefiles_level(files, index))
+      while levels.count <= level { levels.append(.init(fileCount: 0, bytes: 0)) }
+      levels[level].fileCount += 1
+      levels[level].bytes += UInt64(rocksdb_livefiles_size(files, index))
+    }
+    return levels
+  }
+
+  /// RocksDB has no property for it: the sum of the `.log` files.
+  private func logBytes() -> UInt64 {
+    guard let stream = opendir(handle.directory) else { return 0 }
+    defer { closedir(stream) }
+    var total: UInt64 = 0
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard name.hasSuffix(".log") else { continue }
+      var status = stat()
+      if stat("\(handle.directory)/\(name)", &status) == 0 {
+        total += UInt64(clamping: status.st_size)
+      }
+    }
+    return total
+  }
+}

@@ -1,0 +1,65 @@
+import CRocksDB
+import Synchronization
+
+/// ``StorageEngine`` on RocksDB 7.8, by its C API.
+///
+/// Constant after init: `handle`, `rangeDeletesBeforeFlush`. With its own synchronisation: the rest.
+/// No call of C happens under the lock of `readOnlyReason`.
+final class RocksDBEngine: StorageEngine {
+  let handle: RocksDBHandle
+  let rangeDeletesBeforeFlush: Int
+
+  let rangeDeletes = RangeDeleteWatch()
+  /// Whether `readOnlyReason` is set: what a write looks at.
+  let isReadOnly = Atomic<Bool>(false)
+  let readOnlyReason = Mutex<String?>(nil)
+
+  /// Opens or creates the database. Blocks on disk I/O.
+  init(directory: String, options: EngineOptions) throws(EngineError) {
+    handle = try RocksDBHandle(directory: directory, options: options)
+    rangeDeletesBeforeFlush = max(options.rangeDeletesBeforeFlush, 1)
+    if options.isReadOnly {
+      // The log was replayed into memtables, where range deletes cannot be counted: "maybe" it stays.
+      refuseWrites("it was opened for reading only")
+    } else {
+      // The open has flushed what it replayed.
+      try rangeDeletes.update { tablesHoldNoRangeDeletes() }
+    }
+  }
+
+  func snapshot() throws(EngineError) -> any EngineSnapshot {
+    try handle.inside { (_) throws(EngineError) in try makeSnapshot() }
+  }
+
+  /// - Precondition: called inside the gate.
+  func makeSnapshot() throws(EngineError) -> RocksDBSnapshot {
+    guard let snapshot = handle.createSnapshot() else {
+      throw .unsupported(failure(.snapshot, "RocksDB gave no snapshot"))
+    }
+    return RocksDBSnapshot(snapshot, of: handle)
+  }
+
+  func close() throws(EngineError) {
+    guard handle.gate.shut() else { return }
+    // A running manual compaction would hold the close for as long as it takes.
+    rocksdb_disable_manual_compaction(handle.database)
+    handle.gate.waitUntilEmpty()
+    var message: UnsafeMutablePointer<CChar>?
+    // After a failed write the log is left as it is; its fsync could not be trusted.
+    if !isReadOnly.load(ordering: .acquiring) {
+      rocksdb_flush_wal(handle.database, 1, &message)
+    }
+    handle.destroyDatabase()
+    if let status = RocksDBStatus(message) { throw status.error(.close, in: handle.directory) }
+  }
+
+  /// Makes the engine read-only; the first reason stays.
+  func refuseWrites(_ reason: String) {
+    readOnlyReason.withLock { if $0 == nil { $0 = reason } }
+    isReadOnly.store(true, ordering: .releasing)
+  }
+
+  func failure(_ operation: EngineOperation, _ detail: String) -> EngineError.Failure {
+    EngineError.Failure(operation: operation, directory: handle.directory, detail: detail)
+  }
+}

@@ -1,0 +1,140 @@
+import CRocksDB
+import Synchronization
+
+/// Owns an open RocksDB database and everything of C that its calls need.
+///
+/// The engine and its snapshots share it, so that a snapshot may be released after the engine is gone.
+///
+/// Thread-safety: RocksDB's calls are safe from any thread while the database is open. ``gate`` keeps
+/// calls out once it is closed; a call that uses ``database`` is inside the gate.
+///
+/// Unsafe island. Invariants:
+/// 1. `database` is valid until `destroyDatabase`, which runs once, with the gate shut and empty.
+/// 2. `snapshots` holds the snapshots RocksDB has not been told to release. Whoever takes one out
+///    releases it, under the lock, so before `destroyDatabase`.
+/// 3. The read and write options are not changed after `init`.
+final class RocksDBHandle: @unchecked Sendable {
+  let directory: String
+  let database: OpaquePointer
+  let gate = OperationGate()
+
+  let readAny: RocksDBReadOptions
+  let readMemory: RocksDBReadOptions
+  let writeSync: OpaquePointer
+  let writeBuffered: OpaquePointer
+  let options: RocksDBOptions
+
+  /// Addresses of the `rocksdb_snapshot_t` (pointers themselves are not Sendable).
+  private let snapshots = Mutex<Set<UInt>>([])
+
+  /// Opens or creates the database in `directory`. Blocks on disk I/O.
+  init(directory: String, options engineOptions: EngineOptions) throws(EngineError) {
+    guard !directory.utf8.contains(0) else {
+      throw .invalidPath(path: directory, reason: "it holds a NUL byte")
+    }
+    let options = RocksDBOptions(engineOptions)
+    var message: UnsafeMutablePointer<CChar>?
+    let database =
+      engineOptions.isReadOnly
+      ? rocksdb_open_for_read_only(options.options, directory, 0, &message)
+      : rocksdb_open(options.options, directory, &message)
+    if let status = RocksDBStatus(message) { throw status.error(.open, in: directory) }
+    // SAFETY: the C call returns nil only together with an error.
+    self.database = database.unsafelyUnwrapped
+    self.directory = directory
+    self.options = options
+    readAny = RocksDBReadOptions(.any)
+    readMemory = RocksDBReadOptions(.memory)
+    writeSync = rocksdb_writeoptions_create().unsafelyUnwrapped
+    rocksdb_writeoptions_set_sync(writeSync, 1)
+    // The log is written, not fsynced: the default of RocksDB.
+    writeBuffered = rocksdb_writeoptions_create().unsafelyUnwrapped
+  }
+
+  deinit {
+    // No call can be inside: each holds a reference to this object.
+    if gate.shut() { destroyDatabase() }
+    rocksdb_writeoptions_destroy(writeSync)
+    rocksdb_writeoptions_destroy(writeBuffered)
+  }
+
+  /// Runs a call inside the gate.
+  @inline(__always)
+  func inside<Value>(
+    _ body: (OpaquePointer) throws(EngineError) -> Value
+  ) throws(EngineError) -> Value {
+    guard gate.enter() else { throw .closed }
+    defer { gate.leave() }
+    return try body(database)
+  }
+
+  /// Gives the database back.
+  /// - Precondition: the gate is shut by the caller, and empty.
+  func destroyDatabase() {
+    snapshots.withLock { snapshots in
+      for snapshot in snapshots {
+        rocksdb_release_snapshot(database, OpaquePointer(bitPattern: snapshot))
+      }
+      snapshots.removeAll()
+    }
+    rocksdb_close(database)
+  }
+
+  /// - Precondition: called inside the gate.
+  func createSnapshot() -> OpaquePointer? {
+    guard let snapshot = rocksdb_create_snapshot(database) else { return nil }
+    _ = snapshots.withLock { $0.insert(UInt(bitPattern: snapshot)) }
+    return snapshot
+  }
+
+  /// Releases a snapshot, unless the close has done so.
+  func release(_ snapshot: OpaquePointer) {
+    let address = UInt(bitPattern: snapshot)
+    snapshots.withLock { snapshots in
+      guard snapshots.remove(address) != nil else { return }
+      rocksdb_release_snapshot(database, OpaquePointer(bitPattern: address))
+    }
+  }
+}
+
+/// Owns a `rocksdb_readoptions_t`.
+struct RocksDBReadOptions: ~Copyable {
+  let options: OpaquePointer
+
+  /// - Parameters:
+  ///   - snapshot: must stay unreleased while reads use these options.
+  ///   - ignoringRangeDeletes: whether records that a range delete covers are shown.
+  init(_ tier: ReadTier, snapshot: OpaquePointer? = nil, ignoringRangeDeletes: Bool = false) {
+    options = rocksdb_readoptions_create().unsafelyUnwrapped
+    switch tier {
+    case .any: break
+    case .memory: rocksdb_readoptions_set_read_tier(options, 1)  // kBlockCacheTier
+    }
+    if let snapshot { rocksdb_readoptions_set_snapshot(options, snapshot) }
+    // The default, said here because the contract hangs on it.
+    rocksdb_readoptions_set_verify_checksums(options, 1)
+    rocksdb_readoptions_set_ignore_range_deletions(options, ignoringRangeDeletes ? 1 : 0)
+    rocksdb_readoptions_set_background_purge_on_iterator_cleanup(options, 1)
+  }
+
+  deinit { rocksdb_readoptions_destroy(options) }
+}
+
+/// A consistent point of a ``RocksDBEngine``.
+///
+/// Thread-safety: immutable; RocksDB's snapshots may be read from any thread.
+final class RocksDBSnapshot: EngineSnapshot, @unchecked Sendable {
+  let handle: RocksDBHandle
+  let snapshot: OpaquePointer
+  let readAny: RocksDBReadOptions
+  let readMemory: RocksDBReadOptions
+
+  init(_ snapshot: OpaquePointer, of handle: RocksDBHandle) {
+    self.handle = handle
+    self.snapshot = snapshot
+    readAny = RocksDBReadOptions(.any, snapshot: snapshot)
+    readMemory = RocksDBReadOptions(.memory, snapshot: snapshot)
+  }
+
+  deinit { handle.release(snapshot) }
+}

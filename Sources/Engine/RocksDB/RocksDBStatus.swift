@@ -1,0 +1,46 @@
+import CRocksDB
+import Glibc
+
+/// A status that RocksDB's C API reports as a string: "Code: words".
+///
+/// Owns the string (`errptr`), which is freed with it.
+struct RocksDBStatus: ~Copyable {
+  private let message: UnsafeMutablePointer<CChar>
+
+  /// - Parameter message: what a C call stored in its `errptr`; nil is success, and no status.
+  init?(_ message: UnsafeMutablePointer<CChar>?) {
+    guard let message else { return nil }
+    self.message = message
+  }
+
+  deinit { rocksdb_free(message) }
+
+  /// Whether a read would have had to leave memory (`kBlockCacheTier`).
+  var isIncomplete: Bool { hasPrefix("Result incomplete") }
+
+  private func hasPrefix(_ prefix: StaticString) -> Bool {
+    // SAFETY: both are NUL-terminated; strncmp stops at the end of the shorter one.
+    prefix.utf8Start.withMemoryRebound(to: CChar.self, capacity: prefix.utf8CodeUnitCount) {
+      strncmp(message, $0, prefix.utf8CodeUnitCount) == 0
+    }
+  }
+
+  var text: String { String(cString: message) }
+
+  /// The error to throw for it (rocksdb:util/status.cc has the prefixes).
+  func error(_ operation: EngineOperation, in directory: String) -> EngineError {
+    let text = text
+    let failure = EngineError.Failure(operation: operation, directory: directory, detail: text)
+    if hasPrefix("Corruption:") { return .corruption(failure) }
+    if hasPrefix("IO error:") {
+      if text.contains("No space left on device") || text.contains("Disk quota exceeded") {
+        return .noSpace(failure)
+      }
+      let isLock =
+        text.contains("/LOCK") && (text.contains("lock file") || text.contains("lock hold"))
+      return operation == .open && isLock ? .lockHeld(directory: directory) : .io(failure)
+    }
+    if hasPrefix("Not implemented:") { return .unsupported(failure) }
+    return .other(failure)
+  }
+}

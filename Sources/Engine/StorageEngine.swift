@@ -1,0 +1,168 @@
+/// An ordered key-value engine: the contract every backend keeps.
+///
+/// What holds for every engine, and is proved by one conformance suite:
+///
+/// - **Order.** Keys and values are any bytes, also none at all. Keys are ordered by memcmp: byte by
+///   byte, unsigned, a key before the longer keys that begin with it.
+/// - **Batches.** A ``WriteBatch`` is atomic (after any crash all of it is there or none) and isolated
+///   (no read sees a part of it). Its records take effect in their order: the last one wins.
+/// - **Snapshots.** A snapshot is one consistent point; later batches do not show through it. A read
+///   without one sees a single point too, taken when the read starts.
+/// - **Durability.** After `apply(_, durability: .sync)` has returned, a power cut loses nothing of the
+///   batch. After `.buffered`, the death of the process (kill -9) loses nothing of it, a power cut may.
+/// - **Poison.** After a failed log write or fsync the engine takes no more writes: they throw
+///   ``EngineError/readOnly(reason:)`` with the cause. Reads go on. Whether the batch that failed is
+///   there after the next open is not known; the caller must say "unknown", not "no".
+/// - **Honesty.** Stored bytes that cannot be read are an error. No read returns fewer records than
+///   there are, or "absent", because of an error.
+///
+/// After ``close()`` every call throws ``EngineError/closed``.
+///
+/// Thread-safety: every call, from any thread at any time. Calls block on disk I/O where they say so.
+package protocol StorageEngine: AnyObject, Sendable {
+  /// Looks one key up and hands its value to `visit`.
+  ///
+  /// - Parameters:
+  ///   - snapshot: a snapshot of this engine, or nil for the newest state.
+  ///   - tier: with ``ReadTier/memory`` the call never touches the disk; it answers
+  ///     ``ReadOutcome/wouldBlock`` when it would have to.
+  ///   - visit: called at most once, with the stored bytes. They are borrowed: valid until it returns.
+  ///     It must not close the engine.
+  /// - Throws: ``EngineError/corruption(_:)`` or ``EngineError/io(_:)`` when the stored bytes cannot be
+  ///   read; ``EngineError/foreignSnapshot``.
+  func get(
+    _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
+    _ visit: (UnsafeRawBufferPointer) -> Void
+  ) throws(EngineError) -> ReadOutcome
+
+  /// Visits the records of `range` in key order, `ascending` from its start or `descending` from its end.
+  ///
+  /// On ``ScanOutcome/wouldBlock``, and when an error is thrown, the visitor has seen the first part of
+  /// the answer, in order and without holes: go on behind the last key it saw, or drop what it gathered.
+  ///
+  /// - Parameters:
+  ///   - limit: the largest number of records to visit; 0 visits none.
+  ///   - visit: gets key and value, borrowed until it returns. It must not close the engine.
+  /// - Precondition: `limit >= 0`.
+  /// - Throws: as ``get(_:snapshot:tier:_:)``; never ends early because of an error without throwing it.
+  /// - Complexity: O(log n) to find the start, then O(1) a record.
+  func scan(
+    _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
+    tier: ReadTier,
+    _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> ScanStep
+  ) throws(EngineError) -> ScanOutcome
+
+  /// Applies a batch with the durability asked for. Blocks on disk I/O. An empty batch does nothing.
+  ///
+  /// The batch is copied before the call returns and stays the caller's.
+  ///
+  /// - Throws: ``EngineError/readOnly(reason:)`` when an earlier write failed, or the error of this
+  ///   write, which makes the engine read-only.
+  func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError)
+
+  /// The state of now, kept readable until the snapshot is released. O(1), no I/O.
+  func snapshot() throws(EngineError) -> any EngineSnapshot
+
+  /// Writes a copy of the state of now, which opens as an engine of its own. Blocks on disk I/O; writes
+  /// go on meanwhile. Files that never change are hard-linked where the file system allows it.
+  ///
+  /// - Parameter directory: must not exist; its parent must. On the same file system it costs little.
+  func checkpoint(to directory: String) throws(EngineError)
+
+  /// Writes what is in memory to tables and waits for it.
+  func flush() throws(EngineError)
+
+  /// Rewrites the tables that overlap `range` (nil: all) so that overwritten and deleted records give
+  /// their space back. Waits for the end; ``close()`` cuts it short.
+  func compact(_ range: KeyRange?) throws(EngineError)
+
+  /// What an operator wants to know. Cheap enough for every few seconds, not for every call.
+  func statistics() throws(EngineError) -> EngineStatistics
+
+  /// Waits for the calls in flight, makes buffered writes durable, and gives files and memory back.
+  ///
+  /// Calls that start after it throw ``EngineError/closed``. Snapshots still held become useless but
+  /// stay safe to release. A second close does nothing.
+  ///
+  /// - Precondition: not called from inside a visitor of this engine.
+  /// - Throws: the error of the last fsync. The engine is closed all the same; only writes that were
+  ///   `.buffered` may be lost then, and only by a power cut.
+  func close() throws(EngineError)
+}
+
+/// A consistent point of one engine; created by ``StorageEngine/snapshot()``.
+///
+/// Holding one keeps overwritten and deleted records on disk, so hold it briefly. Releasing the last
+/// reference releases it; that is safe on any thread, also after the engine was closed.
+package protocol EngineSnapshot: AnyObject, Sendable {}
+
+/// Where a read may look.
+package enum ReadTier: Sendable {
+  /// Memory and disk; may block.
+  case any
+  /// Only what is in memory already (memtables, block cache); never blocks on the disk.
+  case memory
+}
+
+/// How a point read ended.
+package enum ReadOutcome: Sendable, Equatable {
+  /// The value was visited.
+  case found
+  /// There is no such key.
+  case absent
+  /// Only with ``ReadTier/memory``: the answer is not in memory. Nothing was visited.
+  case wouldBlock
+}
+
+/// The order of a scan.
+package enum ScanDirection: Sendable, CaseIterable {
+  case ascending
+  case descending
+}
+
+/// What a visitor wants next.
+package enum ScanStep: Sendable, Equatable {
+  case next
+  case stop
+}
+
+/// How a scan ended, errors apart.
+package enum ScanOutcome: Sendable, Equatable {
+  /// Every record of the range was visited.
+  case complete
+  /// The visitor said ``ScanStep/stop``.
+  case stopped
+  /// `limit` records were visited. There may be more of them or not.
+  case limitReached
+  /// Only with ``ReadTier/memory``: what comes next is not in memory.
+  case wouldBlock
+}
+
+/// How much must survive once a write has returned.
+package enum Durability: Sendable, Equatable {
+  /// Survives a power cut: the log was fsynced.
+  case sync
+  /// Survives kill -9: the log was handed to the operating system. A power cut may lose the last of it,
+  /// up to what the kernel keeps back (about 30 s on Linux).
+  case buffered
+}
+
+extension StorageEngine {
+  /// The value of one key as an array, from the newest state. For set-up work, not for hot paths: it
+  /// copies, and may block on the disk.
+  package func value(
+    forKey key: [UInt8], snapshot: (any EngineSnapshot)? = nil
+  ) throws(EngineError) -> [UInt8]? {
+    var value: [UInt8]?
+    var failure: EngineError?
+    key.withUnsafeBytes { bytes in
+      do throws(EngineError) {
+        _ = try get(bytes, snapshot: snapshot, tier: .any) { value = Array($0) }
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return value
+  }
+}

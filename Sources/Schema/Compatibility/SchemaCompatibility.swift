@@ -1,0 +1,225 @@
+import SwiftProtobuf
+
+/// Whether a schema can take over the records of an older one.
+///
+/// The rules are those of buf's category WIRE (buf.build/docs/breaking/rules, version v2), which
+/// keep every stored record readable as what it was, and two of seandb's own: `KEY_SAME_FIELD` and
+/// `MODEL_NO_DELETE`. The messages that seandb generates are left out.
+package struct SchemaCompatibility {
+  /// A rule that the new schema breaks.
+  package struct Violation: Sendable, Equatable {
+    /// Points into the new schema: at the declaration, or at what is around the place where a
+    /// deleted one was.
+    package let diagnostic: Diagnostic
+    /// The full name of the old model that the new schema does not have any more
+    /// (`MODEL_NO_DELETE`): no harm is done when it has no records.
+    package let modelWithRecords: String?
+  }
+
+  /// All violations, by file and position. Empty for the same schema.
+  /// - Complexity: O(declarations).
+  package static func violations(old: CompiledSchema, new: CompiledSchema) -> [Violation] {
+    do {
+      var check = SchemaCompatibility(
+        old: try DeclarationIndex(old), new: try DeclarationIndex(new), newSchema: new)
+      check.checkAll(oldSchema: old)
+      return check.violations.sorted {
+        ($0.diagnostic.file, $0.diagnostic.line, $0.diagnostic.column, $0.diagnostic.message)
+          < ($1.diagnostic.file, $1.diagnostic.line, $1.diagnostic.column, $1.diagnostic.message)
+      }
+    } catch {
+      // Both schemas decoded their descriptors when they were made; should one fail to now, nothing
+      // may be said to be compatible.
+      return [
+        Violation(
+          diagnostic: Diagnostic(file: new.sourceName, line: 1, column: 1, message: "\(error)"),
+          modelWithRecords: nil)
+      ]
+    }
+  }
+
+  let old: DeclarationIndex
+  let new: DeclarationIndex
+  private let newSchema: CompiledSchema
+  private var violations: [Violation] = []
+
+  private init(old: DeclarationIndex, new: DeclarationIndex, newSchema: CompiledSchema) {
+    self.old = old
+    self.new = new
+    self.newSchema = newSchema
+  }
+
+  mutating func report(
+    _ rule: String, _ place: DeclarationIndex.Place, _ part: [Int32] = [], _ message: String,
+    modelWithRecords: String? = nil
+  ) {
+    let positions = newSchema.positions(ofFile: place.file)
+    violations.append(
+      Violation(
+        diagnostic: positions.diagnostic(at: place.path + part, message, rule: rule),
+        modelWithRecords: modelWithRecords))
+  }
+
+  private mutating func checkAll(oldSchema: CompiledSchema) {
+    for (file, package) in old.packages {
+      guard let newPackage = new.packages[file], newPackage != package else { continue }
+      report(
+        "FILE_SAME_PACKAGE", .init(file: file, path: [DescriptorPath.package]), [],
+        "the package changed from \"\(package)\" to \"\(newPackage)\": change it back")
+    }
+    checkModels(oldSchema: oldSchema)
+    for (name, message) in old.messages {
+      if let newMessage = new.messages[name] { check(message, newMessage) }
+    }
+    for (name, declaration) in old.enums {
+      if let newDeclaration = new.enums[name] { check(declaration, newDeclaration) }
+    }
+    for (key, field) in old.extensions {
+      guard let newField = new.extensions[key] else { continue }
+      checkFieldPair(
+        field.declaration, newField.declaration, place: newField.place, isMapEntry: false,
+        oneofs: nil, owner: "message \(key.extendee.dropFirst())")
+    }
+  }
+
+  // MARK: - Models and keys
+
+  private mutating func checkModels(oldSchema: CompiledSchema) {
+    let newModels = Dictionary(
+      newSchema.models.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    for model in oldSchema.models {
+      let message = new.messages["\(newSchema.packageName).\(model.name)"]
+      guard let newModel = newModels[model.name] else {
+        let place = message?.place ?? .init(file: ModelNames.generatedFile, path: [])
+        report(
+          "MODEL_NO_DELETE", place, message == nil ? [] : [DescriptorPath.name],
+          message == nil
+            ? "model \(model.name) was deleted or renamed: put it back, or delete its records first"
+            : "model \(model.name) lost its `string pk`: put it back, or delete its records first",
+          modelWithRecords: model.fullName)
+        continue
+      }
+      guard newModel.keyFieldNumber != model.keyFieldNumber, let message else { continue }
+      let field = message.declaration.field.firstIndex { $0.number == newModel.keyFieldNumber }
+      report(
+        "KEY_SAME_FIELD", message.place,
+        field.map { [DescriptorPath.messageField, Int32($0)] } ?? [],
+        "`pk` of model \(model.name) changed its number from \(model.keyFieldNumber) to "
+          + "\(newModel.keyFieldNumber): change it back, the stored records have their key in "
+          + "field \(model.keyFieldNumber)")
+    }
+  }
+
+  // MARK: - Messages
+
+  private mutating func check(
+    _ old: DeclarationIndex.Message, _ new: DeclarationIndex.Message
+  ) {
+    let oldFields = old.declaration.field
+    let newFields = Dictionary(
+      new.declaration.field.enumerated().map { ($1.number, (offset: $0, field: $1)) },
+      uniquingKeysWith: { first, _ in first })
+    // Message ranges end before their end.
+    let reserved = NumberRanges(new.declaration.reservedRange.map { ($0.start, $0.end &- 1) })
+    for field in oldFields {
+      guard let (offset, newField) = newFields[field.number] else {
+        if !reserved.contains(field.number) {
+          report(
+            "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED", new.place, [DescriptorPath.name],
+            "field `\(field.name)` (\(field.number)) of message \(new.name) was deleted: put it "
+              + "back, or add `reserved \(field.number);`")
+        }
+        continue
+      }
+      let path = new.place.path + [DescriptorPath.messageField, Int32(offset)]
+      checkFieldPair(
+        field, newField, place: .init(file: new.place.file, path: path),
+        isMapEntry: old.declaration.options.mapEntry && new.declaration.options.mapEntry,
+        oneofs: (old.declaration.oneofDecl.map(\.name), new.declaration.oneofDecl.map(\.name)),
+        owner: "message \(new.name)")
+    }
+    checkRequiredFields(old, new)
+    for range in old.declaration.reservedRange {
+      reportMissing(
+        reserved.missing(from: range.start, through: range.end &- 1),
+        "RESERVED_MESSAGE_NO_DELETE", "message \(new.name)", new.place)
+    }
+    reportMissing(
+      old.declaration.reservedName, new.declaration.reservedName,
+      "RESERVED_MESSAGE_NO_DELETE", "message \(new.name)", new.place)
+  }
+
+  private mutating func checkRequiredFields(
+    _ old: DeclarationIndex.Message, _ new: DeclarationIndex.Message
+  ) {
+    let oldRequired = old.declaration.field.filter { $0.label == .required }
+    let newRequired = new.declaration.field.enumerated().filter { $1.label == .required }
+    for field in oldRequired where !newRequired.contains(where: { $1.number == field.number }) {
+      report(
+        "MESSAGE_SAME_REQUIRED_FIELDS", new.place, [DescriptorPath.name],
+        "required field `\(field.name)` (\(field.number)) of message \(new.name) is required no "
+          + "more: older clients cannot read a message without it")
+    }
+    for (offset, field) in newRequired
+    where !oldRequired.contains(where: { $0.number == field.number }) {
+      report(
+        "MESSAGE_SAME_REQUIRED_FIELDS", new.place, [DescriptorPath.messageField, Int32(offset)],
+        "field `\(field.name)` (\(field.number)) of message \(new.name) is required now: stored "
+          + "records may not have it")
+    }
+  }
+
+  // MARK: - Enums
+
+  private mutating func check(_ old: DeclarationIndex.Enum, _ new: DeclarationIndex.Enum) {
+    let reserved = NumberRanges(new.declaration.reservedRange.map { ($0.start, $0.end) })
+    let numbers = Set(new.declaration.value.map(\.number))
+    var reported: Set<Int32> = []
+    for value in old.declaration.value
+    where !numbers.contains(value.number) && !reserved.contains(value.number)
+      && reported.insert(value.number).inserted
+    {
+      report(
+        "ENUM_VALUE_NO_DELETE_UNLESS_NUMBER_RESERVED", new.place, [DescriptorPath.name],
+        "value \(value.name) (\(value.number)) of enum \(new.name) was deleted: put it "
+          + "back, or add "
+          + "`reserved \(value.number);`")
+    }
+    for range in old.declaration.reservedRange {
+      reportMissing(
+        reserved.missing(from: range.start, through: range.end), "RESERVED_ENUM_NO_DELETE",
+        "enum \(new.name)", new.place)
+    }
+    reportMissing(
+      old.declaration.reservedName, new.declaration.reservedName, "RESERVED_ENUM_NO_DELETE",
+      "enum \(new.name)", new.place)
+  }
+
+  // MARK: - Reserved numbers and names
+
+  private mutating func reportMissing(
+    _ ranges: [ClosedRange<Int32>], _ rule: String, _ subject: String,
+    _ place: DeclarationIndex.Place
+  ) {
+    for range in ranges {
+      let numbers =
+        range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+      report(
+        rule, place, [DescriptorPath.name],
+        "\(subject) does not reserve \(numbers) any more: put `reserved \(numbers);` back")
+    }
+  }
+
+  private mutating func reportMissing(
+    _ oldNames: [String], _ newNames: [String], _ rule: String, _ subject: String,
+    _ place: DeclarationIndex.Place
+  ) {
+    for name in oldNames where !newNames.contains(name) {
+      report(
+        rule, place, [DescriptorPath.name],
+        "\(subject) does not reserve the name \"\(name)\" any more: put `reserved "
+          + "\"\(name)\";` back"
+      )
+    }
+  }
+}

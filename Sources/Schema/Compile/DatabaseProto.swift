@@ -1,0 +1,219 @@
+import SwiftProtobuf
+
+/// Writes `database.proto`: the user's text as it is, and after it what the server adds.
+struct DatabaseProto {
+  let source: SourceText
+  /// Described from ``source``, with source info.
+  let descriptor: Google_Protobuf_FileDescriptorProto
+  /// How the header names the schema.
+  let schemaName: String
+  let modelNames: [String]
+  private let methodNames: Set<String>
+
+  init(
+    source: SourceText, descriptor: Google_Protobuf_FileDescriptorProto, schemaName: String,
+    modelNames: [String]
+  ) {
+    self.source = source
+    self.descriptor = descriptor
+    self.schemaName = schemaName
+    self.modelNames = modelNames
+    methodNames = Set(
+      modelNames.flatMap { name in
+        let plural = ModelNames.plural(name)
+        return [
+          ModelNames.getMethod(plural: plural), ModelNames.deleteMethod(plural: plural),
+          ModelNames.putMethod(name: name), ModelNames.batchPutMethod(plural: plural),
+        ]
+      })
+  }
+
+  private var packageName: String {
+    descriptor.package.isEmpty ? ModelNames.defaultPackage : descriptor.package
+  }
+
+  /// The whole text. The same input gives the same bytes.
+  func text() -> String {
+    // The user's lines keep their ends; the lines around them take on the file's way.
+    let newline = source.newline
+    return header().replacingNewlines(with: newline)
+      + withFinalNewline(String(decoding: userText(), as: UTF8.self), newline)
+      + generatedDeclarations().replacingNewlines(with: newline)
+  }
+
+  private func withFinalNewline(_ text: String, _ newline: String) -> String {
+    text.utf8.last == UInt8(ascii: "\n") ? text : text + newline
+  }
+
+  // MARK: - The user's text
+
+  private func userText() -> [UInt8] {
+    guard descriptor.package.isEmpty else { return source.bytes }
+    var insertions = rootReferences().map { ($0, ".\(packageName)") }
+    insertions.append(packageStatement())
+    insertions.sort { $0.0 < $1.0 }
+    var result: [UInt8] = []
+    var copied = 0
+    for (offset, text) in insertions {
+      result += source.bytes[copied..<offset]
+      result += text.utf8
+      copied = offset
+    }
+    return result + source.bytes[copied...]
+  }
+
+  /// The package statement goes on the line after the syntax statement, or right behind it when
+  /// something else follows on its line.
+  private func packageStatement() -> (Int, String) {
+    let bytes = source.bytes
+    let end = endOfSyntaxStatement()
+    var lineEnd = end
+    while lineEnd < bytes.count && bytes[lineEnd] != UInt8(ascii: "\n") { lineEnd += 1 }
+    let rest = bytes[end..<lineEnd].drop { $0 <= UInt8(ascii: " ") }
+    let isRestBlank = rest.isEmpty || rest.starts(with: [UInt8](("//").utf8))
+    let statement = "package \(packageName);"
+    guard isRestBlank else { return (end, " \(statement)") }
+    if lineEnd < bytes.count { return (lineEnd + 1, statement + source.newline) }
+    return (lineEnd, source.newline + statement)
+  }
+
+  private func endOfSyntaxStatement() -> Int {
+    for token in SchemaTokens(source.bytes)
+    where token.kind == .symbol && source.bytes[token.range.lowerBound] == UInt8(ascii: ";") {
+      return token.range.upperBound
+    }
+    return 0
+  }
+
+  /// The offsets of the leading dots of all references that name a declaration of this file: once
+  /// the file has a package, `.Dog` is `.database.Dog`.
+  private func rootReferences() -> [Int] {
+    let names = Set(TopLevelDeclaration.all(in: descriptor).map(\.name))
+    let tokens = Array(SchemaTokens(source.bytes))
+    // protoc gives the place of each type name, which alone tells `optional .Dog` from a path that
+    // begins with `optional`.
+    var starts = Set(
+      descriptor.sourceCodeInfo.location.compactMap { location -> Int? in
+        guard location.span.count >= 3 else { return nil }
+        return source.offset(line: Int(location.span[0]), column: Int(location.span[1]))
+      })
+    for index in tokens.indices where symbol(tokens, index) == "." {
+      // An option's extension name and a map's value type have no place of their own.
+      let isParenthesised = symbol(tokens, index - 1) == "("
+      let isMapValue =
+        symbol(tokens, index - 1) == "," && symbol(tokens, index - 3) == "<"
+        && word(tokens, index - 4) == "map"
+      if isParenthesised || isMapValue { starts.insert(tokens[index].range.lowerBound) }
+    }
+    return tokens.indices.compactMap { index in
+      guard symbol(tokens, index) == ".", starts.contains(tokens[index].range.lowerBound),
+        let name = word(tokens, index + 1), names.contains(name)
+      else { return nil }
+      return tokens[index].range.lowerBound
+    }
+  }
+
+  private func symbol(_ tokens: [SchemaTokens.Token], _ index: Int) -> Character? {
+    guard tokens.indices.contains(index), tokens[index].kind == .symbol else { return nil }
+    return Character(Unicode.Scalar(source.bytes[tokens[index].range.lowerBound]))
+  }
+
+  private func word(_ tokens: [SchemaTokens.Token], _ index: Int) -> String? {
+    guard tokens.indices.contains(index), tokens[index].kind == .identifier else { return nil }
+    return String(decoding: source.bytes[tokens[index].range], as: UTF8.self)
+  }
+
+  // MARK: - What is added
+
+  private func header() -> String {
+    """
+    // Generated by seandb from \(schemaName). Do not edit: change \(schemaName) and run
+    // `seandb create` again.
+
+
+    """
+  }
+
+  private func generatedDeclarations() -> String {
+    var text = "\n// Added by seandb: how a client reaches the models above.\n"
+    for name in modelNames { text += listMessage(name) }
+    text += Self.queryMessage
+    text += service()
+    return text
+  }
+
+  private func listMessage(_ name: String) -> String {
+    let plural = ModelNames.plural(name)
+    return """
+
+      // Records of \(name), in ascending byte order of pk when they are an answer.
+      message \(plural) {
+        repeated \(reference(name)) \(ModelNames.listField(name)) = 1;
+      }
+
+      """
+  }
+
+  private static let queryMessage = """
+
+    // Chooses records by their pk. Keys are compared byte by byte. A query without an expression is
+    // an error; it never means everything.
+    message IndexQuery {
+      oneof expression {
+        // The record with this pk.
+        string eq = 1;
+        // All records from this pk on, itself included.
+        string gte = 2;
+        // All records up to this pk, itself included.
+        string lte = 3;
+        // All records whose pk begins with this; "" is everything.
+        string begins_with = 4;
+      }
+      reserved 5 to 8, 16 to 21;
+    }
+
+    message Empty {}
+
+    """
+
+  private func service() -> String {
+    let methods = modelNames.map { name in
+      let plural = ModelNames.plural(name)
+      let list = reference(plural)
+      return """
+          // The \(plural) that the query chooses, in ascending byte order of pk.
+          rpc \(ModelNames.getMethod(plural: plural))(IndexQuery) returns (\(list)) {}
+          // Deletes the \(plural) that the query chooses, all or none.
+          rpc \(ModelNames.deleteMethod(plural: plural))(IndexQuery) returns (Empty) {}
+          // Stores one \(name) under its pk, in place of the one stored before.
+          rpc \(ModelNames.putMethod(name: name))(\(reference(name))) returns (Empty) {}
+          // Stores several \(plural), all or none; of two with the same pk the last one wins.
+          rpc \(ModelNames.batchPutMethod(plural: plural))(\(list)) returns (Empty) {}
+
+        """
+    }
+    return "\nservice Database {\n" + methods.joined(separator: "\n") + "}\n"
+  }
+
+  /// A type name that means the same in the service and in the list messages.
+  ///
+  /// A message may be called `stream` or `string`, or like a method that is generated for another
+  /// one; only its full name is clear then.
+  private func reference(_ name: String) -> String {
+    let isAmbiguous = Self.keywords.contains(name) || methodNames.contains(name)
+    return isAmbiguous ? ".\(packageName).\(name)" : name
+  }
+
+  private static let keywords: Set<String> = [
+    "bool", "bytes", "double", "enum", "extend", "extensions", "fixed32", "fixed64", "float",
+    "group", "import", "int32", "int64", "map", "message", "oneof", "option", "optional", "package",
+    "public", "repeated", "required", "reserved", "returns", "rpc", "service", "sfixed32",
+    "sfixed64", "sint32", "sint64", "stream", "string", "syntax", "uint32", "uint64", "weak",
+  ]
+}
+
+extension String {
+  fileprivate func replacingNewlines(with newline: String) -> String {
+    split(separator: "\n", omittingEmptySubsequences: false).joined(separator: newline)
+  }
+}

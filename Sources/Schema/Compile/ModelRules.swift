@@ -1,0 +1,235 @@
+import SwiftProtobuf
+
+/// Finds the models of a schema and everything that keeps it from being one.
+struct ModelRules {
+  /// A model before it has a place in a ``RecordPlan``.
+  struct Candidate: Equatable {
+    let name: String
+    let keyFieldNumber: Int
+    /// Its place among the file's messages.
+    let index: Int
+  }
+
+  private let root: Google_Protobuf_FileDescriptorProto
+  /// All files that the root imports, and their imports.
+  private let imports: [Google_Protobuf_FileDescriptorProto]
+  private let positions: SourcePositions
+  private let importPositions: [String: SourcePositions]
+  private let packageName: String
+
+  private(set) var models: [Candidate] = []
+  private(set) var violations: [Diagnostic] = []
+  private(set) var notes: [String] = []
+
+  init(
+    root: Google_Protobuf_FileDescriptorProto, imports: [Google_Protobuf_FileDescriptorProto],
+    positions: SourcePositions, importPositions: [String: SourcePositions]
+  ) {
+    self.root = root
+    self.imports = imports
+    self.positions = positions
+    self.importPositions = importPositions
+    packageName = root.package.isEmpty ? ModelNames.defaultPackage : root.package
+    checkImportPaths()
+    findModels()
+    checkModelNames()
+    checkGeneratedNames()
+    if models.isEmpty && violations.isEmpty {
+      violations.append(
+        positions.diagnostic(
+          at: [DescriptorPath.syntax],
+          "the schema has no model: give a top-level message a field `string pk = 1;`"))
+    }
+    violations.sort { ($0.line, $0.column) < ($1.line, $1.column) }
+    collectNotes()
+  }
+
+  private mutating func report(_ path: [Int32], _ message: String) {
+    violations.append(positions.diagnostic(at: path, message))
+  }
+
+  private static func nameOfMessage(_ index: Int) -> [Int32] {
+    [DescriptorPath.message, Int32(index), DescriptorPath.name]
+  }
+
+  /// `schema.proto:3:9`
+  private static func place(_ positions: SourcePositions?, _ path: [Int32]) -> String {
+    guard let positions else { return "" }
+    let position = positions.position(of: path)
+    return " (\(positions.displayName):\(position.line):\(position.column))"
+  }
+
+  // MARK: - Imports
+
+  private mutating func checkImportPaths() {
+    guard imports.contains(where: { $0.name == ModelNames.generatedFile }) else { return }
+    let index = root.dependency.firstIndex(of: ModelNames.generatedFile)
+    report(
+      index.map { [DescriptorPath.dependency, Int32($0)] } ?? [DescriptorPath.dependency],
+      "an imported file has the path \"\(ModelNames.generatedFile)\", which the generated file "
+        + "takes: rename the imported file")
+  }
+
+  // MARK: - Models
+
+  private mutating func findModels() {
+    let used = TypeUses(root, packageName: root.package).usedTopLevelMessages
+    for (index, message) in root.messageType.enumerated() {
+      guard let fieldIndex = message.field.firstIndex(where: { $0.name == ModelNames.keyField })
+      else {
+        if !used.contains(message.name) {
+          report(
+            Self.nameOfMessage(index),
+            "message \(message.name) has no `string pk` and no other message uses it: add a field "
+              + "`string pk` to make it a model, use it in a model, or remove it")
+        }
+        continue
+      }
+      let field = message.field[fieldIndex]
+      if let problem = problem(withKey: field, of: message) {
+        report(
+          [
+            DescriptorPath.message, Int32(index), DescriptorPath.messageField, Int32(fieldIndex),
+          ], problem)
+      } else {
+        models.append(
+          Candidate(name: message.name, keyFieldNumber: Int(field.number), index: index))
+      }
+    }
+  }
+
+  private func problem(
+    withKey field: Google_Protobuf_FieldDescriptorProto,
+    of message: Google_Protobuf_DescriptorProto
+  ) -> String? {
+    let advice =
+      "the key of a model is one `string pk`; change its type, or give the field "
+      + "another name if it is not the key"
+    if field.label == .repeated {
+      let isMap =
+        field.type == .message
+        && message.nestedType.contains {
+          $0.options.mapEntry && field.typeName.hasSuffix("." + $0.name)
+        }
+      return "field `pk` of message \(message.name) is \(isMap ? "a map" : "repeated"): \(advice)"
+    }
+    if field.type != .string {
+      return "field `pk` of message \(message.name) has type \(FieldKind.name(of: field)), not "
+        + "string: \(advice)"
+    }
+    if field.hasOneofIndex && !field.proto3Optional {
+      return
+        "field `pk` of message \(message.name) is in a oneof and so may be absent: move it out "
+        + "of the oneof"
+    }
+    return nil
+  }
+
+  // MARK: - Names
+
+  private mutating func checkModelNames() {
+    var byFoldedName: [String: Candidate] = [:]
+    for model in models {
+      let folded = ModelNames.folded(model.name)
+      if let other = byFoldedName[folded] {
+        report(
+          Self.nameOfMessage(model.index),
+          "models \(model.name) and \(other.name)"
+            + "\(Self.place(positions, Self.nameOfMessage(other.index))) differ only by case or "
+            + "underscores: rename one of them")
+      } else {
+        byFoldedName[folded] = model
+      }
+    }
+  }
+
+  private struct Owner {
+    let description: String
+    /// Nil when it is not in the root file.
+    let path: [Int32]?
+    let place: String
+  }
+
+  private mutating func checkGeneratedNames() {
+    var owners: [String: Owner] = [:]
+    for declaration in TopLevelDeclaration.all(in: root) {
+      owners[declaration.name] = Owner(
+        description: declaration.description, path: declaration.path,
+        place: Self.place(positions, declaration.path))
+    }
+    let rootNames = owners
+    for file in imports {
+      if file.package == packageName {
+        for declaration in TopLevelDeclaration.all(in: file) {
+          let owner = Owner(
+            description: "\(declaration.description) of \(file.name)", path: nil,
+            place: Self.place(importPositions[file.name], declaration.path))
+          if let own = rootNames[declaration.name], let path = own.path, root.package.isEmpty {
+            report(
+              path,
+              "\(own.description) clashes with \(owner.description)\(owner.place), "
+                + "whose package is "
+                + "\(packageName) as well: rename one of them, or give this file a package")
+          } else {
+            owners[declaration.name] = owner
+          }
+        }
+      } else if file.package.hasPrefix(packageName + ".") {
+        let component = file.package.dropFirst(packageName.count + 1).prefix { $0 != "." }
+        if owners[String(component)] == nil {
+          owners[String(component)] = Owner(
+            description: "package \(packageName).\(component) of \(file.name)", path: nil,
+            place: Self.place(importPositions[file.name], [DescriptorPath.package]))
+        }
+      }
+    }
+    for model in models {
+      let plural = ModelNames.plural(model.name)
+      guard let owner = owners[plural] else { continue }
+      // Placed at the declaration that a user can rename without renaming a model.
+      let name = Self.nameOfMessage(model.index)
+      if let path = owner.path {
+        report(
+          path,
+          "\(owner.description) clashes with the message \(plural) that is generated for model "
+            + "\(model.name)\(Self.place(positions, name)): rename one of them")
+      } else {
+        report(
+          name,
+          "message \(plural), generated for model \(model.name), clashes with "
+            + "\(owner.description)\(owner.place): rename one of them")
+      }
+    }
+    let fixed = [
+      ("message", ModelNames.query), ("message", ModelNames.empty), ("service", ModelNames.service),
+    ]
+    for (kind, name) in fixed {
+      guard let owner = owners[name] else { continue }
+      report(
+        owner.path ?? [DescriptorPath.package],
+        "\(owner.description)\(owner.path == nil ? owner.place : "") clashes with the \(kind) "
+          + "\(name) that seandb generates for every schema: rename it")
+    }
+  }
+
+  // MARK: - Notes
+
+  private mutating func collectNotes() {
+    for file in imports where !ImportedFile.isWellKnown(file.name) {
+      for message in file.messageType {
+        let isKeyed = message.field.contains {
+          $0.name == ModelNames.keyField && $0.type == .string && $0.label != .repeated
+        }
+        guard isKeyed else { continue }
+        notes.append(
+          "\(file.name): message \(message.name) has a `string pk` but is imported: it is an "
+            + "embedded type, not a model")
+      }
+    }
+    for service in root.service {
+      notes.append(
+        "\(positions.displayName): service \(service.name) is kept in \(ModelNames.generatedFile), "
+          + "but the server does not serve it")
+    }
+  }
+}

@@ -1,0 +1,211 @@
+import Bytes
+import SwiftProtobuf
+
+/// Makes a ``CompiledSchema`` from a `.proto` file with the help of `protoc`.
+///
+/// Thread-safety: a value; compilations may run at the same time.
+package struct SchemaCompiler: Sendable {
+  private let includeDirectories: [String]
+  private let protoc: Protoc
+
+  /// - Parameters:
+  ///   - includeDirectories: where imports are looked for, in this order (`-I`). A schema outside
+  ///     of all of them finds imports in its own folder first.
+  ///   - protoc: the compiler's name, looked up on the PATH.
+  package init(includeDirectories: [String], protoc: String = "protoc") {
+    self.includeDirectories = includeDirectories
+    self.protoc = Protoc(program: protoc)
+  }
+
+  /// Reads, checks and compiles a schema. Runs protoc twice, some milliseconds each, in a temporary
+  /// directory that is gone afterwards.
+  ///
+  /// - Throws: `invalid` with every violation that was found; `protocMissing`; `io`.
+  package func compile(_ schemaPath: String) async throws(SchemaError) -> CompiledSchema {
+    let contents = try POSIXFile.read(schemaPath)
+    let source = try SourceText(contents, name: schemaPath)
+    try SyntaxStatement.check(source, name: schemaPath)
+    let location = try SchemaLocation(schemaPath, includeDirectories: includeDirectories)
+    return try await TemporaryDirectory.with { directory throws(SchemaError) in
+      try await compile(source, at: location, named: schemaPath, in: directory)
+    }
+  }
+
+  private func compile(
+    _ source: SourceText, at location: SchemaLocation, named name: String, in directory: String
+  ) async throws(SchemaError) -> CompiledSchema {
+    // protoc reads the schema from a copy that comes first in the search path, and the folders
+    // through links: so no path of the user's can be taken for an option or for several paths.
+    try TemporaryDirectory.place(source.bytes, at: location.importPath, below: directory + "/root")
+    var searchPath = [directory + "/root"]
+    for (index, folder) in location.searchPath.enumerated() {
+      let link = "\(directory)/include\(index)"
+      try TemporaryDirectory.link(folder, at: link)
+      searchPath.append(link)
+    }
+    let importPath = location.importPath
+    let described = try await describe(
+      "\(directory)/root/\(importPath)", searchPath: searchPath, includingSourceInfo: true,
+      output: directory + "/source.binpb"
+    ) { $0 == importPath ? name : $0 }
+    guard let root = described.files.last, root.name == importPath else {
+      throw .protocFailed(output: "it left \(importPath) out of its answer")
+    }
+    let imports = described.files.dropLast()
+
+    let positions = SourcePositions(
+      file: ModelNames.generatedFile, displayName: name, info: root.sourceCodeInfo)
+    let ownImports = imports.filter { !ImportedFile.isWellKnown($0.name) }
+    let importPositions = ownImports.map {
+      SourcePositions(file: $0.name, displayName: $0.name, info: $0.sourceCodeInfo)
+    }
+    let rules = ModelRules(
+      root: root, imports: Array(imports), positions: positions,
+      importPositions: Dictionary(
+        importPositions.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first }))
+    guard rules.violations.isEmpty else { throw .invalid(rules.violations) }
+
+    let text = DatabaseProto(
+      source: source, descriptor: root, schemaName: Self.printable(POSIXFile.split(name).name),
+      modelNames: rules.models.map(\.name)
+    ).text()
+    var sourcePaths = [name]
+    var importedFiles: [ImportedFile] = []
+    for file in ownImports {
+      let path = try location.path(ofImport: file.name)
+      sourcePaths.append(path)
+      importedFiles.append(ImportedFile(path: file.name, contents: try POSIXFile.read(path)))
+    }
+    let served = try await describeGenerated(
+      text, importedFiles: importedFiles, wellKnown: imports.map(\.name), location: location,
+      in: directory)
+    try checkMeaning(of: served, against: root, positions: positions)
+
+    return try CompiledSchema(
+      sourceName: name,
+      packageName: root.package.isEmpty ? ModelNames.defaultPackage : root.package,
+      modelNames: rules.models.map { ($0.name, $0.keyFieldNumber) },
+      databaseProto: text,
+      importedFiles: importedFiles,
+      files: served.descriptors,
+      positions: [positions] + importPositions,
+      notes: rules.notes,
+      warnings: described.warnings,
+      sourcePaths: sourcePaths)
+  }
+
+  private static func printable(_ name: String) -> String {
+    String(name.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
+  }
+
+  // MARK: - Running protoc
+
+  private struct Described: Sendable {
+    /// Dependencies first; the root is the last.
+    let files: [Google_Protobuf_FileDescriptorProto]
+    let descriptors: [DescriptorFile]
+    let warnings: [String]
+  }
+
+  private func describe(
+    _ file: String, searchPath: [String], includingSourceInfo: Bool, output: String,
+    displayName: @Sendable (String) -> String
+  ) async throws(SchemaError) -> Described {
+    let said = try await protoc.compile(
+      file, searchPath: searchPath, includingSourceInfo: includingSourceInfo, to: output,
+      displayName: displayName)
+    let bytes = try POSIXFile.read(output)
+    let warnings = said.warnings.map { warning in
+      "\(warning.file):\(warning.line):\(warning.column): warning: \(warning.message)"
+    }
+    do {
+      // The bytes of each file are kept as protoc wrote them: what reflection serves is its own
+      // word.
+      let descriptors = try Self.fileDescriptors(in: bytes)
+      let files = try descriptors.map {
+        try Google_Protobuf_FileDescriptorProto(serializedBytes: $0)
+      }
+      let named = zip(files, descriptors).map {
+        DescriptorFile(name: $0.name, descriptor: $1, dependencies: $0.dependency)
+      }
+      return Described(files: files, descriptors: named, warnings: warnings)
+    } catch {
+      throw .protocFailed(output: "its descriptors cannot be read: \(error)")
+    }
+  }
+
+  /// The `file` fields (1) of a serialized `FileDescriptorSet`.
+  private static func fileDescriptors(in set: [UInt8]) throws -> [[UInt8]] {
+    try set.withUnsafeBytes { bytes in
+      var reader = ProtobufReader(bytes)
+      var files: [[UInt8]] = []
+      while !reader.isAtEnd {
+        let tag = try reader.nextTag()
+        if tag.number == 1 && tag.wireType == 2 {
+          files.append(Array(try reader.nextLengthDelimited()))
+        } else {
+          try reader.skip(tag)
+        }
+      }
+      return files
+    }
+  }
+
+  /// Compiles the generated text beside copies of the imported files alone, as a client's protoc
+  /// will.
+  private func describeGenerated(
+    _ text: String, importedFiles: [ImportedFile], wellKnown: [String], location: SchemaLocation,
+    in directory: String
+  ) async throws(SchemaError) -> Described {
+    let output = directory + "/out"
+    for file in importedFiles {
+      try TemporaryDirectory.place(file.contents, at: file.path, below: output)
+    }
+    try TemporaryDirectory.place(Array(text.utf8), at: ModelNames.generatedFile, below: output)
+    // The user may have brought google/protobuf/*.proto along instead of protoc's own.
+    for name in wellKnown where ImportedFile.isWellKnown(name) {
+      guard let path = try? location.path(ofImport: name) else { continue }
+      let contents = try POSIXFile.read(path)
+      try TemporaryDirectory.place(contents, at: name, below: directory + "/known")
+    }
+    var searchPath = [output]
+    if POSIXFile.isDirectory(directory + "/known") { searchPath.append(directory + "/known") }
+    do {
+      return try await describe(
+        "\(output)/\(ModelNames.generatedFile)", searchPath: searchPath, includingSourceInfo: false,
+        output: directory + "/served.binpb"
+      ) { $0 }
+    } catch SchemaError.invalid(let diagnostics) {
+      let reasons = diagnostics.map(\.description).joined(separator: "\n")
+      throw .protocFailed(
+        output: "the generated \(ModelNames.generatedFile) is refused; if the schema has no "
+          + "`package` statement, give it one (`package \(ModelNames.defaultPackage);`)\n\(reasons)"
+      )
+    }
+  }
+
+  /// Sees to it that adding a package and the generated messages left the user's declarations as
+  /// they were: a name could now mean another type.
+  private func checkMeaning(
+    of served: Described, against root: Google_Protobuf_FileDescriptorProto,
+    positions: SourcePositions
+  ) throws(SchemaError) {
+    guard let generated = served.files.last, generated.name == ModelNames.generatedFile else {
+      throw .protocFailed(output: "it left \(ModelNames.generatedFile) out of its answer")
+    }
+    let expected =
+      root.package.isEmpty
+      ? PackageInsertion(ModelNames.defaultPackage, rootDeclarations: root).applied(to: root) : root
+    var changed: [Diagnostic] = []
+    for (index, message) in expected.messageType.enumerated()
+    where index >= generated.messageType.count || generated.messageType[index] != message {
+      changed.append(
+        positions.diagnostic(
+          at: [DescriptorPath.message, Int32(index), DescriptorPath.name],
+          "a type name in message \(message.name) means another type once the schema is in package "
+            + "\(ModelNames.defaultPackage): add `package \(ModelNames.defaultPackage);` to the "
+            + "schema and write the full name"))
+    }
+    guard changed.isEmpty else { throw .invalid(changed) }
+  }
+}

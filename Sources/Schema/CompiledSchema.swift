@@ -1,0 +1,93 @@
+import SwiftProtobuf
+
+/// A schema with all that a server needs to serve it: its models, the descriptors for reflection,
+/// and the tables that records are checked by.
+///
+/// It comes from ``SchemaCompiler``, or from the bytes of ``serialized()``: then no protoc is
+/// needed.
+///
+/// Thread-safety: an immutable value.
+package struct CompiledSchema: Sendable {
+  /// How diagnostics name the schema: the path that the user gave.
+  package let sourceName: String
+  /// `database` when the schema has no package of its own.
+  package let packageName: String
+  /// In the order of the file.
+  package let models: [Model]
+  /// The text of `database.proto`.
+  package let databaseProto: String
+  /// The user's own files that the schema imports, directly or not; without `google/protobuf/*`.
+  package let importedFiles: [ImportedFile]
+  /// `database.proto` and all that it imports, `google/protobuf/*` too; dependencies first, so
+  /// `database.proto` is the last.
+  package let files: [DescriptorFile]
+  package let recordPlan: RecordPlan
+  /// What is worth telling the user, one sentence each.
+  package let notes: [String]
+  /// What protoc warned of, as `file:line:column: warning: message`.
+  package let warnings: [String]
+
+  /// For `database.proto` and each of ``importedFiles``.
+  let positions: [SourcePositions]
+  /// The files that this schema was made from; empty when it comes from its serialized form.
+  let sourcePaths: [String]
+
+  /// The name that the service has on the wire: `database.Database`.
+  package var serviceName: String { "\(packageName).\(ModelNames.service)" }
+
+  /// - Throws: `damaged` when the descriptors do not fit each other or the models.
+  init(
+    sourceName: String, packageName: String, modelNames: [(name: String, keyFieldNumber: Int)],
+    databaseProto: String, importedFiles: [ImportedFile], files: [DescriptorFile],
+    positions: [SourcePositions], notes: [String], warnings: [String], sourcePaths: [String]
+  ) throws(SchemaError) {
+    let descriptors = try Self.decode(files)
+    let plan = try RecordPlan(descriptors)
+    var models: [Model] = []
+    for (name, keyFieldNumber) in modelNames {
+      let fullName = "\(packageName).\(name)"
+      let pluralName = ModelNames.plural(name)
+      guard let index = plan.index(ofMessage: fullName),
+        let listIndex = plan.index(ofMessage: "\(packageName).\(pluralName)"),
+        plan.kind(ofField: keyFieldNumber, inMessage: index) == .string
+      else {
+        throw .damaged(.inconsistentDescriptors("there is no message \(fullName) with its key"))
+      }
+      models.append(
+        Model(
+          name: name, fullName: fullName, pluralName: pluralName,
+          listField: ModelNames.listField(name), keyFieldNumber: keyFieldNumber,
+          messageIndex: index, listMessageIndex: listIndex))
+    }
+    self.sourceName = sourceName
+    self.packageName = packageName
+    self.models = models
+    self.databaseProto = databaseProto
+    self.importedFiles = importedFiles
+    self.files = files
+    self.recordPlan = plan
+    self.notes = notes
+    self.warnings = warnings
+    self.positions = positions
+    self.sourcePaths = sourcePaths
+  }
+
+  static func decode(
+    _ files: [DescriptorFile]
+  ) throws(SchemaError) -> [Google_Protobuf_FileDescriptorProto] {
+    var result: [Google_Protobuf_FileDescriptorProto] = []
+    for file in files {
+      do {
+        result.append(try Google_Protobuf_FileDescriptorProto(serializedBytes: file.descriptor))
+      } catch {
+        throw .damaged(.inconsistentDescriptors("the descriptor of \(file.name) cannot be read"))
+      }
+    }
+    return result
+  }
+
+  /// The positions of a file's declarations; of nothing when the file is none of the user's.
+  func positions(ofFile name: String) -> SourcePositions {
+    positions.first { $0.file == name } ?? SourcePositions(file: name, displayName: name)
+  }
+}

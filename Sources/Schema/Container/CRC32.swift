@@ -1,0 +1,18 @@
+/// The CRC-32 of zlib and Ethernet (reflected polynomial 0xEDB88320).
+///
+/// For the small, rarely read container of a schema: one table, a byte at a time.
+enum CRC32 {
+  private static let table: [UInt32] = (0..<256).map { index in
+    var value = UInt32(index)
+    for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
+    return value
+  }
+
+  static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
+    var value = UInt32.max
+    for byte in bytes {
+      value = table[Int(UInt8(truncatingIfNeeded: value) ^ byte)] ^ value >> 8
+    }
+    return ~value
+  }
+}

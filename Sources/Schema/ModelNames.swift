@@ -1,0 +1,68 @@
+/// The names that are made from a model's name.
+enum ModelNames {
+  static let query = "IndexQuery"
+  static let empty = "Empty"
+  static let service = "Database"
+  static let defaultPackage = "database"
+  static let keyField = "pk"
+  /// The import path of the generated file.
+  static let generatedFile = "database.proto"
+
+  static func plural(_ name: String) -> String { name + "s" }
+
+  static func listField(_ name: String) -> String {
+    let words = snakeCase(name)
+    // A name of underscores and digits alone leaves nothing that an identifier could begin with.
+    let isIdentifier = words.utf8.first.map { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") }
+    return (isIdentifier == true || words.isEmpty ? words : "_" + words) + "s"
+  }
+
+  static func getMethod(plural: String) -> String { "Get\(plural)ByPk" }
+  static func deleteMethod(plural: String) -> String { "Delete\(plural)ByPk" }
+  static func putMethod(name: String) -> String { "Put\(name)" }
+  static func batchPutMethod(plural: String) -> String { "BatchPut\(plural)" }
+
+  /// `HTTPServer` → `http_server`, `DogTag` and `Dog_Tag` → `dog_tag`, `Dog2` → `dog2`.
+  ///
+  /// A word begins at an upper-case letter after a lower-case one, and at the last of a run of
+  /// upper-case letters when a lower-case one follows. Digits go on with the word they stand in and
+  /// count as letters of its case: `X509Cert` → `x509_cert`.
+  static func snakeCase(_ name: String) -> String {
+    let letters = Array(name.utf8)
+    var result: [UInt8] = []
+    var lastCase: LetterCase?
+    for (index, letter) in letters.enumerated() {
+      if letter == UInt8(ascii: "_") {
+        if let last = result.last, last != UInt8(ascii: "_") { result.append(letter) }
+        lastCase = nil
+      } else if isUppercase(letter) {
+        let precedesLowercase = index + 1 < letters.count && isLowercase(letters[index + 1])
+        if lastCase == .lower || (lastCase == .upper && precedesLowercase) {
+          result.append(UInt8(ascii: "_"))
+        }
+        lastCase = .upper
+        result.append(letter | 0x20)
+      } else {
+        if isLowercase(letter) { lastCase = .lower }
+        result.append(letter)
+      }
+    }
+    while result.last == UInt8(ascii: "_") { result.removeLast() }
+    return String(decoding: result, as: UTF8.self)
+  }
+
+  private enum LetterCase { case lower, upper }
+
+  /// Names equal in this form differ only by case or underscores.
+  static func folded(_ name: String) -> String {
+    name.filter { $0 != "_" }.lowercased()
+  }
+
+  private static func isUppercase(_ letter: UInt8) -> Bool {
+    letter >= UInt8(ascii: "A") && letter <= UInt8(ascii: "Z")
+  }
+
+  private static func isLowercase(_ letter: UInt8) -> Bool {
+    letter >= UInt8(ascii: "a") && letter <= UInt8(ascii: "z")
+  }
+}

@@ -1,0 +1,81 @@
+import Glibc
+
+/// Whole-file reads and writes that report the `errno` and the path.
+///
+/// Unsafe island: passes bytes of arrays to `read` and `write` inside their `withUnsafe…` scopes.
+enum POSIXFile {
+  /// A file's identity on this machine, whatever path leads to it.
+  struct Identity: Hashable, Sendable {
+    let device: UInt64
+    let inode: UInt64
+  }
+
+  static func message(for code: Int32) -> String {
+    // SAFETY: strerror returns a NUL-terminated string that stays valid until the next call here.
+    guard let text = strerror(code) else { return "error \(code)" }
+    return String(cString: text)
+  }
+
+  static func read(_ path: String) throws(SchemaError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .io(operation: "open", path: path, code: errno) }
+    defer { close(descriptor) }
+    var contents: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65536)
+    while true {
+      // SAFETY: the buffer is `chunk`'s own and as long as the count that is passed.
+      let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+      if count == 0 { return contents }
+      guard count > 0 else {
+        if errno == EINTR { continue }
+        throw .io(operation: "read", path: path, code: errno)
+      }
+      contents.append(contentsOf: chunk[..<count])
+    }
+  }
+
+  /// Writes all bytes to an open file.
+  static func write(
+    _ bytes: [UInt8], to descriptor: Int32, path: String
+  ) throws(SchemaError) {
+    var written = 0
+    while written < bytes.count {
+      // SAFETY: `written` is below `count`, so the range passed lies inside the array.
+      let count = bytes.withUnsafeBytes {
+        Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
+      }
+      guard count > 0 else {
+        if count < 0 && errno == EINTR { continue }
+        throw .io(operation: "write", path: path, code: count == 0 ? EIO : errno)
+      }
+      written += count
+    }
+  }
+
+  /// Nil when there is no such file.
+  static func identity(of path: String) -> Identity? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+  }
+
+  static func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// The absolute path without links, `.` and `..`; nil when there is no such file.
+  static func resolved(_ path: String) -> String? {
+    // SAFETY: realpath allocates its result when the buffer is nil; it is freed after the copy.
+    guard let text = realpath(path, nil) else { return nil }
+    defer { free(text) }
+    return String(cString: text)
+  }
+
+  /// Splits at the last slash; the folder is `.` when there is none.
+  static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    let name = String(path[path.utf8.index(after: slash)...])
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), name)
+  }
+}

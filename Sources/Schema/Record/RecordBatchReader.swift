@@ -1,0 +1,44 @@
+/// Walks the records of a list message (`Dogs`), the request of a BatchPut.
+///
+/// Thread-safety: a value; the bytes must outlive it and the records it returns.
+///
+/// Unsafe island: see ``WireScan``.
+package struct RecordBatchReader {
+  private let bytes: UnsafeRawBufferPointer
+  private let messageIndex: Int
+  private var offset = 0
+
+  /// - Parameter messageIndex: the list message (``Model/listMessageIndex``), which errors name.
+  package init(_ bytes: UnsafeRawBufferPointer, messageIndex: Int = -1) {
+    self.bytes = bytes
+    self.messageIndex = messageIndex
+  }
+
+  /// The next record as it stands in the request, unchecked (``RecordPlan/checkRecord(_:model:)``);
+  /// nil at the end. Other fields than the list are stepped over.
+  ///
+  /// - Throws: when the request is malformed, or field 1 is no message. Offsets in the error count
+  ///   from the request's start.
+  package mutating func next() throws(RecordError) -> UnsafeRawBufferPointer? {
+    guard let start = bytes.baseAddress else { return nil }
+    // SAFETY: raw bytes may be read as UInt8; the owner of the bytes keeps them for our lifetime.
+    let base = start.assumingMemoryBound(to: UInt8.self)
+    while offset < bytes.count {
+      let fieldStart = offset
+      let (number, wireType) = try WireScan.tag(base, &offset, bytes.count)
+      if number == 1 {
+        guard wireType == 2 else {
+          throw RecordError(
+            .wrongWireType, offset: fieldStart, messageIndex: messageIndex, fieldNumber: number,
+            wireType: wireType)
+        }
+        let length = try WireScan.length(base, &offset, bytes.count)
+        defer { offset &+= length }
+        return UnsafeRawBufferPointer(start: start + offset, count: length)
+      }
+      try WireScan.skip(
+        base, &offset, bytes.count, number: number, wireType: wireType, start: fieldStart, depth: 1)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,175 @@
+import SwiftProtobuf
+
+/// The tables by which records are checked, compiled from the descriptors of a schema.
+///
+/// Thread-safety: immutable after `init`; any number of threads may check records at the same time.
+///
+/// Unsafe island: owns three tables that are written in `init` alone and freed in `deinit`.
+/// Invariants:
+/// 1. For each message, `dense..<dense + denseCount` lies in `denseFields`, and
+///    `sparse..<sparse + sparseCount` in `sparseFields`, ascending by number.
+/// 2. The `message` of a field of kind `message` or `group` is an index into `messages`.
+package final class RecordPlan: Sendable {
+  /// How deep messages and groups may nest, where the record itself counts as one: it is one level
+  /// inside the list message of every answer, and common decoders stop at 100 levels.
+  package static let maximumDepth = 100
+  package static let maximumKeySize = 4096
+
+  /// Field numbers below this are looked up by index.
+  private static let denseLimit = 64
+
+  struct Field: BitwiseCopyable {
+    let message: UInt32
+    let kind: WireKind
+    let wireTypes: UInt8
+
+    static let unknown = Field(message: 0, kind: .unknown, wireTypes: WireKind.unknown.wireTypes)
+  }
+
+  struct SparseField: BitwiseCopyable {
+    let number: UInt32
+    let field: Field
+  }
+
+  struct MessageTable: BitwiseCopyable {
+    let dense: Int
+    let denseCount: UInt32
+    let sparseCount: UInt32
+    let sparse: Int
+  }
+
+  // SAFETY (of nonisolated(unsafe)): the memory is written before `init` returns and never after
+  // it.
+  nonisolated(unsafe) let messages: UnsafePointer<MessageTable>
+  nonisolated(unsafe) let denseFields: UnsafePointer<Field>
+  nonisolated(unsafe) let sparseFields: UnsafePointer<SparseField>
+
+  /// The full names of all messages, without the leading dot.
+  package let messageNames: [String]
+  private let fieldNames: [[UInt32: String]]
+  private let indices: [String: Int]
+
+  /// - Throws: `damaged` when a field's type is not among the files.
+  init(_ files: [Google_Protobuf_FileDescriptorProto]) throws(SchemaError) {
+    var declarations: [(name: String, message: Google_Protobuf_DescriptorProto)] = []
+    for file in files {
+      let scope = file.package.isEmpty ? "" : file.package + "."
+      for message in file.messageType { Self.collect(message, scope: scope, into: &declarations) }
+    }
+    let indices = Dictionary(
+      declarations.indices.map { (declarations[$0].name, $0) },
+      uniquingKeysWith: { first, _ in first }
+    )
+    var tables: [MessageTable] = []
+    var dense: [Field] = []
+    var sparse: [SparseField] = []
+    for (name, message) in declarations {
+      let denseStart = dense.count
+      let sparseStart = sparse.count
+      let fields = message.field.sorted { $0.number < $1.number }
+      for field in fields {
+        guard field.number > 0, field.number < 1 << 29 else {
+          throw .damaged(.inconsistentDescriptors("\(name).\(field.name) has no valid number"))
+        }
+        let kind = WireKind(field)
+        var target = 0
+        if kind == .message || kind == .group {
+          guard let index = indices[String(field.typeName.dropFirst())] else {
+            throw .damaged(
+              .inconsistentDescriptors("\(name).\(field.name): no message \(field.typeName)"))
+          }
+          target = index
+        }
+        let entry = Field(
+          message: UInt32(truncatingIfNeeded: target), kind: kind, wireTypes: kind.wireTypes)
+        if field.number < Self.denseLimit {
+          while dense.count - denseStart < Int(field.number) { dense.append(.unknown) }
+          // A number given twice would shift all that follow; no protoc accepts it.
+          guard dense.count - denseStart == Int(field.number) else {
+            throw .damaged(.inconsistentDescriptors("\(name) has number \(field.number) twice"))
+          }
+          dense.append(entry)
+        } else {
+          sparse.append(SparseField(number: UInt32(field.number), field: entry))
+        }
+      }
+      tables.append(
+        MessageTable(
+          dense: denseStart, denseCount: UInt32(dense.count - denseStart),
+          sparseCount: UInt32(sparse.count - sparseStart), sparse: sparseStart))
+    }
+    messages = Self.copy(tables)
+    denseFields = Self.copy(dense)
+    sparseFields = Self.copy(sparse)
+    messageNames = declarations.map(\.name)
+    fieldNames = declarations.map { declaration in
+      Dictionary(
+        declaration.message.field.map { (UInt32($0.number), $0.name) },
+        uniquingKeysWith: { first, _ in first })
+    }
+    self.indices = indices
+  }
+
+  deinit {
+    messages.deallocate()
+    denseFields.deallocate()
+    sparseFields.deallocate()
+  }
+
+  private static func copy<Element: BitwiseCopyable>(
+    _ elements: [Element]
+  ) -> UnsafePointer<Element> {
+    let memory = UnsafeMutablePointer<Element>.allocate(capacity: max(elements.count, 1))
+    // SAFETY: `memory` has room for all elements, and they need no deinitialisation.
+    elements.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { memory.initialize(from: base, count: source.count) }
+    }
+    return UnsafePointer(memory)
+  }
+
+  private static func collect(
+    _ message: Google_Protobuf_DescriptorProto, scope: String,
+    into declarations: inout [(name: String, message: Google_Protobuf_DescriptorProto)]
+  ) {
+    let name = scope + message.name
+    declarations.append((name, message))
+    for nested in message.nestedType { collect(nested, scope: name + ".", into: &declarations) }
+  }
+
+  // MARK: - Looking up
+
+  /// The index of a message by its full name without a leading dot.
+  package func index(ofMessage fullName: String) -> Int? { indices[fullName] }
+
+  /// - Precondition: `message` is an index that this plan gave.
+  package func kind(ofField number: Int, inMessage message: Int) -> WireKind {
+    precondition(message >= 0 && message < messageNames.count)
+    guard number > 0, number < 1 << 29 else { return .unknown }
+    return field(UInt32(number), of: messages[message]).kind
+  }
+
+  func name(ofField number: UInt32, inMessage message: Int) -> String? {
+    fieldNames.indices.contains(message) ? fieldNames[message][number] : nil
+  }
+
+  @inline(__always)
+  func field(_ number: UInt32, of table: MessageTable) -> Field {
+    // SAFETY: invariant 1.
+    if number < table.denseCount { return denseFields[table.dense &+ Int(number)] }
+    return table.sparseCount == 0 ? .unknown : sparseField(number, of: table)
+  }
+
+  @inline(never)
+  private func sparseField(_ number: UInt32, of table: MessageTable) -> Field {
+    var low = table.sparse
+    var high = low + Int(table.sparseCount)
+    // SAFETY: invariant 1; `middle` stays within the message's part of the table.
+    while low < high {
+      let middle = (low + high) / 2
+      let candidate = sparseFields[middle]
+      if candidate.number == number { return candidate.field }
+      if candidate.number < number { low = middle + 1 } else { high = middle }
+    }
+    return .unknown
+  }
+}

@@ -1,0 +1,27 @@
+package import Engine
+
+/// How a database server runs. Sizes in bytes.
+package struct ServerConfiguration: Sendable {
+  package var engine = EngineKind.rocksdb
+  package var dataDirectory = "./data"
+  package var host = "127.0.0.1"
+  /// 0 takes a free port.
+  package var port = 50051
+  /// What an acknowledged write survives; see ``Durability``. Default: a power cut.
+  package var durability = Durability.sync
+  /// Memory for uncompressed blocks of the store. Default 256 MiB.
+  package var cacheSizeBytes = 256 << 20
+  /// The largest request message. Default 4 MiB.
+  package var maximumRequestBytes = 4 << 20
+  /// The largest answer; a larger one is RESOURCE_EXHAUSTED, never cut. Default 64 MiB.
+  package var maximumResponseBytes = 64 << 20
+  /// Event loops. Default: one a core, at least 1.
+  package var eventLoops: Int
+  /// Threads for reads that touch the disk and for long scans. Default: two a core.
+  package var storageThreads: Int
+
+  package init(coreCount: Int) {
+    eventLoops = max(1, coreCount)
+    storageThreads = max(2, coreCount * 2)
+  }
+}

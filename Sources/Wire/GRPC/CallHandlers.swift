@@ -1,0 +1,57 @@
+package import Bytes
+
+/// Names one call from any thread, for as long as anyone keeps it.
+///
+/// It holds no reference: when the call or its connection is gone, completing it does nothing.
+package struct CallToken: Sendable, Equatable {
+  let loop: UInt32
+  let connection: UInt32
+  let connectionGeneration: UInt32
+  let slot: UInt32
+  let generation: UInt32
+}
+
+/// What a handler learns of its call beside the request's bytes.
+package struct CallContext: Sendable {
+  package let token: CallToken
+  /// When the caller stops waiting, in nanoseconds of the monotonic clock; `UInt64.max` for never.
+  package let deadline: UInt64
+}
+
+/// What a unary handler made of a request.
+package enum UnaryOutcome {
+  /// The answer's bytes are in the response writer.
+  case done
+  /// The call failed; what was written is dropped.
+  case failed(RPCStatus)
+  /// Somebody completes the token later, through ``Completions``. What was written is dropped.
+  case pending
+}
+
+/// Answers one unary method.
+package protocol UnaryHandler: Sendable {
+  /// Runs on the connection's event loop and must not block it.
+  ///
+  /// - Parameters:
+  ///   - request: the message's bytes, valid until the return.
+  ///   - response: receives the answer's message bytes, appended behind what is there.
+  func call(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
+  ) -> UnaryOutcome
+}
+
+/// Starts calls of one streaming method (bidirectional, or server-streaming).
+package protocol StreamingHandler: Sendable {
+  /// Runs on the connection's event loop when the request's headers have come.
+  func start(_ context: CallContext, _ output: ResponseStream) -> any StreamingCall
+}
+
+/// One streaming call. All of it runs on the connection's event loop and must not block it.
+package protocol StreamingCall: AnyObject {
+  /// A whole request message; the bytes are valid until the return.
+  func receive(_ message: UnsafeRawBufferPointer)
+  /// The client sends no more messages.
+  func halfClose()
+  /// The client, its connection or its deadline ended the call; nothing sent from now on goes out.
+  func cancel()
+}

@@ -1,0 +1,93 @@
+import Glibc
+
+/// The methods of a server by the bytes of their path (`/package.Service/Method`). Immutable.
+///
+/// Look-up hashes the path once and compares it with at most a few candidates: no String, no allocation.
+/// O(path length).
+final class MethodTable: Sendable {
+  struct Method: Sendable {
+    let path: [UInt8]
+    let handler: Handler
+  }
+
+  enum Handler: Sendable {
+    case unary(any UnaryHandler)
+    case streaming(any StreamingHandler)
+  }
+
+  let methods: [Method]
+  private let services: Set<String>
+  /// Open addressing, at most half full: index into `methods`, or -1.
+  private let buckets: [Int32]
+
+  init(_ methods: [Method]) {
+    self.methods = methods
+    services = Set(methods.compactMap { Self.split(String(decoding: $0.path, as: UTF8.self))?.0 })
+    var size = 16
+    while size < methods.count * 2 { size *= 2 }
+    var buckets = [Int32](repeating: -1, count: size)
+    for (index, method) in methods.enumerated() {
+      var bucket = Int(truncatingIfNeeded: method.path.withUnsafeBytes(Self.hash)) & (size - 1)
+      while buckets[bucket] >= 0 { bucket = (bucket + 1) & (size - 1) }
+      buckets[bucket] = Int32(index)
+    }
+    self.buckets = buckets
+  }
+
+  /// The method's index in `methods`, or -1.
+  func find(_ path: UnsafeRawBufferPointer) -> Int32 {
+    let mask = buckets.count - 1
+    var bucket = Int(truncatingIfNeeded: Self.hash(path)) & mask
+    while buckets[bucket] >= 0 {
+      let index = buckets[bucket]
+      let matches = methods[Int(index)].path.withUnsafeBytes { candidate -> Bool in
+        guard candidate.count == path.count, let a = candidate.baseAddress, let b = path.baseAddress
+        else { return false }
+        return memcmp(a, b, path.count) == 0
+      }
+      if matches { return index }
+      bucket = (bucket + 1) & mask
+    }
+    return -1
+  }
+
+  /// Why a path finds no method, in the words of grpc-go.
+  func unknownMethodStatus(_ path: String) -> RPCStatus {
+    guard let (service, method) = Self.split(path) else {
+      return RPCStatus(
+        .unimplemented, reason: "MALFORMED_METHOD",
+        "malformed method name \"\(path)\": expected /package.Service/Method")
+    }
+    guard services.contains(service) else {
+      return RPCStatus(
+        .unimplemented, reason: "UNKNOWN_SERVICE",
+        "unknown service \(service); this server has \(services.sorted().joined(separator: ", "))")
+    }
+    return RPCStatus(
+      .unimplemented, reason: "UNKNOWN_METHOD",
+      "unknown method \(method) for service \(service); list them by reflection")
+  }
+
+  private static func split(_ path: String) -> (String, String)? {
+    guard path.hasPrefix("/"), let slash = path.lastIndex(of: "/"), slash != path.startIndex
+    else { return nil }
+    return (String(path[path.index(after: path.startIndex)..<slash]), String(path[path.index(after: slash)...]))
+  }
+
+  /// FNV-1a over 8 bytes at a time; the paths are the server's own, so no key is needed against
+  /// crafted collisions (a miss walks at most a run of a half-empty table).
+  private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    var index = 0
+    while index + 8 <= bytes.count {
+      hash = (hash ^ bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) &* 0x0000_0100_0000_01b3
+      hash ^= hash >> 29
+      index += 8
+    }
+    while index < bytes.count {
+      hash = (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01b3
+      index += 1
+    }
+    return hash ^ hash >> 32
+  }
+}

@@ -1,0 +1,109 @@
+import Bytes
+
+/// The state of one stream of a connection, kept in memory that the next stream uses again.
+///
+/// Its buffers keep up to `retainedBytes`, so that a connection in its stride allocates nothing per call.
+/// `generation` grows each time the slot is given to another stream: a ``CallToken`` with an old one is
+/// stale.
+struct CallSlot: ~Copyable {
+  /// Legal next states in brackets.
+  enum State {
+    /// No stream. [headers]
+    case free
+    /// Header block under way. [receiving, refused]
+    case headers
+    /// Collecting request messages. [queued, running, responding, refused]
+    case receiving
+    /// A whole unary request waits for the end of the read batch. [running, responding]
+    case queued
+    /// The handler has it. [responding]
+    case running
+    /// `failure` is decided but not yet submitted: it is when the read batch ends. [responding]
+    case refused
+    /// The answer is with nghttp2; more input is ignored. [free]
+    case responding
+  }
+
+  static let retainedBytes = 16 << 10
+
+  let index: UInt32
+  var generation: UInt32 = 0
+  var state = State.free
+  var streamID: Int32 = 0
+  /// Index into the method table; -1 until `:path` was seen and when it is unknown.
+  var method: Int32 = -1
+  var deadline = UInt64.max
+  /// Sum of name + value + 32 of the request's headers (RFC 9113 §6.5.2).
+  var headerBytes = 0
+
+  // Header findings.
+  var isPost = false
+  var isStreaming = false
+  var isGRPC = false
+  var unknownEncoding = false
+  var malformedTimeout = false
+  var remoteClosed = false
+
+  // The message being received: 5 bytes of prefix, then `messageLength` bytes.
+  var prefixCount = 0
+  var prefixFlag: UInt8 = 0
+  var messageLength = 0
+  var messageCount = 0
+  /// A whole message that lay inside one input chunk: valid until the end of the read batch.
+  var borrowed: UnsafeRawBufferPointer?
+  var request = ByteWriter()
+
+  // The answer: length-prefixed messages not yet sent start at `sent`.
+  var response = ByteWriter()
+  var sent = 0
+  /// Nothing is appended to `response` any more; the trailers follow its last byte.
+  var finished = false
+  var submitted = false
+  /// nghttp2 waits for `resume_data`.
+  var deferred = false
+  /// A plain HTTP answer (no trailers) to a request that was not gRPC.
+  var plainHTTPStatus: UInt16 = 0
+  var failure: RPCStatus?
+  var stream: (any StreamingCall)?
+  /// The path of an unknown method, for its error sentence.
+  var unknownPath: [UInt8] = []
+
+  init(index: UInt32) { self.index = index }
+
+  /// Makes the slot ready for stream `streamID`.
+  mutating func begin(streamID: Int32) {
+    generation &+= 1
+    state = .headers
+    self.streamID = streamID
+    method = -1
+    deadline = .max
+    headerBytes = 0
+    isPost = false
+    isStreaming = false
+    isGRPC = false
+    unknownEncoding = false
+    malformedTimeout = false
+    remoteClosed = false
+    prefixCount = 0
+    messageLength = 0
+    messageCount = 0
+    borrowed = nil
+    sent = 0
+    finished = false
+    submitted = false
+    deferred = false
+    plainHTTPStatus = 0
+  }
+
+  /// Gives up what the stream held.
+  mutating func end() {
+    state = .free
+    generation &+= 1
+    borrowed = nil
+    request.removeAll(keepingAtMost: Self.retainedBytes)
+    response.removeAll(keepingAtMost: Self.retainedBytes)
+    if failure != nil { failure = nil }
+    if stream != nil { stream = nil }
+    if !unknownPath.isEmpty { unknownPath = [] }
+  }
+}

@@ -1,0 +1,236 @@
+import Bytes
+import Glibc
+
+/// The request side: headers and messages of a stream become a queued call, or a refusal.
+extension Connection {
+  // MARK: - Headers
+
+  func didReceiveHeader(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+  ) {
+    // Trailers of a request carry nothing that gRPC uses.
+    guard slot.pointee.state == .headers else { return }
+    slot.pointee.headerBytes += name.count + value.count + 32
+    guard slot.pointee.headerBytes <= configuration.maximumHeaderListBytes else { return }
+    switch name.count {
+    case 5 where name.matches(":path"):
+      slot.pointee.method = methods.find(value)
+      if slot.pointee.method < 0 { slot.pointee.unknownPath = Array(value.prefix(512)) }
+    case 7 where name.matches(":method"):
+      slot.pointee.isPost = value.matches("POST")
+    case 12 where name.matches("content-type"):
+      slot.pointee.isGRPC = Self.isGRPCContentType(value)
+    case 12 where name.matches("grpc-timeout"):
+      guard let timeout = GRPCTimeout.parse(value) else {
+        slot.pointee.malformedTimeout = true
+        return
+      }
+      if slot.pointee.deadline == .max { callsWithDeadline += 1 }
+      slot.pointee.deadline = MonotonicClock.now() &+ timeout
+      loop.watchDeadlines()
+    case 13 where name.matches("grpc-encoding"):
+      slot.pointee.unknownEncoding = !value.matches("identity")
+    default: break
+    }
+  }
+
+  /// `application/grpc`, `application/grpc+proto`, either with parameters; not grpc-web, not JSON.
+  private static func isGRPCContentType(_ value: UnsafeRawBufferPointer) -> Bool {
+    let base: StaticString = "application/grpc"
+    guard value.count >= base.utf8CodeUnitCount,
+      UnsafeRawBufferPointer(rebasing: value[..<base.utf8CodeUnitCount]).matches(base)
+    else { return false }
+    var rest = UnsafeRawBufferPointer(rebasing: value[base.utf8CodeUnitCount...])
+    let proto: StaticString = "+proto"
+    if rest.count >= proto.utf8CodeUnitCount,
+      UnsafeRawBufferPointer(rebasing: rest[..<proto.utf8CodeUnitCount]).matches(proto)
+    {
+      rest = UnsafeRawBufferPointer(rebasing: rest[proto.utf8CodeUnitCount...])
+    }
+    return rest.isEmpty || rest[0] == UInt8(ascii: ";") || rest[0] == UInt8(ascii: " ")
+  }
+
+  func didReceiveHeadersEnd(_ slot: UnsafeMutablePointer<CallSlot>, endStream: Bool) {
+    if slot.pointee.state == .headers {
+      slot.pointee.state = .receiving
+      if let status = headerFailure(slot) {
+        refuseLater(slot, status)
+      } else if case .streaming = methods.methods[Int(slot.pointee.method)].handler {
+        slot.pointee.isStreaming = true
+        enqueue(.start(slot: slot.pointee.index, generation: slot.pointee.generation))
+      }
+    }
+    if endStream { didReceiveEndStream(slot) }
+  }
+
+  /// What is wrong with the request's headers, in gRPC's order of precedence.
+  private func headerFailure(_ slot: UnsafeMutablePointer<CallSlot>) -> RPCStatus? {
+    if slot.pointee.headerBytes > configuration.maximumHeaderListBytes {
+      return RPCStatus(
+        .resourceExhausted, reason: "HEADERS_TOO_LARGE",
+        "the request's headers are larger than \(configuration.maximumHeaderListBytes) bytes; send less metadata")
+    }
+    if !slot.pointee.isGRPC {
+      slot.pointee.plainHTTPStatus = 415
+      return RPCStatus(
+        .unknown, reason: "NOT_GRPC",
+        "this is a gRPC server: send POST with content-type application/grpc\n")
+    }
+    if !slot.pointee.isPost {
+      slot.pointee.plainHTTPStatus = 405
+      return RPCStatus(.internal, reason: "NOT_POST", "gRPC calls use the method POST")
+    }
+    if slot.pointee.malformedTimeout {
+      slot.pointee.plainHTTPStatus = 400
+      return RPCStatus(
+        .internal, reason: "MALFORMED_TIMEOUT",
+        "malformed grpc-timeout: expected 1 to 8 digits and a unit of H, M, S, m, u or n")
+    }
+    if slot.pointee.method < 0 {
+      return methods.unknownMethodStatus(String(decoding: slot.pointee.unknownPath, as: UTF8.self))
+    }
+    if slot.pointee.unknownEncoding {
+      return RPCStatus(
+        .unimplemented, reason: "UNKNOWN_ENCODING",
+        "this server does not decompress messages: send them with grpc-encoding identity")
+    }
+    return nil
+  }
+
+  // MARK: - Messages
+
+  /// Collects length-prefixed messages (5 bytes: flag, big-endian length) from DATA payloads.
+  func didReceiveData(_ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer) {
+    var rest = bytes
+    while !rest.isEmpty && slot.pointee.state == .receiving {
+      if slot.pointee.prefixCount < 5 {
+        rest = readPrefix(slot, rest)
+        if slot.pointee.prefixCount < 5 || !acceptPrefix(slot) { return }
+        if slot.pointee.messageLength == 0 { completeMessage(slot, UnsafeRawBufferPointer(rebasing: rest[..<0])) }
+        continue
+      }
+      let missing = slot.pointee.messageLength - slot.pointee.request.bytes.count
+      let taken = UnsafeRawBufferPointer(rebasing: rest[..<min(missing, rest.count)])
+      rest = UnsafeRawBufferPointer(rebasing: rest[taken.count...])
+      if slot.pointee.request.isEmpty && taken.count == missing {
+        completeMessage(slot, taken)
+        continue
+      }
+      guard assembledBytes + taken.count <= configuration.maximumAssembledBytes else {
+        return refuseLater(
+          slot,
+          RPCStatus(
+            .resourceExhausted, reason: "CONNECTION_BUFFER_FULL",
+            "the messages under way on this connection exceed \(configuration.maximumAssembledBytes) bytes; send fewer at once"))
+      }
+      slot.pointee.request.append(taken)
+      assembledBytes += taken.count
+      if taken.count == missing { completeMessage(slot, nil) }
+    }
+  }
+
+  private func readPrefix(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer
+  ) -> UnsafeRawBufferPointer {
+    var used = 0
+    while slot.pointee.prefixCount < 5 && used < bytes.count {
+      let byte = bytes[used]
+      if slot.pointee.prefixCount == 0 {
+        slot.pointee.prefixFlag = byte
+        slot.pointee.messageLength = 0
+      } else {
+        slot.pointee.messageLength = slot.pointee.messageLength << 8 | Int(byte)
+      }
+      slot.pointee.prefixCount += 1
+      used += 1
+    }
+    return UnsafeRawBufferPointer(rebasing: bytes[used...])
+  }
+
+  /// Checks a message's prefix before a byte of the message is kept.
+  private func acceptPrefix(_ slot: UnsafeMutablePointer<CallSlot>) -> Bool {
+    if slot.pointee.prefixFlag != 0 {
+      let reason = slot.pointee.prefixFlag == 1 ? "compressed flag set, but grpc-encoding is identity" : "unknown flag \(slot.pointee.prefixFlag)"
+      refuseLater(slot, RPCStatus(.internal, reason: "MALFORMED_FRAMING", "malformed message prefix: \(reason)"))
+      return false
+    }
+    if slot.pointee.messageLength > configuration.maximumRequestBytes {
+      refuseLater(
+        slot,
+        RPCStatus(
+          .resourceExhausted, reason: "REQUEST_TOO_LARGE",
+          "the request message has \(slot.pointee.messageLength) bytes, the limit is \(configuration.maximumRequestBytes); send less in one call or raise --max-request-size",
+          metadata: [("limitBytes", String(configuration.maximumRequestBytes))]))
+      return false
+    }
+    if slot.pointee.messageCount > 0 && !slot.pointee.isStreaming {
+      refuseLater(slot, Self.cardinalityStatus("more than one request message"))
+      return false
+    }
+    return true
+  }
+
+  /// A whole message is there: `whole` when it lies in the input, else in `slot.request`.
+  private func completeMessage(_ slot: UnsafeMutablePointer<CallSlot>, _ whole: UnsafeRawBufferPointer?) {
+    slot.pointee.prefixCount = 0
+    slot.pointee.messageCount += 1
+    guard slot.pointee.isStreaming else {
+      slot.pointee.borrowed = whole
+      if whole != nil { borrowedWithoutEnd += 1 }
+      return
+    }
+    let bytes = Array(whole ?? slot.pointee.request.bytes)
+    enqueue(.message(slot: slot.pointee.index, generation: slot.pointee.generation, bytes))
+    assembledBytes -= slot.pointee.request.bytes.count
+    slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
+  }
+
+  func didReceiveEndStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+    slot.pointee.remoteClosed = true
+    guard slot.pointee.state == .receiving else { return }
+    guard slot.pointee.prefixCount == 0 else {
+      return refuseLater(
+        slot,
+        RPCStatus(
+          .internal, reason: "MALFORMED_FRAMING", "the request ended in the middle of a message"))
+    }
+    if slot.pointee.isStreaming {
+      return enqueue(.halfClose(slot: slot.pointee.index, generation: slot.pointee.generation))
+    }
+    guard slot.pointee.messageCount == 1 else {
+      return refuseLater(slot, Self.cardinalityStatus("no request message"))
+    }
+    if slot.pointee.borrowed != nil { borrowedWithoutEnd -= 1 }
+    slot.pointee.state = .queued
+    enqueue(slot)
+  }
+
+  private static func cardinalityStatus(_ what: String) -> RPCStatus {
+    RPCStatus(
+      .unimplemented, reason: "WRONG_CARDINALITY", "a unary method takes exactly one request message, got \(what)")
+  }
+
+  /// Decides a call's failure; it goes out when the read batch ends.
+  private func refuseLater(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus) {
+    if slot.pointee.borrowed != nil {
+      slot.pointee.borrowed = nil
+      borrowedWithoutEnd -= 1
+    }
+    if let stream = slot.pointee.stream {
+      slot.pointee.stream = nil
+      enqueue(.cancel(stream))
+    }
+    slot.pointee.state = .refused
+    slot.pointee.failure = status
+    enqueue(slot)
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Whether the bytes are exactly those of `text`.
+  @inline(__always)
+  func matches(_ text: StaticString) -> Bool {
+    guard count == text.utf8CodeUnitCount, let baseAddress else { return false }
+    return memcmp(baseAddress, text.utf8Start, count) == 0
+  }
+}

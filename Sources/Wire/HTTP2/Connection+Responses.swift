@@ -1,0 +1,160 @@
+import Bytes
+import CNghttp2
+
+/// The answering side: response headers, messages, trailers.
+extension Connection {
+  /// Sends a unary answer whose message bytes stand behind the 5 reserved ones in `slot.response`.
+  func answer(_ slot: UnsafeMutablePointer<CallSlot>) {
+    Self.patchPrefix(&slot.pointee.response, at: 0)
+    slot.pointee.finished = true
+    submitResponse(slot)
+  }
+
+  /// Completes a call that was pending.
+  func complete(_ slot: UnsafeMutablePointer<CallSlot>, _ outcome: Completions.Outcome) {
+    switch outcome {
+    case .empty:
+      guard slot.pointee.state == .running else { return }
+      slot.pointee.response.append(Self.emptyMessage)
+      slot.pointee.finished = true
+      submitResponse(slot)
+    case .message(let message):
+      guard slot.pointee.state == .running else { return }
+      slot.pointee.response = message.take()
+      answer(slot)
+    case .failed(let status):
+      guard slot.pointee.state == .running else { return }
+      fail(slot, status)
+    case .streamMessage(let message):
+      guard slot.pointee.stream != nil, !slot.pointee.finished else { return }
+      appendStreamMessage(slot, message.take())
+    case .streamFinish(let status):
+      guard slot.pointee.stream != nil, !slot.pointee.finished else { return }
+      slot.pointee.stream = nil
+      finishStream(slot, status)
+    }
+  }
+
+  private func appendStreamMessage(_ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter) {
+    if slot.pointee.sent == slot.pointee.response.bytes.count {
+      slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
+      slot.pointee.sent = 0
+    }
+    let start = slot.pointee.response.bytes.count
+    slot.pointee.response.append(Self.reservedPrefix)
+    slot.pointee.response.append(message.bytes)
+    Self.patchPrefix(&slot.pointee.response, at: start)
+    if slot.pointee.submitted { resume(slot) } else { submitResponse(slot) }
+  }
+
+  private func finishStream(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus?) {
+    slot.pointee.finished = true
+    slot.pointee.failure = status
+    slot.pointee.state = .responding
+    if slot.pointee.submitted {
+      resume(slot)
+    } else {
+      submitTrailersOnly(slot, status)
+    }
+  }
+
+  private func resume(_ slot: UnsafeMutablePointer<CallSlot>) {
+    guard slot.pointee.deferred else { return }
+    slot.pointee.deferred = false
+    nghttp2_session_resume_data(session, slot.pointee.streamID)
+  }
+
+  private func submitResponse(_ slot: UnsafeMutablePointer<CallSlot>) {
+    if slot.pointee.stream == nil { slot.pointee.state = .responding }
+    slot.pointee.submitted = true
+    var provider = nghttp2_data_provider()
+    provider.source.ptr = UnsafeMutableRawPointer(slot)
+    provider.read_callback = HTTP2Callbacks.readResponse
+    nghttp2_submit_response(
+      session, slot.pointee.streamID, StaticHeaders.shared.responseHeaders, 2, &provider)
+  }
+
+  /// Ends a call with an error: as Trailers-Only, or after the messages already on their way.
+  func fail(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus) {
+    slot.pointee.finished = true
+    slot.pointee.failure = status
+    slot.pointee.state = .responding
+    if slot.pointee.submitted { return resume(slot) }
+    slot.pointee.response.removeAll()
+    submitTrailersOnly(slot, status)
+  }
+
+  /// Answers a call that was refused while it was being received.
+  func refuse(_ slot: UnsafeMutablePointer<CallSlot>) {
+    guard let status = slot.pointee.failure else { return }
+    switch slot.pointee.plainHTTPStatus {
+    case 415: submitPlainHTTP(slot, status)
+    default: fail(slot, status)
+    }
+  }
+
+  private func submitTrailersOnly(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus?) {
+    let httpStatus = slot.pointee.plainHTTPStatus == 0 ? 200 : slot.pointee.plainHTTPStatus
+    var fields: [(StaticString, [UInt8])] = [
+      (":status", Array(String(httpStatus).utf8)), ("content-type", Array("application/grpc".utf8)),
+    ]
+    fields += Self.trailers(status)
+    if status?.reason == "UNKNOWN_ENCODING" { fields.append(("grpc-accept-encoding", Array("identity".utf8))) }
+    _ = StaticHeaders.withFields(fields) {
+      nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, nil)
+    }
+  }
+
+  /// Answers a request that is not gRPC, so that plain HTTP clients do not take it for success.
+  private func submitPlainHTTP(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus) {
+    slot.pointee.response.append(status.message)
+    slot.pointee.finished = true
+    slot.pointee.submitted = true
+    slot.pointee.state = .responding
+    var provider = nghttp2_data_provider()
+    provider.source.ptr = UnsafeMutableRawPointer(slot)
+    provider.read_callback = HTTP2Callbacks.readResponse
+    let fields: [(StaticString, [UInt8])] = [
+      (":status", Array(String(slot.pointee.plainHTTPStatus).utf8)),
+      ("content-type", Array("text/plain".utf8)),
+    ]
+    _ = StaticHeaders.withFields(fields) {
+      nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, &provider)
+    }
+  }
+
+  /// Queues the trailers behind the last DATA frame; called by nghttp2's read callback for that frame.
+  static func submitTrailers(
+    _ session: OpaquePointer?, _ streamID: Int32, _ slot: UnsafeMutablePointer<CallSlot>
+  ) {
+    guard slot.pointee.failure != nil else {
+      nghttp2_submit_trailer(session, streamID, StaticHeaders.shared.okTrailers, 1)
+      return
+    }
+    let fields = trailers(slot.pointee.failure)
+    _ = StaticHeaders.withFields(fields) { nghttp2_submit_trailer(session, streamID, $0, $1) }
+  }
+
+  private static func trailers(_ status: RPCStatus?) -> [(StaticString, [UInt8])] {
+    guard let status else { return [("grpc-status", Array("0".utf8))] }
+    var fields: [(StaticString, [UInt8])] = [
+      ("grpc-status", Array(String(status.code.rawValue).utf8))
+    ]
+    if !status.message.isEmpty {
+      fields.append(("grpc-message", HeaderEncoding.percentEncoded(status.truncatedMessage)))
+    }
+    if let details = status.details() {
+      fields.append(("grpc-status-details-bin", HeaderEncoding.base64(details)))
+    }
+    return fields
+  }
+
+  /// Writes the length of the message that begins at `start + 5` into its 5-byte prefix.
+  private static func patchPrefix(_ response: inout ByteWriter, at start: Int) {
+    let length = UInt32(response.bytes.count - start - 5)
+    withUnsafeBytes(of: length.bigEndian) { response.overwrite(at: start + 1, with: $0) }
+  }
+
+  private static let reservedPrefix: [UInt8] = [0, 0, 0, 0, 0]
+  private static let emptyMessage: [UInt8] = [0, 0, 0, 0, 0]
+}

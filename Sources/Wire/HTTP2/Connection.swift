@@ -1,0 +1,339 @@
+import Bytes
+import CNghttp2
+import Glibc
+import NIOCore
+
+/// One client's HTTP/2 connection: the nghttp2 session, its calls, and the bytes to send.
+///
+/// It does no I/O: ``receive(_:)`` takes bytes from the socket, ``send()`` gives the bytes to write.
+/// Requests found by `receive` are handed to their handlers by ``dispatch()``, after the whole read
+/// batch, so that a stream opened and reset in one batch never runs (CVE-2023-44487).
+///
+/// Thread-safety: confined to its event loop.
+///
+/// Unsafe island. Invariants:
+/// 1. A slot's memory lives until `deinit`; slots are referred to by pointer and by index in `slots`.
+/// 2. `session` is deleted before the slots (``close()``), so that no callback sees freed memory.
+/// 3. `CallSlot.borrowed` points into the bytes given to `receive`, and is dropped by `dispatch`,
+///    which runs before `receive`'s caller lets those bytes go.
+final class Connection {
+  let loop: LoopContext
+  let configuration: WireConfiguration
+  let methods: MethodTable
+  let index: UInt32
+  let generation: UInt32
+
+  private(set) var session: OpaquePointer?
+  private var slots: [UnsafeMutablePointer<CallSlot>] = []
+  private var freeSlots: [UInt32] = []
+  private var lastBegun: UnsafeMutablePointer<CallSlot>?
+  /// Slots with something to do once the read batch is in: `(index, generation)`.
+  private var ready: [(UInt32, UInt32)] = []
+  private var streamEvents: [StreamEvent] = []
+  /// Bytes of nghttp2's frames that wait for the socket.
+  private var output = ByteBuffer()
+  /// Bytes of request messages being assembled, over all calls.
+  var assembledBytes = 0
+  /// Calls that have a deadline and no answer yet; the loop's timer looks at them.
+  var callsWithDeadline = 0
+  /// Set when the peer broke the protocol or an internal limit: send what is queued, then close.
+  private(set) var mustClose = false
+  private(set) var draining = false
+  private var invalidFrames = 0
+
+  /// What a streaming call is told when the read batch ends.
+  enum StreamEvent {
+    case start(slot: UInt32, generation: UInt32)
+    case message(slot: UInt32, generation: UInt32, [UInt8])
+    case halfClose(slot: UInt32, generation: UInt32)
+    case cancel(any StreamingCall)
+  }
+
+  init?(
+    loop: LoopContext, index: UInt32, generation: UInt32, configuration: WireConfiguration,
+    methods: MethodTable
+  ) {
+    self.loop = loop
+    self.index = index
+    self.generation = generation
+    self.configuration = configuration
+    self.methods = methods
+    guard let callbacks = HTTP2Callbacks.shared, startSession(callbacks) else { return nil }
+  }
+
+  deinit {
+    close()
+    for slot in slots {
+      slot.deinitialize(count: 1)
+      slot.deallocate()
+    }
+  }
+
+  private func startSession(_ callbacks: OpaquePointer) -> Bool {
+    var option: OpaquePointer?
+    guard nghttp2_option_new(&option) == 0 else { return false }
+    defer { nghttp2_option_del(option) }
+    nghttp2_option_set_max_outbound_ack(option, 100)
+    nghttp2_option_set_stream_reset_rate_limit(option, 2000, 500)
+    // SAFETY: the session is deleted before this object goes (invariant 2).
+    let user = Unmanaged.passUnretained(self).toOpaque()
+    guard nghttp2_session_server_new2(&session, callbacks, user, option) == 0 else { return false }
+    var settings = [
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+        value: UInt32(configuration.maximumConcurrentStreams)),
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
+        value: UInt32(configuration.streamWindowBytes)),
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+        value: UInt32(configuration.maximumHeaderListBytes)),
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1),
+    ]
+    return nghttp2_submit_settings(session, 0, &settings, settings.count) == 0
+      && nghttp2_session_set_local_window_size(
+        session, 0, 0, Int32(configuration.connectionWindowBytes)) == 0
+  }
+
+  /// Ends the session; calls still running are cancelled. Safe to call twice.
+  func close() {
+    guard let session else { return }
+    self.session = nil
+    for slot in slots where slot.pointee.state != .free { release(slot) }
+    nghttp2_session_del(session)
+    deliverStreamEvents()
+  }
+
+  // MARK: - Socket side
+
+  /// Takes bytes from the socket. Call ``dispatch()`` before letting go of them.
+  func receive(_ bytes: UnsafeRawBufferPointer) {
+    guard let session, !mustClose else { return }
+    let consumed = nghttp2_session_mem_recv(
+      session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+    // Any error is fatal for the session; what nghttp2 queued to say about it still goes out.
+    if consumed < 0 { mustClose = true }
+  }
+
+  /// The next bytes for the socket, at most about `limit`; empty when there are none.
+  func send(limit: Int) -> ByteBuffer? {
+    guard let session else { return nil }
+    output.clear(minimumCapacity: 4096)
+    while output.readableBytes < limit {
+      var frame: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(session, &frame)
+      if count < 0 { mustClose = true }
+      guard count > 0 else { break }
+      output.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
+    }
+    return output.readableBytes > 0 ? output : nil
+  }
+
+  /// Whether the connection is over once everything sent has left.
+  var isFinished: Bool {
+    guard let session, !mustClose else { return true }
+    return nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
+  }
+
+  /// Appends a DATA frame's header and the next `length` bytes of a slot's answer.
+  func writeDataFrame(
+    _ slot: UnsafeMutablePointer<CallSlot>, header: UnsafePointer<UInt8>, length: Int
+  ) {
+    output.writeBytes(UnsafeRawBufferPointer(start: header, count: 9))
+    let start = slot.pointee.sent
+    // SAFETY: nghttp2 asks for what `readResponse` offered: bytes that are there and not yet sent.
+    output.writeBytes(UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
+    slot.pointee.sent = start + length
+  }
+
+  // MARK: - Draining
+
+  /// Tells the client that no new calls are wanted (RFC 9113 §6.8): first a GOAWAY that still takes all
+  /// streams, with a PING; ``didReceivePing(ack:)`` sends the final one.
+  func beginDrain() {
+    guard let session, !draining else { return }
+    draining = true
+    nghttp2_submit_shutdown_notice(session)
+    nghttp2_submit_ping(session, 0, nil)
+  }
+
+  func didReceivePing(ack: Bool) {
+    guard ack, draining, let session else { return }
+    nghttp2_submit_goaway(
+      session, 0, nghttp2_session_get_last_proc_stream_id(session),
+      UInt32(NGHTTP2_NO_ERROR.rawValue), nil, 0)
+  }
+
+  /// Counts frames a well-behaved client does not send; too many end the connection.
+  func didReceiveInvalidFrame() {
+    invalidFrames += 1
+    if invalidFrames > 200, let session {
+      nghttp2_session_terminate_session(session, UInt32(NGHTTP2_ENHANCE_YOUR_CALM.rawValue))
+    }
+  }
+
+  // MARK: - Slots
+
+  func didBeginHeaders(_ streamID: Int32) -> UnsafeMutablePointer<CallSlot>? {
+    let slot: UnsafeMutablePointer<CallSlot>
+    if let index = freeSlots.popLast() {
+      slot = slots[Int(index)]
+    } else {
+      slot = .allocate(capacity: 1)
+      slot.initialize(to: CallSlot(index: UInt32(slots.count)))
+      slots.append(slot)
+    }
+    slot.pointee.begin(streamID: streamID)
+    lastBegun = slot
+    return slot
+  }
+
+  /// The slot whose header block is being received, if it is that of `streamID`. RFC 9113 §4.3: no other
+  /// frame comes between the frames of a header block.
+  @inline(__always)
+  func headerSlot(_ streamID: Int32) -> UnsafeMutablePointer<CallSlot>? {
+    guard let lastBegun, lastBegun.pointee.streamID == streamID, lastBegun.pointee.state == .headers
+    else { return nil }
+    return lastBegun
+  }
+
+  func didCloseStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+    guard slot.pointee.state != .free else { return }
+    release(slot)
+    freeSlots.append(slot.pointee.index)
+  }
+
+  private func release(_ slot: UnsafeMutablePointer<CallSlot>) {
+    if let stream = slot.pointee.stream { streamEvents.append(.cancel(stream)) }
+    assembledBytes -= slot.pointee.request.bytes.count
+    if slot.pointee.deadline != .max { callsWithDeadline -= 1 }
+    slot.pointee.end()
+  }
+
+  /// The slot a token or event names, unless its stream is gone.
+  func liveSlot(_ index: UInt32, _ generation: UInt32) -> UnsafeMutablePointer<CallSlot>? {
+    guard Int(index) < slots.count else { return nil }
+    let slot = slots[Int(index)]
+    return slot.pointee.generation == generation && slot.pointee.state != .free ? slot : nil
+  }
+
+  func token(_ slot: UnsafeMutablePointer<CallSlot>) -> CallToken {
+    CallToken(
+      loop: loop.index, connection: index, connectionGeneration: generation,
+      slot: slot.pointee.index, generation: slot.pointee.generation)
+  }
+
+  /// Puts a slot on the list that ``dispatch()`` works off.
+  func enqueue(_ slot: UnsafeMutablePointer<CallSlot>) {
+    ready.append((slot.pointee.index, slot.pointee.generation))
+  }
+
+  func enqueue(_ event: StreamEvent) { streamEvents.append(event) }
+
+  // MARK: - Dispatch
+
+  /// Runs the handlers of every request that `receive` completed, and answers refused ones.
+  func dispatch() {
+    guard session != nil else { return }
+    var next = 0
+    while next < ready.count {
+      let (index, generation) = ready[next]
+      next += 1
+      guard let slot = liveSlot(index, generation) else { continue }
+      switch slot.pointee.state {
+      case .queued: run(slot)
+      case .refused: refuse(slot)
+      default: break
+      }
+    }
+    ready.removeAll(keepingCapacity: true)
+    if !streamEvents.isEmpty { deliverStreamEvents() }
+    // Borrowed request bytes end here (invariant 3): a message that was whole while its stream is not
+    // yet closed is kept as a copy.
+    if borrowedWithoutEnd > 0 { keepBorrowed() }
+  }
+
+  /// Calls whose only message was borrowed and whose END_STREAM has not come yet.
+  var borrowedWithoutEnd = 0
+
+  private func keepBorrowed() {
+    borrowedWithoutEnd = 0
+    for slot in slots where slot.pointee.state == .receiving {
+      guard let borrowed = slot.pointee.borrowed else { continue }
+      slot.pointee.borrowed = nil
+      slot.pointee.request.append(borrowed)
+      assembledBytes += borrowed.count
+    }
+  }
+
+  private func run(_ slot: UnsafeMutablePointer<CallSlot>) {
+    let context = CallContext(token: token(slot), deadline: slot.pointee.deadline)
+    guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
+      return fail(slot, Self.deadlineStatus)
+    }
+    guard case .unary(let handler) = methods.methods[Int(slot.pointee.method)].handler else { return }
+    slot.pointee.state = .running
+    slot.pointee.response.append(Self.emptyPrefix)
+    let request = slot.pointee.borrowed ?? slot.pointee.request.bytes
+    let outcome = handler.call(request, context, &slot.pointee.response)
+    slot.pointee.borrowed = nil
+    switch outcome {
+    case .done: answer(slot)
+    case .failed(let status): fail(slot, status)
+    case .pending:
+      slot.pointee.response.removeAll()
+      assembledBytes -= slot.pointee.request.bytes.count
+      slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
+    }
+  }
+
+  private func deliverStreamEvents() {
+    while !streamEvents.isEmpty {
+      let events = streamEvents
+      streamEvents.removeAll()
+      for event in events { deliver(event) }
+    }
+  }
+
+  private func deliver(_ event: StreamEvent) {
+    switch event {
+    case .cancel(let call): call.cancel()
+    case .start(let index, let generation):
+      guard let slot = liveSlot(index, generation), slot.pointee.state == .receiving,
+        case .streaming(let handler) = methods.methods[Int(slot.pointee.method)].handler
+      else { return }
+      let token = token(slot)
+      let output = ResponseStream(token: token, loop: loop)
+      slot.pointee.stream = handler.start(
+        CallContext(token: token, deadline: slot.pointee.deadline), output)
+    case .message(let index, let generation, let bytes):
+      guard let stream = liveSlot(index, generation)?.pointee.stream else { return }
+      bytes.withUnsafeBytes { stream.receive($0) }
+    case .halfClose(let index, let generation):
+      liveSlot(index, generation)?.pointee.stream?.halfClose()
+    }
+  }
+
+  /// Answers every call whose deadline has passed.
+  func expireCalls(now: UInt64) {
+    guard callsWithDeadline > 0 else { return }
+    for slot in slots where slot.pointee.deadline <= now {
+      switch slot.pointee.state {
+      case .receiving, .queued, .running:
+        if let stream = slot.pointee.stream {
+          slot.pointee.stream = nil
+          streamEvents.append(.cancel(stream))
+        }
+        fail(slot, Self.deadlineStatus)
+      case .free, .headers, .refused, .responding: break
+      }
+    }
+    deliverStreamEvents()
+  }
+
+  static let deadlineStatus = RPCStatus(
+    .deadlineExceeded, reason: "DEADLINE_EXCEEDED",
+    "the call's deadline passed before its answer was ready; a write may still have happened")
+  private static let emptyPrefix: [UInt8] = [0, 0, 0, 0, 0]
+}

@@ -1,0 +1,167 @@
+import Bytes
+import CNghttp2
+import Glibc
+
+/// nghttp2's callbacks, shared by all sessions: each finds its ``Connection`` in `user_data` and its
+/// ``CallSlot`` in the stream's user data, and hands plain values on.
+///
+/// Unsafe island. The pointers are valid because a connection deletes its session before it lets go of
+/// its slots, and is itself kept by its channel handler for as long as the session lives.
+enum HTTP2Callbacks {
+  /// The callbacks object; built once, read by `nghttp2_session_server_new`.
+  nonisolated(unsafe) static let shared: OpaquePointer? = make()
+
+  private static func make() -> OpaquePointer? {
+    var callbacks: OpaquePointer?
+    guard nghttp2_session_callbacks_new(&callbacks) == 0 else { return nil }
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrameReceived)
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
+    return callbacks
+  }
+
+  // SAFETY (all callbacks): `user` is the unretained `Connection` that is on the stack right now, inside
+  // `nghttp2_session_mem_recv` or `…_mem_send`.
+  @inline(__always)
+  private static func connection<R>(_ user: UnsafeMutableRawPointer?, _ body: (Connection) -> R) -> R {
+    Unmanaged<Connection>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef(body)
+  }
+
+  @inline(__always)
+  private static func slot(_ session: OpaquePointer?, _ streamID: Int32) -> UnsafeMutablePointer<CallSlot>? {
+    nghttp2_session_get_stream_user_data(session, streamID)?.assumingMemoryBound(to: CallSlot.self)
+  }
+
+  /// A frame's header; every member of the `nghttp2_frame` union begins with it.
+  @inline(__always)
+  private static func header(_ frame: UnsafePointer<nghttp2_frame>?) -> nghttp2_frame_hd {
+    UnsafeRawPointer(frame.unsafelyUnwrapped).load(as: nghttp2_frame_hd.self)
+  }
+
+  private static let dataType = UInt8(NGHTTP2_DATA.rawValue)
+  private static let headersType = UInt8(NGHTTP2_HEADERS.rawValue)
+  private static let pingType = UInt8(NGHTTP2_PING.rawValue)
+  private static let endStreamFlag = UInt8(NGHTTP2_FLAG_END_STREAM.rawValue)
+  private static let ackFlag = UInt8(NGHTTP2_FLAG_ACK.rawValue)
+
+  private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { session, frame, user in
+    let header = HTTP2Callbacks.header(frame)
+    // Trailers of a request come for a stream that has its slot already.
+    guard header.type == headersType, slot(session, header.stream_id) == nil else { return 0 }
+    return connection(user) { connection in
+      guard let slot = connection.didBeginHeaders(header.stream_id) else { return 0 }
+      nghttp2_session_set_stream_user_data(session, header.stream_id, slot)
+      return 0
+    }
+  }
+
+  private static let onHeader: nghttp2_on_header_callback = {
+    session, frame, name, nameLength, value, valueLength, _, user in
+    let streamID = header(frame).stream_id
+    return connection(user) { connection in
+      // Every field of a block comes here: the slot of the block is remembered, not looked up each time.
+      guard let slot = connection.headerSlot(streamID) ?? HTTP2Callbacks.slot(session, streamID)
+      else { return 0 }
+      connection.didReceiveHeader(
+        slot, UnsafeRawBufferPointer(start: name, count: nameLength),
+        UnsafeRawBufferPointer(start: value, count: valueLength))
+      return 0
+    }
+  }
+
+  private static let onFrameReceived: nghttp2_on_frame_recv_callback = { session, frame, user in
+    let header = HTTP2Callbacks.header(frame)
+    switch header.type {
+    case dataType:
+      guard header.flags & endStreamFlag != 0, let slot = slot(session, header.stream_id) else { return 0 }
+      connection(user) { $0.didReceiveEndStream(slot) }
+    case headersType:
+      guard let slot = slot(session, header.stream_id) else { return 0 }
+      connection(user) {
+        $0.didReceiveHeadersEnd(slot, endStream: header.flags & endStreamFlag != 0)
+      }
+    case pingType:
+      connection(user) { $0.didReceivePing(ack: header.flags & ackFlag != 0) }
+    default: break
+    }
+    return 0
+  }
+
+  private static let onDataChunk: nghttp2_on_data_chunk_recv_callback = {
+    session, _, streamID, data, length, user in
+    guard let slot = slot(session, streamID) else { return 0 }
+    connection(user) { $0.didReceiveData(slot, UnsafeRawBufferPointer(start: data, count: length)) }
+    return 0
+  }
+
+  private static let onStreamClose: nghttp2_on_stream_close_callback = { session, streamID, _, user in
+    guard let slot = slot(session, streamID) else { return 0 }
+    connection(user) { $0.didCloseStream(slot) }
+    return 0
+  }
+
+  private static let onFrameSent: nghttp2_on_frame_send_callback = { session, frame, user in
+    let header = HTTP2Callbacks.header(frame)
+    guard header.flags & endStreamFlag != 0, header.type <= headersType,
+      let slot = slot(session, header.stream_id), !slot.pointee.remoteClosed
+    else { return 0 }
+    // The answer is out before the client ended its side: ask it to stop. Earlier, the reset would
+    // have taken the queued trailers with it.
+    nghttp2_submit_rst_stream(session, 0, header.stream_id, UInt32(NGHTTP2_NO_ERROR.rawValue))
+    return 0
+  }
+
+  private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = {
+    session, frame, errorCode, _ in
+    let header = HTTP2Callbacks.header(frame)
+    guard header.type == headersType, errorCode != NGHTTP2_ERR_STREAM_CLOSED.rawValue,
+      errorCode != NGHTTP2_ERR_STREAM_CLOSING.rawValue, slot(session, header.stream_id) != nil
+    else { return 0 }
+    // Headers or trailers that cannot go out would leave the client waiting for ever.
+    nghttp2_submit_rst_stream(
+      session, 0, header.stream_id, UInt32(NGHTTP2_INTERNAL_ERROR.rawValue))
+    return 0
+  }
+
+  private static let onInvalidFrame: nghttp2_on_invalid_frame_recv_callback = { _, _, _, user in
+    connection(user) { $0.didReceiveInvalidFrame() }
+    return 0
+  }
+
+  private static let sendData: nghttp2_send_data_callback = {
+    _, _, frameHeader, length, source, user in
+    let slot = source.unsafelyUnwrapped.pointee.ptr.assumingMemoryBound(to: CallSlot.self)
+    connection(user) {
+      $0.writeDataFrame(slot, header: frameHeader.unsafelyUnwrapped, length: length)
+    }
+    return 0
+  }
+
+  /// Tells nghttp2 how much of a slot's answer can go out now; submits the trailers with its last byte.
+  static let readResponse: nghttp2_data_source_read_callback = {
+    session, streamID, _, length, flags, source, _ in
+    let slot = source.unsafelyUnwrapped.pointee.ptr.assumingMemoryBound(to: CallSlot.self)
+    let remaining = slot.pointee.response.bytes.count - slot.pointee.sent
+    if remaining == 0 && !slot.pointee.finished {
+      slot.pointee.deferred = true
+      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    }
+    let count = min(length, remaining)
+    var result: UInt32 = count > 0 ? NGHTTP2_DATA_FLAG_NO_COPY.rawValue : 0
+    if count == remaining && slot.pointee.finished {
+      result |= NGHTTP2_DATA_FLAG_EOF.rawValue
+      if slot.pointee.plainHTTPStatus == 0 {
+        result |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+        Connection.submitTrailers(session, streamID, slot)
+      }
+    }
+    flags.unsafelyUnwrapped.pointee = result
+    return count
+  }
+}

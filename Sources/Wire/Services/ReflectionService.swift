@@ -1,0 +1,144 @@
+import Bytes
+
+/// gRPC server reflection, v1 and v1alpha (grpc/grpc:doc/server-reflection.md): what grpcurl, Postman and
+/// the like learn a server's methods from.
+///
+/// It serves its own descriptors and those of ``HealthService`` beside the files it is given. Immutable;
+/// every stream reads the same index.
+package struct ReflectionService: StreamingHandler {
+  static let serviceNames = [
+    "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+  ]
+
+  private let index: ReflectionIndex
+
+  /// - Parameters:
+  ///   - files: the schema's files with everything they import, also `google/protobuf/*`: some clients take
+  ///     a missing import for an error.
+  ///   - services: full names of the services that are served, without health and reflection.
+  package init(files: [ReflectionFile], services: [String]) {
+    index = ReflectionIndex(
+      files: files + ServiceDescriptors.files,
+      services: services + Self.serviceNames + [HealthService.serviceName])
+  }
+
+  /// Registers both versions; their messages are the same, byte by byte.
+  package func register(on server: GRPCServer) {
+    for (path, handler) in methods { server.register(path, streaming: handler) }
+  }
+
+  /// Path and handler of each method.
+  package var methods: [(String, any StreamingHandler)] {
+    Self.serviceNames.map { ("/\($0)/ServerReflectionInfo", self) }
+  }
+
+  package func start(_ context: CallContext, _ output: ResponseStream) -> any StreamingCall {
+    ReflectionCall(index: index, output: output)
+  }
+}
+
+/// One reflection stream: answers each request at once, in order.
+private final class ReflectionCall: StreamingCall {
+  private let index: ReflectionIndex
+  private let output: ResponseStream
+  /// The files sent on this stream, which are not sent again as imports.
+  private var sent: Set<Int> = []
+  private var isFinished = false
+
+  init(index: ReflectionIndex, output: ResponseStream) {
+    self.index = index
+    self.output = output
+  }
+
+  func receive(_ message: UnsafeRawBufferPointer) {
+    guard !isFinished else { return }
+    let request: ReflectionRequest
+    do throws(ProtobufError) {
+      request = try ReflectionRequest(message)
+    } catch {
+      return finish(
+        RPCStatus(
+          .internal, reason: "MALFORMED_REQUEST",
+          "the request is not a ServerReflectionRequest: \(error)"))
+    }
+    guard let query = request.query else {
+      return finish(
+        RPCStatus(
+          .invalidArgument, reason: "NO_MESSAGE_REQUEST",
+          "the request asks nothing: set one field of message_request"))
+    }
+    var response = ByteWriter()
+    response.appendField(1, request.host)
+    response.appendField(2, message)
+    answer(query, &response)
+    output.send(response)
+  }
+
+  func halfClose() { finish(nil) }
+
+  func cancel() { isFinished = true }
+
+  private func finish(_ status: RPCStatus?) {
+    guard !isFinished else { return }
+    isFinished = true
+    output.finish(status)
+  }
+
+  // MARK: - Answers
+
+  /// Field numbers of `message_response`.
+  private enum Response {
+    static let files = 4
+    static let extensionNumbers = 5
+    static let services = 6
+    static let error = 7
+  }
+
+  private func answer(_ query: ReflectionRequest.Query, _ response: inout ByteWriter) {
+    switch query {
+    case .fileByFilename(let name):
+      appendFiles(index.file(named: name), &response, missing: "no file \(shortened(name))")
+    case .fileContainingSymbol(let symbol):
+      appendFiles(
+        index.file(declaring: symbol), &response, missing: "no symbol \(shortened(symbol))")
+    case .fileContainingExtension(let type, let number):
+      appendFiles(
+        index.file(extending: type, number), &response,
+        missing: "no extension \(number) of \(shortened(type))")
+    case .allExtensionNumbersOfType(let type):
+      guard let numbers = index.extensionNumbers(of: type) else {
+        return appendError("no message type \(shortened(type))", &response)
+      }
+      response.appendMessage(Response.extensionNumbers) { list in
+        list.appendField(1, type)
+        for number in numbers { list.appendField(2, varint: UInt64(UInt32(bitPattern: number))) }
+      }
+    case .listServices:
+      response.appendMessage(Response.services) { list in
+        for service in index.services {
+          list.appendMessage(1) { $0.appendField(1, service) }
+        }
+      }
+    }
+  }
+
+  private func appendFiles(_ root: Int?, _ response: inout ByteWriter, missing: String) {
+    guard let root else { return appendError(missing, &response) }
+    let files = index.closure(of: root, sent: &sent)
+    response.appendMessage(Response.files) { list in
+      for file in files { list.appendField(1, index.files[file].descriptor) }
+    }
+  }
+
+  /// A failed look-up is an answer, not the end of the stream.
+  private func appendError(_ message: String, _ response: inout ByteWriter) {
+    response.appendMessage(Response.error) { error in
+      error.appendField(1, varint: UInt64(StatusCode.notFound.rawValue))
+      error.appendField(2, message)
+    }
+  }
+
+  private func shortened(_ name: String) -> String {
+    name.utf8.count <= 200 ? "\"\(name)\"" : "\"\(name.prefix(200))...\""
+  }
+}

@@ -1,0 +1,83 @@
+package import Bytes
+
+/// A message on its way from one thread to another; taken once.
+// SAFETY of `@unchecked Sendable`: the writer is moved in by the thread that made it and out by the one
+// that sends it, with the mailbox's mutex between.
+package final class OwnedMessage: @unchecked Sendable {
+  private var writer: ByteWriter
+
+  package init(_ writer: consuming ByteWriter) { self.writer = writer }
+
+  func take() -> ByteWriter {
+    var taken = ByteWriter()
+    swap(&taken, &writer)
+    return taken
+  }
+}
+
+/// Collects the outcomes of pending calls and hands them to their event loops, one hop a loop.
+///
+/// Thread-safety: a value for one thread; calls of any loop can be mixed.
+package struct Completions {
+  package enum Outcome: Sendable {
+    /// OK with an empty message.
+    case empty
+    /// OK with a message. Its first 5 bytes are kept free for gRPC's prefix: make it with
+    /// ``Completions/messageWriter()``.
+    case message(OwnedMessage)
+    case failed(RPCStatus)
+    case streamMessage(OwnedMessage)
+    case streamFinish(RPCStatus?)
+  }
+
+  struct Completion: Sendable {
+    let token: CallToken
+    let outcome: Outcome
+  }
+
+  private let loops: [LoopContext]
+  private var byLoop: [[Completion]]
+
+  init(loops: [LoopContext]) {
+    self.loops = loops
+    byLoop = Array(repeating: [], count: loops.count)
+  }
+
+  /// gRPC's length prefix, which stands before every message.
+  package static let prefixBytes = 5
+
+  /// A writer for a `message` outcome: ``prefixBytes`` are kept free in front.
+  package static func messageWriter() -> ByteWriter {
+    var writer = ByteWriter(capacity: 256)
+    writer.append([0, 0, 0, 0, 0])
+    return writer
+  }
+
+  package mutating func complete(_ token: CallToken, _ outcome: Outcome) {
+    byLoop[Int(token.loop)].append(Completion(token: token, outcome: outcome))
+  }
+
+  /// Hands everything over. O(completions); wakes each loop at most once.
+  package mutating func post() {
+    for index in byLoop.indices where !byLoop[index].isEmpty {
+      loops[index].post(byLoop[index])
+      byLoop[index].removeAll(keepingCapacity: true)
+    }
+  }
+}
+
+/// The answering side of a streaming call, for any thread. What is sent after the call ended is dropped.
+package struct ResponseStream: Sendable {
+  let token: CallToken
+  let loop: LoopContext
+
+  /// Sends one message. Order is kept for calls made by one thread.
+  package func send(_ message: consuming ByteWriter) {
+    loop.post([.init(token: token, outcome: .streamMessage(OwnedMessage(message)))])
+  }
+
+  /// Ends the call; nil is OK.
+  package func finish(_ status: RPCStatus?) {
+    loop.post([.init(token: token, outcome: .streamFinish(status))])
+  }
+}

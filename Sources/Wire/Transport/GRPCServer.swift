@@ -1,0 +1,116 @@
+import Glibc
+package import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A gRPC server for raw message bytes, over plaintext HTTP/2 with prior knowledge.
+///
+/// Register methods, then ``start(host:port:)``; ``drain()`` and ``close()`` end it. It can be started once.
+///
+/// Thread-safety: `register` before `start`, by one thread; all else from any thread.
+package final class GRPCServer: Sendable {
+  private let configuration: WireConfiguration
+  private let logger: Logger
+  private let group: MultiThreadedEventLoopGroup
+  private let loops: [LoopContext]
+  private let state = Mutex(State())
+
+  private struct State {
+    var methods: [MethodTable.Method] = []
+    var listener: (any Channel)?
+  }
+
+  package init(configuration: WireConfiguration, logger: Logger) {
+    self.configuration = configuration
+    self.logger = logger
+    group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
+    loops = group.makeIterator().enumerated().map { LoopContext(index: UInt32($0.offset), eventLoop: $0.element) }
+  }
+
+  /// Adds a method. `path` is `/package.Service/Method`.
+  package func register(_ path: String, unary handler: any UnaryHandler) {
+    state.withLock { $0.methods.append(.init(path: Array(path.utf8), handler: .unary(handler))) }
+  }
+
+  package func register(_ path: String, streaming handler: any StreamingHandler) {
+    state.withLock { $0.methods.append(.init(path: Array(path.utf8), handler: .streaming(handler))) }
+  }
+
+  /// An empty collection of outcomes for calls of this server.
+  package func completions() -> Completions { Completions(loops: loops) }
+
+  /// Binds and accepts; port 0 takes a free one.
+  /// - Returns: the port.
+  package func start(host: String, port: Int) async throws(ListenError) -> Int {
+    do {
+      let listener = try await bind(host: host, port: port)
+      state.withLock { $0.listener = listener }
+      return listener.localAddress?.port ?? port
+    } catch let error as IOError {
+      throw ListenError(detail: String(cString: strerror(error.errnoCode)))
+    } catch {
+      throw ListenError(detail: "\(error)")
+    }
+  }
+
+  private func bind(host: String, port: Int) async throws -> any Channel {
+    let table = MethodTable(state.withLock { $0.methods })
+    let byLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
+    let configuration = configuration
+    return try await ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: 1024)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.maxMessagesPerRead, value: 4)
+      .childChannelOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 65536)
+      )
+      .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          guard let loop = byLoop[ObjectIdentifier(channel.eventLoop)] else { return }
+          try channel.pipeline.syncOperations.addHandler(
+            ConnectionHandler(loop: loop, configuration: configuration, methods: table))
+        }
+      }
+      .bind(host: host, port: port).get()
+  }
+
+  /// Stops accepting, lets the calls under way end (at most the configured grace), and closes all
+  /// connections. Outcomes may still be posted afterwards; they go nowhere.
+  package func drain() async {
+    let listener = state.withLock { state in
+      defer { state.listener = nil }
+      return state.listener
+    }
+    try? await listener?.close().get()
+    for loop in loops { try? await loop.eventLoop.submit { loop.beginDrain() }.get() }
+    let end = MonotonicClock.now() + configuration.drainGrace
+    while await openConnections() > 0 {
+      if MonotonicClock.now() >= end {
+        logger.warning("calls still running after the drain grace; closing their connections")
+        break
+      }
+      try? await Task.sleep(for: .milliseconds(5))
+    }
+    for loop in loops { try? await loop.eventLoop.submit { loop.closeAll() }.get() }
+  }
+
+  /// Ends the event loops. Call it after ``drain()``, when nothing posts outcomes any more.
+  package func close() async {
+    try? await group.shutdownGracefully()
+  }
+
+  private func openConnections() async -> Int {
+    var count = 0
+    for loop in loops { count += (try? await loop.eventLoop.submit { loop.connectionCount }.get()) ?? 0 }
+    return count
+  }
+}
+
+/// Why an address cannot be listened on.
+package struct ListenError: Error, Equatable, Sendable {
+  /// The operating system's words, such as "Address already in use".
+  package let detail: String
+}

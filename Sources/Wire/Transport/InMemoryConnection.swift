@@ -1,0 +1,50 @@
+package import NIOCore
+
+/// The server side of one connection without a socket: bytes in, bytes out.
+///
+/// It runs the same ``Connection`` as a server does. For tests, fuzzing and profiling.
+///
+/// Thread-safety: confined to `eventLoop`.
+package final class InMemoryConnection {
+  private let loop: LoopContext
+  private let connection: Connection
+  private let handler: ConnectionHandler
+
+  package init?(
+    eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
+    streaming: [(String, any StreamingHandler)] = []
+  ) {
+    let methods = MethodTable(
+      unary.map { .init(path: Array($0.0.utf8), handler: .unary($0.1)) }
+        + streaming.map { .init(path: Array($0.0.utf8), handler: .streaming($0.1)) })
+    loop = LoopContext(index: 0, eventLoop: eventLoop)
+    handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
+    guard let connection = handler.startWithoutChannel() else { return nil }
+    self.connection = connection
+  }
+
+  deinit { handler.stop() }
+
+  /// Takes bytes of the client and runs the calls they complete.
+  package func receive(_ bytes: [UInt8]) {
+    bytes.withUnsafeBytes {
+      connection.receive($0)
+      connection.dispatch()
+    }
+  }
+
+  /// The bytes for the client.
+  package func send() -> [UInt8] {
+    var bytes: [UInt8] = []
+    while let piece = connection.send(limit: 64 << 10) { bytes += piece.readableBytesView }
+    return bytes
+  }
+
+  package func completions() -> Completions { Completions(loops: [loop]) }
+
+  package func expireCalls(now: UInt64) { connection.expireCalls(now: now) }
+
+  package func beginDrain() { connection.beginDrain() }
+
+  package var isFinished: Bool { connection.isFinished }
+}

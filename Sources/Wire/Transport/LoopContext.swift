@@ -1,0 +1,133 @@
+import Bytes
+import NIOCore
+import Synchronization
+
+/// What one event loop keeps: its connections, and the mailbox through which other threads complete calls.
+///
+/// Thread-safety: `post` may be called from any thread; everything else only on `eventLoop`.
+// SAFETY of `@unchecked Sendable`: the mailbox is behind its mutex; the other stored properties are
+// touched by the event loop's thread only (each method says so by `preconditionInEventLoop` in debug).
+final class LoopContext: @unchecked Sendable {
+  let index: UInt32
+  let eventLoop: any EventLoop
+  private let mailbox = Mutex(Mailbox())
+
+  private struct Mailbox {
+    var completions: [Completions.Completion] = []
+    var isScheduled = false
+  }
+
+  // Confined to the event loop.
+  private var handlers: [ConnectionHandler?] = []
+  private var generations: [UInt32] = []
+  private var freeIndexes: [UInt32] = []
+  private var dirty: [ConnectionHandler] = []
+  private var deadlineTimer: Scheduled<Void>?
+  private(set) var draining = false
+
+  init(index: UInt32, eventLoop: any EventLoop) {
+    self.index = index
+    self.eventLoop = eventLoop
+  }
+
+  // MARK: - Connections (event loop)
+
+  var connectionCount: Int { handlers.count - freeIndexes.count }
+
+  /// Gives a new connection its place: `(index, generation)` for its calls' tokens.
+  func register(_ handler: ConnectionHandler) -> (UInt32, UInt32) {
+    eventLoop.assertInEventLoop()
+    if let index = freeIndexes.popLast() {
+      handlers[Int(index)] = handler
+      generations[Int(index)] &+= 1
+      return (index, generations[Int(index)])
+    }
+    handlers.append(handler)
+    generations.append(0)
+    return (UInt32(handlers.count - 1), 0)
+  }
+
+  func unregister(_ index: UInt32) {
+    eventLoop.assertInEventLoop()
+    handlers[Int(index)] = nil
+    freeIndexes.append(index)
+  }
+
+  func forEachHandler(_ body: (ConnectionHandler) -> Void) {
+    for handler in handlers { if let handler { body(handler) } }
+  }
+
+  // MARK: - Completions
+
+  /// Hands over completions of calls of this loop; one wake-up however many there are. Any thread.
+  func post(_ completions: [Completions.Completion]) {
+    let mustWake = mailbox.withLock { mailbox in
+      mailbox.completions.append(contentsOf: completions)
+      defer { mailbox.isScheduled = true }
+      return !mailbox.isScheduled
+    }
+    if mustWake { eventLoop.execute { self.drainMailbox() } }
+  }
+
+  private func drainMailbox() {
+    let completions = mailbox.withLock { mailbox in
+      mailbox.isScheduled = false
+      let taken = mailbox.completions
+      mailbox.completions = []
+      return taken
+    }
+    for completion in completions {
+      let token = completion.token
+      guard Int(token.connection) < handlers.count, let handler = handlers[Int(token.connection)],
+        generations[Int(token.connection)] == token.connectionGeneration,
+        let connection = handler.connection,
+        let slot = connection.liveSlot(token.slot, token.generation)
+      else { continue }
+      connection.complete(slot, completion.outcome)
+      if !handler.isDirty {
+        handler.isDirty = true
+        dirty.append(handler)
+      }
+    }
+    for handler in dirty {
+      handler.isDirty = false
+      handler.flush()
+    }
+    dirty.removeAll(keepingCapacity: true)
+  }
+
+  // MARK: - Deadlines (event loop)
+
+  /// Deadlines are looked at in steps of this length.
+  private static let deadlineStep = TimeAmount.milliseconds(5)
+
+  /// Starts the deadline timer unless it runs.
+  func watchDeadlines() {
+    guard deadlineTimer == nil else { return }
+    deadlineTimer = eventLoop.scheduleTask(in: Self.deadlineStep) { [weak self] in self?.checkDeadlines() }
+  }
+
+  private func checkDeadlines() {
+    deadlineTimer = nil
+    let now = MonotonicClock.now()
+    var isNeeded = false
+    forEachHandler { handler in
+      guard let connection = handler.connection, connection.callsWithDeadline > 0 else { return }
+      connection.expireCalls(now: now)
+      handler.flush()
+      isNeeded = isNeeded || connection.callsWithDeadline > 0
+    }
+    if isNeeded { watchDeadlines() }
+  }
+
+  // MARK: - Draining (event loop)
+
+  func beginDrain() {
+    draining = true
+    forEachHandler { $0.beginDrain() }
+  }
+
+  func closeAll() {
+    forEachHandler { $0.closeNow() }
+  }
+}

@@ -1,0 +1,21 @@
+/// The limits of a gRPC server. Sizes in bytes.
+package struct WireConfiguration: Sendable {
+  /// Event loops; each serves its connections alone. Default: one a core, at least 2.
+  package var loopCount: Int
+  /// The largest request message. Default 4 MiB, gRPC's usual; larger needs more memory per call.
+  package var maximumRequestBytes = 4 << 20
+  /// Calls a client may have under way on one connection (SETTINGS_MAX_CONCURRENT_STREAMS).
+  package var maximumConcurrentStreams = 1024
+  /// Request headers, counted as name + value + 32 (RFC 9113 §6.5.2). Default 16 KiB.
+  package var maximumHeaderListBytes = 16 << 10
+  /// What a client may send of one request before the server has taken it in. Default 256 KiB.
+  package var streamWindowBytes = 256 << 10
+  /// The same for all requests of a connection. Default 4 MiB.
+  package var connectionWindowBytes = 4 << 20
+  /// Request messages being assembled on one connection. Default: 64 MiB, or two of the largest.
+  package var maximumAssembledBytes = 64 << 20
+  /// How long calls may run on after a drain began, in nanoseconds. Default 30 s.
+  package var drainGrace: UInt64 = 30_000_000_000
+
+  package init(loopCount: Int) { self.loopCount = max(1, loopCount) }
+}

@@ -1,0 +1,34 @@
+import ArgumentParser
+import Glibc
+
+/// One program, two faces: with a schema at its end it is that schema's server, else the `seandb` tool.
+@main
+enum Main {
+  static func main() async {
+    // A client that goes away must not take the server along.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      if let schema = try EmbeddedSchema.load() {
+        EmbeddedServerCommand.schema = schema
+        await EmbeddedServerCommand.main()
+      } else {
+        await SeandbCommand.main()
+      }
+    } catch {
+      Terminal.fail("\(error)")
+    }
+  }
+}
+
+/// The `seandb` tool.
+struct SeandbCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "seandb",
+    abstract: "Makes a database server from schema.proto.",
+    discussion: """
+      Every message of the schema with a `string pk` is a model. `create` writes out/server, a program \
+      that serves them, and out/database.proto, for clients in any language.
+      """,
+    version: "0.1.0",
+    subcommands: [CreateCommand.self, ServeCommand.self, CheckCommand.self])
+}

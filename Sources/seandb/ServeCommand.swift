@@ -1,0 +1,46 @@
+import ArgumentParser
+import Glibc
+import Schema
+
+/// `seandb serve`.
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Runs the server of a schema, or of the schema stored in a data directory.",
+    discussion: ServerOptions.discussion)
+
+  @Argument(
+    help: "The schema; the one stored in the data directory when left out.",
+    completion: .file(extensions: ["proto"]))
+  var schema: String?
+
+  @Option(
+    name: [.customShort("I"), .customLong("proto-path")],
+    help: "A directory to look for imports in. May be given several times.")
+  var includeDirectories: [String] = []
+
+  @OptionGroup var options: ServerOptions
+
+  func run() async throws {
+    var compiled: CompiledSchema?
+    if let schema { compiled = await SchemaInput.compile(schema, includeDirectories: includeDirectories) }
+    await ServerProcess.run(schema: compiled, options: options)
+  }
+}
+
+/// `out/server`: the same server, with its schema inside.
+struct EmbeddedServerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "server",
+    abstract: "Runs the database server made by `seandb create`.",
+    discussion: ServerOptions.discussion)
+
+  /// Set once by ``Main`` before the command runs.
+  nonisolated(unsafe) static var schema: CompiledSchema?
+
+  @OptionGroup var options: ServerOptions
+
+  func run() async throws {
+    await ServerProcess.run(schema: Self.schema, options: options)
+  }
+}

@@ -1,0 +1,36 @@
+import Glibc
+
+/// What the commands say: results on stdout, everything else on stderr.
+enum Terminal {
+  /// Exit code for a bad schema (sysexits' EX_DATAERR).
+  static let badSchema: Int32 = 65
+  static let failure: Int32 = 1
+
+  static func say(_ line: String) {
+    write(line, to: STDOUT_FILENO)
+  }
+
+  static func warn(_ line: String) {
+    write(line, to: STDERR_FILENO)
+  }
+
+  /// Ends the process.
+  static func end(_ code: Int32) -> Never { exit(code) }
+
+  /// Prints an error and ends the process.
+  static func fail(_ message: String, code: Int32 = failure) -> Never {
+    warn("error: " + message)
+    exit(code)
+  }
+
+  private static func write(_ line: String, to file: Int32) {
+    var rest = Array((line + "\n").utf8)[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      if written < 0 && errno == EINTR { continue }
+      // Nobody reads it any more.
+      guard written > 0 else { return }
+      rest = rest.dropFirst(written)
+    }
+  }
+}

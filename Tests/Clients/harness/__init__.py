@@ -1,0 +1,1 @@
+"""What the client tests are made of: processes, gRPC clients, raw HTTP/2, random records."""

@@ -1,0 +1,67 @@
+import Bytes
+import Engine
+import Testing
+
+@Suite("Key space")
+struct KeySpaceTests {
+  let prefix = KeyPrefix(.record, model: 0x0102_0304)
+
+  @Test func beginsWithKindAndBigEndianModel() {
+    #expect(prefix.bytes == [1, 1, 2, 3, 4])
+    #expect(prefix.key([9, 8]) == [1, 1, 2, 3, 4, 9, 8])
+    var writer = ByteWriter()
+    prefix.append(to: &writer)
+    #expect(writer.array() == prefix.bytes)
+  }
+
+  @Test(arguments: [0, 1, 40, 5000])
+  func joinsPrefixAndKeyOnTheStack(length: Int) throws {
+    let key = [UInt8](repeating: 0xab, count: length)
+    var joined: [UInt8] = []
+    key.withUnsafeBytes { prefix.withKey($0) { joined = Array($0) } }
+    #expect(joined == prefix.key(key))
+  }
+
+  @Test func readsThePrefixOfAStoredKey() {
+    #expect(prefix.key([7]).withUnsafeBytes { KeyPrefix(of: $0) } == prefix)
+    #expect(([1, 2, 3, 4] as [UInt8]).withUnsafeBytes { KeyPrefix(of: $0) } == nil)
+    #expect(([9, 0, 0, 0, 0] as [UInt8]).withUnsafeBytes { KeyPrefix(of: $0) } == nil)
+  }
+
+  @Test(arguments: [0, 1, 0xff, 0xffff, 0xffff_fffe, .max] as [UInt32], KeyKind.allCases)
+  func rangesNeverLeaveTheModel(model: UInt32, kind: KeyKind) {
+    let prefix = KeyPrefix(kind, model: model)
+    let keys: [[UInt8]] = [[], [0], [0x61], [0xff], [0xff, 0xff]]
+    for key in keys {
+      let ranges = [
+        prefix.all, prefix.exactly(key), prefix.atLeast(key), prefix.atMost(key),
+        prefix.beginning(with: key),
+      ]
+      for range in ranges {
+        #expect(range.upper != nil, "a range delete needs an end")
+        for other in KeyKind.allCases {
+          for neighbour in [model &- 1, model, model &+ 1] where other != kind || neighbour != model
+          {
+            for stored in keys.map(KeyPrefix(other, model: neighbour).key) {
+              #expect(!range.contains(stored), "\(range) of \(prefix) holds \(stored)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test func rangesHoldWhatTheirNamesSay() {
+    let keys = ["a", "ab", "b", "\u{7f}"].map { Array($0.utf8) } + [[], [0xff], [0x61, 0]]
+    for bound in keys {
+      for key in keys {
+        let stored = prefix.key(key)
+        #expect(prefix.all.contains(stored))
+        #expect(prefix.exactly(bound).contains(stored) == (key == bound))
+        #expect(prefix.atLeast(bound).contains(stored) == !key.lexicographicallyPrecedes(bound))
+        #expect(prefix.atMost(bound).contains(stored) == !bound.lexicographicallyPrecedes(key))
+        #expect(prefix.beginning(with: bound).contains(stored) == key.starts(with: bound))
+      }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import Engine
+import Testing
+
+@Suite("RocksDB after a failed write")
+struct RocksDBPoisonTests {
+  @Test(arguments: [LogFault.writesFail, .syncsFail])
+  func takesNoMoreWritesAndGoesOnReading(fault: LogFault) throws {
+    let fixture = try EngineFixture(.rocksdb)
+    defer { fixture.remove() }
+    let engine = fixture.engine
+    try engine.put(Record("a", "1"), durability: .sync)
+    let snapshot = try engine.snapshot()
+    #expect(try fault.strike(fixture.path) == 1)
+
+    let first = #expect(throws: EngineError.self) {
+      try engine.put(Record("b", "2"), durability: .sync)
+    }
+    switch (fault, first) {
+    case (.writesFail, .noSpace(let failure)), (.syncsFail, .io(let failure)):
+      #expect(failure.operation == .apply)
+      #expect(failure.directory == fixture.path)
+    default: Issue.record("\(String(describing: first))")
+    }
+
+    for durability in [Durability.sync, .buffered] {
+      let later = #expect(throws: EngineError.self) {
+        try engine.put(Record("c", "3"), durability: durability)
+      }
+      guard case .readOnly(let reason) = later else {
+        Issue.record("\(String(describing: later))")
+        continue
+      }
+      #expect(reason.contains("IO error"))
+    }
+    #expect(throws: EngineError.self) { try engine.flush() }
+    #expect(throws: EngineError.self) { try engine.compact(nil) }
+    #expect(try engine.statistics().readOnlyReason != nil)
+
+    #expect(try engine.records() == [Record("a", "1")])
+    #expect(try engine.value("a") == "1")
+    #expect(try engine.records(snapshot: snapshot) == [Record("a", "1")])
+    _ = try engine.snapshot()
+
+    // What was acknowledged is there after the next open, and writes are taken again.
+    try fixture.reopen()
+    #expect(try fixture.engine.value("a") == "1")
+    try fixture.engine.put(Record("d", "4"), durability: .sync)
+    #expect(try fixture.engine.value("d") == "4")
+  }
+
+  @Test func closeReportsAFailedLastSync() throws {
+    let fixture = try EngineFixture(.rocksdb)
+    defer { fixture.remove() }
+    try fixture.engine.put(Record("a", "1"), durability: .buffered)
+    #expect(try LogFault.syncsFail.strike(fixture.path) == 1)
+    #expect(throws: EngineError.self) { try fixture.engine.close() }
+    #expect(throws: EngineError.closed) { _ = try fixture.engine.value("a") }
+  }
+}

@@ -1,0 +1,139 @@
+import Engine
+
+/// The engines the conformance suite runs on.
+enum EngineUnderTest: CaseIterable {
+  case memory
+  case rocksdb
+
+  /// Whether what was written is there after close and open.
+  var keepsData: Bool { self != .memory }
+
+  func makeFixture() throws -> EngineFixture { try EngineFixture(self) }
+}
+
+/// An open engine in a directory of its own; both go with ``remove()``.
+final class EngineFixture {
+  let kind: EngineUnderTest
+  let directory: TemporaryDirectory
+  let options: EngineOptions
+  private(set) var engine: any StorageEngine
+
+  init(_ kind: EngineUnderTest, options: EngineOptions = .small) throws {
+    self.kind = kind
+    self.options = options
+    directory = try TemporaryDirectory()
+    engine = try Self.open(kind, directory.path("data"), options)
+  }
+
+  /// Ends the fixture; for a `defer`, which also keeps it alive until then.
+  func remove() {
+    try? engine.close()
+    directory.remove()
+  }
+
+  var path: String { directory.path("data") }
+
+  /// Closes and opens again; an engine that keeps nothing stays as it is.
+  func reopen() throws {
+    guard kind.keepsData else { return }
+    try engine.close()
+    engine = try Self.open(kind, path, options)
+  }
+
+  func open(_ path: String) throws -> any StorageEngine { try Self.open(kind, path, options) }
+
+  private static func open(
+    _ kind: EngineUnderTest, _ path: String, _ options: EngineOptions
+  ) throws -> any StorageEngine {
+    switch kind {
+    case .memory: MemoryEngine()
+    case .rocksdb: try EngineKind.open(.rocksdb, directory: path, options: options)
+    }
+  }
+}
+
+extension EngineOptions {
+  /// Small buffers, so that small tests reach the disk.
+  static var small: EngineOptions {
+    var options = EngineOptions()
+    options.cacheSizeBytes = 8 << 20
+    options.memtableSizeBytes = 1 << 20
+    return options
+  }
+}
+
+/// A record as the tests compare it.
+struct Record: Equatable, CustomStringConvertible {
+  var key: [UInt8]
+  var value: [UInt8]
+
+  init(_ key: [UInt8], _ value: [UInt8]) {
+    self.key = key
+    self.value = value
+  }
+
+  init(_ key: String, _ value: String) { self.init(Array(key.utf8), Array(value.utf8)) }
+
+  var description: String { "\(key)=\(value.prefix(2)) (\(value.count))" }
+}
+
+extension StorageEngine {
+  func put(_ records: Record..., durability: Durability = .buffered) throws {
+    let batch = WriteBatch()
+    for record in records { batch.put(record.key, record.value) }
+    try apply(batch, durability: durability)
+  }
+
+  func delete(_ key: String) throws {
+    let batch = WriteBatch()
+    batch.delete(Array(key.utf8))
+    try apply(batch, durability: .buffered)
+  }
+
+  func deleteRange(_ lower: String, _ upper: String) throws {
+    let batch = WriteBatch()
+    batch.deleteRange(Array(lower.utf8), Array(upper.utf8))
+    try apply(batch, durability: .buffered)
+  }
+
+  func value(_ key: String, snapshot: (any EngineSnapshot)? = nil) throws -> String? {
+    try value(forKey: Array(key.utf8), snapshot: snapshot).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+  }
+
+  func read(
+    _ key: [UInt8], tier: ReadTier, snapshot: (any EngineSnapshot)? = nil
+  ) throws -> (outcome: ReadOutcome, value: [UInt8]?) {
+    var value: [UInt8]?
+    let outcome = try key.withUnsafeBytes { key in
+      try get(key, snapshot: snapshot, tier: tier) { value = Array($0) }
+    }
+    return (outcome, value)
+  }
+
+  func records(
+    _ range: KeyRange = .all, _ direction: ScanDirection = .ascending, limit: Int = .max,
+    snapshot: (any EngineSnapshot)? = nil
+  ) throws -> [Record] {
+    try scanned(range, direction, limit: limit, snapshot: snapshot).records
+  }
+
+  func scanned(
+    _ range: KeyRange = .all, _ direction: ScanDirection = .ascending, limit: Int = .max,
+    snapshot: (any EngineSnapshot)? = nil, tier: ReadTier = .any
+  ) throws -> (outcome: ScanOutcome, records: [Record]) {
+    var records: [Record] = []
+    let outcome = try scan(
+      range, direction: direction, limit: limit, snapshot: snapshot, tier: tier
+    ) { key, value in
+      records.append(Record(Array(key), Array(value)))
+      return .next
+    }
+    return (outcome, records)
+  }
+
+  func keys(_ range: KeyRange, _ direction: ScanDirection = .ascending) throws -> [String] {
+    try records(range, direction).map { String(decoding: $0.key, as: UTF8.self) }
+  }
+}

@@ -1,0 +1,88 @@
+import Schema
+import Testing
+
+@Suite("Index query")
+struct IndexQueryTests {
+  /// `gte abc`, or the error's sentence.
+  private func parse(_ bytes: [UInt8]) -> String {
+    do {
+      return try bytes.withUnsafeBytes { buffer in
+        switch try parseIndexQuery(buffer) {
+        case .eq(let key): "eq \(String(decoding: key, as: UTF8.self))"
+        case .gte(let key): "gte \(String(decoding: key, as: UTF8.self))"
+        case .lte(let key): "lte \(String(decoding: key, as: UTF8.self))"
+        case .beginsWith(let key): "begins_with \(String(decoding: key, as: UTF8.self))"
+        }
+      }
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  static let long = String(repeating: "k", count: 4096)
+
+  static let legal: [([UInt8], String)] = [
+    (WireBytes.field(1, "a"), "eq a"), (WireBytes.field(2, "a"), "gte a"),
+    (WireBytes.field(3, "ключ"), "lte ключ"), (WireBytes.field(4, "a"), "begins_with a"),
+    (WireBytes.field(2, ""), "gte "), (WireBytes.field(3, ""), "lte "),
+    (WireBytes.field(4, ""), "begins_with "), (WireBytes.field(1, long), "eq \(long)"),
+    (WireBytes.field(1, "a") + WireBytes.field(4, "b"), "begins_with b"),
+    (WireBytes.field(4, "b") + WireBytes.field(1, "a"), "eq a"),
+    (WireBytes.field(1, "") + WireBytes.field(1, "a"), "eq a"),
+    (WireBytes.field(1, long + "k") + WireBytes.field(2, "a"), "gte a"),
+    (WireBytes.field(99, varint: 1) + WireBytes.field(1, "a") + WireBytes.group(15, []), "eq a"),
+    (WireBytes.field(9, "x") + WireBytes.field(22, "y") + WireBytes.field(1, "a"), "eq a"),
+  ]
+
+  @Test("Reads the last member of the oneof", arguments: legal)
+  func reads(_ bytes: [UInt8], _ expected: String) { #expect(parse(bytes) == expected) }
+
+  static let refused: [([UInt8], QueryError)] =
+    [
+      ([], .missing), (WireBytes.field(99, "x"), .missing), (WireBytes.field(1, ""), .emptyKey),
+      (WireBytes.field(4, "b") + WireBytes.field(1, ""), .emptyKey),
+      (WireBytes.field(1, long + "k"), .keyTooLong(4097)),
+      (WireBytes.field(4, long + "k"), .keyTooLong(4097)),
+      (WireBytes.field(2, [0x61, 0xFF]), .invalidUTF8(field: 2, offset: 3)),
+      (WireBytes.field(2, [0xFF]) + WireBytes.field(1, "a"), .invalidUTF8(field: 2, offset: 2)),
+    ]
+    + ([5, 6, 7, 8] + Array(16...21)).flatMap { number -> [([UInt8], QueryError)] in
+      [
+        (WireBytes.field(number, "x"), .unsupported(number)),
+        (WireBytes.field(number, varint: 0) + WireBytes.field(4, ""), .unsupported(number)),
+        (WireBytes.field(4, "") + WireBytes.field(number, []), .unsupported(number)),
+      ]
+    }
+
+  @Test("Refuses what it cannot answer", arguments: refused)
+  func refuses(_ bytes: [UInt8], _ expected: QueryError) {
+    #expect(parse(bytes) == "\(expected)")
+  }
+
+  static let malformed: [[UInt8]] = [
+    [0x0A], [0x0A, 2, 0x61], [0x80], [0x00], [0x0E], WireBytes.tag(1, 4), WireBytes.tag(9, 3),
+    WireBytes.field(1, varint: 1), WireBytes.field(1, "a") + [0x22],
+    WireBytes.tag(5, 2) + [9], WireBytes.tag(2, 5) + [0, 0, 0, 0],
+  ]
+
+  @Test("Refuses what is malformed", arguments: malformed)
+  func refusesMalformed(_ bytes: [UInt8]) {
+    do {
+      _ = try bytes.withUnsafeBytes { _ = try parseIndexQuery($0) }
+      Issue.record("accepted")
+    } catch {
+      guard case .malformed(let reason)? = error as? QueryError else {
+        Issue.record("\(error)")
+        return
+      }
+      #expect(reason.offset <= bytes.count)
+    }
+  }
+
+  @Test func saysWhatToDo() {
+    #expect(parse([]).contains("eq, gte, lte, begins_with"))
+    #expect(parse(WireBytes.field(17, "x")).contains("field 17 of IndexQuery"))
+    #expect(parse(WireBytes.field(1, varint: 1)) == "eq of the query is no string, at byte 0")
+    #expect(parse(WireBytes.field(3, [0xFF])) == "lte of the query is not UTF-8 at byte 2")
+  }
+}

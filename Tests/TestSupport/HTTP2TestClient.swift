@@ -1,0 +1,124 @@
+import CNghttp2
+import Glibc
+
+/// The client side of HTTP/2 by nghttp2, without a socket: `output` is what a socket would carry.
+package final class HTTP2TestClient {
+  package struct Response {
+    package var headers: [String: String] = [:]
+    package var body: [UInt8] = []
+    package var isClosed = false
+    package var resetCode: UInt32?
+
+    package init() {}
+  }
+
+  package private(set) var responses: [Int32: Response] = [:]
+  package private(set) var goAwayCount = 0
+  private var session: OpaquePointer?
+  private var bodies: [Int32: Body] = [:]
+
+  /// Request bytes that a stream still has to send.
+  private final class Body {
+    var bytes: [UInt8]
+    let endsStream: Bool
+
+    init(_ bytes: [UInt8], endsStream: Bool) {
+      self.bytes = bytes
+      self.endsStream = endsStream
+    }
+  }
+
+  package init() {
+    var callbacks: OpaquePointer?
+    nghttp2_session_callbacks_new(&callbacks)
+    defer { nghttp2_session_callbacks_del(callbacks) }
+    nghttp2_session_callbacks_set_on_header_callback(callbacks) { _, frame, name, nameLength, value, valueLength, _, user in
+      let name = String(decoding: UnsafeBufferPointer(start: name, count: nameLength), as: UTF8.self)
+      let value = String(decoding: UnsafeBufferPointer(start: value, count: valueLength), as: UTF8.self)
+      HTTP2TestClient.client(user).responses[frame!.pointee.hd.stream_id, default: .init()].headers[name] = value
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { _, _, stream, data, length, user in
+      HTTP2TestClient.client(user).responses[stream, default: .init()].body += UnsafeBufferPointer(start: data, count: length)
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, stream, code, user in
+      HTTP2TestClient.client(user).responses[stream, default: .init()].isClosed = true
+      HTTP2TestClient.client(user).responses[stream]?.resetCode = code
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
+      if frame!.pointee.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) { HTTP2TestClient.client(user).goAwayCount += 1 }
+      return 0
+    }
+    nghttp2_session_client_new(&session, callbacks, Unmanaged.passUnretained(self).toOpaque())
+    nghttp2_submit_settings(session, 0, nil, 0)
+  }
+
+  deinit { nghttp2_session_del(session) }
+
+  private static func client(_ user: UnsafeMutableRawPointer?) -> HTTP2TestClient {
+    Unmanaged<HTTP2TestClient>.fromOpaque(user!).takeUnretainedValue()
+  }
+
+  /// Opens a stream; gRPC's own headers unless `headers` says otherwise.
+  package func request(
+    _ path: String, body: [UInt8], endsStream: Bool = true, method: String = "POST",
+    contentType: String = "application/grpc", headers: [(String, String)] = []
+  ) -> Int32 {
+    let fields =
+      [(":method", method), (":scheme", "http"), (":path", path), (":authority", "test"), ("content-type", contentType), ("te", "trailers")]
+      + headers
+    let pending = Body(body, endsStream: endsStream)
+    var provider = nghttp2_data_provider()
+    provider.source.ptr = Unmanaged.passUnretained(pending).toOpaque()
+    provider.read_callback = { _, _, buffer, length, flags, source, _ in
+      let body = Unmanaged<Body>.fromOpaque(source!.pointee.ptr).takeUnretainedValue()
+      guard !body.bytes.isEmpty || body.endsStream else { return Int(NGHTTP2_ERR_DEFERRED.rawValue) }
+      let count = min(length, body.bytes.count)
+      body.bytes.withUnsafeBytes { UnsafeMutableRawPointer(buffer!).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(buffer!), byteCount: count) }
+      body.bytes.removeFirst(count)
+      if body.bytes.isEmpty && body.endsStream { flags!.pointee = NGHTTP2_DATA_FLAG_EOF.rawValue }
+      return count
+    }
+    let storage = fields.map { (Array($0.0.utf8), Array($0.1.utf8)) }
+    var vectors: [nghttp2_nv] = storage.map { name, value in
+      let namePointer = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, name.count))
+      let valuePointer = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, value.count))
+      namePointer.initialize(from: name, count: name.count)
+      valuePointer.initialize(from: value, count: value.count)
+      return nghttp2_nv(name: namePointer, value: valuePointer, namelen: name.count, valuelen: value.count, flags: 0)
+    }
+    let stream = nghttp2_submit_request(session, nil, &vectors, vectors.count, &provider, nil)
+    for vector in vectors {
+      vector.name.deallocate()
+      vector.value.deallocate()
+    }
+    bodies[stream] = pending
+    return stream
+  }
+
+  package func reset(_ stream: Int32) {
+    nghttp2_submit_rst_stream(session, 0, stream, UInt32(NGHTTP2_CANCEL.rawValue))
+  }
+
+  /// What the client has to send now.
+  package func output() -> [UInt8] {
+    var bytes: [UInt8] = []
+    while true {
+      var frame: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(session, &frame)
+      guard count > 0 else { return bytes }
+      bytes += UnsafeBufferPointer(start: frame, count: count)
+    }
+  }
+
+  package func receive(_ bytes: [UInt8]) {
+    bytes.withUnsafeBufferPointer { _ = nghttp2_session_mem_recv(session, $0.baseAddress, $0.count) }
+  }
+
+  /// A length-prefixed gRPC message.
+  package static func framed(_ message: [UInt8], flag: UInt8 = 0) -> [UInt8] {
+    [flag] + withUnsafeBytes(of: UInt32(message.count).bigEndian) { Array($0) } + message
+  }
+}

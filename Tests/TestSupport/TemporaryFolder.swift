@@ -1,0 +1,57 @@
+import Glibc
+
+/// A folder of its own under the system's temporary directory; removed with everything in it.
+package final class TemporaryFolder {
+  package let path: String
+
+  package struct Failure: Error {
+    let operation: String
+    let code: Int32
+  }
+
+  package init() throws {
+    var template = Array("/tmp/seandb-test-XXXXXX".utf8CString)
+    guard let made = mkdtemp(&template) else { throw Failure(operation: "mkdtemp", code: errno) }
+    path = String(cString: made)
+  }
+
+  deinit { remove(path) }
+
+  /// Writes a file, making the folders on its way; returns its path.
+  @discardableResult
+  package func write(_ name: String, _ text: String) throws -> String {
+    let target = path + "/" + name
+    var folder = path
+    for part in name.split(separator: "/").dropLast() {
+      folder += "/" + part
+      mkdir(folder, 0o755)
+    }
+    let descriptor = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw Failure(operation: "open \(target)", code: errno) }
+    defer { close(descriptor) }
+    let bytes = Array(text.utf8)
+    guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+      throw Failure(operation: "write \(target)", code: errno)
+    }
+    return target
+  }
+
+  private func remove(_ path: String) {
+    if let stream = opendir(path) {
+      var names: [String] = []
+      while let entry = readdir(stream) {
+        let name = withUnsafeBytes(of: entry.pointee.d_name) {
+          String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        if name != "." && name != ".." { names.append(name) }
+      }
+      closedir(stream)
+      for name in names {
+        let child = path + "/" + name
+        var status = stat()
+        if lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { remove(child) } else { unlink(child) }
+      }
+    }
+    rmdir(path)
+  }
+}

@@ -1,0 +1,161 @@
+import Glibc
+import Testing
+
+/// Style as a test: what docs/style.md marks as checked.
+@Suite("Tidy") struct TidyTests {
+  /// The repository's top folder.
+  private static let root: String = {
+    var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
+    parts.removeLast(3)
+    return parts.joined(separator: "/")
+  }()
+
+  private struct File {
+    let path: String
+    let text: String
+
+    var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
+  }
+
+  private static func files(under folder: String, suffix: String) -> [File] {
+    var found: [File] = []
+    guard let stream = opendir(root + "/" + folder) else { return [] }
+    defer { closedir(stream) }
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard !name.hasPrefix(".") else { continue }
+      let path = folder.isEmpty ? name : folder + "/" + name
+      if entry.pointee.d_type == UInt8(DT_DIR) {
+        found += files(under: path, suffix: suffix)
+      } else if name.hasSuffix(suffix), let text = read(root + "/" + path) {
+        found.append(File(path: path, text: text))
+      }
+    }
+    return found
+  }
+
+  private static func read(_ path: String) -> String? {
+    guard let file = fopen(path, "r") else { return nil }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  private static let sources = files(under: "Sources", suffix: ".swift")
+  private static let tests = files(under: "Tests", suffix: ".swift")
+
+  @Test func findsTheSources() {
+    #expect(Self.sources.count > 40)
+    #expect(Self.tests.count > 15)
+  }
+
+  @Test func keepsFilesShort() {
+    for file in Self.sources + Self.tests where !file.path.hasSuffix("ServiceDescriptors.swift") {
+      #expect(file.lines.count <= 600, "\(file.path) has \(file.lines.count) lines")
+    }
+  }
+
+  @Test func importsOnlyAlongTheArrows() {
+    let ours: Set = ["Bytes", "Engine", "Wire", "Schema", "Server", "CRocksDB", "CNghttp2"]
+    let allowed: [String: Set<String>] = [
+      "Bytes": [], "Engine": ["Bytes", "CRocksDB"], "Wire": ["Bytes", "CNghttp2"],
+      "Schema": ["Bytes"], "Server": ["Bytes", "Engine", "Wire", "Schema"],
+      "seandb": ["Bytes", "Engine", "Wire", "Schema", "Server"],
+    ]
+    for file in Self.sources {
+      let module = String(file.path.split(separator: "/")[1])
+      for line in file.lines where line.contains("import ") && !line.hasPrefix(" ") && !line.hasPrefix("/") {
+        guard let imported = line.split(separator: " ").last.map(String.init), ours.contains(imported)
+        else { continue }
+        #expect(allowed[module]?.contains(imported) == true, "\(file.path) imports \(imported)")
+      }
+    }
+  }
+
+  @Test(arguments: ["@testable", "@_spi", "FIX" + "ME", "try" + "!"])
+  func usesNo(_ word: String) {
+    for file in Self.sources + Self.tests where !file.path.hasSuffix("TidyTests.swift") {
+      #expect(!file.text.contains(word), "\(file.path) contains \(word)")
+    }
+  }
+
+  @Test func namesTermsNotDrawers() {
+    for file in Self.sources {
+      for part in file.path.split(whereSeparator: { $0 == "/" || $0 == "." || $0 == "+" }) {
+        #expect(!["Utils", "Util", "Helpers", "Common", "Manager"].contains(part), "\(file.path)")
+      }
+      #expect(!file.path.contains(" "), "\(file.path)")
+    }
+  }
+
+  @Test func givesAReasonForEveryUncheckedSendable() {
+    for file in Self.sources {
+      for (index, line) in file.lines.enumerated() where line.contains("@unchecked Sendable") && !line.contains("//") {
+        let before = file.lines[max(0, index - 8)..<index]
+        let after = file.lines[index..<min(file.lines.count, index + 4)]
+        let hasReason = (Array(before) + Array(after)).contains { $0.contains("SAFETY") || $0.contains("Thread-safety") }
+        #expect(hasReason, "\(file.path):\(index + 1) gives no reason")
+      }
+    }
+  }
+
+  @Test func hasNoDeadLinksInItsDocs() {
+    let documents = Self.files(under: "docs", suffix: ".md") + Self.files(under: "", suffix: ".md").filter { !$0.path.contains("/") }
+    #expect(documents.count > 10)
+    for document in documents {
+      let folder = document.path.split(separator: "/").dropLast().joined(separator: "/")
+      for piece in document.text.components(between: "](", and: ")") where !piece.contains("://") && !piece.hasPrefix("#") {
+        let target = piece.split(separator: "#").first.map(String.init) ?? ""
+        let path = Self.root + "/" + (folder.isEmpty ? "" : folder + "/") + target
+        #expect(access(path, F_OK) == 0, "\(document.path) links to \(piece), which is not there")
+      }
+    }
+  }
+
+  @Test func namesOnlyFilesThatAreThereInTheGlossary() throws {
+    let glossary = try #require(Self.read(Self.root + "/docs/glossary.md"))
+    var count = 0
+    for line in glossary.split(separator: "\n") where line.hasSuffix(".swift |") {
+      let path = line.split(separator: "|").last?.trimmingSpaces() ?? ""
+      count += 1
+      #expect(access(Self.root + "/Sources/" + path, F_OK) == 0, "the glossary names \(path), which is not there")
+    }
+    #expect(count > 10)
+  }
+}
+
+extension String {
+  fileprivate func components(between open: String, and close: String) -> [String] {
+    var found: [String] = []
+    var rest = self[...]
+    while let start = rest.range(of: open) {
+      rest = rest[start.upperBound...]
+      guard let end = rest.range(of: close) else { break }
+      found.append(String(rest[..<end.lowerBound]))
+      rest = rest[end.upperBound...]
+    }
+    return found
+  }
+}
+
+extension Substring {
+  fileprivate func trimmingSpaces() -> String {
+    var rest = self
+    while rest.first == " " { rest.removeFirst() }
+    while rest.last == " " { rest.removeLast() }
+    return String(rest)
+  }
+
+  fileprivate func range(of text: String) -> Range<Index>? {
+    var start = startIndex
+    while start < endIndex {
+      if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
+      start = index(after: start)
+    }
+    return nil
+  }
+}
