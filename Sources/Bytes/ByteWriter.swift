@@ -113,7 +113,9 @@ package struct ByteWriter: ~Copyable {
   /// - Precondition: `offset + bytes.count <= count`.
   package mutating func overwrite(at offset: Int, with bytes: UnsafeRawBufferPointer) {
     precondition(offset >= 0 && offset + bytes.count <= count)
-    if let source = bytes.baseAddress { memcpy(base.unsafelyUnwrapped + offset, source, bytes.count) }
+    if let source = bytes.baseAddress {
+      memcpy(base.unsafelyUnwrapped + offset, source, bytes.count)
+    }
   }
 
   /// Appends a base-128 varint (protobuf's, LEB128): 1 to 10 bytes.
@@ -122,7 +124,8 @@ package struct ByteWriter: ~Copyable {
     let start = base.unsafelyUnwrapped
     var rest = value
     while rest >= 0x80 {
-      start.storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: count, as: UInt8.self)
+      start.storeBytes(
+        of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: count, as: UInt8.self)
       count &+= 1
       rest >>= 7
     }

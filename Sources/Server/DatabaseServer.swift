@@ -25,6 +25,7 @@ package final class DatabaseServer: Sendable {
   package static func open(
     schema: CompiledSchema?, configuration: ServerConfiguration, logger: Logger
   ) throws(ServerError) -> DatabaseServer {
+    OpenFileLimit.raise(logger)
     let path = configuration.dataDirectory
     let directory = try DataDirectory(
       path: path, engine: configuration.engine, mayCreate: schema != nil)
@@ -32,7 +33,8 @@ package final class DatabaseServer: Sendable {
     options.cacheSizeBytes = configuration.cacheSizeBytes
     let engine: any StorageEngine
     do throws(EngineError) {
-      engine = try EngineKind.open(configuration.engine, directory: directory.storePath, options: options)
+      engine = try EngineKind.open(
+        configuration.engine, directory: directory.storePath, options: options)
     } catch {
       throw .engine(error)
     }
@@ -60,7 +62,8 @@ package final class DatabaseServer: Sendable {
     self.logger = logger
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
     wire.maximumRequestBytes = configuration.maximumRequestBytes
-    wire.maximumAssembledBytes = max(wire.maximumAssembledBytes, 2 * configuration.maximumRequestBytes)
+    wire.maximumAssembledBytes = max(
+      wire.maximumAssembledBytes, 2 * configuration.maximumRequestBytes)
     server = GRPCServer(configuration: wire, logger: logger)
     commits = CommitQueue(engine: engine, durability: configuration.durability)
     reads = StorageReads(threadCount: configuration.storageThreads, server: server)
@@ -72,7 +75,8 @@ package final class DatabaseServer: Sendable {
     for model in schema.models {
       guard let id = ids[model.fullName] else { continue }
       let access = ModelAccess(
-        model: model, prefix: KeyPrefix(.record, model: id), plan: schema.recordPlan, engine: engine,
+        model: model, prefix: KeyPrefix(.record, model: id), plan: schema.recordPlan,
+        engine: engine,
         commits: commits, reads: reads, maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"
       server.register(service + model.getMethod, unary: GetHandler(access: access))

@@ -12,7 +12,8 @@ enum StatusMapping {
     case .corruption:
       RPCStatus(.dataLoss, reason: "CORRUPTION", "\(error)", metadata: [("model", model)])
     case .closed:
-      RPCStatus(.unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; call again later")
+      RPCStatus(
+        .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; call again later")
     case .io, .noSpace:
       RPCStatus(.unavailable, reason: "STORAGE_FAILED", "\(error)", metadata: [("model", model)])
     default: RPCStatus(.internal, reason: "STORAGE_FAILED", "\(error)")
@@ -27,15 +28,19 @@ enum StatusMapping {
         .unavailable, reason: "READ_ONLY",
         "\(error); this write was not stored. Restart the server once the cause is mended")
     case .closed:
-      RPCStatus(.unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; call again later")
+      RPCStatus(
+        .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; call again later")
     case .noSpace:
       RPCStatus(
-        .resourceExhausted, reason: "DISK_FULL", "\(error); whether this write was stored is not known")
+        .resourceExhausted, reason: "DISK_FULL",
+        "\(error); whether this write was stored is not known")
     case .corruption:
-      RPCStatus(.dataLoss, reason: "CORRUPTION", "\(error); whether this write was stored is not known")
+      RPCStatus(
+        .dataLoss, reason: "CORRUPTION", "\(error); whether this write was stored is not known")
     default:
       RPCStatus(
-        .unavailable, reason: "STORAGE_FAILED", "\(error); whether this write was stored is not known")
+        .unavailable, reason: "STORAGE_FAILED",
+        "\(error); whether this write was stored is not known")
     }
   }
 
@@ -67,7 +72,8 @@ enum StatusMapping {
 
   static let writeQueueFull = RPCStatus(
     .resourceExhausted, reason: "WRITE_QUEUE_FULL",
-    "more writes are waiting than the server keeps in memory; this one was not stored, call again later")
+    "more writes are waiting than the server keeps in memory; this one was not stored, call again later"
+  )
 
   static let readQueueFull = RPCStatus(
     .resourceExhausted, reason: "READ_QUEUE_FULL",

@@ -29,7 +29,9 @@ enum EmbeddedSchema {
 
   /// Writes a server: a copy of this program with `schema` at its end. Whole or not at all: a temporary
   /// file, fsync, rename, fsync of the directory.
-  static func writeServer(with schema: CompiledSchema, named name: String, into directory: String) throws {
+  static func writeServer(with schema: CompiledSchema, named name: String, into directory: String)
+    throws
+  {
     let source = try openForReading(ownExecutable)
     defer { close(source) }
     let length = try findSchema(source)?.offset ?? size(source)
@@ -47,7 +49,9 @@ enum EmbeddedSchema {
     withUnsafeBytes(of: UInt64(tail.count).littleEndian) { tail.append(contentsOf: $0) }
     tail += magic
     try write(tail, to: target, temporary)
-    guard fchmod(target, 0o755) == 0, fsync(target) == 0 else { throw failure("fsync \(temporary)") }
+    guard fchmod(target, 0o755) == 0, fsync(target) == 0 else {
+      throw failure("fsync \(temporary)")
+    }
     guard rename(temporary, path) == 0 else { throw failure("rename \(temporary) to \(path)") }
     isInstalled = true
     let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -65,7 +69,8 @@ enum EmbeddedSchema {
     guard Array(trailer[8...]) == magic else { return nil }
     let length = trailer.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
     guard length <= UInt64(size - trailerBytes) else {
-      throw Failure(description: "this server's schema is cut off; make it again with `seandb create`")
+      throw Failure(
+        description: "this server's schema is cut off; make it again with `seandb create`")
     }
     return (size - trailerBytes - Int(length), Int(length))
   }
@@ -98,7 +103,9 @@ enum EmbeddedSchema {
 
   // MARK: - Writing
 
-  private static func copy(_ count: Int, from source: Int32, to target: Int32, _ path: String) throws {
+  private static func copy(_ count: Int, from source: Int32, to target: Int32, _ path: String)
+    throws
+  {
     var offset: off_t = 0
     while Int(offset) < count {
       let copied = sendfile(target, source, &offset, count - Int(offset))
@@ -110,7 +117,9 @@ enum EmbeddedSchema {
   private static func write(_ bytes: [UInt8], to target: Int32, _ path: String) throws {
     var done = 0
     while done < bytes.count {
-      let written = bytes.withUnsafeBytes { Glibc.write(target, $0.baseAddress! + done, bytes.count - done) }
+      let written = bytes.withUnsafeBytes {
+        Glibc.write(target, $0.baseAddress! + done, bytes.count - done)
+      }
       if written < 0 && errno == EINTR { continue }
       guard written > 0 else { throw failure("write \(path)") }
       done += written

@@ -23,7 +23,9 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     var compiled: CompiledSchema?
-    if let schema { compiled = await SchemaInput.compile(schema, includeDirectories: includeDirectories) }
+    if let schema {
+      compiled = await SchemaInput.compile(schema, includeDirectories: includeDirectories)
+    }
     await ServerProcess.run(schema: compiled, options: options)
   }
 }

@@ -45,7 +45,9 @@ struct ServerOptions: ParsableArguments {
     guard maxResponseSize.bytes >= 1, maxResponseSize.bytes <= 2 << 30 else {
       throw ValidationError("--max-response-size must be from 1 to 2G")
     }
-    guard cacheSize.bytes <= 1 << 40 else { throw ValidationError("--cache-size must be at most 1024G") }
+    guard cacheSize.bytes <= 1 << 40 else {
+      throw ValidationError("--cache-size must be at most 1024G")
+    }
     if let eventLoops, !(1...1024).contains(eventLoops) {
       throw ValidationError("--event-loops must be from 1 to 1024")
     }
@@ -109,7 +111,11 @@ struct ByteSize: ExpressibleByArgument {
 
   init?(argument: String) {
     var digits = argument.uppercased()
-    if digits.hasSuffix("IB") { digits.removeLast(2) } else if digits.hasSuffix("B") { digits.removeLast() }
+    if digits.hasSuffix("IB") {
+      digits.removeLast(2)
+    } else if digits.hasSuffix("B") {
+      digits.removeLast()
+    }
     var unit = 1
     if let last = digits.last, let shift = ["K": 10, "M": 20, "G": 30][last] {
       unit = 1 << shift
@@ -122,7 +128,8 @@ struct ByteSize: ExpressibleByArgument {
   }
 
   var defaultValueDescription: String {
-    for (unit, shift) in [("G", 30), ("M", 20), ("K", 10)] where bytes >= 1 << shift && bytes % (1 << shift) == 0 {
+    for (unit, shift) in [("G", 30), ("M", 20), ("K", 10)]
+    where bytes >= 1 << shift && bytes % (1 << shift) == 0 {
       return "\(bytes >> shift)\(unit)"
     }
     return String(bytes)

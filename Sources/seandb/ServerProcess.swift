@@ -66,7 +66,7 @@ final class TerminationSignals {
     return SIGTERM
   }
 
-  /// Confined to the signals' serial queue.
+  // SAFETY of `@unchecked Sendable`: only the signals' serial queue uses it.
   private final class SignalCounter: @unchecked Sendable {
     private var count = 0
 

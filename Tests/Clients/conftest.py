@@ -1,4 +1,4 @@
-"""Fixtures: a schema becomes a server, a server becomes an address, and both are gone at the end."""
+"""Fixtures: a schema becomes a server, a server an address, and both are gone at the end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pathlib
 import random
 
 import pytest
+
 from harness import process
 from harness.client import Database
 
@@ -27,12 +28,15 @@ message Dog {
 """
 
 # Two models whose names share a prefix, so that one running into the other is seen.
-DOGS_AND_TAGS = DOG_SCHEMA + """
+DOGS_AND_TAGS = (
+    DOG_SCHEMA
+    + """
 message DogTag {
   string pk = 1;
   bytes payload = 2;
 }
 """
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -112,14 +116,30 @@ class ServerFactory:
         self._logs = (directory / f"server{n}.log" for n in itertools.count())
         self._databases: list[Database] = []
 
-    def __call__(self, creation=None, *flags, data=None, listen="127.0.0.1:0", command=None,
-                 env=None, engine=None):
+    def __call__(
+        self,
+        creation=None,
+        *flags,
+        data=None,
+        listen="127.0.0.1:0",
+        command=None,
+        env=None,
+        engine=None,
+    ):
         if command is None:
             command = [creation.server]
         log = next(self._logs)
         started = process.ServerProcess(
-            [*command, "--engine", engine or self.engine, "--data", data or self.data,
-             "--listen", listen, *flags],
+            [
+                *command,
+                "--engine",
+                engine or self.engine,
+                "--data",
+                data or self.data,
+                "--listen",
+                listen,
+                *flags,
+            ],
             log,
             env=env,
         )

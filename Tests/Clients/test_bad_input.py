@@ -10,15 +10,18 @@ import socket
 
 import grpc
 import pytest
-from conftest import DOGS_AND_TAGS
 from grpc import StatusCode
+
+from conftest import DOGS_AND_TAGS, ENGINES, ServerFactory
 from harness import http2, status
 from harness.client import delimited, listed, query, tag, varint
 
 PUT, BATCH, GET, DELETE = "PutDog", "BatchPutDogs", "GetDogsByPk", "DeleteDogsByPk"
 PK = delimited(1, b"k")
 
-SCHEMA = DOGS_AND_TAGS + """
+SCHEMA = (
+    DOGS_AND_TAGS
+    + """
 message Tree {
   string pk = 1;
   Tree child = 2;
@@ -28,6 +31,7 @@ message Tree {
   bool flag = 6;
 }
 """
+)
 
 
 @dataclasses.dataclass
@@ -73,12 +77,15 @@ BAD = {
     "varint for the pk": Bad(PUT, tag(1, 0) + b"\x01", r"pk"),
     "truncated packed varint": Bad("PutTree", PK + delimited(3, b"\x80"), r"packed"),
     "packed fixed64 of 12 bytes": Bad("PutTree", PK + delimited(4, b"x" * 12), r"wide"),
-    "map entry with a bad key": Bad("PutTree", PK + delimited(5, tag(1, 0) + b"\x01"), r"key|labels"),
+    "map entry with a bad key": Bad(
+        "PutTree", PK + delimited(5, tag(1, 0) + b"\x01"), r"key|labels"
+    ),
     "map value with bad UTF-8": Bad("PutTree", PK + delimited(5, delimited(2, b"\xff")), r"UTF-8"),
     "nested 150 deep": Bad("PutTree", nested(150), r"deep|depth|nest"),
     "nested 5,000 deep": Bad("PutTree", nested(5_000), r"deep|depth|nest"),
-    "groups 10,000 deep": Bad("PutTree", PK + tag(90, 3) * 10_000 + tag(90, 4) * 10_000,
-                              r"deep|depth|nest"),
+    "groups 10,000 deep": Bad(
+        "PutTree", PK + tag(90, 3) * 10_000 + tag(90, 4) * 10_000, r"deep|depth|nest"
+    ),
     # UTF-8
     "lone continuation byte": Bad(PUT, PK + delimited(2, b"a\x80"), r"name.*UTF-8|UTF-8.*name"),
     "overlong": Bad(PUT, PK + delimited(2, b"\xc0\xaf"), r"UTF-8"),
@@ -111,7 +118,8 @@ BAD = {
     "truncated query": Bad(DELETE, query(begins_with="abc")[:-1], r"byte|trunc|end|length"),
     **{
         f"{name} with reserved field {number}{beside}": Bad(
-            method, before + delimited(number, b"a"), rf"\b{number}\b")
+            method, before + delimited(number, b"a"), rf"\b{number}\b"
+        )
         for name, method in (("get", GET), ("delete", DELETE))
         for beside, before in (("", b""), (" beside an expression", query(begins_with="a")))
         for number in (5, 6, 7, 8, 16, 17, 18, 19, 20, 21)
@@ -119,16 +127,23 @@ BAD = {
     # Names
     "unknown method": Bad("/database.Database/FeedDog", PK, r"FeedDog", StatusCode.UNIMPLEMENTED),
     "unknown model": Bad("/database.Database/PutCat", PK, r"PutCat", StatusCode.UNIMPLEMENTED),
-    "method in another case": Bad("/database.Database/putdog", PK, r"putdog",
-                                  StatusCode.UNIMPLEMENTED),
-    "unknown service": Bad("/other.Service/PutDog", PK, r"other\.Service",
-                           StatusCode.UNIMPLEMENTED),
-    "no method in the path": Bad("/database.Database", PK, r"method|path|Database",
-                                 StatusCode.UNIMPLEMENTED),
+    "method in another case": Bad(
+        "/database.Database/putdog", PK, r"putdog", StatusCode.UNIMPLEMENTED
+    ),
+    "unknown service": Bad(
+        "/other.Service/PutDog", PK, r"other\.Service", StatusCode.UNIMPLEMENTED
+    ),
+    "no method in the path": Bad(
+        "/database.Database", PK, r"method|path|Database", StatusCode.UNIMPLEMENTED
+    ),
     "empty method": Bad("/database.Database/", PK, r"method", StatusCode.UNIMPLEMENTED),
     # Sizes
-    "message over 4 MiB": Bad(PUT, PK + delimited(2, b"x" * (4 << 20)), r"4,?194,?304|4 MiB",
-                              StatusCode.RESOURCE_EXHAUSTED),
+    "message over 4 MiB": Bad(
+        PUT,
+        PK + delimited(2, b"x" * (4 << 20)),
+        r"4,?194,?304|4 MiB",
+        StatusCode.RESOURCE_EXHAUSTED,
+    ),
 }
 
 
@@ -141,11 +156,10 @@ def assert_serves(database):
     dogs.delete(eq="after")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=ENGINES)
 def bad_server(create, tmp_path_factory, request):
-    from conftest import ENGINES, ServerFactory
-
-    factory = ServerFactory(tmp_path_factory.mktemp("bad"), ENGINES[0])
+    """One server for the whole table: each case leaves it as good as new."""
+    factory = ServerFactory(tmp_path_factory.mktemp("bad"), request.param)
     try:
         yield factory, factory(create(SCHEMA))
     finally:
@@ -178,8 +192,18 @@ GOOD = {
     "uint32 that does not fit": PK + tag(3, 0) + b"\xff" * 9 + b"\x01",
     "tag in more bytes than needed": PK + b"\x98\x00\x01",
     "the highest code point": PK + delimited(2, "\U0010ffff\ud7ff\ue000".encode()),
-    "unknown fields of every wire type": PK + tag(90, 0) + b"\x01" + tag(91, 1) + b"x" * 8
-    + delimited(92, b"\xff") + tag(93, 5) + b"xxxx" + tag(94, 3) + tag(1, 0) + b"\x01" + tag(94, 4),
+    "unknown fields of every wire type": PK
+    + tag(90, 0)
+    + b"\x01"
+    + tag(91, 1)
+    + b"x" * 8
+    + delimited(92, b"\xff")
+    + tag(93, 5)
+    + b"xxxx"
+    + tag(94, 3)
+    + tag(1, 0)
+    + b"\x01"
+    + tag(94, 4),
     "the highest field number": PK + delimited(2**29 - 1, b""),
     "an almost full message": PK + delimited(2, b"x" * ((4 << 20) - 64)),
 }
@@ -194,16 +218,19 @@ def test_takes_what_is_legal(name, bad_database):
     dogs.delete(begins_with="")
 
 
-@pytest.mark.parametrize("name, data", {
-    "nested 90 deep": nested(90),
-    "packed field unpacked": PK + tag(3, 0) + b"\x01" + tag(3, 0) + b"\x02",
-    "packed field packed": PK + delimited(3, b"\x01\x02\xff\xff\x03"),
-    "empty packed field": PK + delimited(3, b""),
-    "fixed packed and not": PK + delimited(4, b"x" * 16) + tag(4, 1) + b"y" * 8,
-    "map entry without key": PK + delimited(5, delimited(2, b"v")),
-    "map entry with an unknown field": PK + delimited(5, tag(9, 0) + b"\x01"),
-    "empty map entry": PK + delimited(5, b""),
-}.items())
+@pytest.mark.parametrize(
+    "name, data",
+    {
+        "nested 90 deep": nested(90),
+        "packed field unpacked": PK + tag(3, 0) + b"\x01" + tag(3, 0) + b"\x02",
+        "packed field packed": PK + delimited(3, b"\x01\x02\xff\xff\x03"),
+        "empty packed field": PK + delimited(3, b""),
+        "fixed packed and not": PK + delimited(4, b"x" * 16) + tag(4, 1) + b"y" * 8,
+        "map entry without key": PK + delimited(5, delimited(2, b"v")),
+        "map entry with an unknown field": PK + delimited(5, tag(9, 0) + b"\x01"),
+        "empty map entry": PK + delimited(5, b""),
+    }.items(),
+)
 def test_takes_what_is_legal_in_trees(name, data, bad_database):
     trees = bad_database.model("Tree")
     trees.put(data)
@@ -270,31 +297,48 @@ class BadCall:
 
 BAD_CALLS = {
     "flag 2 in the prefix": BadCall(StatusCode.INTERNAL, "flag|prefix", http2.frame(PK, flag=2)),
-    "flag 255 in the prefix": BadCall(StatusCode.INTERNAL, "flag|prefix", http2.frame(PK, flag=255)),
+    "flag 255 in the prefix": BadCall(
+        StatusCode.INTERNAL, "flag|prefix", http2.frame(PK, flag=255)
+    ),
     "length beyond the limit, and no body": BadCall(
-        StatusCode.RESOURCE_EXHAUSTED, r"4,?194,?304|4 MiB",
-        http2.frame(b"", length=(4 << 20) + 1), end=False),
+        StatusCode.RESOURCE_EXHAUSTED,
+        r"4,?194,?304|4 MiB",
+        http2.frame(b"", length=(4 << 20) + 1),
+        end=False,
+    ),
     "length of 4 GiB - 1": BadCall(
-        StatusCode.RESOURCE_EXHAUSTED, r"4,?194,?304|4 MiB",
-        http2.frame(b"", length=2**32 - 1), end=False),
+        StatusCode.RESOURCE_EXHAUSTED,
+        r"4,?194,?304|4 MiB",
+        http2.frame(b"", length=2**32 - 1),
+        end=False,
+    ),
     "end inside a message": BadCall(
-        StatusCode.INTERNAL, r"end|trunc|incomplete|cut", http2.frame(PK, length=len(PK) + 1)),
+        StatusCode.INTERNAL, r"end|trunc|incomplete|cut", http2.frame(PK, length=len(PK) + 1)
+    ),
     "end inside a prefix": BadCall(StatusCode.INTERNAL, r"end|trunc|incomplete|cut", b"\0\0\0"),
     "two messages": BadCall(StatusCode.UNIMPLEMENTED, r"one|message", OK_BODY + OK_BODY),
     "no message": BadCall(StatusCode.UNIMPLEMENTED, r"one|message|no ", b""),
     "compressed flag without an encoding": BadCall(
-        StatusCode.INTERNAL, r"compress|encoding", http2.frame(PK, flag=1)),
+        StatusCode.INTERNAL, r"compress|encoding", http2.frame(PK, flag=1)
+    ),
     "compressed flag with identity": BadCall(
-        StatusCode.INTERNAL, r"compress|encoding", http2.frame(PK, flag=1),
-        {"grpc-encoding": "identity"}),
+        StatusCode.INTERNAL,
+        r"compress|encoding",
+        http2.frame(PK, flag=1),
+        {"grpc-encoding": "identity"},
+    ),
     "timeout that has passed": BadCall(
-        StatusCode.DEADLINE_EXCEEDED, r"deadline|time", headers={"grpc-timeout": "0n"}),
+        StatusCode.DEADLINE_EXCEEDED, r"deadline|time", headers={"grpc-timeout": "0n"}
+    ),
     "timeout without unit": BadCall(
-        StatusCode.INTERNAL, "grpc-timeout", headers={"grpc-timeout": "100"}, http_status=400),
+        StatusCode.INTERNAL, "grpc-timeout", headers={"grpc-timeout": "100"}, http_status=400
+    ),
     "timeout of nine digits": BadCall(
-        StatusCode.INTERNAL, "grpc-timeout", headers={"grpc-timeout": "123456789m"}, http_status=400),
+        StatusCode.INTERNAL, "grpc-timeout", headers={"grpc-timeout": "123456789m"}, http_status=400
+    ),
     "timeout in days": BadCall(
-        StatusCode.INTERNAL, "grpc-timeout", headers={"grpc-timeout": "1D"}, http_status=400),
+        StatusCode.INTERNAL, "grpc-timeout", headers={"grpc-timeout": "1D"}, http_status=400
+    ),
     "GET": BadCall(StatusCode.INTERNAL, "POST|method", b"", {":method": "GET"}, http_status=405),
     "unknown path": BadCall(StatusCode.UNIMPLEMENTED, "method|path|service", path="/"),
 }
@@ -321,33 +365,47 @@ def test_refuses_on_raw_http2(name, connection, bad_database):
 
 def test_unknown_encoding_names_those_it_takes(connection):
     answer = connection.request(
-        PUT_PATH, http2.frame(PK, flag=1), headers={"grpc-encoding": "snappy"})
+        PUT_PATH, http2.frame(PK, flag=1), headers={"grpc-encoding": "snappy"}
+    )
     assert answer.failure().code == StatusCode.UNIMPLEMENTED
     accepted = {**answer.headers, **answer.trailers}["grpc-accept-encoding"].split(",")
     assert "identity" in [a.strip() for a in accepted] and "snappy" not in accepted
     assert_serves_raw(connection)
 
 
-@pytest.mark.parametrize("content_type", [
-    None, "text/html", "application/json", "application/grpcx", "application/grpc-web",
-    "application/grpc+json"], ids=str)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "text/html",
+        "application/json",
+        "application/grpcx",
+        "application/grpc-web",
+        "application/grpc+json",
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_what_is_not_grpc_is_415(connection, content_type, method):
     headers = {":method": method}
     if content_type:
         headers["content-type"] = content_type
     answer = connection.request(
-        PUT_PATH, b"", headers=headers, drop=() if content_type else ("content-type",))
+        PUT_PATH, b"", headers=headers, drop=() if content_type else ("content-type",)
+    )
     assert answer.http_status == 415, answer
     assert_serves_raw(connection)
 
 
-@pytest.mark.parametrize("content_type", [
-    "application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"])
+@pytest.mark.parametrize(
+    "content_type", ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"]
+)
 def test_grpc_content_types(connection, content_type):
     answer = connection.request(
-        "/database.Database/GetDogsByPk", http2.frame(query(eq="x")),
-        headers={"content-type": content_type})
+        "/database.Database/GetDogsByPk",
+        http2.frame(query(eq="x")),
+        headers={"content-type": content_type},
+    )
     assert answer.http_status == 200 and answer.trailers["grpc-status"] == "0", answer
     assert answer.headers["content-type"] in ("application/grpc", "application/grpc+proto")
 
@@ -358,14 +416,22 @@ def test_a_message_may_come_in_any_pieces(connection, pieces):
     answer = connection.request(PUT_PATH, http2.frame(record), pieces=pieces)
     assert answer.trailers.get("grpc-status") == "0", answer
     answer = connection.request(
-        "/database.Database/GetDogsByPk", http2.frame(query(eq="pieces")), pieces=pieces)
+        "/database.Database/GetDogsByPk", http2.frame(query(eq="pieces")), pieces=pieces
+    )
     assert answer.body == http2.frame(delimited(1, record))
     connection.request("/database.Database/DeleteDogsByPk", http2.frame(query(eq="pieces")))
 
 
-@pytest.mark.parametrize("preface", [
-    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"\0" * 100,
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 64], ids=["http1", "tls", "zeros", "frames"])
+@pytest.mark.parametrize(
+    "preface",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"\0" * 100,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 64,
+    ],
+    ids=["http1", "tls", "zeros", "frames"],
+)
 def test_garbage_instead_of_http2_ends_that_connection_only(bad_server, bad_database, preface):
     server = bad_server[1]
     with socket.create_connection((server.host, server.port), timeout=http2.IO_TIMEOUT) as raw:
@@ -412,8 +478,10 @@ def test_a_deadline_gives_the_whole_answer_or_an_error(bad_server, bad_database)
     with http2.Connection(server.host, server.port) as connection:
         for timeout in [*range(1, 40), 60, 100, 1_000] * 2:
             answer = connection.request(
-                "/database.Database/GetDogsByPk", http2.frame(query(begins_with="k")),
-                headers={"grpc-timeout": f"{timeout * 250}u"})
+                "/database.Database/GetDogsByPk",
+                http2.frame(query(begins_with="k")),
+                headers={"grpc-timeout": f"{timeout * 250}u"},
+            )
             code = {**answer.headers, **answer.trailers}.get("grpc-status")
             outcomes.add(code)
             if code == "0":

@@ -1,17 +1,20 @@
 """kill -9 under load: what was acknowledged is there, and no batch or range delete is half there.
 
-The oracle stands outside: each worker owns a range of keys and has one call in flight, so that after
-a crash its range must be exactly what was acknowledged, or that with the one call whole on top.
+The oracle stands outside: each worker owns a range of keys and has one call in flight, so that
+after a crash its range must be exactly what was acknowledged, or that with the one call whole on
+top.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import subprocess
 import threading
 
 import grpc
 import pytest
+
 from conftest import DOG_SCHEMA
 from harness.client import Database, delimited
 
@@ -73,8 +76,12 @@ class Worker:
                     self.acknowledged, self.in_flight = self.in_flight, None
                     going.set()
             except grpc.RpcError as error:
-                if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED,
-                                    grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL):
+                if error.code() in (
+                    grpc.StatusCode.UNAVAILABLE,
+                    grpc.StatusCode.CANCELLED,
+                    grpc.StatusCode.UNKNOWN,
+                    grpc.StatusCode.INTERNAL,
+                ):
                     return
                 raise
 
@@ -89,10 +96,20 @@ class Worker:
             possible.append(expected(self.in_flight))
         assert items in possible, (
             f"{said}: {self.prefix} holds {len(items)} records, which is neither the "
-            f"{len(possible[0])} acknowledged nor those and {str(self.operation)[:200]}")
+            f"{len(possible[0])} acknowledged nor those and {str(self.operation)[:200]}"
+        )
         if items != possible[0]:
             self.acknowledged = self.in_flight
         self.in_flight = None
+
+
+def run(worker: Worker, address: str, going: threading.Event, failures: list[BaseException]):
+    """A worker's thread; pytest sees only what the main thread raises."""
+    try:
+        worker.work(address, going)
+    except BaseException as failure:
+        failures.append(failure)
+        going.set()
 
 
 @pytest.mark.timeout(60 + 6 * ROUNDS)
@@ -104,18 +121,14 @@ def test_kill_9_loses_nothing_acknowledged(create, serve, seed, durability):
     rounds = ROUNDS if durability == "sync" else BUFFERED_ROUNDS
     server = serve(creation, "--durability", durability)
     for number in range(rounds):
-        failures = []
-
-        def run(worker, going):
-            try:
-                worker.work(server.address, going)
-            except BaseException as failure:  # pytest sees only what the main thread raises
-                failures.append(failure)
-                going.set()
-
+        failures: list[BaseException] = []
         going = [threading.Event() for _ in workers]
-        threads = [threading.Thread(target=run, args=pair, daemon=True)
-                   for pair in zip(workers, going)]
+        threads = [
+            threading.Thread(
+                target=run, args=(worker, server.address, event, failures), daemon=True
+            )
+            for worker, event in zip(workers, going, strict=True)
+        ]
         for thread in threads:
             thread.start()
         for event in going:
@@ -147,13 +160,21 @@ def test_kill_9_in_the_middle_of_starting(create, serve, seed):
     batch = [delimited(1, b"k%05d" % n) for n in range(2_000)]
     dogs.batch_put(batch)
     server.kill()
-    import subprocess
-
     for _ in range(8):
         starting = subprocess.Popen(
-            [str(creation.server), "--engine", serve.engine, "--data", str(serve.data),
-             "--listen", "127.0.0.1:0"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [
+                str(creation.server),
+                "--engine",
+                serve.engine,
+                "--data",
+                str(serve.data),
+                "--listen",
+                "127.0.0.1:0",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             starting.wait(timeout=rng.uniform(0.0, 0.05))
         except subprocess.TimeoutExpired:

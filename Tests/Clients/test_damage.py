@@ -1,4 +1,4 @@
-"""A disk that fails is an error that says so: never a short answer, never an OK for a lost write."""
+"""A disk that fails is an error that says so: no short answer, no OK for a lost write."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 
 import grpc
 import pytest
+
 from conftest import DOG_SCHEMA
 from harness import status
 from harness.client import delimited
@@ -74,13 +75,18 @@ def test_after_a_failed_write_it_takes_no_more_and_goes_on_reading(create, serve
             dogs.put(record := delimited(1, b"k%04d" % n) + text)
             acknowledged.append(record)
     failure = status.failure(raised.value)
-    assert failure.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED), failure
+    assert failure.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED), (
+        failure
+    )
     status.assert_sentence(failure.message, r"write|log|stor")
     assert len(acknowledged) > 10
 
     # No more writes, however small, and each says why; reads go on.
-    for write in (lambda: dogs.put(delimited(1, b"small")), lambda: dogs.delete(eq="k0000"),
-                  lambda: dogs.batch_put([delimited(1, b"small")])):
+    for write in (
+        lambda: dogs.put(delimited(1, b"small")),
+        lambda: dogs.delete(eq="k0000"),
+        lambda: dogs.batch_put([delimited(1, b"small")]),
+    ):
         with pytest.raises(grpc.RpcError) as raised:
             write()
         failure = status.failure(raised.value)

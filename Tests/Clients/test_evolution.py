@@ -1,4 +1,4 @@
-"""A schema that changes under data that stays: what is taken over, what is refused, and how it is said.
+"""A schema that changes under data that stays: what is taken over and what is refused.
 
 The verdict of `seandb check` is compared with that of the real `buf breaking` (its WIRE rules); the
 key rules are seandb's own.
@@ -12,6 +12,7 @@ import re
 
 import grpc
 import pytest
+
 from conftest import DOG_SCHEMA
 from harness import process
 from harness.client import delimited, tag
@@ -71,8 +72,10 @@ class TestCompatibleChange:
         dogs.put(ROVER)
         server.stop()
 
-        new = create(OLD.replace("uint32 age = 3;", "int64 age = 3;\n  bool good = 7;")
-                     + "message Bird { string pk = 2; string song = 1; }\n")
+        new = create(
+            OLD.replace("uint32 age = 3;", "int64 age = 3;\n  bool good = 7;")
+            + "message Bird { string pk = 2; string song = 1; }\n"
+        )
         server = serve(new)
         database = serve.connect(server)
         assert database.models == ["Dog", "Cat", "Bird"]
@@ -99,8 +102,9 @@ class TestCompatibleChange:
         database.model("Cat").put(delimited(1, b"tom"))
         server.stop()
         head, cat = OLD.split("message Cat")
-        moved = head.replace("message Dog", "message Cat" + cat + "\nmessage Ant { string pk = 1; }\n"
-                             "message Dog")
+        moved = head.replace(
+            "message Dog", "message Cat" + cat + "\nmessage Ant { string pk = 1; }\nmessage Dog"
+        )
         database = serve.connect(serve(create(moved)))
         assert database.models == ["Cat", "Ant", "Dog"]
         assert database.model("Dog").get(begins_with="") == [ROVER]
@@ -154,8 +158,10 @@ class TestIncompatibleChange:
 
         new = schema_file(tmp_path / "new", INCOMPATIBLE)
         expected = {
-            "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED", "FIELD_WIRE_COMPATIBLE_TYPE",
-            "ENUM_VALUE_NO_DELETE_UNLESS_NUMBER_RESERVED", "RESERVED_MESSAGE_NO_DELETE",
+            "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED",
+            "FIELD_WIRE_COMPATIBLE_TYPE",
+            "ENUM_VALUE_NO_DELETE_UNLESS_NUMBER_RESERVED",
+            "RESERVED_MESSAGE_NO_DELETE",
         }
         for command in ([seandb, "serve", new], [create(INCOMPATIBLE).server]):
             with pytest.raises(ServerFailed) as refused:
@@ -170,7 +176,10 @@ class TestIncompatibleChange:
             server = serve(old if command is None else None, command=command)
             database = serve.connect(server)
             assert [f.name for f in database.message("Dog").DESCRIPTOR.fields][:3] == [
-                "pk", "name", "age"]
+                "pk",
+                "name",
+                "age",
+            ]
             assert database.model("Dog").get(begins_with="") == [ROVER]
             server.stop()
 
@@ -180,8 +189,9 @@ class TestIncompatibleChange:
         new = schema_file(tmp_path / "new", INCOMPATIBLE)
         checked = check(old, new)
         assert checked.returncode == 1
-        said = {line for line in (checked.stdout + checked.stderr).splitlines()
-                if VIOLATION.match(line)}
+        said = {
+            line for line in (checked.stdout + checked.stderr).splitlines() if VIOLATION.match(line)
+        }
         with pytest.raises(ServerFailed) as refused:
             serve(command=[seandb, "serve", new])
         started = {line for line in refused.value.stderr.splitlines() if VIOLATION.match(line)}
@@ -198,12 +208,14 @@ class TestIncompatibleChange:
     @pytest.mark.parametrize("change", ["dropped", "renamed", "lost its pk"])
     def test_a_model_with_records_stays(self, create, serve, change):
         text = DOG_SCHEMA + "message Cat { string pk = 1; }\n"
-        new = create({
-            "dropped": DOG_SCHEMA,
-            "renamed": text.replace("Cat", "Tiger"),
-            "lost its pk": DOG_SCHEMA.replace("uint32 age = 3;", "uint32 age = 3; Cat cat = 9;")
-            + "message Cat { string name = 2; reserved 1; }\n",
-        }[change])
+        new = create(
+            {
+                "dropped": DOG_SCHEMA,
+                "renamed": text.replace("Cat", "Tiger"),
+                "lost its pk": DOG_SCHEMA.replace("uint32 age = 3;", "uint32 age = 3; Cat cat = 9;")
+                + "message Cat { string name = 2; reserved 1; }\n",
+            }[change]
+        )
         old = create(text)
         server = serve(old)
         cats = serve.connect(server).model("Cat")
@@ -248,12 +260,17 @@ class TestIncompatibleChange:
 # Pairs for the comparison with buf: fields of Dog (from number 2 on), and what else is in the file.
 def pair(old: str, new: str, types_old: str = "", types_new: str | None = None):
     def text(fields, types):
-        return f'syntax = "proto3";\npackage p;\nmessage Dog {{\n  string pk = 1;\n  {fields}\n}}\n{types}\n'
+        dog = f"message Dog {{\n  string pk = 1;\n  {fields}\n}}\n"
+        return f'syntax = "proto3";\npackage p;\n{dog}{types}\n'
 
     return text(old, types_old), text(new, types_old if types_new is None else types_new)
 
 
-AB = "message A { string x = 1; }\nmessage B { string x = 1; }\nmessage Both { string pk = 1; A a = 2; B b = 3; }"
+AB = """\
+message A { string x = 1; }
+message B { string x = 1; }
+message Both { string pk = 1; A a = 2; B b = 3; }
+"""
 E = "enum E { E_ZERO = 0; E_ONE = 1; }\n"
 E_F = E + "enum F { F_ZERO = 0; F_ONE = 1; F_TWO = 2; }\n"
 
@@ -287,38 +304,55 @@ PAIRS = {
     "enum to a larger enum": pair("E e = 2;", "F e = 2;", E_F),
     "enum to a smaller enum": pair("F e = 2;", "E e = 2;", E_F),
     "enum to an enum of the same short name": pair(
-        "E e = 2; N n = 3;", "N.E e = 2; N n = 3;",
-        E + "message N { enum E { E_A = 0; E_B = 1; } E e = 1; }"),
+        "E e = 2; N n = 3;",
+        "N.E e = 2; N n = 3;",
+        E + "message N { enum E { E_A = 0; E_B = 1; } E e = 1; }",
+    ),
     "enum to a larger one of the same short name": pair(
-        "E e = 2; N n = 3;", "N.E e = 2; N n = 3;",
-        E + "message N { enum E { E_ZERO = 0; E_ONE = 1; E_TWO = 2; } E e = 1; }"),
-    "enum value added": pair("E e = 2;", "E e = 2;", E, "enum E { E_ZERO = 0; E_ONE = 1; E_TWO = 2; }"),
+        "E e = 2; N n = 3;",
+        "N.E e = 2; N n = 3;",
+        E + "message N { enum E { E_ZERO = 0; E_ONE = 1; E_TWO = 2; } E e = 1; }",
+    ),
+    "enum value added": pair(
+        "E e = 2;", "E e = 2;", E, "enum E { E_ZERO = 0; E_ONE = 1; E_TWO = 2; }"
+    ),
     "enum value renamed": pair("E e = 2;", "E e = 2;", E, "enum E { E_ZERO = 0; E_UNO = 1; }"),
     "enum value deleted": pair("E e = 2;", "E e = 2;", E, "enum E { E_ZERO = 0; }"),
     "enum value deleted, number reserved": pair(
-        "E e = 2;", "E e = 2;", E, "enum E { E_ZERO = 0; reserved 1; }"),
+        "E e = 2;", "E e = 2;", E, "enum E { E_ZERO = 0; reserved 1; }"
+    ),
     "enum value deleted, alias kept": pair(
-        "E e = 2;", "E e = 2;", "enum E { option allow_alias = true; Z = 0; A = 1; B = 1; }",
-        "enum E { Z = 0; B = 1; }"),
+        "E e = 2;",
+        "E e = 2;",
+        "enum E { option allow_alias = true; Z = 0; A = 1; B = 1; }",
+        "enum E { Z = 0; B = 1; }",
+    ),
     "enum deleted": pair("E e = 2;", "reserved 2;", E, ""),
     "singular to repeated": pair("int32 a = 2;", "repeated int32 a = 2;"),
     "repeated to singular": pair("repeated string a = 2;", "string a = 2;"),
     "singular to optional": pair("int32 a = 2;", "optional int32 a = 2;"),
     "optional to singular": pair("optional int32 a = 2;", "int32 a = 2;"),
     "map to repeated entries": pair(
-        "map<string, string> a = 2;", "repeated X a = 2;",
-        "message X { string key = 1; string value = 2; }\nmessage U { string pk = 1; X x = 2; }"),
+        "map<string, string> a = 2;",
+        "repeated X a = 2;",
+        "message X { string key = 1; string value = 2; }\nmessage U { string pk = 1; X x = 2; }",
+    ),
     "map value changed": pair("map<string, int32> a = 2;", "map<string, string> a = 2;"),
     "map value widened": pair("map<string, int32> a = 2;", "map<string, int64> a = 2;"),
     "map key changed": pair("map<int32, string> a = 2;", "map<string, string> a = 2;"),
     "map to singular": pair("map<string, string> a = 2;", "string a = 2;"),
     "into a oneof": pair("int32 a = 2;", "oneof o { int32 a = 2; }"),
-    "out of a oneof": pair("oneof o { int32 a = 2; int32 b = 3; }", "int32 a = 2; oneof o { int32 b = 3; }"),
+    "out of a oneof": pair(
+        "oneof o { int32 a = 2; int32 b = 3; }", "int32 a = 2; oneof o { int32 b = 3; }"
+    ),
     "into another oneof": pair(
         "oneof o { int32 a = 2; int32 b = 3; } oneof p { int32 c = 4; }",
-        "oneof o { int32 b = 3; } oneof p { int32 c = 4; int32 a = 2; }"),
+        "oneof o { int32 b = 3; } oneof p { int32 c = 4; int32 a = 2; }",
+    ),
     "oneof renamed": pair("oneof o { int32 a = 2; }", "oneof q { int32 a = 2; }"),
-    "member added to a oneof": pair("oneof o { int32 a = 2; }", "oneof o { int32 a = 2; int32 b = 3; }"),
+    "member added to a oneof": pair(
+        "oneof o { int32 a = 2; }", "oneof o { int32 a = 2; int32 b = 3; }"
+    ),
     "optional into a oneof": pair("optional int32 a = 2;", "oneof o { int32 a = 2; }"),
     "reserved number given up": pair("reserved 5;", ""),
     "reserved range narrowed": pair("reserved 5 to 9;", "reserved 5 to 8;"),
@@ -326,21 +360,34 @@ PAIRS = {
     "reserved range split": pair("reserved 5 to 9;", "reserved 5, 6 to 9;"),
     "reserved name given up": pair('reserved "old";', ""),
     "reserved enum number given up": pair(
-        "E e = 2;", "E e = 2;", "enum E { Z = 0; reserved 4; }", "enum E { Z = 0; }"),
+        "E e = 2;", "E e = 2;", "enum E { Z = 0; reserved 4; }", "enum E { Z = 0; }"
+    ),
     "nested message changed": pair(
-        "N n = 2;", "N n = 2;", "message N { M m = 1; message M { int32 a = 1; } }",
-        "message N { M m = 1; message M { string a = 1; } }"),
+        "N n = 2;",
+        "N n = 2;",
+        "message N { M m = 1; message M { int32 a = 1; } }",
+        "message N { M m = 1; message M { string a = 1; } }",
+    ),
     "nested message moved out": pair(
-        "N n = 2; N.M m = 3;", "N n = 2; M m = 3;", "message N { string x = 1; message M { int32 a = 1; } }",
-        "message N { string x = 1; message M { int32 a = 1; } }\nmessage M { int32 a = 1; }"),
+        "N n = 2; N.M m = 3;",
+        "N n = 2; M m = 3;",
+        "message N { string x = 1; message M { int32 a = 1; } }",
+        "message N { string x = 1; message M { int32 a = 1; } }\nmessage M { int32 a = 1; }",
+    ),
     "embedded message deleted": pair("A a = 2;", "reserved 2;", "message A { string x = 1; }", ""),
     "embedded message's field deleted": pair(
-        "A a = 2;", "A a = 2;", "message A { string x = 1; string y = 2; }", "message A { string x = 1; }"),
+        "A a = 2;",
+        "A a = 2;",
+        "message A { string x = 1; string y = 2; }",
+        "message A { string x = 1; }",
+    ),
     "json_name changed": pair("int32 a = 2;", 'int32 a = 2 [json_name = "z"];'),
     "packed changed": pair("repeated int32 a = 2;", "repeated int32 a = 2 [packed = false];"),
     "deprecated": pair("int32 a = 2;", "int32 a = 2 [deprecated = true];"),
-    "package changed": (pair("int32 a = 2;", "")[0],
-                        pair("int32 a = 2;", "")[0].replace("package p;", "package q;")),
+    "package changed": (
+        pair("int32 a = 2;", "")[0],
+        pair("int32 a = 2;", "")[0].replace("package p;", "package q;"),
+    ),
 }
 BUF_CONFIG = json.dumps({"version": "v2", "breaking": {"use": ["WIRE"]}})
 KEY_RULES = {"KEY_SAME_FIELD", "MODEL_NO_DELETE"}
@@ -353,9 +400,19 @@ def test_check_agrees_with_buf(name, tmp_path):
     old_file, new_file = schema_file(tmp_path / "old", old), schema_file(tmp_path / "new", new)
     environment = {**os.environ, "BUF_CACHE_DIR": str(tmp_path / "buf"), "HOME": str(tmp_path)}
     buf = process.run(
-        process.tool("buf"), "breaking", tmp_path / "new", "--against", tmp_path / "old",
-        "--config", BUF_CONFIG, "--against-config", BUF_CONFIG, "--error-format", "json",
-        env=environment)
+        process.tool("buf"),
+        "breaking",
+        tmp_path / "new",
+        "--against",
+        tmp_path / "old",
+        "--config",
+        BUF_CONFIG,
+        "--against-config",
+        BUF_CONFIG,
+        "--error-format",
+        "json",
+        env=environment,
+    )
     assert buf.returncode in (0, 100), buf.stderr
     theirs = {json.loads(line)["type"] for line in buf.stdout.splitlines()}
     checked = check(old_file, new_file)

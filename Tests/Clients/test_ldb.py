@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from conftest import DOG_SCHEMA
 from harness import process
 from harness.client import delimited
@@ -32,7 +33,8 @@ def test_ldb_and_sst_dump_read_the_directory(create, serve):
     # Kind 1 is a record; then the model's id in four bytes, then the key itself.
     stored = {key[5:]: (key[1:5], value) for key, value in found.items() if key[0] == 1}
     assert {key: value for key, (_, value) in stored.items()} == {
-        b"k%04d" % n: item for n, item in enumerate(items)}
+        b"k%04d" % n: item for n, item in enumerate(items)
+    }
     assert len({model for model, _ in stored.values()}) == 1
     assert any(key[0] == 0 for key in found), "no catalogue"
 
@@ -41,6 +43,7 @@ def test_ldb_and_sst_dump_read_the_directory(create, serve):
     for table in tables:
         dumped = process.run("sst_dump", f"--file={table}", "--command=verify")
         assert dumped.returncode == 0 and "not a valid" not in dumped.stdout.lower(), dumped
-    properties = process.run("sst_dump", f"--file={tables[0]}", "--show_properties",
-                             "--command=none")
+    properties = process.run(
+        "sst_dump", f"--file={tables[0]}", "--show_properties", "--command=none"
+    )
     assert "filter policy name: " in properties.stdout, properties

@@ -12,10 +12,11 @@ import threading
 
 import grpc
 import pytest
-from conftest import DOG_SCHEMA, DOGS_AND_TAGS
+from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
-from google.protobuf import descriptor_pb2
+
+from conftest import DOG_SCHEMA, DOGS_AND_TAGS
 from harness import process, status
 from harness.client import delimited
 from harness.process import ServerFailed
@@ -80,7 +81,9 @@ class TestStart:
 
     def test_data_of_another_engine_is_one_clear_line(self, create, serve, engine):
         serve(create(DOG_SCHEMA)).stop()
-        markers = [p for p in serve.data.iterdir() if p.is_file() and engine.encode() in p.read_bytes()]
+        markers = [
+            p for p in serve.data.iterdir() if p.is_file() and engine.encode() in p.read_bytes()
+        ]
         assert len(markers) == 1, sorted(serve.data.iterdir())
         original = markers[0].read_bytes()
         other = "rocksdb" if engine != "rocksdb" else "lsm"
@@ -96,8 +99,11 @@ class TestStart:
     def test_a_data_directory_that_cannot_be_is_one_clear_line(self, create, serve, tmp_path, kind):
         (tmp_path / "file").write_text("not a directory")
         # /proc refuses everybody, root too.
-        data = {"file": tmp_path / "file", "below a file": tmp_path / "file" / "data",
-                "not writable": "/proc/seandb"}[kind]
+        data = {
+            "file": tmp_path / "file",
+            "below a file": tmp_path / "file" / "data",
+            "not writable": "/proc/seandb",
+        }[kind]
         error = refused(serve, create(DOG_SCHEMA), data=data)
         assert str(data) in error.stderr, error
 
@@ -116,7 +122,7 @@ class TestStart:
         assert server.stderr() == ""
 
     def test_out_server_needs_no_tools(self, create, serve, tmp_path):
-        """Not protoc, not the Swift runtime's folder: a copy elsewhere with an empty PATH starts."""
+        """Not protoc, not the Swift runtime: a copy elsewhere with an empty PATH starts."""
         copied = tmp_path / "elsewhere" / "renamed-server"
         copied.parent.mkdir()
         shutil.copy2(create(DOG_SCHEMA).server, copied)
@@ -138,11 +144,21 @@ class TestStart:
 
 
 class TestCommandLine:
-    @pytest.mark.parametrize("flags", [
-        ["--frobnicate"], ["--engine", "paper"], ["--durability", "maybe"], ["--listen", "nonsense"],
-        ["--listen", "127.0.0.1:99999"], ["--max-request-size", "many"],
-        ["--log-level", "loud"], ["--data"], ["extra", "words"],
-    ], ids=" ".join)
+    @pytest.mark.parametrize(
+        "flags",
+        [
+            ["--frobnicate"],
+            ["--engine", "paper"],
+            ["--durability", "maybe"],
+            ["--listen", "nonsense"],
+            ["--listen", "127.0.0.1:99999"],
+            ["--max-request-size", "many"],
+            ["--log-level", "loud"],
+            ["--data"],
+            ["extra", "words"],
+        ],
+        ids=" ".join,
+    )
     def test_a_wrong_flag_is_a_usage_error(self, create, flags, tmp_path):
         for command in ([create(DOG_SCHEMA).server], [process.binary(), "serve"]):
             done = process.run(*command, "--data", tmp_path / "data", *flags)
@@ -150,13 +166,27 @@ class TestCommandLine:
             assert done.stdout == "" and "Usage:" in done.stderr, done
             assert not (tmp_path / "data").exists()
 
-    @pytest.mark.parametrize("command, words", [
-        ([], ["create", "serve", "check"]),
-        (["create"], ["-I", "--out"]),
-        (["serve"], ["--engine", "--data", "--listen", "--durability", "--log-level",
-                     "--max-request-size", "--max-response-size"]),
-        (["check"], ["old", "new"]),
-    ], ids=lambda c: " ".join(c) if c else "seandb")
+    @pytest.mark.parametrize(
+        "command, words",
+        [
+            ([], ["create", "serve", "check"]),
+            (["create"], ["-I", "--out"]),
+            (
+                ["serve"],
+                [
+                    "--engine",
+                    "--data",
+                    "--listen",
+                    "--durability",
+                    "--log-level",
+                    "--max-request-size",
+                    "--max-response-size",
+                ],
+            ),
+            (["check"], ["old", "new"]),
+        ],
+        ids=lambda c: " ".join(c) if c else "seandb",
+    )
     def test_help(self, command, words):
         done = process.run(process.binary(), *command, "--help")
         assert done.returncode == 0 and done.stderr == ""
@@ -177,7 +207,8 @@ def watch(channel, service=""):
     """Follows a health status: a queue of what came, and the call."""
     seen = queue.Queue()
     call = health_pb2_grpc.HealthStub(channel).Watch(
-        health_pb2.HealthCheckRequest(service=service), timeout=60)
+        health_pb2.HealthCheckRequest(service=service), timeout=60
+    )
 
     def follow():
         try:
@@ -192,7 +223,7 @@ def watch(channel, service=""):
 
 
 class HeldPut:
-    """A PutDog whose request is sent but not finished: a call in flight for as long as one likes."""
+    """A PutDog whose request is sent but not finished: in flight for as long as one likes."""
 
     def __init__(self, database, record: bytes):
         self._finish = threading.Event()
@@ -280,7 +311,8 @@ class TestEnd:
         never = threading.Event()
         requests = iter(lambda: never.wait(60), None)
         stub = database.channel.stream_stream(
-            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        )
         stub((b"" for _ in requests), timeout=60)
         server.stop()
         never.set()
@@ -314,7 +346,9 @@ class TestHealth:
 
 
 REFLECTION = ["v1", "v1alpha"]
-FULL = DOGS_AND_TAGS + """
+FULL = (
+    DOGS_AND_TAGS
+    + """
 message Outer {
   string pk = 1;
   Inner inner = 2;
@@ -323,6 +357,30 @@ message Outer {
   enum Kind { KIND_NONE = 0; KIND_SOME = 1; }
 }
 """
+)
+
+
+WITH_IMPORTS = {
+    "schema.proto": """\
+syntax = "proto3";
+package p;
+import "a/b.proto";
+import "google/protobuf/timestamp.proto";
+message Dog {
+  string pk = 1 [(q.hint) = "key"];
+  google.protobuf.Timestamp at = 2;
+}
+""",
+    "a/b.proto": """\
+syntax = "proto3";
+package q;
+import "google/protobuf/descriptor.proto";
+extend google.protobuf.FieldOptions {
+  string hint = 50001;
+  int32 more = 50000;
+}
+""",
+}
 
 
 class Reflection:
@@ -333,7 +391,8 @@ class Reflection:
         call = channel.stream_stream(
             f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
             request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
-            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString)
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
         self._responses = call(iter(self._requests.get, None), timeout=30)
 
     def __call__(self, **request):
@@ -358,8 +417,10 @@ def reflection(request, create, serve):
 
 def files(response):
     assert response.WhichOneof("message_response") == "file_descriptor_response", response
-    return [descriptor_pb2.FileDescriptorProto.FromString(data)
-            for data in response.file_descriptor_response.file_descriptor_proto]
+    return [
+        descriptor_pb2.FileDescriptorProto.FromString(data)
+        for data in response.file_descriptor_response.file_descriptor_proto
+    ]
 
 
 class TestReflection:
@@ -367,35 +428,63 @@ class TestReflection:
         for argument in ("", "*"):
             response = reflection(list_services=argument, host="localhost")
             assert [s.name for s in response.list_services_response.service] == [
-                "database.Database", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-                "grpc.reflection.v1alpha.ServerReflection"]
+                "database.Database",
+                "grpc.health.v1.Health",
+                "grpc.reflection.v1.ServerReflection",
+                "grpc.reflection.v1alpha.ServerReflection",
+            ]
         assert reflection.end() == []  # a half-close ends the call with OK
 
-    @pytest.mark.parametrize("symbol", [
-        "database.Database", "database.Database.PutDog", "database.Dog", "database.Dogs",
-        "database.IndexQuery", "database.Outer.Inner", "database.Outer.Kind", "database.Dog.pk",
-        "database.Outer.KIND_SOME", "database.Outer.Inner.kind", ".database.Dog"])
+    @pytest.mark.parametrize(
+        "symbol",
+        [
+            "database.Database",
+            "database.Database.PutDog",
+            "database.Dog",
+            "database.Dogs",
+            "database.IndexQuery",
+            "database.Outer.Inner",
+            "database.Outer.Kind",
+            "database.Dog.pk",
+            "database.Outer.KIND_SOME",
+            "database.Outer.Inner.kind",
+            ".database.Dog",
+        ],
+    )
     def test_finds_the_file_of_each_kind_of_symbol(self, reflection, symbol):
         found = files(reflection(file_containing_symbol=symbol))
         assert found[0].name == "database.proto" and found[0].package == "database"
         assert not found[0].HasField("source_code_info")
 
-    @pytest.mark.parametrize("symbol, name", [
-        ("grpc.health.v1.Health", "Health"),
-        ("grpc.reflection.v1.ServerReflection", "ServerReflection"),
-        ("grpc.reflection.v1alpha.ServerReflection", "ServerReflection")])
+    @pytest.mark.parametrize(
+        "symbol, name",
+        [
+            ("grpc.health.v1.Health", "Health"),
+            ("grpc.reflection.v1.ServerReflection", "ServerReflection"),
+            ("grpc.reflection.v1alpha.ServerReflection", "ServerReflection"),
+        ],
+    )
     def test_describes_its_own_services(self, reflection, symbol, name):
         assert name in [s.name for s in files(reflection(file_containing_symbol=symbol))[0].service]
 
-    @pytest.mark.parametrize("request_fields", [
-        {"file_containing_symbol": "database.Cat"},
-        {"file_containing_symbol": "database"},
-        {"file_containing_symbol": ""},
-        {"file_by_filename": "nothing.proto"},
-        {"file_containing_extension": {"containing_type": "database.Dog", "extension_number": 7}},
-        {"file_containing_extension": {"containing_type": "no.Such", "extension_number": 7}},
-        {"all_extension_numbers_of_type": "no.Such"},
-    ], ids=str)
+    @pytest.mark.parametrize(
+        "request_fields",
+        [
+            {"file_containing_symbol": "database.Cat"},
+            {"file_containing_symbol": "database"},
+            {"file_containing_symbol": ""},
+            {"file_by_filename": "nothing.proto"},
+            {
+                "file_containing_extension": {
+                    "containing_type": "database.Dog",
+                    "extension_number": 7,
+                }
+            },
+            {"file_containing_extension": {"containing_type": "no.Such", "extension_number": 7}},
+            {"all_extension_numbers_of_type": "no.Such"},
+        ],
+        ids=str,
+    )
     def test_what_is_not_there_is_an_answer_and_no_failed_call(self, reflection, request_fields):
         for _ in range(2):
             response = reflection(**request_fields)
@@ -416,22 +505,20 @@ class TestReflection:
     @pytest.mark.parametrize("version", REFLECTION)
     def test_imports_and_extensions_are_served(self, create, serve, version):
         """A tool that finds one import missing, or one option's definition, can use nothing."""
-        database = serve.connect(serve(create({
-            "schema.proto": 'syntax = "proto3";\npackage p;\nimport "a/b.proto";\n'
-            'import "google/protobuf/timestamp.proto";\n'
-            "message Dog { string pk = 1 [(q.hint) = \"key\"]; google.protobuf.Timestamp at = 2; }\n",
-            "a/b.proto": 'syntax = "proto3";\npackage q;\n'
-            'import "google/protobuf/descriptor.proto";\n'
-            "extend google.protobuf.FieldOptions { string hint = 50001; int32 more = 50000; }\n",
-        })))
+        database = serve.connect(serve(create(WITH_IMPORTS)))
         stream = Reflection(database.channel, version)
         found = files(stream(file_containing_symbol="p.Dog"))
         names = [file.name for file in found]
         assert names[0] == "database.proto"
         assert sorted(names[1:]) == [
-            "a/b.proto", "google/protobuf/descriptor.proto", "google/protobuf/timestamp.proto"]
+            "a/b.proto",
+            "google/protobuf/descriptor.proto",
+            "google/protobuf/timestamp.proto",
+        ]
         # Sent once on this stream: only what was asked for comes again.
-        assert [f.name for f in files(stream(file_by_filename="database.proto"))] == ["database.proto"]
+        assert [f.name for f in files(stream(file_by_filename="database.proto"))] == [
+            "database.proto"
+        ]
         extension = {"containing_type": "google.protobuf.FieldOptions", "extension_number": 50001}
         assert files(stream(file_containing_extension=extension))[0].name == "a/b.proto"
         numbers = stream(all_extension_numbers_of_type="google.protobuf.FieldOptions")

@@ -9,6 +9,7 @@ import time
 
 import grpc
 import pytest
+
 from conftest import DOG_SCHEMA
 from harness import status
 from harness.client import delimited, query, records
@@ -28,8 +29,9 @@ def entry(key: bytes, number: int) -> bytes:
 @pytest.mark.timeout(240)
 def test_a_million_records(create, serve, seed):
     rng = random.Random(seed)
-    server = serve(create(DOG_SCHEMA), "--durability", "buffered",
-                   "--max-response-size", str(256 << 20))
+    server = serve(
+        create(DOG_SCHEMA), "--durability", "buffered", "--max-response-size", str(256 << 20)
+    )
     database = serve.connect(server)
     # Keys of several lengths; the order of loading is far from theirs.
     items = {}

@@ -1,7 +1,7 @@
 """What `create` refuses: where it is, what is wrong, what to do; and nothing is written.
 
-Defect 6 of the earlier attempt (a message without a pk is dropped with a warning) and the clashes of
-defect 7 are rows of the table.
+Defect 6 of the earlier attempt (a message without a pk is dropped with a warning) and the clashes
+of defect 7 are rows of the table.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import pathlib
 import re
 
 import pytest
+
 from conftest import DOG_SCHEMA
 from harness import process
 
@@ -30,65 +31,89 @@ class Refusal:
 
 REFUSALS = {
     "message without pk that nobody uses": Refusal(
-        HEAD + DOG + "message Lonely { string name = 1; }\n", [(4, None, r"Lonely.*pk")]),
+        HEAD + DOG + "message Lonely { string name = 1; }\n", [(4, None, r"Lonely.*pk")]
+    ),
     "message that only uses itself": Refusal(
-        HEAD + DOG + "message Loop { Loop next = 1; }\n", [(4, None, r"Loop.*pk")]),
+        HEAD + DOG + "message Loop { Loop next = 1; }\n", [(4, None, r"Loop.*pk")]
+    ),
     "pk of type int64": Refusal(
-        HEAD + "message Dog {\n  int64 pk = 1;\n}\n", [(4, 3, r"pk.*string|string.*pk")]),
-    "pk of type bytes": Refusal(
-        HEAD + "message Dog { bytes pk = 1; }\n", [(3, 15, r"pk")]),
-    "repeated pk": Refusal(
-        HEAD + "message Dog { repeated string pk = 1; }\n", [(3, 15, r"pk")]),
+        HEAD + "message Dog {\n  int64 pk = 1;\n}\n", [(4, 3, r"pk.*string|string.*pk")]
+    ),
+    "pk of type bytes": Refusal(HEAD + "message Dog { bytes pk = 1; }\n", [(3, 15, r"pk")]),
+    "repeated pk": Refusal(HEAD + "message Dog { repeated string pk = 1; }\n", [(3, 15, r"pk")]),
     "pk that is a map": Refusal(
-        HEAD + "message Dog { map<string, string> pk = 1; }\n", [(3, 15, r"pk")]),
+        HEAD + "message Dog { map<string, string> pk = 1; }\n", [(3, 15, r"pk")]
+    ),
     "pk that is a message": Refusal(
-        HEAD + "message Dog { Key pk = 1; }\nmessage Key { string text = 1; }\n", [(3, 15, r"pk")]),
+        HEAD + "message Dog { Key pk = 1; }\nmessage Key { string text = 1; }\n", [(3, 15, r"pk")]
+    ),
     "pk inside a oneof": Refusal(
         HEAD + "message Dog {\n  oneof key {\n    string pk = 1;\n    int32 id = 2;\n  }\n}\n",
-        [(5, 5, r"pk.*oneof|oneof.*pk")]),
+        [(5, 5, r"pk.*oneof|oneof.*pk")],
+    ),
     "plural meets a message": Refusal(
-        HEAD + DOG + "message Dogs { string pk = 1; }\n", [(4, None, r"Dogs")]),
-    "plural meets an enum": Refusal(
-        HEAD + DOG + "enum Dogs { NONE = 0; }\n", [(4, None, r"Dogs")]),
+        HEAD + DOG + "message Dogs { string pk = 1; }\n", [(4, None, r"Dogs")]
+    ),
+    "plural meets an enum": Refusal(HEAD + DOG + "enum Dogs { NONE = 0; }\n", [(4, None, r"Dogs")]),
     "plural meets a message of an import in the same package": Refusal(
         HEAD + 'import "other.proto";\nmessage Dog { string pk = 1; Dogs others = 2; }\n',
         [(None, None, r"Dogs")],
-        files={"other.proto": HEAD + "message Dogs { string x = 1; }\n"}),
+        files={"other.proto": HEAD + "message Dogs { string x = 1; }\n"},
+    ),
     "model named IndexQuery": Refusal(
-        HEAD + "message IndexQuery { string pk = 1; }\n", [(3, None, r"IndexQuery")]),
-    "model named Empty": Refusal(HEAD + "message Empty { string pk = 1; }\n", [(3, None, r"Empty")]),
+        HEAD + "message IndexQuery { string pk = 1; }\n", [(3, None, r"IndexQuery")]
+    ),
+    "model named Empty": Refusal(
+        HEAD + "message Empty { string pk = 1; }\n", [(3, None, r"Empty")]
+    ),
     "model named Database": Refusal(
-        HEAD + "message Database { string pk = 1; }\n", [(3, None, r"Database")]),
+        HEAD + "message Database { string pk = 1; }\n", [(3, None, r"Database")]
+    ),
     "enum named Empty": Refusal(HEAD + DOG + "enum Empty { NONE = 0; }\n", [(4, None, r"Empty")]),
     "enum value named Empty": Refusal(
-        HEAD + DOG + "enum State { Empty = 0; }\n", [(4, None, r"Empty")]),
+        HEAD + DOG + "enum State { Empty = 0; }\n", [(4, None, r"Empty")]
+    ),
     "models that differ by case": Refusal(
-        HEAD + DOG + "message DOG { string pk = 1; }\n", [(4, None, r"DOG.*Dog|Dog.*DOG")]),
+        HEAD + DOG + "message DOG { string pk = 1; }\n", [(4, None, r"DOG.*Dog|Dog.*DOG")]
+    ),
     "models that differ by an underscore": Refusal(
         HEAD + "message DogTag { string pk = 1; }\nmessage Dog_Tag { string pk = 1; }\n",
-        [(4, None, r"Dog_Tag.*DogTag|DogTag.*Dog_Tag")]),
+        [(4, None, r"Dog_Tag.*DogTag|DogTag.*Dog_Tag")],
+    ),
     "proto2": Refusal(
         'syntax = "proto2";\npackage p;\nmessage Dog { optional string pk = 1; }\n',
-        [(1, 1, r"proto3")]),
+        [(1, 1, r"proto3")],
+    ),
     "no syntax, so proto2": Refusal(
-        "package p;\nmessage Dog { optional string pk = 1; }\n", [(1, None, r"proto3")]),
+        "package p;\nmessage Dog { optional string pk = 1; }\n", [(1, None, r"proto3")]
+    ),
     "no model at all": Refusal(HEAD + "enum Only { NONE = 0; }\n", [(None, None, r"model|pk")]),
     "an empty file": Refusal('syntax = "proto3";\n', [(None, None, r"model|pk")]),
     "syntax error": Refusal(HEAD + "message Dog { string pk = ; }\n", [(3, 27, r".+")]),
     "two syntax errors": Refusal(
         HEAD + "message Dog {\n  string pk = ;\n}\nmessage Cat {\n  string = 2;\n}\n",
-        [(4, 15, r".+"), (7, 10, r".+")]),
-    "unknown type": Refusal(HEAD + "message Dog { string pk = 1; Tail tail = 2; }\n", [(3, 30, r"Tail")]),
+        [(4, 15, r".+"), (7, 10, r".+")],
+    ),
+    "unknown type": Refusal(
+        HEAD + "message Dog { string pk = 1; Tail tail = 2; }\n", [(3, 30, r"Tail")]
+    ),
     "number used twice": Refusal(
-        HEAD + "message Dog { string pk = 1; string name = 1; }\n", [(3, None, r"1|number")]),
+        HEAD + "message Dog { string pk = 1; string name = 1; }\n", [(3, None, r"1|number")]
+    ),
     "missing import": Refusal(
-        HEAD + 'import "nowhere.proto";\n' + DOG, [(3, 1, r"nowhere\.proto")]),
+        HEAD + 'import "nowhere.proto";\n' + DOG, [(3, 1, r"nowhere\.proto")]
+    ),
     "error in an import": Refusal(
-        HEAD + 'import "other.proto";\n' + DOG, [(3, None, r".+")],
-        files={"other.proto": HEAD + "message { }\n"}, file="other.proto"),
+        HEAD + 'import "other.proto";\n' + DOG,
+        [(3, None, r".+")],
+        files={"other.proto": HEAD + "message { }\n"},
+        file="other.proto",
+    ),
     "two different errors at once": Refusal(
-        HEAD + "message Dog {\n  int32 pk = 1;\n}\nmessage Lonely {}\nmessage Cat { string pk = 1; }\n",
-        [(4, 3, r"pk"), (6, None, r"Lonely")]),
+        HEAD
+        + "message Dog {\n  int32 pk = 1;\n}\nmessage Lonely {}\nmessage Cat { string pk = 1; }\n",
+        [(4, 3, r"pk"), (6, None, r"Lonely")],
+    ),
 }
 
 
@@ -116,7 +141,9 @@ def test_refuses(name, tmp_path):
 
 def test_a_clash_names_both_sides(tmp_path):
     source = process.write_files(
-        tmp_path, HEAD + "// a\nmessage Dog { string pk = 1; }\n// b\nmessage Dogs { string pk = 1; }\n")
+        tmp_path,
+        HEAD + "// a\nmessage Dog { string pk = 1; }\n// b\nmessage Dogs { string pk = 1; }\n",
+    )
     text = process.create(source / "schema.proto", tmp_path / "out").completed.stderr
     assert re.search(r"\bDog\b", text) and re.search(r"\bDogs\b", text), text
     # The position of one side, and the other side's line in the sentence.
@@ -160,5 +187,6 @@ def test_create_does_not_overwrite_the_users_own_file(tmp_path):
 def test_without_protoc_it_says_what_to_install(tmp_path):
     source = process.write_files(tmp_path, DOG_SCHEMA)
     done = process.create(
-        source / "schema.proto", tmp_path / "out", env={"PATH": str(tmp_path)}).completed
+        source / "schema.proto", tmp_path / "out", env={"PATH": str(tmp_path)}
+    ).completed
     assert done.returncode not in (0, -6, -11) and "protobuf-compiler" in done.stderr

@@ -9,9 +9,10 @@ import sys
 import time
 
 import pytest
-from conftest import DOG_SCHEMA
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
+
+from conftest import DOG_SCHEMA
 from harness import process
 
 # What the seed's create wrote for its Dog, put down as text once and for all.
@@ -58,12 +59,18 @@ def address(create, serve):
 def test_grpcurl_runs_the_seeds_session(address):
     listed = grpcurl(address, "list")
     assert listed.stdout.split() == sorted(
-        ["database.Database", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-         "grpc.reflection.v1alpha.ServerReflection"]), listed.stderr
+        [
+            "database.Database",
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "grpc.reflection.v1alpha.ServerReflection",
+        ]
+    ), listed.stderr
     methods = grpcurl(address, "list database.Database").stdout.split()
     assert sorted(methods) == sorted(
         f"database.Database.{m}"
-        for m in ("GetDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs"))
+        for m in ("GetDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs")
+    )
 
     assert grpcurl_json(address, "PutDog", ROVER) == {}
     assert grpcurl_json(address, "BatchPutDogs", {"dogs": [BUDDY, MAX]}) == {}
@@ -106,9 +113,17 @@ def test_buf_curl_runs_by_reflection(address, tmp_path):
 
     def buf_curl(method, message):
         result = process.run(
-            process.tool("buf"), "curl", "--http2-prior-knowledge", "--protocol", "grpc",
-            "--reflect", "--data", json.dumps(message),
-            f"http://{address}/database.Database/{method}", env=environment)
+            process.tool("buf"),
+            "curl",
+            "--http2-prior-knowledge",
+            "--protocol",
+            "grpc",
+            "--reflect",
+            "--data",
+            json.dumps(message),
+            f"http://{address}/database.Database/{method}",
+            env=environment,
+        )
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
 
@@ -116,8 +131,17 @@ def test_buf_curl_runs_by_reflection(address, tmp_path):
     assert buf_curl("GetDogsByPk", {"begins_with": "DOG#"}) == {"dogs": [ROVER]}
     for reflection in ("grpc-v1", "grpc-v1alpha"):
         listed = process.run(
-            process.tool("buf"), "curl", "--http2-prior-knowledge", "--protocol", "grpc",
-            "--reflect-protocol", reflection, "--list-methods", f"http://{address}", env=environment)
+            process.tool("buf"),
+            "curl",
+            "--http2-prior-knowledge",
+            "--protocol",
+            "grpc",
+            "--reflect-protocol",
+            reflection,
+            "--list-methods",
+            f"http://{address}",
+            env=environment,
+        )
         assert "database.Database/PutDog" in listed.stdout, listed.stderr
 
 
@@ -127,8 +151,15 @@ def test_a_generated_python_client_works(address, create, tmp_path, monkeypatch)
     generated = tmp_path / "generated"
     generated.mkdir()
     done = process.run(
-        sys.executable, "-m", "grpc_tools.protoc", "-I", out, f"--python_out={generated}",
-        f"--grpc_python_out={generated}", "database.proto")
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        "-I",
+        out,
+        f"--python_out={generated}",
+        f"--grpc_python_out={generated}",
+        "database.proto",
+    )
     assert done.returncode == 0, done.stderr
     # A process of its own: its descriptors must not meet those of other tests.
     program = f"""
@@ -173,8 +204,14 @@ def test_create_twice_gives_the_same_bytes(tmp_path):
 
 def parsed(directory: pathlib.Path) -> descriptor_pb2.FileDescriptorProto:
     target = directory / "descriptor.bin"
-    code = protoc.main(["protoc", f"-I{directory}", f"--descriptor_set_out={target}",
-                        str(directory / "database.proto")])
+    code = protoc.main(
+        [
+            "protoc",
+            f"-I{directory}",
+            f"--descriptor_set_out={target}",
+            str(directory / "database.proto"),
+        ]
+    )
     assert code == 0
     return descriptor_pb2.FileDescriptorSet.FromString(target.read_bytes()).file[0]
 
@@ -212,16 +249,20 @@ def test_create_writes_to_out_beside_the_caller(tmp_path):
 
 
 def test_serve_and_check_take_include_directories(serve, tmp_path, seandb):
-    process.write_files(tmp_path, {
-        "s/schema.proto": 'syntax = "proto3";\npackage p;\nimport "tail.proto";\n'
-        "message Dog { string pk = 1; q.Tail tail = 2; }\n",
-        "i/tail.proto": 'syntax = "proto3";\npackage q;\nmessage Tail { int32 length = 1; }\n',
-    })
+    process.write_files(
+        tmp_path,
+        {
+            "s/schema.proto": 'syntax = "proto3";\npackage p;\nimport "tail.proto";\n'
+            "message Dog { string pk = 1; q.Tail tail = 2; }\n",
+            "i/tail.proto": 'syntax = "proto3";\npackage q;\nmessage Tail { int32 length = 1; }\n',
+        },
+    )
     schema, include = tmp_path / "s" / "schema.proto", ["-I", tmp_path / "i"]
     assert process.run(seandb, "check", schema, schema, *include).returncode == 0
     database = serve.connect(serve(command=[seandb, "serve", schema, *include]))
     assert [f.message_type.full_name for f in database.message("Dog").DESCRIPTOR.fields[1:]] == [
-        "q.Tail"]
+        "q.Tail"
+    ]
 
 
 def test_serve_takes_a_schema_without_create(serve, tmp_path, seandb):

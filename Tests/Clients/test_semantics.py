@@ -1,7 +1,7 @@
 """What the four RPCs mean: order, bounds, isolation, atomicity, durability over a restart.
 
-Items 1 to 7 of the list of things often got wrong, and the defects of the earlier attempt that can be
-seen from outside, each have their test here; test_defects.py maps them.
+Items 1 to 7 of the list of things often got wrong, and the defects of the earlier attempt that can
+be seen from outside, each have their test here; test_defects.py maps them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import random
 
 import grpc
 import pytest
+
 from conftest import DOG_SCHEMA, DOGS_AND_TAGS
 from harness import status
 from harness.client import delimited, query, records, tag
@@ -18,10 +19,37 @@ from harness.records import unknown_fields
 
 # In byte order, with what is special somewhere: LIKE's wildcards, NUL, the last code points.
 KEYS = sorted(
-    ["a", "a\0", "a%", "a%b", "a_", "aB", "aXb", "ab", "abc", "A", "B", "b", "\0", "\0\0", "é", "é1",
-     "日本", "\x7f", "\u0080", "\uffff", "\uffff\uffff", "\U0010ffff", "\U0010ffff\U0010ffff",
-     "\U0010fffe", "z" * 4096, "z" * 4095, "z" * 4095 + "y"],
-    key=str.encode)
+    [
+        "a",
+        "a\0",
+        "a%",
+        "a%b",
+        "a_",
+        "aB",
+        "aXb",
+        "ab",
+        "abc",
+        "A",
+        "B",
+        "b",
+        "\0",
+        "\0\0",
+        "é",
+        "é1",
+        "日本",
+        "\x7f",
+        "\u0080",
+        "\uffff",
+        "\uffff\uffff",
+        "\U0010ffff",
+        "\U0010ffff\U0010ffff",
+        "\U0010fffe",
+        "z" * 4096,
+        "z" * 4095,
+        "z" * 4095 + "y",
+    ],
+    key=str.encode,
+)
 
 
 def record(key: str | bytes, text: str = "") -> bytes:
@@ -52,10 +80,35 @@ def test_every_expression_answers_in_ascending_byte_order(loaded):
         assert loaded.get(eq=key) == [everything[at]], key
 
 
-@pytest.mark.parametrize("prefix", [
-    "", "a", "a%", "a_", "ab", "abc", "b", "A", "\0", "\x7f", "\u0080", "é", "日", "\uffff",
-    "\U0010ffff", "\U0010ffff\U0010ffff", "z", "z" * 4095, "z" * 4096, "nothing", "%", "_", "*"],
-    ids=lambda p: ascii(p[:8]))
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "a",
+        "a%",
+        "a_",
+        "ab",
+        "abc",
+        "b",
+        "A",
+        "\0",
+        "\x7f",
+        "\u0080",
+        "é",
+        "日",
+        "\uffff",
+        "\U0010ffff",
+        "\U0010ffff\U0010ffff",
+        "z",
+        "z" * 4095,
+        "z" * 4096,
+        "nothing",
+        "%",
+        "_",
+        "*",
+    ],
+    ids=lambda p: ascii(p[:8]),
+)
 def test_begins_with_is_about_bytes(loaded, prefix):
     """Defect 2: `%` and `_` were wildcards, and case did not count."""
     expected = [record(key) for key in KEYS if key.encode().startswith(prefix.encode())]
@@ -163,17 +216,20 @@ def test_a_batch_of_many_is_there_as_one(dogs):
     assert dogs.get(begins_with="") == batch
 
 
-@pytest.mark.parametrize("expression, value, gone", [
-    ("eq", "b", ["b"]),
-    ("eq", "nothing", []),
-    ("gte", "b", ["b", "b\0", "b1", "c"]),
-    ("lte", "b", ["a", "b"]),
-    ("begins_with", "b", ["b", "b\0", "b1"]),
-    ("begins_with", "", ["a", "b", "b\0", "b1", "c"]),
-    ("gte", "", ["a", "b", "b\0", "b1", "c"]),
-    ("lte", "", []),
-    ("gte", "zz", []),
-])
+@pytest.mark.parametrize(
+    "expression, value, gone",
+    [
+        ("eq", "b", ["b"]),
+        ("eq", "nothing", []),
+        ("gte", "b", ["b", "b\0", "b1", "c"]),
+        ("lte", "b", ["a", "b"]),
+        ("begins_with", "b", ["b", "b\0", "b1"]),
+        ("begins_with", "", ["a", "b", "b\0", "b1", "c"]),
+        ("gte", "", ["a", "b", "b\0", "b1", "c"]),
+        ("lte", "", []),
+        ("gte", "zz", []),
+    ],
+)
 def test_delete_by_each_expression(dogs, expression, value, gone):
     keys = ["a", "b", "b\0", "b1", "c"]
     dogs.batch_put([record(key) for key in keys])
@@ -185,8 +241,13 @@ def test_delete_by_each_expression(dogs, expression, value, gone):
 
 def test_delete_without_an_expression_deletes_nothing(database, dogs):
     dogs.batch_put([record("a"), record("b")])
-    for request in (b"", delimited(5, b"a"), delimited(7, b""), delimited(20, b"a"),
-                    delimited(99, b"")):
+    for request in (
+        b"",
+        delimited(5, b"a"),
+        delimited(7, b""),
+        delimited(20, b"a"),
+        delimited(99, b""),
+    ):
         with pytest.raises(grpc.RpcError) as raised:
             database.call("DeleteDogsByPk", request)
         assert status.failure(raised.value).code == grpc.StatusCode.INVALID_ARGUMENT
@@ -198,17 +259,19 @@ def test_a_range_delete_is_seen_whole_or_not_at_all(create, serve):
     server = serve(create(DOG_SCHEMA), "--durability", "buffered")
     dogs = serve.connect(server).model("Dog")
     reader = serve.connect(server)
-    reader.service  # the reflection is done before the race
+    assert reader.service  # the reflection is done before the race
     batch = [record(f"r{n:05d}") for n in range(5_000)]
     outside = [record("q"), record("s")]
     dogs.batch_put(outside)
     for _ in range(10):
         dogs.batch_put(batch)
-        reads = [reader.stub("GetDogsByPk").future(query(begins_with="r"), timeout=30)
-                 for _ in range(3)]
+        reads = [
+            reader.stub("GetDogsByPk").future(query(begins_with="r"), timeout=30) for _ in range(3)
+        ]
         delete = dogs.database.stub("DeleteDogsByPk").future(query(begins_with="r"), timeout=30)
-        reads += [reader.stub("GetDogsByPk").future(query(begins_with="r"), timeout=30)
-                  for _ in range(3)]
+        reads += [
+            reader.stub("GetDogsByPk").future(query(begins_with="r"), timeout=30) for _ in range(3)
+        ]
         assert {len(records(read.result())) for read in reads} <= {0, len(batch)}
         delete.result()
         assert dogs.get(begins_with="r") == []
@@ -221,7 +284,9 @@ def test_an_empty_answer_is_ok_and_empty(database):
 
 def test_bytes_that_no_encoder_writes_are_kept(dogs):
     """Item 5: protobuf's bytes are not canonical, and what is stored is what came in."""
-    data = tag(3, 0) + b"\x85\x80\x00" + delimited(2, b"one") + b"\x0a\x81\x00k" + delimited(2, b"two")
+    data = (
+        tag(3, 0) + b"\x85\x80\x00" + delimited(2, b"one") + b"\x0a\x81\x00k" + delimited(2, b"two")
+    )
     dogs.put(data)
     assert dogs.get(eq="k") == [data]
     dogs.batch_put([data])
@@ -232,7 +297,10 @@ def test_unknown_fields_are_kept(dogs, seed):
     rng = random.Random(seed)
     items = []
     for n in range(50):
-        fields = [record(f"k{n:02d}"), *unknown_fields(dogs.database.message("Dog").DESCRIPTOR, rng)]
+        fields = [
+            record(f"k{n:02d}"),
+            *unknown_fields(dogs.database.message("Dog").DESCRIPTOR, rng),
+        ]
         rng.shuffle(fields)
         items.append(b"".join(fields))
         dogs.put(items[-1])
@@ -282,8 +350,10 @@ def test_a_random_program_agrees_with_an_independent_model(create, serve, seed):
             remote.put(data)
             model.put(key, data)
         elif choice < 0.45:
-            batch = [(key := random_key(rng), record(key, f"{name} {step}.{n}"))
-                     for n in range(rng.randint(0, 30))]
+            batch = [
+                (key := random_key(rng), record(key, f"{name} {step}.{n}"))
+                for n in range(rng.randint(0, 30))
+            ]
             remote.batch_put([data for _, data in batch])
             for key, data in batch:
                 model.put(key, data)
@@ -302,6 +372,10 @@ def test_a_random_program_agrees_with_an_independent_model(create, serve, seed):
             continue
         else:
             assert remote.get(**{expression: bound}) == model.get(expression, bound), (
-                step, name, expression, bound)
+                step,
+                name,
+                expression,
+                bound,
+            )
     for name, model in models.items():
         assert database.model(name).get(begins_with="") == model.get("begins_with", b"")

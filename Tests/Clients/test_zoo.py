@@ -7,6 +7,7 @@ map) is caught by every schema here that has one; defect 7 (names that run toget
 
 from __future__ import annotations
 
+import os
 import pathlib
 import random
 import sys
@@ -14,6 +15,7 @@ import sys
 import pytest
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
+
 from harness import process
 from harness.records import random_record
 
@@ -31,8 +33,13 @@ MODELS = {
     "own_service.proto": ["Job"],
 }
 LIST_FIELDS = {
-    "HTTPServer": "http_servers", "Dog2": "dog2s", "Snake_Case": "snake_cases",
-    "lowercase": "lowercases", "Bus": "buss", "DogTagHolder": "dog_tag_holders", "D": "ds",
+    "HTTPServer": "http_servers",
+    "Dog2": "dog2s",
+    "Snake_Case": "snake_cases",
+    "lowercase": "lowercases",
+    "Bus": "buss",
+    "DogTagHolder": "dog_tag_holders",
+    "D": "ds",
 }
 
 LINES = """\
@@ -82,8 +89,10 @@ def test_every_field_kind_comes_back_byte_for_byte(name, create, serve, seed):
     models = database.models if len(database.models) <= 10 else rng.sample(database.models, 10)
     for model_name in models:
         model, message = database.model(model_name), database.message(model_name)
-        keys = sorted(rng.sample(["a", "b/1", "b/2", "ключ", "🐕", "%", "_", "\0", "z" * 300], 6),
-                      key=str.encode)
+        keys = sorted(
+            rng.sample(["a", "b/1", "b/2", "ключ", "🐕", "%", "_", "\0", "z" * 300], 6),
+            key=str.encode,
+        )
         stored = {key: random_record(message, key, rng) for key in keys}
         for key in keys[:3]:
             model.put(stored[key])
@@ -94,7 +103,7 @@ def test_every_field_kind_comes_back_byte_for_byte(name, create, serve, seed):
         everything = model.get(begins_with="")
         assert everything == [stored[key] for key in keys]
         # What came back is also what a generated client reads.
-        for key, data in zip(keys, everything):
+        for key, data in zip(keys, everything, strict=True):
             assert message.FromString(data).pk == key
 
         model.delete(eq=keys[0])
@@ -111,8 +120,17 @@ def test_protoc_and_buf_accept_what_create_wrote(name, create, tmp_path):
     files = sorted(str(p.relative_to(creation.out)) for p in creation.out.rglob("*.proto"))
     include = str(pathlib.Path(protoc.__file__).parent / "_proto")
     compiled = process.run(
-        sys.executable, "-m", "grpc_tools.protoc", "-I", creation.out, "-I", include,
-        f"--descriptor_set_out={tmp_path / 'set'}", "--include_imports", *files)
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        "-I",
+        creation.out,
+        "-I",
+        include,
+        f"--descriptor_set_out={tmp_path / 'set'}",
+        "--include_imports",
+        *files,
+    )
     assert compiled.returncode == 0, compiled.stderr
     built = process.run(process.tool("buf"), "build", creation.out, env=buf_environment(tmp_path))
     assert built.returncode == 0, built.stdout + built.stderr
@@ -130,13 +148,13 @@ def test_protoc_and_buf_accept_what_create_wrote(name, create, tmp_path):
 
 
 def buf_environment(directory) -> dict:
-    import os
-
     return {**os.environ, "BUF_CACHE_DIR": str(directory / "buf"), "HOME": str(directory)}
 
 
-@pytest.mark.parametrize("name", ["comments_everywhere.proto", "non_ascii.proto", "reserved.proto",
-                                  "own_service.proto", "crlf"])
+@pytest.mark.parametrize(
+    "name",
+    ["comments_everywhere.proto", "non_ascii.proto", "reserved.proto", "own_service.proto", "crlf"],
+)
 def test_the_users_text_is_kept(name, create):
     """Comments, options, reserved ranges and services stand in database.proto as they were."""
     source = GENERATED.get(name) or (ZOO / name).read_bytes()
@@ -170,5 +188,7 @@ def test_a_schema_inside_an_include_directory_is_named_by_it(create):
             "message Whole { string pk = 1; Part part = 2; }\n",
             "api/part.proto": 'syntax = "proto3";\npackage a.b;\nmessage Part { string x = 1; }\n',
         },
-        root="api/schema.proto", include=["."])
+        root="api/schema.proto",
+        include=["."],
+    )
     assert (creation.out / "api" / "part.proto").is_file()

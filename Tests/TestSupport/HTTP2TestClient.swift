@@ -32,14 +32,20 @@ package final class HTTP2TestClient {
     var callbacks: OpaquePointer?
     nghttp2_session_callbacks_new(&callbacks)
     defer { nghttp2_session_callbacks_del(callbacks) }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks) { _, frame, name, nameLength, value, valueLength, _, user in
-      let name = String(decoding: UnsafeBufferPointer(start: name, count: nameLength), as: UTF8.self)
-      let value = String(decoding: UnsafeBufferPointer(start: value, count: valueLength), as: UTF8.self)
-      HTTP2TestClient.client(user).responses[frame!.pointee.hd.stream_id, default: .init()].headers[name] = value
+    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+      _, frame, name, nameLength, value, valueLength, _, user in
+      let name = String(
+        decoding: UnsafeBufferPointer(start: name, count: nameLength), as: UTF8.self)
+      let value = String(
+        decoding: UnsafeBufferPointer(start: value, count: valueLength), as: UTF8.self)
+      HTTP2TestClient.client(user).responses[frame!.pointee.hd.stream_id, default: .init()].headers[
+        name] = value
       return 0
     }
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { _, _, stream, data, length, user in
-      HTTP2TestClient.client(user).responses[stream, default: .init()].body += UnsafeBufferPointer(start: data, count: length)
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
+      _, _, stream, data, length, user in
+      HTTP2TestClient.client(user).responses[stream, default: .init()].body += UnsafeBufferPointer(
+        start: data, count: length)
       return 0
     }
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, stream, code, user in
@@ -48,7 +54,9 @@ package final class HTTP2TestClient {
       return 0
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
-      if frame!.pointee.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) { HTTP2TestClient.client(user).goAwayCount += 1 }
+      if frame!.pointee.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) {
+        HTTP2TestClient.client(user).goAwayCount += 1
+      }
       return 0
     }
     nghttp2_session_client_new(&session, callbacks, Unmanaged.passUnretained(self).toOpaque())
@@ -67,16 +75,24 @@ package final class HTTP2TestClient {
     contentType: String = "application/grpc", headers: [(String, String)] = []
   ) -> Int32 {
     let fields =
-      [(":method", method), (":scheme", "http"), (":path", path), (":authority", "test"), ("content-type", contentType), ("te", "trailers")]
+      [
+        (":method", method), (":scheme", "http"), (":path", path), (":authority", "test"),
+        ("content-type", contentType), ("te", "trailers"),
+      ]
       + headers
     let pending = Body(body, endsStream: endsStream)
     var provider = nghttp2_data_provider()
     provider.source.ptr = Unmanaged.passUnretained(pending).toOpaque()
     provider.read_callback = { _, _, buffer, length, flags, source, _ in
       let body = Unmanaged<Body>.fromOpaque(source!.pointee.ptr).takeUnretainedValue()
-      guard !body.bytes.isEmpty || body.endsStream else { return Int(NGHTTP2_ERR_DEFERRED.rawValue) }
+      guard !body.bytes.isEmpty || body.endsStream else {
+        return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+      }
       let count = min(length, body.bytes.count)
-      body.bytes.withUnsafeBytes { UnsafeMutableRawPointer(buffer!).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(buffer!), byteCount: count) }
+      body.bytes.withUnsafeBytes {
+        UnsafeMutableRawPointer(buffer!).copyMemory(
+          from: $0.baseAddress ?? UnsafeRawPointer(buffer!), byteCount: count)
+      }
       body.bytes.removeFirst(count)
       if body.bytes.isEmpty && body.endsStream { flags!.pointee = NGHTTP2_DATA_FLAG_EOF.rawValue }
       return count
@@ -87,7 +103,9 @@ package final class HTTP2TestClient {
       let valuePointer = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, value.count))
       namePointer.initialize(from: name, count: name.count)
       valuePointer.initialize(from: value, count: value.count)
-      return nghttp2_nv(name: namePointer, value: valuePointer, namelen: name.count, valuelen: value.count, flags: 0)
+      return nghttp2_nv(
+        name: namePointer, value: valuePointer, namelen: name.count, valuelen: value.count, flags: 0
+      )
     }
     let stream = nghttp2_submit_request(session, nil, &vectors, vectors.count, &provider, nil)
     for vector in vectors {
@@ -114,7 +132,9 @@ package final class HTTP2TestClient {
   }
 
   package func receive(_ bytes: [UInt8]) {
-    bytes.withUnsafeBufferPointer { _ = nghttp2_session_mem_recv(session, $0.baseAddress, $0.count) }
+    bytes.withUnsafeBufferPointer {
+      _ = nghttp2_session_mem_recv(session, $0.baseAddress, $0.count)
+    }
   }
 
   /// A length-prefixed gRPC message.

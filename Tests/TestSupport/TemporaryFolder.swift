@@ -49,7 +49,11 @@ package final class TemporaryFolder {
       for name in names {
         let child = path + "/" + name
         var status = stat()
-        if lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { remove(child) } else { unlink(child) }
+        if lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+          remove(child)
+        } else {
+          unlink(child)
+        }
       }
     }
     rmdir(path)

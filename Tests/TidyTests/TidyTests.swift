@@ -41,7 +41,9 @@ import Testing
     defer { fclose(file) }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
+    while case let count = fread(&chunk, 1, chunk.count, file), count > 0 {
+      bytes += chunk[..<count]
+    }
     return String(decoding: bytes, as: UTF8.self)
   }
 
@@ -68,8 +70,10 @@ import Testing
     ]
     for file in Self.sources {
       let module = String(file.path.split(separator: "/")[1])
-      for line in file.lines where line.contains("import ") && !line.hasPrefix(" ") && !line.hasPrefix("/") {
-        guard let imported = line.split(separator: " ").last.map(String.init), ours.contains(imported)
+      for line in file.lines
+      where line.contains("import ") && !line.hasPrefix(" ") && !line.hasPrefix("/") {
+        guard let imported = line.split(separator: " ").last.map(String.init),
+          ours.contains(imported)
         else { continue }
         #expect(allowed[module]?.contains(imported) == true, "\(file.path) imports \(imported)")
       }
@@ -94,21 +98,27 @@ import Testing
 
   @Test func givesAReasonForEveryUncheckedSendable() {
     for file in Self.sources {
-      for (index, line) in file.lines.enumerated() where line.contains("@unchecked Sendable") && !line.contains("//") {
+      for (index, line) in file.lines.enumerated()
+      where line.contains("@unchecked Sendable") && !line.contains("//") {
         let before = file.lines[max(0, index - 8)..<index]
         let after = file.lines[index..<min(file.lines.count, index + 4)]
-        let hasReason = (Array(before) + Array(after)).contains { $0.contains("SAFETY") || $0.contains("Thread-safety") }
+        let hasReason = (Array(before) + Array(after)).contains {
+          $0.contains("SAFETY") || $0.contains("Thread-safety")
+        }
         #expect(hasReason, "\(file.path):\(index + 1) gives no reason")
       }
     }
   }
 
   @Test func hasNoDeadLinksInItsDocs() {
-    let documents = Self.files(under: "docs", suffix: ".md") + Self.files(under: "", suffix: ".md").filter { !$0.path.contains("/") }
+    let documents =
+      Self.files(under: "docs", suffix: ".md")
+      + Self.files(under: "", suffix: ".md").filter { !$0.path.contains("/") }
     #expect(documents.count > 10)
     for document in documents {
       let folder = document.path.split(separator: "/").dropLast().joined(separator: "/")
-      for piece in document.text.components(between: "](", and: ")") where !piece.contains("://") && !piece.hasPrefix("#") {
+      for piece in document.text.components(between: "](", and: ")")
+      where !piece.contains("://") && !piece.hasPrefix("#") {
         let target = piece.split(separator: "#").first.map(String.init) ?? ""
         let path = Self.root + "/" + (folder.isEmpty ? "" : folder + "/") + target
         #expect(access(path, F_OK) == 0, "\(document.path) links to \(piece), which is not there")
@@ -122,7 +132,9 @@ import Testing
     for line in glossary.split(separator: "\n") where line.hasSuffix(".swift |") {
       let path = line.split(separator: "|").last?.trimmingSpaces() ?? ""
       count += 1
-      #expect(access(Self.root + "/Sources/" + path, F_OK) == 0, "the glossary names \(path), which is not there")
+      #expect(
+        access(Self.root + "/Sources/" + path, F_OK) == 0,
+        "the glossary names \(path), which is not there")
     }
     #expect(count > 10)
   }

@@ -108,7 +108,8 @@ package struct Catalogue {
     var found = false
     do throws(EngineError) {
       _ = try engine.scan(
-        KeyPrefix(.record, model: id).all, direction: .ascending, limit: 1, snapshot: nil, tier: .any
+        KeyPrefix(.record, model: id).all, direction: .ascending, limit: 1, snapshot: nil,
+        tier: .any
       ) { _, _ in
         found = true
         return .stop
@@ -140,7 +141,8 @@ package struct Catalogue {
   private func number(_ name: String) throws(ServerError) -> UInt32? {
     guard let bytes = try value(name) else { return nil }
     guard bytes.count == 4 else {
-      throw .catalogueDamaged(path: directory, detail: "\(name) has \(bytes.count) bytes, expected 4")
+      throw .catalogueDamaged(
+        path: directory, detail: "\(name) has \(bytes.count) bytes, expected 4")
     }
     return bytes.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
   }

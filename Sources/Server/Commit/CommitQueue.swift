@@ -80,7 +80,9 @@ package final class CommitQueue: Sendable {
   }
 
   private static func openGroup(_ state: inout State) -> Group {
-    if let last = state.groups.last, last.batch.byteCount < groupBytes, last.calls.count < groupCalls {
+    if let last = state.groups.last, last.batch.byteCount < groupBytes,
+      last.calls.count < groupCalls
+    {
       return last
     }
     let group = state.spare ?? Group()

@@ -24,10 +24,14 @@ final class DataDirectory: Sendable {
     self.path = path
     if !mayCreate && access(path, F_OK) != 0 { throw .noSchema(path: path) }
     if mkdir(path, 0o755) != 0 {
-      guard errno == EEXIST else { throw .dataDirectory(path: path, problem: Self.problem("create it")) }
+      guard errno == EEXIST else {
+        throw .dataDirectory(path: path, problem: Self.problem("create it"))
+      }
     }
     let descriptor = open(path + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw .dataDirectory(path: path, problem: Self.problem("open LOCK in it")) }
+    guard descriptor >= 0 else {
+      throw .dataDirectory(path: path, problem: Self.problem("open LOCK in it"))
+    }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let isHeld = errno == EWOULDBLOCK
       let problem = Self.problem("lock it")
@@ -59,7 +63,8 @@ final class DataDirectory: Sendable {
     guard lines.count >= 3, lines[0] == "seandb data directory", lines[1].hasPrefix("format "),
       lines[2].hasPrefix("engine ")
     else {
-      throw .dataDirectory(path: path + "/SEANDB", problem: "not a seandb marker; restore it from a backup")
+      throw .dataDirectory(
+        path: path + "/SEANDB", problem: "not a seandb marker; restore it from a backup")
     }
     let format = String(lines[1].dropFirst("format ".count))
     guard format == Self.formatVersion else { throw .newerFormat(path: path, version: format) }
@@ -97,16 +102,20 @@ final class DataDirectory: Sendable {
       guard [".", "..", "LOCK", "SEANDB.tmp", "lost+found"].contains(name) else {
         throw .dataDirectory(
           path: path,
-          problem: "not a seandb data directory, and not empty (it has \(name)); choose another with --data")
+          problem:
+            "not a seandb data directory, and not empty (it has \(name)); choose another with --data"
+        )
       }
     }
   }
 
   private func writeMarker(_ engine: EngineKind) throws(ServerError) {
-    let text = Array("seandb data directory\nformat \(Self.formatVersion)\nengine \(engine.rawValue)\n".utf8)
+    let text = Array(
+      "seandb data directory\nformat \(Self.formatVersion)\nengine \(engine.rawValue)\n".utf8)
     let temporary = path + "/SEANDB.tmp"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    let isWritten = descriptor >= 0 && write(descriptor, text, text.count) == text.count && fsync(descriptor) == 0
+    let isWritten =
+      descriptor >= 0 && write(descriptor, text, text.count) == text.count && fsync(descriptor) == 0
     let problem = Self.problem("write SEANDB in it")
     if descriptor >= 0 { close(descriptor) }
     guard isWritten else { throw .dataDirectory(path: path, problem: problem) }

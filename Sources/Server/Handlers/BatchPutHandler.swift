@@ -13,7 +13,7 @@ struct BatchPutHandler: UnaryHandler {
     var records: [(record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer)] = []
     var byteCount = 0
     do throws(RecordError) {
-      var reader = RecordBatchReader(request)
+      var reader = RecordBatchReader(request, messageIndex: access.model.listMessageIndex)
       while let record = try reader.next() {
         let key = UnsafeRawBufferPointer(
           rebasing: record[try access.plan.checkRecord(record, model: access.model)])

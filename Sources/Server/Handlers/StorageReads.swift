@@ -22,7 +22,8 @@ final class StorageReads: Sendable {
   /// Runs `read` on a storage thread and completes the call with what it returns; not at all when the
   /// call's deadline has passed by then.
   /// - Returns: false when the queue is full.
-  func submit(_ context: CallContext, _ read: @escaping @Sendable () -> Completions.Outcome) -> Bool {
+  func submit(_ context: CallContext, _ read: @escaping @Sendable () -> Completions.Outcome) -> Bool
+  {
     guard queued.wrappingAdd(1, ordering: .relaxed).newValue <= Self.queuedReads else {
       queued.wrappingSubtract(1, ordering: .relaxed)
       return false

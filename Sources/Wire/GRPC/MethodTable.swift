@@ -71,7 +71,10 @@ final class MethodTable: Sendable {
   private static func split(_ path: String) -> (String, String)? {
     guard path.hasPrefix("/"), let slash = path.lastIndex(of: "/"), slash != path.startIndex
     else { return nil }
-    return (String(path[path.index(after: path.startIndex)..<slash]), String(path[path.index(after: slash)...]))
+    return (
+      String(path[path.index(after: path.startIndex)..<slash]),
+      String(path[path.index(after: slash)...])
+    )
   }
 
   /// FNV-1a over 8 bytes at a time; the paths are the server's own, so no key is needed against
@@ -80,7 +83,9 @@ final class MethodTable: Sendable {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     var index = 0
     while index + 8 <= bytes.count {
-      hash = (hash ^ bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) &* 0x0000_0100_0000_01b3
+      hash =
+        (hash ^ bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+        &* 0x0000_0100_0000_01b3
       hash ^= hash >> 29
       index += 8
     }

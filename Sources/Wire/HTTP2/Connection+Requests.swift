@@ -6,7 +6,8 @@ extension Connection {
   // MARK: - Headers
 
   func didReceiveHeader(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    _ slot: UnsafeMutablePointer<CallSlot>, _ name: UnsafeRawBufferPointer,
+    _ value: UnsafeRawBufferPointer
   ) {
     // Trailers of a request carry nothing that gRPC uses.
     guard slot.pointee.state == .headers else { return }
@@ -68,7 +69,8 @@ extension Connection {
     if slot.pointee.headerBytes > configuration.maximumHeaderListBytes {
       return RPCStatus(
         .resourceExhausted, reason: "HEADERS_TOO_LARGE",
-        "the request's headers are larger than \(configuration.maximumHeaderListBytes) bytes; send less metadata")
+        "the request's headers are larger than \(configuration.maximumHeaderListBytes) bytes; send less metadata"
+      )
     }
     if !slot.pointee.isGRPC {
       slot.pointee.plainHTTPStatus = 415
@@ -106,7 +108,9 @@ extension Connection {
       if slot.pointee.prefixCount < 5 {
         rest = readPrefix(slot, rest)
         if slot.pointee.prefixCount < 5 || !acceptPrefix(slot) { return }
-        if slot.pointee.messageLength == 0 { completeMessage(slot, UnsafeRawBufferPointer(rebasing: rest[..<0])) }
+        if slot.pointee.messageLength == 0 {
+          completeMessage(slot, UnsafeRawBufferPointer(rebasing: rest[..<0]))
+        }
         continue
       }
       let missing = slot.pointee.messageLength - slot.pointee.request.bytes.count
@@ -121,7 +125,8 @@ extension Connection {
           slot,
           RPCStatus(
             .resourceExhausted, reason: "CONNECTION_BUFFER_FULL",
-            "the messages under way on this connection exceed \(configuration.maximumAssembledBytes) bytes; send fewer at once"))
+            "the messages under way on this connection exceed \(configuration.maximumAssembledBytes) bytes; send fewer at once"
+          ))
       }
       slot.pointee.request.append(taken)
       assembledBytes += taken.count
@@ -150,8 +155,13 @@ extension Connection {
   /// Checks a message's prefix before a byte of the message is kept.
   private func acceptPrefix(_ slot: UnsafeMutablePointer<CallSlot>) -> Bool {
     if slot.pointee.prefixFlag != 0 {
-      let reason = slot.pointee.prefixFlag == 1 ? "compressed flag set, but grpc-encoding is identity" : "unknown flag \(slot.pointee.prefixFlag)"
-      refuseLater(slot, RPCStatus(.internal, reason: "MALFORMED_FRAMING", "malformed message prefix: \(reason)"))
+      let reason =
+        slot.pointee.prefixFlag == 1
+        ? "compressed flag set, but grpc-encoding is identity"
+        : "unknown flag \(slot.pointee.prefixFlag)"
+      refuseLater(
+        slot,
+        RPCStatus(.internal, reason: "MALFORMED_FRAMING", "malformed message prefix: \(reason)"))
       return false
     }
     if slot.pointee.messageLength > configuration.maximumRequestBytes {
@@ -171,7 +181,9 @@ extension Connection {
   }
 
   /// A whole message is there: `whole` when it lies in the input, else in `slot.request`.
-  private func completeMessage(_ slot: UnsafeMutablePointer<CallSlot>, _ whole: UnsafeRawBufferPointer?) {
+  private func completeMessage(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ whole: UnsafeRawBufferPointer?
+  ) {
     slot.pointee.prefixCount = 0
     slot.pointee.messageCount += 1
     guard slot.pointee.isStreaming else {
@@ -207,7 +219,8 @@ extension Connection {
 
   private static func cardinalityStatus(_ what: String) -> RPCStatus {
     RPCStatus(
-      .unimplemented, reason: "WRONG_CARDINALITY", "a unary method takes exactly one request message, got \(what)")
+      .unimplemented, reason: "WRONG_CARDINALITY",
+      "a unary method takes exactly one request message, got \(what)")
   }
 
   /// Decides a call's failure; it goes out when the read batch ends.

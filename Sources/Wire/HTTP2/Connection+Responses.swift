@@ -35,7 +35,9 @@ extension Connection {
     }
   }
 
-  private func appendStreamMessage(_ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter) {
+  private func appendStreamMessage(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter
+  ) {
     if slot.pointee.sent == slot.pointee.response.bytes.count {
       slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
       slot.pointee.sent = 0
@@ -99,7 +101,9 @@ extension Connection {
       (":status", Array(String(httpStatus).utf8)), ("content-type", Array("application/grpc".utf8)),
     ]
     fields += Self.trailers(status)
-    if status?.reason == "UNKNOWN_ENCODING" { fields.append(("grpc-accept-encoding", Array("identity".utf8))) }
+    if status?.reason == "UNKNOWN_ENCODING" {
+      fields.append(("grpc-accept-encoding", Array("identity".utf8)))
+    }
     _ = StaticHeaders.withFields(fields) {
       nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, nil)
     }

@@ -143,7 +143,8 @@ final class Connection {
     output.writeBytes(UnsafeRawBufferPointer(start: header, count: 9))
     let start = slot.pointee.sent
     // SAFETY: nghttp2 asks for what `readResponse` offered: bytes that are there and not yet sent.
-    output.writeBytes(UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
+    output.writeBytes(
+      UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
     slot.pointee.sent = start + length
   }
 
@@ -272,7 +273,9 @@ final class Connection {
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, Self.deadlineStatus)
     }
-    guard case .unary(let handler) = methods.methods[Int(slot.pointee.method)].handler else { return }
+    guard case .unary(let handler) = methods.methods[Int(slot.pointee.method)].handler else {
+      return
+    }
     slot.pointee.state = .running
     slot.pointee.response.append(Self.emptyPrefix)
     let request = slot.pointee.borrowed ?? slot.pointee.request.bytes

@@ -29,12 +29,16 @@ enum HTTP2Callbacks {
   // SAFETY (all callbacks): `user` is the unretained `Connection` that is on the stack right now, inside
   // `nghttp2_session_mem_recv` or `…_mem_send`.
   @inline(__always)
-  private static func connection<R>(_ user: UnsafeMutableRawPointer?, _ body: (Connection) -> R) -> R {
+  private static func connection<R>(_ user: UnsafeMutableRawPointer?, _ body: (Connection) -> R)
+    -> R
+  {
     Unmanaged<Connection>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef(body)
   }
 
   @inline(__always)
-  private static func slot(_ session: OpaquePointer?, _ streamID: Int32) -> UnsafeMutablePointer<CallSlot>? {
+  private static func slot(_ session: OpaquePointer?, _ streamID: Int32) -> UnsafeMutablePointer<
+    CallSlot
+  >? {
     nghttp2_session_get_stream_user_data(session, streamID)?.assumingMemoryBound(to: CallSlot.self)
   }
 
@@ -79,7 +83,9 @@ enum HTTP2Callbacks {
     let header = HTTP2Callbacks.header(frame)
     switch header.type {
     case dataType:
-      guard header.flags & endStreamFlag != 0, let slot = slot(session, header.stream_id) else { return 0 }
+      guard header.flags & endStreamFlag != 0, let slot = slot(session, header.stream_id) else {
+        return 0
+      }
       connection(user) { $0.didReceiveEndStream(slot) }
     case headersType:
       guard let slot = slot(session, header.stream_id) else { return 0 }
@@ -100,7 +106,8 @@ enum HTTP2Callbacks {
     return 0
   }
 
-  private static let onStreamClose: nghttp2_on_stream_close_callback = { session, streamID, _, user in
+  private static let onStreamClose: nghttp2_on_stream_close_callback = {
+    session, streamID, _, user in
     guard let slot = slot(session, streamID) else { return 0 }
     connection(user) { $0.didCloseStream(slot) }
     return 0

@@ -43,7 +43,8 @@ struct StaticHeaders: @unchecked Sendable {
           nghttp2_nv(
             name: UnsafeMutablePointer(mutating: name.utf8Start), value: start + offset,
             namelen: name.utf8CodeUnitCount, valuelen: value.count,
-            flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_INDEX.rawValue)))
+            flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_INDEX.rawValue))
+        )
         offset += value.count
       }
       return vectors.withUnsafeMutableBufferPointer { body($0.baseAddress!, $0.count) }

@@ -62,7 +62,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let (index, generation) = loop.register(self)
     place = index
     connection = Connection(
-      loop: loop, index: index, generation: generation, configuration: configuration, methods: methods)
+      loop: loop, index: index, generation: generation, configuration: configuration,
+      methods: methods)
     return connection
   }
 

@@ -25,7 +25,9 @@ package final class GRPCServer: Sendable {
     self.configuration = configuration
     self.logger = logger
     group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
-    loops = group.makeIterator().enumerated().map { LoopContext(index: UInt32($0.offset), eventLoop: $0.element) }
+    loops = group.makeIterator().enumerated().map {
+      LoopContext(index: UInt32($0.offset), eventLoop: $0.element)
+    }
   }
 
   /// Adds a method. `path` is `/package.Service/Method`.
@@ -34,7 +36,9 @@ package final class GRPCServer: Sendable {
   }
 
   package func register(_ path: String, streaming handler: any StreamingHandler) {
-    state.withLock { $0.methods.append(.init(path: Array(path.utf8), handler: .streaming(handler))) }
+    state.withLock {
+      $0.methods.append(.init(path: Array(path.utf8), handler: .streaming(handler)))
+    }
   }
 
   /// An empty collection of outcomes for calls of this server.
@@ -56,7 +60,8 @@ package final class GRPCServer: Sendable {
 
   private func bind(host: String, port: Int) async throws -> any Channel {
     let table = MethodTable(state.withLock { $0.methods })
-    let byLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
+    let byLoop = Dictionary(
+      uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
     let configuration = configuration
     return try await ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 1024)
@@ -64,7 +69,8 @@ package final class GRPCServer: Sendable {
       .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
       .childChannelOption(.maxMessagesPerRead, value: 4)
       .childChannelOption(
-        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 65536)
+        .recvAllocator,
+        value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 65536)
       )
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
       .childChannelInitializer { channel in
@@ -104,7 +110,9 @@ package final class GRPCServer: Sendable {
 
   private func openConnections() async -> Int {
     var count = 0
-    for loop in loops { count += (try? await loop.eventLoop.submit { loop.connectionCount }.get()) ?? 0 }
+    for loop in loops {
+      count += (try? await loop.eventLoop.submit { loop.connectionCount }.get()) ?? 0
+    }
     return count
   }
 }

@@ -104,7 +104,9 @@ final class LoopContext: @unchecked Sendable {
   /// Starts the deadline timer unless it runs.
   func watchDeadlines() {
     guard deadlineTimer == nil else { return }
-    deadlineTimer = eventLoop.scheduleTask(in: Self.deadlineStep) { [weak self] in self?.checkDeadlines() }
+    deadlineTimer = eventLoop.scheduleTask(in: Self.deadlineStep) { [weak self] in
+      self?.checkDeadlines()
+    }
   }
 
   private func checkDeadlines() {

@@ -71,7 +71,7 @@ def listed(items) -> bytes:
 class Model:
     """The four RPCs of one model over raw bytes: what goes out is what the test wrote."""
 
-    def __init__(self, database: "Database", name: str):
+    def __init__(self, database: Database, name: str):
         self.database, self.name, self.plural = database, name, name + "s"
 
     def put(self, record: bytes) -> bytes:
@@ -151,7 +151,7 @@ class Database:
         return message_factory.GetMessageClass(self.pool.FindMessageTypeByName(full))
 
     def stub(self, path: str):
-        """A call over raw bytes; `path` is a method of the database service or `/service/method`."""
+        """A call over raw bytes: `path` is a method of the database or `/service/method`."""
         if not path.startswith("/"):
             path = f"/{self.service.full_name}/{path}"
         if path not in self._calls:

@@ -79,8 +79,15 @@ class Connection:
         """Sends one request, as `send` does, and waits for the stream's end or reset."""
         return self._answer(self.send(path, body, **more))
 
-    def send(self, path: str, body: bytes = b"", end: bool = True, headers: dict | None = None,
-             drop=(), pieces: int = 16384) -> int:
+    def send(
+        self,
+        path: str,
+        body: bytes = b"",
+        end: bool = True,
+        headers: dict | None = None,
+        drop=(),
+        pieces: int = 16384,
+    ) -> int:
         """Sends one request and returns its stream.
 
         `headers` replaces or adds fields, `drop` names fields to leave out, `pieces` is the size of
@@ -97,8 +104,10 @@ class Connection:
         }
         stream = self.h2.get_next_available_stream_id()
         self.h2.send_headers(
-            stream, [(name, value) for name, value in fields.items() if name not in drop],
-            end_stream=end and not body)
+            stream,
+            [(name, value) for name, value in fields.items() if name not in drop],
+            end_stream=end and not body,
+        )
         for at in range(0, len(body), pieces):
             last = at + pieces >= len(body)
             self.h2.send_data(stream, body[at : at + pieces], end_stream=end and last)

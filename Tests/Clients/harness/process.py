@@ -1,4 +1,4 @@
-"""Runs the seandb binary: `create`, the other commands, and servers that are stopped for certain."""
+"""Runs the seandb binary: `create`, other commands, and servers that are stopped for certain."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -33,8 +34,6 @@ def binary() -> pathlib.Path:
 
 def tool(name: str) -> str:
     """A tool of this Python environment (grpcurl, buf)."""
-    import sys
-
     beside = pathlib.Path(sys.executable).parent / name
     return str(beside) if beside.exists() else (shutil.which(name) or name)
 
@@ -183,7 +182,9 @@ class ServerProcess:
             code = self.wait()
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"no exit after signal {number}; stderr:\n{self.stderr()}")
+            raise AssertionError(
+                f"no exit after signal {number}; stderr:\n{self.stderr()}"
+            ) from None
         self.assert_no_crash()
         assert code == 0, f"exit code {code} after signal {number}; stderr:\n{self.stderr()}"
         assert self.stdout().count("\n") == 1, f"more than one line on stdout: {self.stdout()}"

@@ -11,7 +11,14 @@ from google.protobuf.descriptor import FieldDescriptor as Field
 from harness.client import delimited, tag, varint
 
 TEXTS = [
-    "", "a", "naïve café", "日本語 🐕", "line\nbreak\ttab", "\0nul\0", "100% _wild_", "\U0010ffff",
+    "",
+    "a",
+    "naïve café",
+    "日本語 🐕",
+    "line\nbreak\ttab",
+    "\0nul\0",
+    "100% _wild_",
+    "\U0010ffff",
     "ÿ" * 70,
 ]
 

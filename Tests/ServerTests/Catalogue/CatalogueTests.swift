@@ -11,13 +11,16 @@ import Testing
     return try await SchemaCompiler(includeDirectories: []).compile(path)
   }
 
-  private func model(_ name: String) -> String { "message \(name) { string pk = 1; string name = 2; }\n" }
+  private func model(_ name: String) -> String {
+    "message \(name) { string pk = 1; string name = 2; }\n"
+  }
 
   @Test func givesIdsOnceWhateverTheOrderOfTheFile() async throws {
     let catalogue = Catalogue(engine: MemoryEngine(), directory: "memory")
     let first = try await compile("syntax = \"proto3\";\n" + model("Dog") + model("Cat"))
     let before = try catalogue.adopt(first)
-    let second = try await compile("syntax = \"proto3\";\n" + model("Ant") + model("Cat") + model("Dog"))
+    let second = try await compile(
+      "syntax = \"proto3\";\n" + model("Ant") + model("Cat") + model("Dog"))
     let after = try catalogue.adopt(second)
     #expect(after["database.Dog"] == before["database.Dog"])
     #expect(after["database.Cat"] == before["database.Cat"])

@@ -35,7 +35,8 @@ private final class GatedEngine: StorageEngine {
     _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
     tier: ReadTier, _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> ScanStep
   ) throws(EngineError) -> ScanOutcome {
-    try memory.scan(range, direction: direction, limit: limit, snapshot: snapshot, tier: tier, visit)
+    try memory.scan(
+      range, direction: direction, limit: limit, snapshot: snapshot, tier: tier, visit)
   }
 
   func snapshot() throws(EngineError) -> any EngineSnapshot { try memory.snapshot() }
@@ -50,8 +51,12 @@ private final class GatedEngine: StorageEngine {
 private struct PutOne: UnaryHandler {
   let commits: CommitQueue
 
-  func call(_ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter) -> UnaryOutcome {
-    let isQueued = commits.enqueue(context.token, byteCount: request.count) { $0.put(request, request) }
+  func call(_ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter)
+    -> UnaryOutcome
+  {
+    let isQueued = commits.enqueue(context.token, byteCount: request.count) {
+      $0.put(request, request)
+    }
     return isQueued ? .pending : .failed(RPCStatus(.resourceExhausted, reason: "FULL", "full"))
   }
 }
@@ -126,7 +131,9 @@ private struct PutOne: UnaryHandler {
     (.noSpace(.init(operation: .apply, directory: "d", detail: "ENOSPC")), "8", "not known"),
     (.corruption(.init(operation: .apply, directory: "d", detail: "bad")), "15", "not known"),
   ])
-  func tellsEveryCallOfAGroupThatItFailed(_ error: EngineError, _ status: String, _ words: String) throws {
+  func tellsEveryCallOfAGroupThatItFailed(_ error: EngineError, _ status: String, _ words: String)
+    throws
+  {
     engine.fail(with: error)
     let streams = put(5)
     engine.open()

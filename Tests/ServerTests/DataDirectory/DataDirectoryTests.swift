@@ -11,15 +11,19 @@ import Testing
 
   init() async throws {
     folder = try TemporaryFolder()
-    let path = try folder.write("schema.proto", "syntax = \"proto3\"; message Dog { string pk = 1; }")
+    let path = try folder.write(
+      "schema.proto", "syntax = \"proto3\"; message Dog { string pk = 1; }")
     schema = try await SchemaCompiler(includeDirectories: []).compile(path)
   }
 
-  private func open(_ name: String = "data", schema: CompiledSchema?) throws(ServerError) -> DatabaseServer {
+  private func open(_ name: String = "data", schema: CompiledSchema?) throws(ServerError)
+    -> DatabaseServer
+  {
     var configuration = ServerConfiguration(coreCount: 1)
     configuration.port = 0
     configuration.dataDirectory = folder.path + "/" + name
-    return try DatabaseServer.open(schema: schema, configuration: configuration, logger: Logger(label: "test"))
+    return try DatabaseServer.open(
+      schema: schema, configuration: configuration, logger: Logger(label: "test"))
   }
 
   /// The description of the error that opening gives.

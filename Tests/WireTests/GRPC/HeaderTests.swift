@@ -2,10 +2,12 @@ import Testing
 import Wire
 
 @Suite("gRPC headers") struct HeaderTests {
-  @Test(arguments: [
-    ("1n", 1), ("250u", 250_000), ("3m", 3_000_000), ("10S", 10_000_000_000), ("2M", 120_000_000_000),
-    ("1H", 3_600_000_000_000), ("0S", 0), ("99999999H", .max / 2),
-  ] as [(String, UInt64)])
+  @Test(
+    arguments: [
+      ("1n", 1), ("250u", 250_000), ("3m", 3_000_000), ("10S", 10_000_000_000),
+      ("2M", 120_000_000_000),
+      ("1H", 3_600_000_000_000), ("0S", 0), ("99999999H", .max / 2),
+    ] as [(String, UInt64)])
   func readsTimeouts(_ text: String, _ nanoseconds: UInt64) {
     let parsed = Array(text.utf8).withUnsafeBytes { GRPCTimeout.parse($0) }
     #expect(parsed == nanoseconds)
@@ -17,7 +19,8 @@ import Wire
   }
 
   @Test(arguments: [
-    ("plain", "plain"), ("100%", "100%25"), ("\t\r\n", "%09%0D%0A"), ("ü", "%C3%BC"), ("😈", "%F0%9F%98%88"),
+    ("plain", "plain"), ("100%", "100%25"), ("\t\r\n", "%09%0D%0A"), ("ü", "%C3%BC"),
+    ("😈", "%F0%9F%98%88"),
     ("\u{7f}", "%7F"),
   ])
   func percentEncodesMessages(_ message: String, _ expected: String) {

@@ -11,10 +11,14 @@ private final class Link {
   let loop = EmbeddedEventLoop()
   let server: InMemoryConnection
 
-  init(_ handlers: [(String, any UnaryHandler)], _ configure: (inout WireConfiguration) -> Void = { _ in }) throws {
+  init(
+    _ handlers: [(String, any UnaryHandler)],
+    _ configure: (inout WireConfiguration) -> Void = { _ in }
+  ) throws {
     var configuration = WireConfiguration(loopCount: 1)
     configure(&configuration)
-    server = try #require(InMemoryConnection(eventLoop: loop, configuration: configuration, unary: handlers))
+    server = try #require(
+      InMemoryConnection(eventLoop: loop, configuration: configuration, unary: handlers))
     exchange()
   }
 
@@ -37,7 +41,9 @@ private final class Link {
     call("/t.S/Echo", message, headers: headers)
   }
 
-  func call(_ path: String, _ message: [UInt8], headers: [(String, String)] = []) -> HTTP2TestClient.Response {
+  func call(_ path: String, _ message: [UInt8], headers: [(String, String)] = [])
+    -> HTTP2TestClient.Response
+  {
     let stream = client.request(path, body: HTTP2TestClient.framed(message), headers: headers)
     exchange()
     return client.responses[stream] ?? .init()
@@ -47,7 +53,9 @@ private final class Link {
 private final class Echo: UnaryHandler {
   let calls = Atomic<Int>(0)
 
-  func call(_ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter) -> UnaryOutcome {
+  func call(_ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter)
+    -> UnaryOutcome
+  {
     calls.wrappingAdd(1, ordering: .relaxed)
     response.append(request)
     return .done
@@ -58,7 +66,9 @@ private final class Echo: UnaryHandler {
 private final class Later: UnaryHandler {
   let tokens = Mutex<[CallToken]>([])
 
-  func call(_ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter) -> UnaryOutcome {
+  func call(_ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter)
+    -> UnaryOutcome
+  {
     response.append("must not be seen")
     tokens.withLock { $0.append(context.token) }
     return .pending
@@ -66,7 +76,9 @@ private final class Later: UnaryHandler {
 }
 
 private struct Failing: UnaryHandler {
-  func call(_ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter) -> UnaryOutcome {
+  func call(_ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter)
+    -> UnaryOutcome
+  {
     response.append("must not be seen")
     return .failed(RPCStatus(.notFound, reason: "NO_DOG", "no dog ü"))
   }
@@ -87,7 +99,9 @@ private struct Failing: UnaryHandler {
   func assemblesMessagesHoweverTheBytesAreCut(_ step: Int) throws {
     let link = try Link([("/t.S/Echo", Echo())])
     let messages: [[UInt8]] = [[], [7], Array(repeating: 9, count: 300), Array(0...255)]
-    let streams = messages.map { link.client.request("/t.S/Echo", body: HTTP2TestClient.framed($0)) }
+    let streams = messages.map {
+      link.client.request("/t.S/Echo", body: HTTP2TestClient.framed($0))
+    }
     link.exchange(step: step)
     for (stream, message) in zip(streams, messages) {
       #expect(link.client.responses[stream]?.body == HTTP2TestClient.framed(message))
@@ -155,7 +169,8 @@ private struct Failing: UnaryHandler {
   @Test func expiresCallsAtTheirDeadline() throws {
     let later = Later()
     let link = try Link([("/t.S/Later", later)])
-    let stream = link.client.request("/t.S/Later", body: HTTP2TestClient.framed([1]), headers: [("grpc-timeout", "1H")])
+    let stream = link.client.request(
+      "/t.S/Later", body: HTTP2TestClient.framed([1]), headers: [("grpc-timeout", "1H")])
     link.exchange()
     #expect(link.client.responses[stream] == nil)
     link.server.expireCalls(now: .max / 2 + .max / 4)
@@ -167,13 +182,15 @@ private struct Failing: UnaryHandler {
   }
 
   /// Body bytes, headers, and the status they must get.
-  @Test(arguments: [
-    ("/t.S/Nope", [0, 0, 0, 0, 0], "12"), ("/t.X/Echo", [0, 0, 0, 0, 0], "12"), ("/nonsense", [0, 0, 0, 0, 0], "12"),
-    ("/t.S/Echo", [], "12"), ("/t.S/Echo", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "12"),
-    ("/t.S/Echo", [2, 0, 0, 0, 0], "13"), ("/t.S/Echo", [1, 0, 0, 0, 0], "13"),
-    ("/t.S/Echo", [0, 0, 0, 0], "13"), ("/t.S/Echo", [0, 0, 0, 0, 9, 1], "13"),
-    ("/t.S/Echo", [0, 0xff, 0xff, 0xff, 0xff], "8"),
-  ] as [(String, [UInt8], String)])
+  @Test(
+    arguments: [
+      ("/t.S/Nope", [0, 0, 0, 0, 0], "12"), ("/t.X/Echo", [0, 0, 0, 0, 0], "12"),
+      ("/nonsense", [0, 0, 0, 0, 0], "12"),
+      ("/t.S/Echo", [], "12"), ("/t.S/Echo", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "12"),
+      ("/t.S/Echo", [2, 0, 0, 0, 0], "13"), ("/t.S/Echo", [1, 0, 0, 0, 0], "13"),
+      ("/t.S/Echo", [0, 0, 0, 0], "13"), ("/t.S/Echo", [0, 0, 0, 0, 9, 1], "13"),
+      ("/t.S/Echo", [0, 0xff, 0xff, 0xff, 0xff], "8"),
+    ] as [(String, [UInt8], String)])
   func refusesWrongRequestsAndServesOn(_ path: String, _ body: [UInt8], _ status: String) throws {
     let link = try Link([("/t.S/Echo", Echo())])
     let stream = link.client.request(path, body: body)
@@ -193,11 +210,14 @@ private struct Failing: UnaryHandler {
   }
 
   @Test(arguments: [
-    ("POST", "text/plain", "415"), ("GET", "text/html", "415"), ("POST", "application/grpc-web", "415"),
+    ("POST", "text/plain", "415"), ("GET", "text/html", "415"),
+    ("POST", "application/grpc-web", "415"),
     ("POST", "application/grpc+json", "415"), ("GET", "application/grpc", "405"),
     ("POST", "application/grpc;charset=utf-8", "200"), ("POST", "application/grpc+proto", "200"),
   ])
-  func tellsPlainHTTPClientsWhatThisIs(_ method: String, _ contentType: String, _ status: String) throws {
+  func tellsPlainHTTPClientsWhatThisIs(_ method: String, _ contentType: String, _ status: String)
+    throws
+  {
     let link = try Link([("/t.S/Echo", Echo())])
     let stream = link.client.request(
       "/t.S/Echo", body: HTTP2TestClient.framed([1]), method: method, contentType: contentType)

@@ -1,0 +1,24 @@
+import Glibc
+import Logging
+
+/// The process's limit of open files (RLIMIT_NOFILE).
+///
+/// The store keeps every table open, and each connection is a file: the usual soft limit of 1024 would
+/// end in refused connections or failed reads.
+enum OpenFileLimit {
+  /// Raises the soft limit to the hard one. Warns when that is still low.
+  static func raise(_ logger: Logger) {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    if limit.rlim_cur < limit.rlim_max {
+      limit.rlim_cur = limit.rlim_max
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+    if limit.rlim_cur < 4096 {
+      logger.warning(
+        "few files may be open; raise the limit (ulimit -n)",
+        metadata: ["limit": "\(limit.rlim_cur)"])
+    }
+  }
+}
