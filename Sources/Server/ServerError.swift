@@ -20,6 +20,8 @@ package enum ServerError: Error {
   case engine(EngineError)
   /// The address cannot be listened on.
   case cannotListen(address: String, detail: String)
+  /// The process cannot set up its signal handling.
+  case noSignals(detail: String)
 }
 
 extension ServerError: CustomStringConvertible {
@@ -45,6 +47,8 @@ extension ServerError: CustomStringConvertible {
     case .engine(let error): "\(error)"
     case .cannotListen(let address, let detail):
       "cannot listen on \(address): \(detail); choose another with --listen HOST:PORT"
+    case .noSignals(let detail):
+      "cannot set up signal handling: \(detail); raise the limits (ulimit -n)"
     }
   }
 }

@@ -23,11 +23,8 @@ final class DataDirectory: Sendable {
   init(path: String, engine: EngineKind, mayCreate: Bool) throws(ServerError) {
     self.path = path
     if !mayCreate && access(path, F_OK) != 0 { throw .noSchema(path: path) }
-    if mkdir(path, 0o755) != 0 {
-      guard errno == EEXIST else {
-        throw .dataDirectory(path: path, problem: Self.problem("create it"))
-      }
-    }
+    try Self.create(path)
+    if access(path + "/SEANDB", F_OK) != 0 { try Self.refuseForeignFiles(in: path) }
     let descriptor = open(path + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
       throw .dataDirectory(path: path, problem: Self.problem("open LOCK in it"))
@@ -48,6 +45,20 @@ final class DataDirectory: Sendable {
 
   deinit { close(lock) }
 
+  /// Creates the directory and those it lies in.
+  private static func create(_ path: String) throws(ServerError) {
+    if mkdir(path, 0o755) == 0 || errno == EEXIST { return }
+    let parent = parent(of: path)
+    guard errno == ENOENT, parent != path else {
+      throw .dataDirectory(path: path, problem: problem("create it"))
+    }
+    try create(parent)
+    guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
+      throw .dataDirectory(path: path, problem: problem("create it"))
+    }
+    try sync(directory: self.parent(of: parent))
+  }
+
   private static func problem(_ action: String) -> String {
     "cannot \(action): \(String(cString: strerror(errno)))"
   }
@@ -56,7 +67,6 @@ final class DataDirectory: Sendable {
 
   private func checkMarker(_ engine: EngineKind) throws(ServerError) {
     guard let marker = try readMarker() else {
-      try refuseForeignFiles()
       return try writeMarker(engine)
     }
     let lines = marker.split(separator: "\n").map(String.init)
@@ -90,9 +100,9 @@ final class DataDirectory: Sendable {
   }
 
   /// A directory with files of somebody else is never made a database.
-  private func refuseForeignFiles() throws(ServerError) {
+  private static func refuseForeignFiles(in path: String) throws(ServerError) {
     guard let stream = opendir(path) else {
-      throw .dataDirectory(path: path, problem: Self.problem("list it"))
+      throw .dataDirectory(path: path, problem: problem("list it"))
     }
     defer { closedir(stream) }
     while let entry = readdir(stream) {

@@ -43,6 +43,7 @@ struct GetHandler: UnaryHandler {
         return submit(context) { response throws(EngineError) in
           let value = try access.engine.value(forKey: stored)
           if let value { response.appendField(Self.recordField, value) }
+          return true
         }
       case .found, .absent:
         return response.bytes.count - Completions.prefixBytes <= access.maximumResponseBytes
@@ -98,31 +99,38 @@ struct GetHandler: UnaryHandler {
     }
   }
 
+  /// - Returns: false when the call's deadline passed on the way; the answer is incomplete then.
   private func scan(
     _ range: KeyRange, _ context: CallContext, _ response: inout ByteWriter
-  ) throws(EngineError) {
+  ) throws(EngineError) -> Bool {
     let limit = access.maximumResponseBytes + Completions.prefixBytes
     var records = 0
+    var isInTime = true
     _ = try access.engine.scan(
       range, direction: .ascending, limit: .max, snapshot: nil, tier: .any
     ) { _, value in
       response.appendField(Self.recordField, value)
       records += 1
-      if records & 1023 == 0 && context.deadline < MonotonicClock.now() { return .stop }
+      if records & 1023 == 0 && context.deadline < MonotonicClock.now() {
+        isInTime = false
+        return .stop
+      }
       // One record beyond the limit is enough to know that the answer is too large.
       return response.bytes.count > limit ? .stop : .next
     }
+    return isInTime
   }
 
-  /// Has a storage thread run `read`, and answers with what it wrote unless that is too large.
+  /// Has a storage thread run `read`, and answers with what it wrote unless that is too large, or `read`
+  /// says that it did not come to its end in time.
   private func submit(
     _ context: CallContext,
-    _ read: @escaping @Sendable (inout ByteWriter) throws(EngineError) -> Void
+    _ read: @escaping @Sendable (inout ByteWriter) throws(EngineError) -> Bool
   ) -> UnaryOutcome {
     let isQueued = access.reads.submit(context) { [access] in
       var response = Completions.messageWriter()
       do throws(EngineError) {
-        try read(&response)
+        guard try read(&response) else { return .failed(.deadlineExceeded) }
       } catch {
         return .failed(StatusMapping.status(ofRead: error, model: access.model.fullName))
       }

@@ -52,6 +52,8 @@ package protocol StreamingCall: AnyObject {
   func receive(_ message: UnsafeRawBufferPointer)
   /// The client sends no more messages.
   func halfClose()
+  /// The server is about to end: finish the call soon. What the call has sent before still goes out.
+  func drain()
   /// The client, its connection or its deadline ended the call; nothing sent from now on goes out.
   func cancel()
 }

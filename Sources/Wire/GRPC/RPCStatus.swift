@@ -14,6 +14,10 @@ package struct RPCStatus: Error, Equatable, Sendable {
   /// `ErrorInfo.metadata`, in the order given.
   package let metadata: [Entry]
 
+  package static let deadlineExceeded = RPCStatus(
+    .deadlineExceeded, reason: "DEADLINE_EXCEEDED",
+    "the call's deadline passed before its answer was ready; a write may still have happened")
+
   package struct Entry: Equatable, Sendable {
     package let key: String
     package let value: String

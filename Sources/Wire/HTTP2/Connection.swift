@@ -40,6 +40,7 @@ final class Connection {
   private(set) var mustClose = false
   private(set) var draining = false
   private var invalidFrames = 0
+  private var hasReceived = false
 
   /// What a streaming call is told when the read batch ends.
   enum StreamEvent {
@@ -110,6 +111,7 @@ final class Connection {
   /// Takes bytes from the socket. Call ``dispatch()`` before letting go of them.
   func receive(_ bytes: UnsafeRawBufferPointer) {
     guard let session, !mustClose else { return }
+    hasReceived = true
     let consumed = nghttp2_session_mem_recv(
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     // Any error is fatal for the session; what nghttp2 queued to say about it still goes out.
@@ -151,13 +153,22 @@ final class Connection {
   // MARK: - Draining
 
   /// Tells the client that no new calls are wanted (RFC 9113 §6.8): first a GOAWAY that still takes all
-  /// streams, with a PING; ``didReceivePing(ack:)`` sends the final one.
+  /// streams, with a PING; ``didReceivePing(ack:)`` sends the final one. Streaming calls are asked to end.
+  /// A client that has not said a word yet is not waited for.
   func beginDrain() {
     guard let session, !draining else { return }
     draining = true
+    guard hasReceived else {
+      mustClose = true
+      return
+    }
     nghttp2_submit_shutdown_notice(session)
     nghttp2_submit_ping(session, 0, nil)
+    for slot in slots { slot.pointee.stream?.drain() }
   }
+
+  /// Calls under way.
+  var callCount: Int { slots.count - freeSlots.count }
 
   func didReceivePing(ack: Bool) {
     guard ack, draining, let session else { return }
@@ -271,7 +282,7 @@ final class Connection {
   private func run(_ slot: UnsafeMutablePointer<CallSlot>) {
     let context = CallContext(token: token(slot), deadline: slot.pointee.deadline)
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
-      return fail(slot, Self.deadlineStatus)
+      return fail(slot, .deadlineExceeded)
     }
     guard case .unary(let handler) = methods.methods[Int(slot.pointee.method)].handler else {
       return
@@ -310,6 +321,7 @@ final class Connection {
       let output = ResponseStream(token: token, loop: loop)
       slot.pointee.stream = handler.start(
         CallContext(token: token, deadline: slot.pointee.deadline), output)
+      if draining { slot.pointee.stream?.drain() }
     case .message(let index, let generation, let bytes):
       guard let stream = liveSlot(index, generation)?.pointee.stream else { return }
       bytes.withUnsafeBytes { stream.receive($0) }
@@ -328,15 +340,12 @@ final class Connection {
           slot.pointee.stream = nil
           streamEvents.append(.cancel(stream))
         }
-        fail(slot, Self.deadlineStatus)
+        fail(slot, .deadlineExceeded)
       case .free, .headers, .refused, .responding: break
       }
     }
     deliverStreamEvents()
   }
 
-  static let deadlineStatus = RPCStatus(
-    .deadlineExceeded, reason: "DEADLINE_EXCEEDED",
-    "the call's deadline passed before its answer was ready; a write may still have happened")
   private static let emptyPrefix: [UInt8] = [0, 0, 0, 0, 0]
 }

@@ -237,6 +237,9 @@ private final class HealthWatchCall: StreamingCall {
     if !hasRequest { fail(Self.oneRequest) }
   }
 
+  /// ``HealthService/shutDown()`` ends the watches, after their last status.
+  func drain() {}
+
   func cancel() {
     if let watcher { service.unwatch(watcher) }
     watcher = nil

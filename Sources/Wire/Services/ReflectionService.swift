@@ -76,6 +76,12 @@ private final class ReflectionCall: StreamingCall {
 
   func halfClose() { finish(nil) }
 
+  func drain() {
+    finish(
+      RPCStatus(
+        .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; connect again"))
+  }
+
   func cancel() { isFinished = true }
 
   private func finish(_ status: RPCStatus?) {

@@ -92,8 +92,12 @@ package final class GRPCServer: Sendable {
     }
     try? await listener?.close().get()
     for loop in loops { try? await loop.eventLoop.submit { loop.beginDrain() }.get() }
-    let end = MonotonicClock.now() + configuration.drainGrace
+    let start = MonotonicClock.now()
+    let end = start + configuration.drainGrace
     while await openConnections() > 0 {
+      if MonotonicClock.now() >= start + Self.goAwayGrace {
+        for loop in loops { try? await loop.eventLoop.submit { loop.closeIdle() }.get() }
+      }
       if MonotonicClock.now() >= end {
         logger.warning("calls still running after the drain grace; closing their connections")
         break
@@ -107,6 +111,9 @@ package final class GRPCServer: Sendable {
   package func close() async {
     try? await group.shutdownGracefully()
   }
+
+  /// How long a client may take to answer the GOAWAY of a connection without calls, in nanoseconds.
+  private static let goAwayGrace: UInt64 = 1_000_000_000
 
   private func openConnections() async -> Int {
     var count = 0

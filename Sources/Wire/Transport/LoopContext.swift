@@ -129,6 +129,11 @@ final class LoopContext: @unchecked Sendable {
     forEachHandler { $0.beginDrain() }
   }
 
+  /// Closes the connections on which no call is under way, whatever their clients said to the GOAWAY.
+  func closeIdle() {
+    forEachHandler { if ($0.connection?.callCount ?? 0) == 0 { $0.closeNow() } }
+  }
+
   func closeAll() {
     forEachHandler { $0.closeNow() }
   }
