@@ -1,7 +1,7 @@
-public import ArgumentParser
-package import Engine
+import ArgumentParser
+import Engine
 import Glibc
-public import Logging
+import Logging
 import Server
 
 /// The flags of a server, the same for `seandb serve` and `out/server`.
@@ -36,7 +36,7 @@ struct ServerOptions: ParsableArguments {
   var eventLoops: Int?
 
   @Option(help: "trace, debug, info, notice, warning, error or critical.")
-  var logLevel = Logger.Level.info
+  var logLevel = LogLevel(.info)
 
   func validate() throws {
     guard maxRequestSize.bytes >= 1 << 10, maxRequestSize.bytes <= 1 << 30 else {
@@ -69,7 +69,21 @@ struct ServerOptions: ParsableArguments {
 }
 
 extension EngineKind: ExpressibleByArgument {}
-extension Logger.Level: ExpressibleByArgument {}
+
+/// `--log-level`: swift-log's levels by their names.
+struct LogLevel: ExpressibleByArgument {
+  let level: Logger.Level
+
+  init(_ level: Logger.Level) { self.level = level }
+
+  init?(argument: String) {
+    guard let level = Logger.Level(rawValue: argument) else { return nil }
+    self.init(level)
+  }
+
+  static var allValueStrings: [String] { Logger.Level.allCases.map(\.rawValue) }
+  var defaultValueDescription: String { level.rawValue }
+}
 
 /// `--durability`.
 enum DurabilityOption: String, CaseIterable, ExpressibleByArgument {

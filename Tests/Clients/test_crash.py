@@ -20,7 +20,6 @@ from harness.client import Database, delimited
 
 WORKERS = 4
 ROUNDS = int(os.environ.get("SEANDB_CRASH_ROUNDS", "20"))
-BUFFERED_ROUNDS = max(5, ROUNDS // 4)
 
 
 class Worker:
@@ -118,9 +117,8 @@ def test_kill_9_loses_nothing_acknowledged(create, serve, seed, durability):
     rng = random.Random(seed)
     creation = create(DOG_SCHEMA)
     workers = [Worker(n, random.Random(rng.randrange(2**32))) for n in range(WORKERS)]
-    rounds = ROUNDS if durability == "sync" else BUFFERED_ROUNDS
     server = serve(creation, "--durability", durability)
-    for number in range(rounds):
+    for number in range(ROUNDS):
         failures: list[BaseException] = []
         going = [threading.Event() for _ in workers]
         threads = [
@@ -146,8 +144,8 @@ def test_kill_9_loses_nothing_acknowledged(create, serve, seed, durability):
             for worker in workers:
                 worker.verify(database, f"round {number}")
     calls = sum(worker.count for worker in workers)
-    print(f"{rounds} kills, {calls} calls, {durability}")
-    assert calls > rounds * WORKERS
+    print(f"{ROUNDS} kills, {calls} calls, {durability}")
+    assert calls > ROUNDS * WORKERS
     server.stop()
 
 

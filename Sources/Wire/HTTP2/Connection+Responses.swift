@@ -69,11 +69,25 @@ extension Connection {
   private func submitResponse(_ slot: UnsafeMutablePointer<CallSlot>) {
     if slot.pointee.stream == nil { slot.pointee.state = .responding }
     slot.pointee.submitted = true
+    // Streams of the same urgency are served to their end in turn unless they are incremental: a long
+    // answer would hold up every call behind it.
+    if slot.pointee.response.bytes.count > Self.longAnswerBytes || slot.pointee.isStreaming {
+      shareBandwidth(slot)
+    }
     var provider = nghttp2_data_provider()
     provider.source.ptr = UnsafeMutableRawPointer(slot)
     provider.read_callback = HTTP2Callbacks.readResponse
     nghttp2_submit_response(
       session, slot.pointee.streamID, StaticHeaders.shared.responseHeaders, 2, &provider)
+  }
+
+  /// Answers longer than this take turns with other calls, frame by frame.
+  private static let longAnswerBytes = 64 << 10
+
+  /// Makes a stream incremental and less urgent than unary calls with short answers (RFC 9218).
+  private func shareBandwidth(_ slot: UnsafeMutablePointer<CallSlot>) {
+    var priority = nghttp2_extpri(urgency: UInt32(NGHTTP2_EXTPRI_DEFAULT_URGENCY) + 1, inc: 1)
+    nghttp2_session_change_extpri_stream_priority(session, slot.pointee.streamID, &priority, 1)
   }
 
   /// Ends a call with an error: as Trailers-Only, or after the messages already on their way.

@@ -28,7 +28,7 @@ CRASH_MARKS = re.compile(
 def binary() -> pathlib.Path:
     """The seandb under test: `SEANDB`, or the release build of this repository."""
     named = os.environ.get("SEANDB")
-    path = pathlib.Path(named) if named else REPOSITORY / ".build" / "release" / "seandb"
+    path = pathlib.Path(named) if named else REPOSITORY / ".build" / "seandb"
     return path.resolve()
 
 
