@@ -99,6 +99,20 @@ package struct ByteWriter: ~Copyable {
     string.withUTF8 { append(UnsafeRawBufferPointer($0)) }
   }
 
+  /// Gives `body` room for `capacity` bytes at the end, and appends as many as it says it wrote there.
+  /// - Precondition: `body` returns 0 to `capacity`, and wrote that many bytes.
+  package mutating func appendUninitialized(
+    _ capacity: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int
+  ) -> Int {
+    reserve(capacity)
+    // SAFETY: invariant 1; `reserve` made room.
+    let room = UnsafeMutableRawBufferPointer(start: base.map { $0 + count }, count: capacity)
+    let written = body(room)
+    precondition(written >= 0 && written <= capacity)
+    count += written
+    return written
+  }
+
   /// Appends an integer in little-endian order.
   package mutating func appendLittleEndian<T: FixedWidthInteger>(_ value: T) {
     withUnsafeBytes(of: value.littleEndian) { append($0) }

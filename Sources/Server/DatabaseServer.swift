@@ -39,6 +39,7 @@ package final class DatabaseServer: Sendable {
       throw .engine(error)
     }
     do throws(ServerError) {
+      try directory.sync()
       let catalogue = Catalogue(engine: engine, directory: path)
       var wanted = schema
       if wanted == nil { wanted = try catalogue.storedSchema() }
@@ -62,6 +63,11 @@ package final class DatabaseServer: Sendable {
     self.logger = logger
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
     wire.maximumRequestBytes = configuration.maximumRequestBytes
+    wire.maximumConnections = OpenFileLimit.connections(wire.maximumConnections)
+    wire.maximumRequestMemoryBytes = max(
+      wire.maximumRequestMemoryBytes, 4 * configuration.maximumRequestBytes)
+    wire.maximumAnswerMemoryBytes = max(
+      wire.maximumAnswerMemoryBytes, 4 * configuration.maximumResponseBytes)
     wire.maximumAssembledBytes = max(
       wire.maximumAssembledBytes, 2 * configuration.maximumRequestBytes)
     server = GRPCServer(configuration: wire, logger: logger)

@@ -108,7 +108,11 @@ struct RocksDBReadOptions: ~Copyable {
     options = rocksdb_readoptions_create().unsafelyUnwrapped
     switch tier {
     case .any: break
-    case .memory: rocksdb_readoptions_set_read_tier(options, 1)  // kBlockCacheTier
+    case .memory:
+      rocksdb_readoptions_set_read_tier(options, 1)  // kBlockCacheTier
+      // A scan that steps over many deleted records ends as "Incomplete", like one that needs the disk:
+      // the caller's thread has other work.
+      rocksdb_readoptions_set_max_skippable_internal_keys(options, 1000)
     }
     if let snapshot { rocksdb_readoptions_set_snapshot(options, snapshot) }
     // The default, said here because the contract hangs on it.

@@ -64,7 +64,9 @@ package final class CommitQueue: Sendable {
   /// - Returns: false, without running `append`, when the queue is full or stopping.
   package func enqueue(_ call: CallToken, byteCount: Int, _ append: (WriteBatch) -> Void) -> Bool {
     let (isTaken, mustWake) = state.withLock { state -> (Bool, Bool) in
-      guard state.queuedBytes + byteCount <= Self.queuedBytes, !state.isStopping else {
+      // What is larger than the queue is taken when it is alone: it would never fit otherwise.
+      let fits = state.queuedBytes == 0 || state.queuedBytes + byteCount <= Self.queuedBytes
+      guard fits, !state.isStopping else {
         return (false, false)
       }
       let group = Self.openGroup(&state)

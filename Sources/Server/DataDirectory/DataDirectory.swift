@@ -136,6 +136,10 @@ final class DataDirectory: Sendable {
     try Self.sync(directory: Self.parent(of: path))
   }
 
+  /// Makes the entries of the directory durable, that of the engine's folder among them. To be called
+  /// before the first write is acknowledged.
+  func sync() throws(ServerError) { try Self.sync(directory: path) }
+
   private static func sync(directory: String) throws(ServerError) {
     let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0, fsync(descriptor) == 0 else {

@@ -6,6 +6,15 @@ import Logging
 /// The store keeps every table open, and each connection is a file: the usual soft limit of 1024 would
 /// end in refused connections or failed reads.
 enum OpenFileLimit {
+  /// How many of `wanted` connections the limit allows. Half of the files, at most 1024, are kept for the
+  /// store: a log that cannot be opened would end all writes.
+  static func connections(_ wanted: Int) -> Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
+    let files = Int(clamping: limit.rlim_cur)
+    return max(1, min(wanted, files - min(files / 2, 1024) - 16))
+  }
+
   /// Raises the soft limit to the hard one. Warns when that is still low.
   static func raise(_ logger: Logger) {
     var limit = rlimit()

@@ -40,7 +40,7 @@ struct GetHandler: UnaryHandler {
       switch try read(key, &response) {
       case .wouldBlock:
         let stored = access.prefix.key(key)
-        return submit(context) { response throws(EngineError) in
+        return submit(context) { _, response throws(EngineError) in
           let value = try access.engine.value(forKey: stored)
           if let value { response.appendField(Self.recordField, value) }
           return true
@@ -91,46 +91,44 @@ struct GetHandler: UnaryHandler {
         return .done
       }
       response.truncate(to: start)
-      return submit(context) { response throws(EngineError) in
-        try scan(range, context, &response)
+      return submit(context) { cancellation, response throws(EngineError) in
+        try scan(range, cancellation, &response)
       }
     } catch {
       return .failed(StatusMapping.status(ofRead: error, model: access.model.fullName))
     }
   }
 
-  /// - Returns: false when the call's deadline passed on the way; the answer is incomplete then.
+  /// - Returns: false when the call was cancelled on the way; the answer is incomplete then.
   private func scan(
-    _ range: KeyRange, _ context: CallContext, _ response: inout ByteWriter
+    _ range: KeyRange, _ cancellation: CallCancellation, _ response: inout ByteWriter
   ) throws(EngineError) -> Bool {
     let limit = access.maximumResponseBytes + Completions.prefixBytes
-    var records = 0
-    var isInTime = true
+    var isWanted = true
     _ = try access.engine.scan(
       range, direction: .ascending, limit: .max, snapshot: nil, tier: .any
     ) { _, value in
       response.appendField(Self.recordField, value)
-      records += 1
-      if records & 1023 == 0 && context.deadline < MonotonicClock.now() {
-        isInTime = false
+      if cancellation.isCancelled {
+        isWanted = false
         return .stop
       }
       // One record beyond the limit is enough to know that the answer is too large.
       return response.bytes.count > limit ? .stop : .next
     }
-    return isInTime
+    return isWanted
   }
 
   /// Has a storage thread run `read`, and answers with what it wrote unless that is too large, or `read`
-  /// says that it did not come to its end in time.
+  /// says that it did not come to its end: an answer is whole or an error.
   private func submit(
     _ context: CallContext,
-    _ read: @escaping @Sendable (inout ByteWriter) throws(EngineError) -> Bool
+    _ read: @escaping @Sendable (CallCancellation, inout ByteWriter) throws(EngineError) -> Bool
   ) -> UnaryOutcome {
-    let isQueued = access.reads.submit(context) { [access] in
+    access.reads.submit(context) { [access] cancellation in
       var response = Completions.messageWriter()
       do throws(EngineError) {
-        guard try read(&response) else { return .failed(.deadlineExceeded) }
+        guard try read(cancellation, &response) else { return .failed(.deadlineExceeded) }
       } catch {
         return .failed(StatusMapping.status(ofRead: error, model: access.model.fullName))
       }
@@ -139,6 +137,5 @@ struct GetHandler: UnaryHandler {
       }
       return .message(OwnedMessage(response))
     }
-    return isQueued ? .pending : .failed(StatusMapping.readQueueFull)
   }
 }

@@ -19,23 +19,28 @@ final class StorageReads: Sendable {
     threads.start()
   }
 
-  /// Runs `read` on a storage thread and completes the call with what it returns; not at all when the
-  /// call's deadline has passed by then.
-  /// - Returns: false when the queue is full.
-  func submit(_ context: CallContext, _ read: @escaping @Sendable () -> Completions.Outcome) -> Bool
-  {
+  /// Runs `read` on a storage thread and completes the call with what it returns; not at all when nobody
+  /// waits for it any more by then. `read` is told by the cancellation when that happens meanwhile.
+  func submit(
+    _ context: CallContext,
+    _ read: @escaping @Sendable (CallCancellation) -> Completions.Outcome
+  ) -> UnaryOutcome {
     guard queued.wrappingAdd(1, ordering: .relaxed).newValue <= Self.queuedReads else {
       queued.wrappingSubtract(1, ordering: .relaxed)
-      return false
+      return .failed(StatusMapping.readQueueFull)
     }
+    let cancellation = CallCancellation()
     threads.submit { [self] _ in
       defer { queued.wrappingSubtract(1, ordering: .relaxed) }
-      guard context.deadline > MonotonicClock.now() else { return }
+      guard !cancellation.isCancelled else { return }
       var completions = server.completions()
-      completions.complete(context.token, read())
+      completions.complete(
+        context.token,
+        server.budgets.answers.isSpent
+          ? .failed(StatusMapping.answersWaiting) : read(cancellation))
       completions.post()
     }
-    return true
+    return .cancellable(cancellation)
   }
 
   /// Waits for the reads under way. Blocks.

@@ -26,6 +26,8 @@ package enum UnaryOutcome {
   case failed(RPCStatus)
   /// Somebody completes the token later, through ``Completions``. What was written is dropped.
   case pending
+  /// As `pending`; the work can be given up when the cancellation says so.
+  case cancellable(CallCancellation)
 }
 
 /// Answers one unary method.

@@ -65,6 +65,9 @@ struct CallSlot: ~Copyable {
   var plainHTTPStatus: UInt16 = 0
   var failure: RPCStatus?
   var stream: (any StreamingCall)?
+  var cancellation: CallCancellation?
+  /// What the answer counts for in the budget of answers.
+  var answerBytes = 0
   /// The path of an unknown method, for its error sentence.
   var unknownPath: [UInt8] = []
 
@@ -104,6 +107,10 @@ struct CallSlot: ~Copyable {
     response.removeAll(keepingAtMost: Self.retainedBytes)
     if failure != nil { failure = nil }
     if stream != nil { stream = nil }
+    if let cancellation {
+      cancellation.cancel()
+      self.cancellation = nil
+    }
     if !unknownPath.isEmpty { unknownPath = [] }
   }
 }

@@ -120,12 +120,14 @@ extension Connection {
         completeMessage(slot, taken)
         continue
       }
-      guard assembledBytes + taken.count <= configuration.maximumAssembledBytes else {
+      guard assembledBytes + taken.count <= configuration.maximumAssembledBytes,
+        !loop.budgets.requests.isSpent
+      else {
         return refuseLater(
           slot,
           RPCStatus(
-            .resourceExhausted, reason: "CONNECTION_BUFFER_FULL",
-            "the messages under way on this connection exceed \(configuration.maximumAssembledBytes) bytes; send fewer at once"
+            .resourceExhausted, reason: "REQUEST_BUFFER_FULL",
+            "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once"
           ))
       }
       slot.pointee.request.append(taken)

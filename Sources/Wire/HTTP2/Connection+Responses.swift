@@ -21,6 +21,8 @@ extension Connection {
     case .message(let message):
       guard slot.pointee.state == .running else { return }
       slot.pointee.response = message.take()
+      slot.pointee.answerBytes = slot.pointee.response.bytes.count
+      loop.budgets.answers.add(slot.pointee.answerBytes)
       answer(slot)
     case .failed(let status):
       guard slot.pointee.state == .running else { return }
@@ -35,9 +37,15 @@ extension Connection {
     }
   }
 
+  /// Messages of a streaming call that its client has not taken yet.
+  private static let unsentStreamBytes = 4 << 20
+
   private func appendStreamMessage(
     _ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter
   ) {
+    guard slot.pointee.response.bytes.count - slot.pointee.sent <= Self.unsentStreamBytes else {
+      return endSlowStream(slot)
+    }
     if slot.pointee.sent == slot.pointee.response.bytes.count {
       slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
       slot.pointee.sent = 0
@@ -58,6 +66,20 @@ extension Connection {
     } else {
       submitTrailersOnly(slot, status)
     }
+  }
+
+  private func endSlowStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+    if let stream = slot.pointee.stream {
+      slot.pointee.stream = nil
+      enqueue(.cancel(stream))
+    }
+    reset(slot)
+  }
+
+  /// Gives a call up in the middle of its answer: trailers would make a cut message look whole.
+  func reset(_ slot: UnsafeMutablePointer<CallSlot>) {
+    nghttp2_submit_rst_stream(
+      session, 0, slot.pointee.streamID, UInt32(NGHTTP2_CANCEL.rawValue))
   }
 
   private func resume(_ slot: UnsafeMutablePointer<CallSlot>) {

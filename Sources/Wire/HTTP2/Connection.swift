@@ -32,8 +32,11 @@ final class Connection {
   private var streamEvents: [StreamEvent] = []
   /// Bytes of nghttp2's frames that wait for the socket.
   private var output = ByteBuffer()
+  private var outputLimit = 0
   /// Bytes of request messages being assembled, over all calls.
-  var assembledBytes = 0
+  var assembledBytes = 0 {
+    didSet { loop.budgets.requests.add(assembledBytes - oldValue) }
+  }
   /// Calls that have a deadline and no answer yet; the loop's timer looks at them.
   var callsWithDeadline = 0
   /// Set when the peer broke the protocol or an internal limit: send what is queued, then close.
@@ -122,6 +125,7 @@ final class Connection {
   func send(limit: Int) -> ByteBuffer? {
     guard let session else { return nil }
     output.clear(minimumCapacity: 4096)
+    outputLimit = limit
     while output.readableBytes < limit {
       var frame: UnsafePointer<UInt8>?
       let count = nghttp2_session_mem_send(session, &frame)
@@ -149,6 +153,9 @@ final class Connection {
       UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
     slot.pointee.sent = start + length
   }
+
+  /// Whether ``send(limit:)`` has what it was asked for.
+  var isOutputFull: Bool { output.readableBytes >= outputLimit }
 
   // MARK: - Draining
 
@@ -220,6 +227,10 @@ final class Connection {
     if let stream = slot.pointee.stream { streamEvents.append(.cancel(stream)) }
     assembledBytes -= slot.pointee.request.bytes.count
     if slot.pointee.deadline != .max { callsWithDeadline -= 1 }
+    if slot.pointee.answerBytes > 0 {
+      loop.budgets.answers.add(-slot.pointee.answerBytes)
+      slot.pointee.answerBytes = 0
+    }
     slot.pointee.end()
   }
 
@@ -295,11 +306,17 @@ final class Connection {
     switch outcome {
     case .done: answer(slot)
     case .failed(let status): fail(slot, status)
-    case .pending:
-      slot.pointee.response.removeAll()
-      assembledBytes -= slot.pointee.request.bytes.count
-      slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
+    case .pending: wait(slot, nil)
+    case .cancellable(let cancellation): wait(slot, cancellation)
     }
+  }
+
+  /// Leaves a call to whoever completes it later.
+  private func wait(_ slot: UnsafeMutablePointer<CallSlot>, _ cancellation: CallCancellation?) {
+    slot.pointee.cancellation = cancellation
+    slot.pointee.response.removeAll()
+    assembledBytes -= slot.pointee.request.bytes.count
+    slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
   }
 
   private func deliverStreamEvents() {
@@ -340,7 +357,13 @@ final class Connection {
           slot.pointee.stream = nil
           streamEvents.append(.cancel(stream))
         }
+        slot.pointee.cancellation?.cancel()
         fail(slot, .deadlineExceeded)
+      case .responding where slot.pointee.sent < slot.pointee.response.bytes.count:
+        // The client stopped reading, and by now waiting: its answer need not be kept.
+        slot.pointee.deadline = .max
+        callsWithDeadline -= 1
+        reset(slot)
       case .free, .headers, .refused, .responding: break
       }
     }

@@ -144,10 +144,11 @@ enum HTTP2Callbacks {
   private static let sendData: nghttp2_send_data_callback = {
     _, _, frameHeader, length, source, user in
     let slot = source.unsafelyUnwrapped.pointee.ptr.assumingMemoryBound(to: CallSlot.self)
-    connection(user) {
-      $0.writeDataFrame(slot, header: frameHeader.unsafelyUnwrapped, length: length)
+    return connection(user) { connection in
+      connection.writeDataFrame(slot, header: frameHeader.unsafelyUnwrapped, length: length)
+      // Otherwise one call of mem_send would go on to the end of the longest answer.
+      return connection.isOutputFull ? NGHTTP2_ERR_PAUSE.rawValue : 0
     }
-    return 0
   }
 
   /// Tells nghttp2 how much of a slot's answer can go out now; submits the trailers with its last byte.

@@ -90,7 +90,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   func read(context: ChannelHandlerContext) {
-    if context.channel.isWritable {
+    if context.channel.isWritable || isClosing {
       context.read()
     } else {
       isReadHeld = true
@@ -117,11 +117,33 @@ final class ConnectionHandler: ChannelDuplexHandler {
     while context.channel.isWritable, let bytes = connection.send(limit: Self.writeBytes) {
       context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
-    if connection.isFinished {
-      isClosing = true
-      context.close(mode: .all, promise: nil)
-    }
+    if connection.isFinished { finish() }
   }
+
+  /// Closes the connection without cutting what was sent: after the last byte has left, the sending side
+  /// is shut; the rest follows when the client has closed its side, or soon after.
+  ///
+  /// Input is read and dropped until then: closing a socket with unread input would reset it, and take
+  /// bytes along that the client has not read yet.
+  func finish() {
+    guard let context, !isClosing else { return }
+    isClosing = true
+    let channel = context.channel
+    let eventLoop = context.eventLoop
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
+      channel.close(mode: .output, promise: nil)
+      eventLoop.scheduleTask(in: Self.lingerTime) { channel.close(promise: nil) }
+    }
+    if isReadHeld {
+      isReadHeld = false
+      context.read()
+    }
+    // A client that takes nothing any more is not waited for for ever.
+    eventLoop.scheduleTask(in: Self.finishTime) { channel.close(promise: nil) }
+  }
+
+  private static let lingerTime = TimeAmount.seconds(1)
+  private static let finishTime = TimeAmount.seconds(30)
 
   func beginDrain() {
     connection?.beginDrain()

@@ -14,6 +14,8 @@ package final class GRPCServer: Sendable {
   private let logger: Logger
   private let group: MultiThreadedEventLoopGroup
   private let loops: [LoopContext]
+  /// Memory in use over all connections.
+  package let budgets: MemoryBudgets
   private let state = Mutex(State())
 
   private struct State {
@@ -25,8 +27,12 @@ package final class GRPCServer: Sendable {
     self.configuration = configuration
     self.logger = logger
     group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
+    let budgets = MemoryBudgets(
+      requestBytes: configuration.maximumRequestMemoryBytes,
+      answerBytes: configuration.maximumAnswerMemoryBytes)
+    self.budgets = budgets
     loops = group.makeIterator().enumerated().map {
-      LoopContext(index: UInt32($0.offset), eventLoop: $0.element)
+      LoopContext(index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets)
     }
   }
 
@@ -63,9 +69,16 @@ package final class GRPCServer: Sendable {
     let byLoop = Dictionary(
       uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
     let configuration = configuration
+    let limit = ConnectionLimit(configuration.maximumConnections)
     return try await ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelInitializer { channel in
+        // Without it, a process out of files would try to accept in a loop that takes a whole core.
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+        }
+      }
       .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
       .childChannelOption(.maxMessagesPerRead, value: 4)
       .childChannelOption(
@@ -74,7 +87,8 @@ package final class GRPCServer: Sendable {
       )
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
       .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
+        guard limit.enter(until: channel.closeFuture) else { return channel.close() }
+        return channel.eventLoop.makeCompletedFuture {
           guard let loop = byLoop[ObjectIdentifier(channel.eventLoop)] else { return }
           try channel.pipeline.syncOperations.addHandler(
             ConnectionHandler(loop: loop, configuration: configuration, methods: table))
@@ -96,7 +110,7 @@ package final class GRPCServer: Sendable {
     let end = start + configuration.drainGrace
     while await openConnections() > 0 {
       if MonotonicClock.now() >= start + Self.goAwayGrace {
-        for loop in loops { try? await loop.eventLoop.submit { loop.closeIdle() }.get() }
+        for loop in loops { try? await loop.eventLoop.submit { loop.finishIdle() }.get() }
       }
       if MonotonicClock.now() >= end {
         logger.warning("calls still running after the drain grace; closing their connections")
@@ -121,6 +135,24 @@ package final class GRPCServer: Sendable {
       count += (try? await loop.eventLoop.submit { loop.connectionCount }.get()) ?? 0
     }
     return count
+  }
+}
+
+/// Counts the connections of all loops.
+private final class ConnectionLimit: Sendable {
+  private let count = Atomic<Int>(0)
+  private let limit: Int
+
+  init(_ limit: Int) { self.limit = limit }
+
+  /// Counts a connection until it closes; false when there are too many.
+  func enter(until closed: EventLoopFuture<Void>) -> Bool {
+    guard count.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
+      count.wrappingSubtract(1, ordering: .relaxed)
+      return false
+    }
+    closed.whenComplete { _ in self.count.wrappingSubtract(1, ordering: .relaxed) }
+    return true
   }
 }
 

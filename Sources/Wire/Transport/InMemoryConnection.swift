@@ -17,7 +17,11 @@ package final class InMemoryConnection {
     let methods = MethodTable(
       unary.map { .init(path: Array($0.0.utf8), handler: .unary($0.1)) }
         + streaming.map { .init(path: Array($0.0.utf8), handler: .streaming($0.1)) })
-    loop = LoopContext(index: 0, eventLoop: eventLoop)
+    loop = LoopContext(
+      index: 0, eventLoop: eventLoop,
+      budgets: MemoryBudgets(
+        requestBytes: configuration.maximumRequestMemoryBytes,
+        answerBytes: configuration.maximumAnswerMemoryBytes))
     handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
     guard let connection = handler.startWithoutChannel() else { return nil }
     self.connection = connection

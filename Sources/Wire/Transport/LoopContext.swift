@@ -10,6 +10,7 @@ import Synchronization
 final class LoopContext: @unchecked Sendable {
   let index: UInt32
   let eventLoop: any EventLoop
+  let budgets: MemoryBudgets
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -25,9 +26,10 @@ final class LoopContext: @unchecked Sendable {
   private var deadlineTimer: Scheduled<Void>?
   private(set) var draining = false
 
-  init(index: UInt32, eventLoop: any EventLoop) {
+  init(index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets) {
     self.index = index
     self.eventLoop = eventLoop
+    self.budgets = budgets
   }
 
   // MARK: - Connections (event loop)
@@ -129,9 +131,9 @@ final class LoopContext: @unchecked Sendable {
     forEachHandler { $0.beginDrain() }
   }
 
-  /// Closes the connections on which no call is under way, whatever their clients said to the GOAWAY.
-  func closeIdle() {
-    forEachHandler { if ($0.connection?.callCount ?? 0) == 0 { $0.closeNow() } }
+  /// Ends the connections on which no call is under way, whatever their clients said to the GOAWAY.
+  func finishIdle() {
+    forEachHandler { if ($0.connection?.callCount ?? 0) == 0 { $0.finish() } }
   }
 
   func closeAll() {

@@ -14,6 +14,13 @@ package struct WireConfiguration: Sendable {
   package var connectionWindowBytes = 4 << 20
   /// Request messages being assembled on one connection. Default: 64 MiB, or two of the largest.
   package var maximumAssembledBytes = 64 << 20
+  /// The same over all connections. Default 256 MiB, or four of the largest.
+  package var maximumRequestMemoryBytes = 256 << 20
+  /// Answers that were made and not yet taken by their clients, over all connections, beyond which no new
+  /// long read is begun. Default 1 GiB.
+  package var maximumAnswerMemoryBytes = 1 << 30
+  /// Connections at a time; further ones are closed at once. Default 10,000.
+  package var maximumConnections = 10_000
   /// How long calls may run on after a drain began, in nanoseconds. Default 30 s.
   package var drainGrace: UInt64 = 30_000_000_000
 
