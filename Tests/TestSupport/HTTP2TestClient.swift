@@ -28,7 +28,8 @@ package final class HTTP2TestClient {
     }
   }
 
-  package init() {
+  /// - Parameter windowBytes: what the server may send of an answer before the client has read it.
+  package init(windowBytes: UInt32 = 65535) {
     var callbacks: OpaquePointer?
     nghttp2_session_callbacks_new(&callbacks)
     defer { nghttp2_session_callbacks_del(callbacks) }
@@ -60,7 +61,9 @@ package final class HTTP2TestClient {
       return 0
     }
     nghttp2_session_client_new(&session, callbacks, Unmanaged.passUnretained(self).toOpaque())
-    nghttp2_submit_settings(session, 0, nil, 0)
+    var window = nghttp2_settings_entry(
+      settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: windowBytes)
+    nghttp2_submit_settings(session, 0, &window, 1)
   }
 
   deinit { nghttp2_session_del(session) }

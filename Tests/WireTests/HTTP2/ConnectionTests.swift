@@ -7,14 +7,15 @@ import Wire
 
 /// A server connection and a client, joined without a socket.
 private final class Link {
-  let client = HTTP2TestClient()
+  let client: HTTP2TestClient
   let loop = EmbeddedEventLoop()
   let server: InMemoryConnection
 
   init(
-    _ handlers: [(String, any UnaryHandler)],
+    _ handlers: [(String, any UnaryHandler)], windowBytes: UInt32 = 65535,
     _ configure: (inout WireConfiguration) -> Void = { _ in }
   ) throws {
+    client = HTTP2TestClient(windowBytes: windowBytes)
     var configuration = WireConfiguration(loopCount: 1)
     configure(&configuration)
     server = try #require(
@@ -72,6 +73,19 @@ private final class Later: UnaryHandler {
     response.append("must not be seen")
     tokens.withLock { $0.append(context.token) }
     return .pending
+  }
+}
+
+/// Hands its work to somebody who can be told to stop.
+private final class Cancellable: UnaryHandler {
+  let cancellations = Mutex<[CallCancellation]>([])
+
+  func call(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
+  ) -> UnaryOutcome {
+    let cancellation = CallCancellation()
+    cancellations.withLock { $0.append(cancellation) }
+    return .cancellable(cancellation)
   }
 }
 
@@ -179,6 +193,37 @@ private struct Failing: UnaryHandler {
     let past = link.call("/t.S/Later", [1], headers: [("grpc-timeout", "0n")])
     #expect(past.headers["grpc-status"] == "4")
     #expect(later.tokens.withLock { $0.count } == 1)
+  }
+
+  @Test func tellsWhoeverWorksOnACallThatNobodyWaits() throws {
+    let worker = Cancellable()
+    let link = try Link([("/t.S/Work", worker)])
+    let streams = (0..<3).map { _ in
+      link.client.request(
+        "/t.S/Work", body: HTTP2TestClient.framed([1]), headers: [("grpc-timeout", "1H")])
+    }
+    link.exchange()
+    let cancellations = worker.cancellations.withLock { $0 }
+    #expect(cancellations.map(\.isCancelled) == [false, false, false])
+    link.client.reset(streams[1])
+    link.exchange()
+    #expect(cancellations.map(\.isCancelled) == [false, true, false])
+    link.server.expireCalls(now: .max / 2 + .max / 4)
+    #expect(cancellations.map(\.isCancelled) == [true, true, true])
+  }
+
+  @Test func givesUpAnAnswerThatNobodyReadsAtItsDeadline() throws {
+    let link = try Link([("/t.S/Echo", Echo())], windowBytes: 0)
+    let stream = link.client.request(
+      "/t.S/Echo", body: HTTP2TestClient.framed([1, 2, 3]), headers: [("grpc-timeout", "1H")])
+    link.exchange()
+    #expect(link.client.responses[stream]?.headers[":status"] == "200")
+    #expect(link.client.responses[stream]?.isClosed == false)
+    link.server.expireCalls(now: .max / 2 + .max / 4)
+    link.exchange()
+    // RST_STREAM with CANCEL: trailers would make half a message look whole.
+    #expect(link.client.responses[stream]?.resetCode == 8)
+    #expect(link.client.responses[stream]?.headers["grpc-status"] == nil)
   }
 
   /// Body bytes, headers, and the status they must get.
