@@ -14,6 +14,7 @@ package final class DatabaseServer: Sendable {
   private let engine: any StorageEngine
   private let schema: CompiledSchema
   private let server: GRPCServer
+  private let sweeper: RangeDeleteSweeper
   private let commits: CommitQueue
   private let reads: StorageReads
   private let health = HealthService()
@@ -71,7 +72,9 @@ package final class DatabaseServer: Sendable {
     wire.maximumAssembledBytes = max(
       wire.maximumAssembledBytes, 2 * configuration.maximumRequestBytes)
     server = GRPCServer(configuration: wire, logger: logger)
-    commits = CommitQueue(engine: engine, durability: configuration.durability)
+    sweeper = RangeDeleteSweeper(engine: engine)
+    commits = CommitQueue(
+      engine: engine, durability: configuration.durability, sweeper: sweeper)
     reads = StorageReads(threadCount: configuration.storageThreads, server: server)
     registerModels(ids)
     registerServices()
@@ -105,6 +108,7 @@ package final class DatabaseServer: Sendable {
   /// Listens and serves. Health says SERVING once it returns.
   /// - Returns: the port.
   package func start() async throws(ServerError) -> Int {
+    sweeper.start()
     commits.start(completions: server.completions())
     let port: Int
     do throws(ListenError) {
@@ -133,10 +137,12 @@ package final class DatabaseServer: Sendable {
     commits.stop()
     reads.stop()
     await server.close()
+    sweeper.stop()
     do throws(EngineError) {
       try engine.close()
     } catch {
       logger.error("closing the engine failed", metadata: ["error": "\(error)"])
     }
+    sweeper.waitUntilEnded()
   }
 }

@@ -23,6 +23,7 @@ package final class CommitQueue: Sendable {
 
   private let engine: any StorageEngine
   private let durability: Durability
+  private let sweeper: RangeDeleteSweeper?
   private let state = Mutex(State())
   private let wakeUp = DispatchSemaphore(value: 0)
   private let ended = DispatchSemaphore(value: 0)
@@ -53,8 +54,12 @@ package final class CommitQueue: Sendable {
     var isStopping = false
   }
 
-  package init(engine: any StorageEngine, durability: Durability) {
+  /// - Parameter sweeper: is told of committed range deletes.
+  package init(
+    engine: any StorageEngine, durability: Durability, sweeper: RangeDeleteSweeper? = nil
+  ) {
     self.engine = engine
+    self.sweeper = sweeper
     self.durability = durability
   }
 
@@ -145,5 +150,6 @@ package final class CommitQueue: Sendable {
       for call in group.calls { completions.complete(call, .failed(status)) }
     }
     completions.post()
+    if group.batch.rangeDeleteCount > 0 { sweeper?.add(group.batch) }
   }
 }
