@@ -39,6 +39,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CRocksDB"),
     .systemLibrary(name: "CNghttp2"),
+    .systemLibrary(name: "CMalloc"),
     .target(name: "Bytes", swiftSettings: swiftSettings),
     .target(name: "Engine", dependencies: ["Bytes", "CRocksDB"], swiftSettings: swiftSettings),
     .target(
@@ -71,7 +72,7 @@ let package = Package(
     .executableTarget(
       name: "seandb",
       dependencies: [
-        "Bytes", "Engine", "Wire", "Schema", "Server",
+        "Bytes", "Engine", "Wire", "Schema", "Server", "CMalloc",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),

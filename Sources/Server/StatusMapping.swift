@@ -75,10 +75,6 @@ enum StatusMapping {
     "more writes are waiting than the server keeps in memory; this one was not stored, call again later"
   )
 
-  static let answersWaiting = RPCStatus(
-    .resourceExhausted, reason: "ANSWER_BUFFER_FULL",
-    "answers that their clients have not read yet fill the server's memory; call again later")
-
   static let readQueueFull = RPCStatus(
     .resourceExhausted, reason: "READ_QUEUE_FULL",
     "more reads are waiting for the disk than the server queues; call again later")

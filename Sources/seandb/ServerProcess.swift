@@ -1,3 +1,4 @@
+import CMalloc
 import Dispatch
 import Glibc
 import Logging
@@ -14,6 +15,9 @@ enum ServerProcess {
       return handler
     }
     logger.logLevel = level
+    // Buffers from this size on are given back to the system when they are freed; by default, glibc
+    // raises the bound with the first large answer and then keeps the memory.
+    mallopt(M_MMAP_THRESHOLD, 256 << 10)
     do throws(ServerError) {
       let server = try DatabaseServer.open(
         schema: schema, configuration: options.serverConfiguration, logger: logger)

@@ -37,7 +37,7 @@ final class StorageReads: Sendable {
       completions.complete(
         context.token,
         server.budgets.answers.isSpent
-          ? .failed(StatusMapping.answersWaiting) : read(cancellation))
+          ? .failed(.answerMemoryFull) : read(cancellation))
       completions.post()
     }
     return .cancellable(cancellation)

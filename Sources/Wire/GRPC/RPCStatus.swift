@@ -18,6 +18,10 @@ package struct RPCStatus: Error, Equatable, Sendable {
     .deadlineExceeded, reason: "DEADLINE_EXCEEDED",
     "the call's deadline passed before its answer was ready; a write may still have happened")
 
+  package static let answerMemoryFull = RPCStatus(
+    .resourceExhausted, reason: "ANSWER_BUFFER_FULL",
+    "answers that their clients have not read yet fill the server's memory; call again later")
+
   package struct Entry: Equatable, Sendable {
     package let key: String
     package let value: String

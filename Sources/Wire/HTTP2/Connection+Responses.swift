@@ -21,8 +21,7 @@ extension Connection {
     case .message(let message):
       guard slot.pointee.state == .running else { return }
       slot.pointee.response = message.take()
-      slot.pointee.answerBytes = slot.pointee.response.bytes.count
-      loop.budgets.answers.add(slot.pointee.answerBytes)
+      countAnswer(slot, slot.pointee.response.bytes.count)
       answer(slot)
     case .failed(let status):
       guard slot.pointee.state == .running else { return }
@@ -43,7 +42,10 @@ extension Connection {
   private func appendStreamMessage(
     _ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter
   ) {
-    guard slot.pointee.response.bytes.count - slot.pointee.sent <= Self.unsentStreamBytes else {
+    guard
+      slot.pointee.response.bytes.count - slot.pointee.sent <= Self.unsentStreamBytes,
+      !loop.budgets.answers.isSpent
+    else {
       return endSlowStream(slot)
     }
     if slot.pointee.sent == slot.pointee.response.bytes.count {
@@ -54,6 +56,7 @@ extension Connection {
     slot.pointee.response.append(Self.reservedPrefix)
     slot.pointee.response.append(message.bytes)
     Self.patchPrefix(&slot.pointee.response, at: start)
+    countAnswer(slot, slot.pointee.response.bytes.count)
     if slot.pointee.submitted { resume(slot) } else { submitResponse(slot) }
   }
 
@@ -118,7 +121,7 @@ extension Connection {
     slot.pointee.failure = status
     slot.pointee.state = .responding
     if slot.pointee.submitted { return resume(slot) }
-    slot.pointee.response.removeAll()
+    slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
     submitTrailersOnly(slot, status)
   }
 

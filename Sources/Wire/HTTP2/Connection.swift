@@ -33,6 +33,9 @@ final class Connection {
   /// Bytes of nghttp2's frames that wait for the socket.
   private var output = ByteBuffer()
   private var outputLimit = 0
+  /// When the last DATA frame was handed to the socket.
+  private var lastAnswer: UInt64 = 0
+  private var hasNewAnswer = false
   /// Bytes of request messages being assembled, over all calls.
   var assembledBytes = 0 {
     didSet { loop.budgets.requests.add(assembledBytes - oldValue) }
@@ -133,8 +136,15 @@ final class Connection {
       guard count > 0 else { break }
       output.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
     }
+    if hasNewAnswer {
+      hasNewAnswer = false
+      lastAnswer = MonotonicClock.now()
+    }
     return output.readableBytes > 0 ? output : nil
   }
+
+  /// Whether the client may still be reading an answer.
+  var hasAnsweredLately: Bool { lastAnswer + 30_000_000_000 > MonotonicClock.now() }
 
   /// Whether the connection is over once everything sent has left.
   var isFinished: Bool {
@@ -146,6 +156,7 @@ final class Connection {
   func writeDataFrame(
     _ slot: UnsafeMutablePointer<CallSlot>, header: UnsafePointer<UInt8>, length: Int
   ) {
+    hasNewAnswer = true
     output.writeBytes(UnsafeRawBufferPointer(start: header, count: 9))
     let start = slot.pointee.sent
     // SAFETY: nghttp2 asks for what `readResponse` offered: bytes that are there and not yet sent.
@@ -227,10 +238,7 @@ final class Connection {
     if let stream = slot.pointee.stream { streamEvents.append(.cancel(stream)) }
     assembledBytes -= slot.pointee.request.bytes.count
     if slot.pointee.deadline != .max { callsWithDeadline -= 1 }
-    if slot.pointee.answerBytes > 0 {
-      loop.budgets.answers.add(-slot.pointee.answerBytes)
-      slot.pointee.answerBytes = 0
-    }
+    countAnswer(slot, 0)
     slot.pointee.end()
   }
 
@@ -304,17 +312,33 @@ final class Connection {
     let outcome = handler.call(request, context, &slot.pointee.response)
     slot.pointee.borrowed = nil
     switch outcome {
-    case .done: answer(slot)
+    case .done:
+      // Small answers are bounded by the streams of a connection.
+      let bytes = slot.pointee.response.bytes.count
+      if bytes > Self.smallAnswerBytes {
+        guard !loop.budgets.answers.isSpent else { return fail(slot, .answerMemoryFull) }
+        countAnswer(slot, bytes)
+      }
+      answer(slot)
     case .failed(let status): fail(slot, status)
     case .pending: wait(slot, nil)
     case .cancellable(let cancellation): wait(slot, cancellation)
     }
   }
 
+  private static let smallAnswerBytes = 4 << 10
+
+  /// Says what a call's answer holds of the memory for answers.
+  func countAnswer(_ slot: UnsafeMutablePointer<CallSlot>, _ bytes: Int) {
+    guard bytes != slot.pointee.answerBytes else { return }
+    loop.budgets.answers.add(bytes - slot.pointee.answerBytes)
+    slot.pointee.answerBytes = bytes
+  }
+
   /// Leaves a call to whoever completes it later.
   private func wait(_ slot: UnsafeMutablePointer<CallSlot>, _ cancellation: CallCancellation?) {
     slot.pointee.cancellation = cancellation
-    slot.pointee.response.removeAll()
+    slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
     assembledBytes -= slot.pointee.request.bytes.count
     slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
   }

@@ -130,9 +130,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     isClosing = true
     let channel = context.channel
     let eventLoop = context.eventLoop
+    let linger = connection?.hasAnsweredLately == true ? Self.answerLingerTime : Self.idleLingerTime
     context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
       channel.close(mode: .output, promise: nil)
-      eventLoop.scheduleTask(in: Self.lingerTime) { channel.close(promise: nil) }
+      eventLoop.scheduleTask(in: linger) { channel.close(promise: nil) }
     }
     if isReadHeld {
       isReadHeld = false
@@ -142,7 +143,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     eventLoop.scheduleTask(in: Self.finishTime) { channel.close(promise: nil) }
   }
 
-  private static let lingerTime = TimeAmount.seconds(1)
+  /// How long a client may take to read what the kernel still has of an answer, and to close its side.
+  /// Clients that know HTTP/2 close as soon as they have read to the end.
+  private static let answerLingerTime = TimeAmount.seconds(10)
+  private static let idleLingerTime = TimeAmount.seconds(1)
   private static let finishTime = TimeAmount.seconds(30)
 
   func beginDrain() {
