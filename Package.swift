@@ -40,7 +40,9 @@ let package = Package(
     .systemLibrary(name: "CRocksDB"),
     .systemLibrary(name: "CNghttp2"),
     .systemLibrary(name: "CMalloc"),
+    .systemLibrary(name: "CZstd"),
     .target(name: "Bytes", swiftSettings: swiftSettings),
+    .target(name: "LSM", dependencies: ["Bytes", "CZstd"], swiftSettings: swiftSettings),
     .target(name: "Engine", dependencies: ["Bytes", "CRocksDB"], swiftSettings: swiftSettings),
     .target(
       name: "Wire",
@@ -80,6 +82,9 @@ let package = Package(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LSMTests", dependencies: ["Bytes", "LSM"], swiftSettings: swiftSettings,
+      linkerSettings: staticLibraries),
     .testTarget(
       name: "EngineTests", dependencies: ["Bytes", "Engine"], swiftSettings: swiftSettings,
       linkerSettings: staticLibraries),

@@ -1,0 +1,94 @@
+/// Where the parts of one entry of a block are. The form is drawn at ``BlockBuilder``.
+struct BlockEntry {
+  /// Bytes of the user key that are those of the key before it.
+  let shared: Int
+  let unshared: Int
+  let valueBytes: Int
+  /// Offset of the unshared bytes.
+  let restOffset: Int
+
+  @inline(__always) var keyBytes: Int { shared &+ unshared }
+  @inline(__always) var trailerOffset: Int { restOffset &+ unshared }
+  @inline(__always) var valueOffset: Int { trailerOffset &+ InternalKey.trailerBytes }
+  /// Offset of the next entry.
+  @inline(__always) var end: Int { valueOffset &+ valueBytes }
+
+  /// Decodes the entry at `offset`, checking that all of it lies before `end`; nil when it does
+  /// not.
+  init?(in bytes: UnsafeRawBufferPointer, at offset: Int, end: Int) {
+    var at = offset
+    guard
+      let shared = Self.varint(bytes, &at, end), let unshared = Self.varint(bytes, &at, end),
+      let valueBytes = Self.varint(bytes, &at, end),
+      // No overflow: each is below 2^32.
+      at + unshared + InternalKey.trailerBytes + valueBytes <= end
+    else { return nil }
+    self.shared = shared
+    self.unshared = unshared
+    self.valueBytes = valueBytes
+    restOffset = at
+  }
+
+  /// Decodes an entry of a validated block.
+  ///
+  /// Unsafe island. Invariant: `base` is a validated block and `offset` the begin of one of its
+  /// entries.
+  @inline(__always)
+  init(validated base: UnsafeRawPointer, at offset: Int) {
+    // SAFETY: an entry has at least 3 + 8 bytes.
+    let lengths = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    if lengths & 0x0080_8080 == 0 {
+      shared = Int(lengths & 0x7F)
+      unshared = Int(lengths >> 8 & 0x7F)
+      valueBytes = Int(lengths >> 16 & 0x7F)
+      restOffset = offset &+ 3
+    } else {
+      var at = offset
+      shared = Self.validatedVarint(base, &at)
+      unshared = Self.validatedVarint(base, &at)
+      valueBytes = Self.validatedVarint(base, &at)
+      restOffset = at
+    }
+  }
+
+  /// Stands for no entry.
+  init(nothingAt offset: Int) {
+    shared = 0
+    unshared = 0
+    valueBytes = 0
+    restOffset = offset
+  }
+
+  func rest(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: bytes[restOffset..<trailerOffset])
+  }
+
+  /// A varint of at most five bytes that fits in 32 bits.
+  private static func varint(
+    _ bytes: UnsafeRawBufferPointer, _ at: inout Int, _ end: Int
+  ) -> Int? {
+    var value: UInt64 = 0
+    var shift: UInt64 = 0
+    while at < end, shift < 35 {
+      let byte = bytes[at]
+      at += 1
+      value |= UInt64(byte & 0x7F) << shift
+      if byte < 0x80 { return value <= UInt64(UInt32.max) ? Int(value) : nil }
+      shift += 7
+    }
+    return nil
+  }
+
+  @inline(__always)
+  private static func validatedVarint(_ base: UnsafeRawPointer, _ at: inout Int) -> Int {
+    var value: UInt64 = 0
+    var shift: UInt64 = 0
+    while true {
+      let byte = base.load(fromByteOffset: at, as: UInt8.self)
+      at &+= 1
+      value |= UInt64(byte & 0x7F) << shift
+      if byte < 0x80 { return Int(value) }
+      shift &+= 7
+    }
+  }
+}

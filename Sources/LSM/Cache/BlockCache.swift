@@ -1,0 +1,188 @@
+import Glibc
+import Synchronization
+
+/// Decompressed, checked blocks of all tables, at most so many bytes of them.
+///
+/// Set-associative: a key's hash names a set of slots, and a hit is found by its tag and pinned by
+/// one atomic add, without a lock. Inserts take the lock of one of the shards. What was not hit
+/// since the hand last passed gives way (CLOCK, F. J. Corbató 1969); what is pinned stays, so the
+/// bytes may exceed the capacity by what readers hold at the moment, and a block that finds no
+/// place lives only as long as its pin.
+///
+/// Thread-safety: every call from any thread. No lock is held across I/O.
+///
+/// Unsafe island: owns the slots and the blocks in them. Invariants:
+/// 1. `slots` and `tags` point to `setCount * ways` initialised elements until deinit.
+/// 2. The blocks in visible slots are `malloc`ed and the cache's alone.
+/// 3. No pin outlives the cache, see ``BlockPin``.
+package final class BlockCache: @unchecked Sendable {
+  // Constant after init.
+  package let capacityBytes: Int
+  private let slots: UnsafeMutablePointer<BlockCacheSlot.Fields>
+  private let tags: UnsafeMutablePointer<BlockCacheSlot.Tag>
+  private let setCount: Int
+  private let setsPerShard: Int
+  private let shardCapacityBytes: Int
+  private let shards: [BlockCacheShard]
+  // Atomic.
+  private let nextOwner = Atomic<UInt64>(1)
+
+  static let ways = 16
+  private static let shardCount = 8
+  /// What a block costs besides its bytes: its slot, and malloc's own.
+  private static let slotBytes = MemoryLayout<BlockCacheSlot.Fields>.stride + 20
+  /// Twice as many slots as blocks of this size fill the capacity, so that sets seldom run full.
+  private static let expectedBlockBytes = 8 << 10
+
+  /// - Parameter capacityBytes: 0 keeps nothing; every read of a block then goes to its file.
+  package init(capacityBytes: Int) {
+    precondition(capacityBytes >= 0)
+    self.capacityBytes = capacityBytes
+    let wantedSets = 2 * (capacityBytes / Self.expectedBlockBytes) / Self.ways
+    setsPerShard = max(wantedSets / Self.shardCount, 1)
+    self.setCount = setsPerShard * Self.shardCount
+    shardCapacityBytes = capacityBytes / Self.shardCount
+    let setCount = setsPerShard
+    shards = (0..<Self.shardCount).map { _ in BlockCacheShard(setCount: setCount) }
+    let count = self.setCount * Self.ways
+    slots = .allocate(capacity: count)
+    // A set's tags are one cache line.
+    tags = UnsafeMutableRawPointer.allocate(
+      byteCount: count * MemoryLayout<BlockCacheSlot.Tag>.stride, alignment: 64
+    ).bindMemory(to: BlockCacheSlot.Tag.self, capacity: count)
+    for index in 0..<count {
+      (slots + index).initialize(to: BlockCacheSlot.Fields())
+      (tags + index).initialize(to: BlockCacheSlot.Tag(0))
+    }
+  }
+
+  deinit {
+    let count = setCount * Self.ways
+    for index in 0..<count {
+      if let contents = slot(index).evict() { Self.release(contents.block) }
+    }
+    slots.deinitialize(count: count)
+    slots.deallocate()
+    tags.deinitialize(count: count)
+    UnsafeMutableRawPointer(tags).deallocate()
+  }
+
+  /// A number for a newly opened table, under which it keeps its blocks.
+  package func makeOwner() -> UInt64 { nextOwner.add(1, ordering: .relaxed).oldValue }
+
+  // MARK: - Finding
+
+  /// The block of `key`, pinned, or nil. Takes no lock. O(1).
+  @inline(__always)
+  package func find(_ key: BlockCacheKey) -> BlockPin? {
+    let hash = key.hash
+    let first = set(hash) &* Self.ways
+    let tag = UInt32(truncatingIfNeeded: hash)
+    for way in 0..<Self.ways where tags[first &+ way].load(ordering: .relaxed) == tag {
+      let slot = slot(first &+ way)
+      if let block = slot.pin(key) { return BlockPin(pinned: block, in: slot) }
+    }
+    return nil
+  }
+
+  @inline(__always)
+  private func set(_ hash: UInt64) -> Int {
+    Int(truncatingIfNeeded: hash.multipliedFullWidth(by: UInt64(setCount)).high)
+  }
+
+  @inline(__always)
+  private func slot(_ index: Int) -> BlockCacheSlot {
+    BlockCacheSlot(fields: slots + index, tag: tags + index)
+  }
+
+  private static func release(_ block: Block) {
+    // SAFETY: invariant 2, and nobody has it pinned.
+    free(UnsafeMutableRawPointer(mutating: block.base))
+  }
+
+  // MARK: - Inserting
+
+  /// Takes over a block that was read, and gives it back pinned. When another thread was first, its
+  /// copy is given and this one freed.
+  ///
+  /// - Parameter block: in `malloc`ed memory that belongs to the cache from here on.
+  /// - Complexity: amortised O(1); O(slots of a shard) when most of them are pinned.
+  package func insert(_ key: BlockCacheKey, _ block: Block) -> BlockPin {
+    let charge = block.byteCount + Self.slotBytes
+    guard charge <= shardCapacityBytes else { return BlockPin(owning: block) }
+    let hash = key.hash
+    let set = set(hash)
+    let shard = set / setsPerShard
+    return shards[shard].withLock { state in
+      // Two threads may have missed the same block.
+      if let pin = find(key) {
+        Self.release(block)
+        return pin
+      }
+      makeRoom(charge, in: shard, &state)
+      guard let slot = freeSlot(inSet: set, &state) else { return BlockPin(owning: block) }
+      slot.fill(
+        .init(key: key, block: block, charge: charge), tag: UInt32(truncatingIfNeeded: hash))
+      state.usedBytes += charge
+      return BlockPin(pinned: block, in: slot)
+    }
+  }
+
+  /// Moves the hand on until there is room, but at most twice around: the first time may only take
+  /// the marks of hits away.
+  private func makeRoom(_ charge: Int, in shard: Int, _ state: inout BlockCacheShard.State) {
+    let count = setsPerShard * Self.ways
+    let first = shard * count
+    var steps = 0
+    while state.usedBytes + charge > shardCapacityBytes, steps < 2 * count {
+      let slot = slot(first + state.hand)
+      state.hand = state.hand + 1 == count ? 0 : state.hand + 1
+      steps += 1
+      guard slot.isVisible, !slot.takeTouched(), let contents = slot.evict() else { continue }
+      state.usedBytes -= contents.charge
+      Self.release(contents.block)
+    }
+  }
+
+  /// An empty slot of the set; one of its blocks gives way when there is none.
+  private func freeSlot(inSet set: Int, _ state: inout BlockCacheShard.State) -> BlockCacheSlot? {
+    let first = set * Self.ways
+    for way in 0..<Self.ways where !slot(first + way).isVisible { return slot(first + way) }
+    for _ in 0..<(2 * Self.ways) {
+      let hand = state.setHands[set % setsPerShard]
+      state.setHands[set % setsPerShard] = (hand + 1) % UInt8(Self.ways)
+      let slot = slot(first + Int(hand))
+      guard !slot.takeTouched(), let contents = slot.evict() else { continue }
+      state.usedBytes -= contents.charge
+      Self.release(contents.block)
+      return slot
+    }
+    return nil
+  }
+
+  // MARK: - Looking after it
+
+  /// Frees the blocks of a table that was closed for good; those that are pinned go later, by the
+  /// hand. O(slots); takes each shard's lock in turn.
+  package func removeBlocks(of owner: UInt64) {
+    let count = setsPerShard * Self.ways
+    for shard in 0..<Self.shardCount {
+      shards[shard].withLock { state in
+        for index in (shard * count)..<((shard + 1) * count) {
+          let slot = slot(index)
+          // SAFETY: only this shard's lock holder changes contents of its slots.
+          guard slot.isVisible, slot.fields.pointee.contents?.key.owner == owner,
+            let contents = slot.evict()
+          else { continue }
+          state.usedBytes -= contents.charge
+          Self.release(contents.block)
+        }
+      }
+    }
+  }
+
+  /// Bytes held now, what each block costs besides included.
+  package var usedBytes: Int {
+    shards.reduce(0) { $0 + $1.withLock { $0.usedBytes } }
+  }
+}

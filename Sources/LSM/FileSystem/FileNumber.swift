@@ -1,0 +1,25 @@
+/// The number of a log, table or manifest file; all three draw from one row.
+///
+/// Numbers only grow: a number under which a byte was ever written is not given out again, also after a
+/// crash. So caches keyed by it are never stale, and bytes of an older file never pass as a newer one's.
+package struct FileNumber: RawRepresentable, Hashable, Sendable {
+  package let rawValue: UInt64
+
+  package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  package init(_ value: UInt64) { rawValue = value }
+}
+
+extension FileNumber: Comparable {
+  package static func < (left: FileNumber, right: FileNumber) -> Bool {
+    left.rawValue < right.rawValue
+  }
+}
+
+extension FileNumber: ExpressibleByIntegerLiteral {
+  package init(integerLiteral value: UInt64) { rawValue = value }
+}
+
+extension FileNumber: CustomStringConvertible {
+  package var description: String { String(rawValue) }
+}

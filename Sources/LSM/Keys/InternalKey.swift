@@ -1,0 +1,89 @@
+/// A user key with the version and kind of one entry: what memtables and tables are sorted by.
+///
+/// Encoded, where it stands alone (manifest, table bounds), as
+///
+///     +----------------------+------------------------------------------+
+///     | user key (any bytes) | trailer: u64 little-endian               |
+///     |                      |   = sequence number << 8 | entry kind    |
+///     +----------------------+------------------------------------------+
+///
+/// Order: user key ascending by memcmp, then trailer descending, so that the newest entry of a key
+/// comes first and `seeking(_:at:)` lands on the newest one a snapshot may see.
+///
+/// The bytes are borrowed: valid as long as their owner says.
+package struct InternalKey {
+  package let userKey: UnsafeRawBufferPointer
+  /// `sequence number << 8 | entry kind`.
+  package let trailer: UInt64
+
+  package static let trailerBytes = 8
+  /// Behind no kind of entry, and yet behind ``first(of:)`` at the largest sequence number: a
+  /// separator between two blocks must be before whatever a lookup seeks in the second.
+  private static let seekKind: UInt64 = 0x7F
+
+  @inline(__always)
+  package init(userKey: UnsafeRawBufferPointer, trailer: UInt64) {
+    self.userKey = userKey
+    self.trailer = trailer
+  }
+
+  @inline(__always)
+  package init(userKey: UnsafeRawBufferPointer, sequence: SequenceNumber, kind: EntryKind) {
+    self.init(userKey: userKey, trailer: Self.trailer(sequence, kind))
+  }
+
+  /// The key before every entry of `userKey` that is visible at `sequence`, and behind the newer
+  /// ones.
+  @inline(__always)
+  package static func seeking(
+    _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
+  ) -> InternalKey {
+    InternalKey(userKey: userKey, trailer: sequence.rawValue << 8 | seekKind)
+  }
+
+  /// The key before every entry of `userKey`, and so the end of a range without it.
+  @inline(__always)
+  package static func first(of userKey: UnsafeRawBufferPointer) -> InternalKey {
+    InternalKey(userKey: userKey, trailer: .max)
+  }
+
+  /// Decodes an encoded internal key; nil when the bytes are too short or the trailer is neither
+  /// an entry's nor that of ``first(of:)``.
+  package init?(encoded bytes: UnsafeRawBufferPointer) {
+    guard bytes.count >= Self.trailerBytes else { return nil }
+    let split = bytes.count - Self.trailerBytes
+    let trailer = UInt64(
+      littleEndian: bytes.loadUnaligned(fromByteOffset: split, as: UInt64.self))
+    guard EntryKind(rawValue: UInt8(truncatingIfNeeded: trailer)) != nil || trailer == .max
+    else { return nil }
+    self.init(userKey: UnsafeRawBufferPointer(rebasing: bytes[..<split]), trailer: trailer)
+  }
+
+  @inline(__always)
+  static func trailer(_ sequence: SequenceNumber, _ kind: EntryKind) -> UInt64 {
+    sequence.rawValue << 8 | UInt64(kind.rawValue)
+  }
+
+  package var sequence: SequenceNumber { SequenceNumber(trailer: trailer) }
+
+  /// The kind, nil for a key that only seeks.
+  package var kind: EntryKind? { EntryKind(rawValue: UInt8(truncatingIfNeeded: trailer)) }
+
+  /// The encoded form. O(n), allocates: for bounds and tests, not for hot paths.
+  package func encoded() -> [UInt8] {
+    Array(userKey) + withUnsafeBytes(of: trailer.littleEndian) { Array($0) }
+  }
+
+  /// Negative, zero or positive, as `left` is before, equal to or behind `right`.
+  @inline(__always)
+  package static func compare(_ left: InternalKey, _ right: InternalKey) -> Int {
+    let order = KeyOrder.compare(left.userKey, right.userKey)
+    if order != 0 { return order }
+    return left.trailer == right.trailer ? 0 : (left.trailer > right.trailer ? -1 : 1)
+  }
+
+  @inline(__always)
+  package static func < (left: InternalKey, right: InternalKey) -> Bool {
+    compare(left, right) < 0
+  }
+}

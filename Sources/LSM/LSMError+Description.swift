@@ -1,0 +1,65 @@
+import Glibc
+
+extension LSMError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .io(let failure):
+      "\(failure); check the disk and the permissions"
+    case .noSpace(let failure):
+      "\(failure); free space and open the store again"
+    case .notFound(let failure), .alreadyExists(let failure):
+      "\(failure)"
+    case .lockHeld(let path):
+      "\(path) is locked; stop the process that has the store open"
+    case .corruption(let damage):
+      "\(damage); stop the server, keep a copy of the directory, restore it from a checkpoint"
+    case .unsupportedFormat(let path, let version):
+      "\(path) has format \(version), which this program does not know; use a newer program"
+    case .poisoned(let cause):
+      "the store takes no writes because an earlier one failed: \(cause)"
+    case .closed(let path):
+      "\(path) is closed"
+    case .tooLarge(let bytes, let limit):
+      "\(bytes) bytes are over the limit of \(limit)"
+    case .unsortedKeys(let path):
+      "the keys for \(path) are not in order; the file was given up"
+    case .wouldBlock:
+      "the answer is not in memory"
+    }
+  }
+}
+
+extension LSMError.Failure: CustomStringConvertible {
+  package var description: String {
+    // SAFETY: strerror returns a NUL-terminated string, copied before any other call here.
+    let words = strerror(code).map { String(cString: $0) } ?? "error \(code)"
+    return "cannot \(operation.rawValue) \(path): \(words)"
+  }
+}
+
+extension LSMError.Damage: CustomStringConvertible {
+  package var description: String { "\(path) is damaged at byte \(offset): \(kind)" }
+}
+
+extension DamageKind: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .checksum(let expected, let actual):
+      "the checksum is \(String(actual, radix: 16)), not \(String(expected, radix: 16))"
+    case .length(let field, let value, let limit):
+      "\(field) is \(value), over \(limit)"
+    case .value(let field, let expected, let actual):
+      "\(field) is \(actual), not \(expected)"
+    case .truncated(let field, let needed, let available):
+      "\(field) needs \(needed) bytes, and \(available) are there"
+    case .unknown(let field, let value):
+      "\(field) has the unknown value \(value)"
+    case .order(let field):
+      "\(field) stands where it cannot"
+    case .foreign(let field):
+      "\(field) is of another store"
+    case .missing:
+      "the file is missing"
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/// The newest changes, in memory, until a flush writes them to a table.
+///
+/// Entries are kept in a ``SkipList``, range tombstones apart from them. Nothing is ever removed: a
+/// newer entry of a key stands beside the older ones, which snapshots may still read.
+///
+/// Thread-safety: one thread at a time inserts; reads are for any thread and take no lock. A reader
+/// sees everything up to the sequence number that the writer published (release) before it looked
+/// (acquire); it must not ask for a later one.
+package final class Memtable: Sendable {
+  package let entries: SkipList
+  private let arena: Arena
+  private let tombstones = MemtableTombstones()
+
+  /// The largest capacity: links in the arena are 32-bit offsets.
+  package static let maximumCapacityBytes = Int(UInt32.max)
+
+  /// - Parameter capacityBytes: address space to reserve. Only what is used of it costs memory, so
+  ///   be
+  ///   generous; a batch larger than the usual capacity needs a memtable of its own size.
+  /// - Precondition: room for the list's head, and no more than ``maximumCapacityBytes``.
+  package init(capacityBytes: Int) {
+    arena = Arena(capacity: capacityBytes)
+    entries = SkipList(arena: arena)
+  }
+
+  /// Bytes used of the capacity: keys, values and what the lists add.
+  package var usedBytes: Int { arena.usedBytes }
+
+  package var isEmpty: Bool { entries.count == 0 && tombstones.count == 0 }
+
+  /// Whether a batch fits for certain.
+  /// - Parameters:
+  ///   - recordCount: its puts, deletes and range deletes.
+  ///   - bytes: all their keys and values.
+  package func hasRoom(recordCount: Int, bytes: Int) -> Bool {
+    let (overhead, overflow) = recordCount.multipliedReportingOverflow(
+      by: SkipList.maximumOverheadBytes)
+    let (total, overflow2) = overhead.addingReportingOverflow(bytes)
+    return !overflow && !overflow2 && arena.hasRoom(total)
+  }
+
+  // MARK: - Writing
+
+  /// Inserts a value or a tombstone; the bytes are copied.
+  ///
+  /// - Precondition: ``hasRoom(recordCount:bytes:)``; no entry of the key has this sequence number.
+  package func insert(
+    _ userKey: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, sequence: SequenceNumber,
+    kind: EntryKind
+  ) {
+    precondition(kind != .rangeTombstone, "range tombstones are kept apart")
+    entries.insert(InternalKey(userKey: userKey, sequence: sequence, kind: kind), value: value)
+  }
+
+  /// Deletes the keys from `lower` up to `upper` (exclusive) that are older than `sequence`.
+  ///
+  /// - Precondition: ``hasRoom(recordCount:bytes:)``.
+  package func deleteRange(
+    lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer, sequence: SequenceNumber
+  ) {
+    tombstones.add(
+      RangeTombstone(lower: copy(lower), upper: copy(upper), sequence: sequence))
+  }
+
+  private func copy(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    // SAFETY: the arena hands these bytes out once, and they live as long as the memtable.
+    let target = UnsafeMutableRawBufferPointer(
+      start: arena.base + arena.allocate(bytes.count), count: bytes.count)
+    target.copyMemory(from: bytes)
+    return UnsafeRawBufferPointer(target)
+  }
+
+  // MARK: - Reading
+
+  /// What a memtable or table knows of a key.
+  package enum Lookup {
+    /// Its newest value, borrowed: valid as long as the memtable.
+    case value(UnsafeRawBufferPointer, SequenceNumber)
+    /// It is deleted, by a tombstone or a range tombstone of this sequence number.
+    case deleted(SequenceNumber)
+    /// Nothing: older data decide.
+    case absent
+  }
+
+  /// The newest state of a key at a sequence number. O(log n), no lock, no allocation.
+  package func get(_ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber) -> Lookup {
+    let covering = tombstones.newestCovering(userKey, at: sequence)
+    guard let entry = entries.newest(userKey, at: sequence) else {
+      return covering.map { .deleted($0) } ?? .absent
+    }
+    if let covering, covering > entry.key.sequence { return .deleted(covering) }
+    guard entry.key.kind == .value else { return .deleted(entry.key.sequence) }
+    return .value(entry.value, entry.key.sequence)
+  }
+
+  package var rangeTombstoneCount: Int { tombstones.count }
+
+  /// The range tombstones as of now, in no order; valid as long as the memtable. O(n).
+  package var rangeTombstones: [RangeTombstone] { tombstones.all }
+
+  /// The newest range tombstone at or below `sequence` that covers `userKey`.
+  package func newestCovering(
+    _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
+  ) -> SequenceNumber? {
+    tombstones.newestCovering(userKey, at: sequence)
+  }
+}

@@ -1,0 +1,78 @@
+import Synchronization
+
+/// The range tombstones of a memtable: one writer adds, any number of readers ask without a lock.
+///
+/// Indexes of doubling sizes (J. L. Bentley and J. B. Saxe, "Decomposable searching problems",
+/// 1980): an add merges only the newest small ones, so n adds cost O(n log² n) however reads come
+/// in between, and a read asks O(log n) indexes. Rebuilding one list at the first read after every
+/// add would be O(n²).
+///
+/// Thread-safety: ``add(_:)`` by one thread at a time; the rest by any.
+///
+/// Unsafe island: readers use a state without retaining it. Invariants:
+/// 1. `current` is null or an element of `states`.
+/// 2. No state is released before deinit, when no reader is left.
+/// 3. The bytes of the tombstones live in the memtable's arena, which lives as long.
+final class MemtableTombstones: @unchecked Sendable {
+  private final class State {
+    /// Sizes fall by half or more from one to the next.
+    let indexes: [RangeTombstoneIndex]
+    let count: Int
+
+    init(_ indexes: [RangeTombstoneIndex]) {
+      self.indexes = indexes
+      count = indexes.reduce(0) { $0 + $1.tombstones.count }
+    }
+  }
+
+  // Atomic: written by the writer only.
+  private let current = Atomic<UnsafeRawPointer?>(nil)
+  // The writer's alone.
+  private var states: [State] = []
+
+  /// Adds a tombstone that is newer than all before.
+  func add(_ tombstone: RangeTombstone) {
+    guard !tombstone.isEmpty else { return }
+    var indexes = states.last?.indexes ?? []
+    var merged = [tombstone]
+    while let last = indexes.last, last.tombstones.count <= merged.count {
+      merged += last.tombstones
+      indexes.removeLast()
+    }
+    indexes.append(RangeTombstoneIndex(merged))
+    let state = State(indexes)
+    states.append(state)
+    // SAFETY: invariants 1 and 2; release, so that a reader sees the whole state.
+    current.store(
+      UnsafeRawPointer(Unmanaged.passUnretained(state).toOpaque()), ordering: .releasing)
+  }
+
+  private var state: Unmanaged<State>? {
+    // SAFETY: invariant 2.
+    current.load(ordering: .acquiring).map { Unmanaged<State>.fromOpaque($0) }
+  }
+
+  var count: Int { state?._withUnsafeGuaranteedRef { $0.count } ?? 0 }
+
+  /// All tombstones, in no order. O(n).
+  var all: [RangeTombstone] {
+    state?._withUnsafeGuaranteedRef { $0.indexes.flatMap(\.tombstones) } ?? []
+  }
+
+  /// See ``RangeTombstoneIndex/newestCovering(_:at:)``. O(log³ n); one load when there are none.
+  @inline(__always)
+  func newestCovering(
+    _ key: UnsafeRawBufferPointer, at sequence: SequenceNumber
+  ) -> SequenceNumber? {
+    guard let state else { return nil }
+    return state._withUnsafeGuaranteedRef { state in
+      var newest: SequenceNumber?
+      for index in state.indexes {
+        if let found = index.newestCovering(key, at: sequence), newest.map({ found > $0 }) ?? true {
+          newest = found
+        }
+      }
+      return newest
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/// Deletes the keys from `lower` up to `upper` (exclusive) whose sequence number is smaller.
+///
+/// The bytes are borrowed from the memtable or table it is of.
+package struct RangeTombstone {
+  package let lower: UnsafeRawBufferPointer
+  package let upper: UnsafeRawBufferPointer
+  package let sequence: SequenceNumber
+
+  package init(
+    lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer, sequence: SequenceNumber
+  ) {
+    self.lower = lower
+    self.upper = upper
+    self.sequence = sequence
+  }
+
+  /// Whether it deletes nothing at all.
+  package var isEmpty: Bool { KeyOrder.compare(lower, upper) >= 0 }
+
+  /// Whether `key` is in its range.
+  package func covers(_ key: UnsafeRawBufferPointer) -> Bool {
+    KeyOrder.compare(lower, key) <= 0 && KeyOrder.compare(key, upper) < 0
+  }
+}

@@ -1,0 +1,192 @@
+import Bytes
+
+/// Appends records to a new log; ``LogFormat`` draws the bytes.
+///
+/// A record is in memory after ``append(_:sequence:)``, survives kill -9 after ``write()``, and a power
+/// cut after ``sync()``.
+///
+/// **Rotation.** No record of log N + 1 may be acknowledged before log N is durable to its end; else a
+/// crash could keep a later write and lose an earlier one. So a log is created with the ``LogEnd`` of the
+/// one before it, and that comes from ``finish()`` (after its sync) or from recovery.
+///
+/// After an error nothing is known of the bytes on disk: every later call throws
+/// ``LSMError/poisoned(cause:)``.
+///
+/// Thread-safety: none; one owner at a time.
+package final class LogWriter {
+  /// Zeros written ahead, so that most syncs need not record a new file size.
+  static let preallocatedBytes: UInt64 = 256 << 10
+  /// Groups larger than this gain nothing from zeros written ahead, and would write everything twice.
+  static let largestPreallocatedGroupBytes: UInt64 = 16 << 10
+  /// Buffered bytes over which a log hands them to the operating system by itself.
+  static let bufferBytes = 1 << 20
+
+  package let path: String
+  package let number: FileNumber
+  /// Of the last record appended; at first, the predecessor's.
+  package private(set) var lastSequence: UInt64
+  /// Bytes that a power cut cannot take.
+  package private(set) var syncedLength: UInt64 = 0
+
+  private let file: any WritableFile
+  private let context: UInt64
+  private let preallocates: Bool
+  private var buffer = ByteWriter()
+  /// Bytes handed to the operating system.
+  private var writtenLength: UInt64 = 0
+  private var preallocatedEnd: UInt64 = 0
+  private var failure: LSMError?
+  private var isFinished = false
+
+  /// Creates a log and makes it durable: its name first, then the header. Blocks on two or three syncs.
+  ///
+  /// - Parameters:
+  ///   - name: a log's or a manifest's, with a number never used before.
+  ///   - predecessor: the end of the log before it; nil for the first one, and for manifests.
+  ///   - preallocates: writes zeros ahead while groups are small; a sync then takes about 20 % less on ext4.
+  package init(
+    _ fileSystem: any FileSystem, directory: String, name: FileName, store: StoreID,
+    after predecessor: LogEnd?, preallocates: Bool
+  ) throws(LSMError) {
+    guard let number = name.number, number > 0 else {
+      preconditionFailure("\(name) is no log's name")
+    }
+    path = name.path(in: directory)
+    self.number = number
+    self.preallocates = preallocates
+    context = store.context(of: number)
+    lastSequence = predecessor?.lastSequence ?? 0
+    file = try fileSystem.create(path)
+    // The name before the first byte: so a number whose file ever held a byte is seen by the next open.
+    try fileSystem.syncDirectory(directory)
+    var payload = ByteWriter()
+    LogHeader(store: store, number: number, predecessor: predecessor).encode(into: &payload)
+    appendChunk(.header, payload.bytes)
+    try sync()
+  }
+
+  /// Bytes of the log, those in memory included.
+  package var length: UInt64 { writtenLength + UInt64(buffer.count) }
+
+  /// Appends a record to the buffer. Writes when the buffer is over 1 MiB.
+  ///
+  /// - Precondition: `sequence` is larger than ``lastSequence``.
+  /// - Throws: ``LSMError/tooLarge(bytes:limit:)`` before anything is written; the log stays usable then.
+  package func append(_ record: UnsafeRawBufferPointer, sequence: UInt64) throws(LSMError) {
+    try requireUsable()
+    precondition(sequence > lastSequence, "sequence numbers grow")
+    guard record.count <= LogFormat.maximumRecordBytes else {
+      throw .tooLarge(bytes: record.count, limit: LogFormat.maximumRecordBytes)
+    }
+    lastSequence = sequence
+    var rest = record
+    var isFirst = true
+    while true {
+      let prefixBytes = isFirst ? LogFormat.sequenceBytes : 0
+      let count = min(rest.count, chunkRoom() - prefixBytes)
+      let isLast = count == rest.count
+      let type: LogFormat.ChunkType =
+        isFirst ? (isLast ? .full : .first) : (isLast ? .last : .middle)
+      appendChunk(
+        type, UnsafeRawBufferPointer(rebasing: rest[..<count]), sequence: isFirst ? sequence : nil)
+      if buffer.count >= Self.bufferBytes { try write() }
+      if isLast { return }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+      isFirst = false
+    }
+  }
+
+  /// Hands what is buffered to the operating system.
+  package func write() throws(LSMError) {
+    try requireUsable()
+    guard !buffer.isEmpty else { return }
+    try poisoning { () throws(LSMError) in try file.append(buffer.bytes) }
+    writtenLength += UInt64(buffer.count)
+    buffer.removeAll(keepingAtMost: Self.bufferBytes * 2)
+  }
+
+  /// Makes every record appended so far durable. One fdatasync.
+  package func sync() throws(LSMError) {
+    try write()
+    guard syncedLength < writtenLength else { return }
+    try poisoning { () throws(LSMError) in
+      if preallocates && writtenLength >= preallocatedEnd
+        && writtenLength - syncedLength <= Self.largestPreallocatedGroupBytes
+      {
+        try file.preallocate(Self.preallocatedBytes)
+        preallocatedEnd = writtenLength + Self.preallocatedBytes
+      }
+      try file.sync()
+    }
+    syncedLength = writtenLength
+  }
+
+  /// Makes the log durable, seals and closes it. Up to two syncs.
+  ///
+  /// The seal is written after the first sync, so that damage before it is told from a torn tail.
+  package func finish() throws(LSMError) -> LogEnd {
+    try sync()
+    _ = chunkRoom()
+    var payload = ByteWriter()
+    payload.appendLittleEndian(lastSequence)
+    appendChunk(.seal, payload.bytes)
+    try sync()
+    try poisoning { () throws(LSMError) in try file.close() }
+    isFinished = true
+    return LogEnd(number: number, length: writtenLength, lastSequence: lastSequence)
+  }
+
+  // MARK: - Chunks
+
+  /// Payload bytes that fit into the current block, after padding to the next one if they are too few.
+  /// At least the 8 of a sequence number.
+  private func chunkRoom() -> Int {
+    let left = LogFormat.blockBytes - Int(length % UInt64(LogFormat.blockBytes))
+    if left >= LogFormat.smallestChunkBytes { return left - LogFormat.chunkHeaderBytes }
+    for _ in 0..<left { buffer.append(0 as UInt8) }
+    return LogFormat.blockBytes - LogFormat.chunkHeaderBytes
+  }
+
+  private func appendChunk(
+    _ type: LogFormat.ChunkType, _ payload: UnsafeRawBufferPointer, sequence: UInt64? = nil
+  ) {
+    let offset = length
+    let begin = buffer.count
+    let payloadBytes = payload.count + (sequence == nil ? 0 : LogFormat.sequenceBytes)
+    let logNumber = UInt64(UInt32(truncatingIfNeeded: number.rawValue))
+    // The 31 bytes before the payload, as words: a call for each field cost more than the checksum.
+    let words = (
+      UInt64(0),
+      (UInt64(payloadBytes) | UInt64(type.rawValue) &<< 16 | logNumber &<< 24
+        | syncedLength &<< 56).littleEndian,
+      (syncedLength &>> 8 | (sequence ?? 0) &<< 56).littleEndian,
+      ((sequence ?? 0) &>> 8).littleEndian
+    )
+    let fixedBytes =
+      LogFormat.chunkHeaderBytes + (sequence == nil ? 0 : LogFormat.sequenceBytes)
+    withUnsafeBytes(of: words) {
+      buffer.append(UnsafeRawBufferPointer(rebasing: $0[..<fixedBytes]))
+    }
+    buffer.append(payload)
+    let covered = UnsafeRawBufferPointer(
+      rebasing: buffer.bytes[(begin + LogFormat.Field.length)...])
+    let checksum = XXH64.hash(covered, seed: context &+ offset).littleEndian
+    withUnsafeBytes(of: checksum) { buffer.overwrite(at: begin, with: $0) }
+  }
+
+  // MARK: - Failures
+
+  private func requireUsable() throws(LSMError) {
+    if let failure { throw .poisoned(cause: failure) }
+    if isFinished { throw .closed(path: path) }
+  }
+
+  private func poisoning(_ body: () throws(LSMError) -> Void) throws(LSMError) {
+    do throws(LSMError) {
+      try body()
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+}

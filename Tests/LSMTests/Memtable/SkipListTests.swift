@@ -1,0 +1,175 @@
+import LSM
+import Synchronization
+import Testing
+
+@Suite("Skip list") struct SkipListTests {
+  private static func fill(_ entries: [Entry]) -> Memtable {
+    let memtable = Memtable(capacityBytes: 16 << 20)
+    for entry in entries { insert(entry, into: memtable) }
+    return memtable
+  }
+
+  private static func insert(_ entry: Entry, into memtable: Memtable) {
+    entry.withKey { key in
+      entry.value.withUnsafeBytes {
+        memtable.insert(key.userKey, value: $0, sequence: key.sequence, kind: entry.kind)
+      }
+    }
+  }
+
+  private static func entry(_ cursor: SkipList.Cursor) -> Entry? {
+    cursor.isValid ? Entry(cursor.key, value: cursor.value) : nil
+  }
+
+  @Test func linksAreAtomicIntegersInPlace() {
+    #expect(MemoryLayout<Atomic<UInt32>>.size == 4)
+    #expect(MemoryLayout<Atomic<UInt32>>.alignment == 4)
+    #expect(MemoryLayout<Atomic<UInt32>>.stride == 4)
+  }
+
+  @Test func anEmptyListHasNoPlaces() {
+    let memtable = Memtable(capacityBytes: 1 << 16)
+    var cursor = memtable.entries.makeCursor()
+    #expect(!cursor.isValid)
+    cursor.seekToFirst()
+    #expect(!cursor.isValid)
+    cursor.seekToLast()
+    #expect(!cursor.isValid)
+    Entry([1], 1).withKey {
+      cursor.seek($0)
+      #expect(!cursor.isValid)
+      cursor.seekBefore($0)
+      #expect(!cursor.isValid)
+    }
+  }
+
+  @Test(arguments: SeededGenerator.seeds)
+  func iteratesInOrderBothWays(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let entries = random.entries(2000)
+    let memtable = Self.fill(entries)
+    let sorted = entries.sorted()
+    #expect(memtable.entries.count == entries.count)
+
+    var cursor = memtable.entries.makeCursor()
+    cursor.seekToFirst()
+    for expected in sorted {
+      #expect(Self.entry(cursor) == expected)
+      cursor.next()
+    }
+    #expect(!cursor.isValid)
+    cursor.seekToLast()
+    for expected in sorted.reversed() {
+      #expect(Self.entry(cursor) == expected)
+      cursor.previous()
+    }
+    #expect(!cursor.isValid)
+  }
+
+  @Test(arguments: SeededGenerator.seeds)
+  func seeksLikeASortedArray(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let entries = random.entries(500)
+    let memtable = Self.fill(entries)
+    let sorted = entries.sorted()
+    var cursor = memtable.entries.makeCursor()
+    for _ in 0..<1000 {
+      let target = Entry(random.key(), UInt64.random(in: 0...600, using: &random))
+      let index = sorted.firstIndex { !($0 < target) }
+      target.withKey { cursor.seek($0) }
+      #expect(Self.entry(cursor) == index.map { sorted[$0] })
+      target.withKey { cursor.seekBefore($0) }
+      let before = (index ?? sorted.count) - 1
+      #expect(Self.entry(cursor) == (before < 0 ? nil : sorted[before]))
+    }
+  }
+
+  /// The finger must not be trusted where keys rise, fall or jump.
+  @Test(arguments: ["ascending", "descending", "runs", "zigzag"])
+  func keepsOrderForEveryInsertOrder(order: String) {
+    var numbers = Array(0..<3000)
+    switch order {
+    case "descending": numbers.reverse()
+    case "runs": numbers = (0..<30).flatMap { run in (0..<100).map { $0 * 30 + run } }
+    case "zigzag": numbers = (0..<1500).flatMap { [$0, 2999 - $0] }
+    default: break
+    }
+    let entries = numbers.enumerated().map { place, number in
+      Entry([UInt8(number >> 8), UInt8(number & 0xFF)], UInt64(place + 1))
+    }
+    let memtable = Self.fill(entries)
+    var cursor = memtable.entries.makeCursor()
+    cursor.seekToFirst()
+    for expected in entries.sorted() {
+      #expect(Self.entry(cursor) == expected)
+      cursor.next()
+    }
+    #expect(!cursor.isValid)
+  }
+
+  private final class Progress: Sendable {
+    let published = Atomic<UInt64>(0)
+    let failures = Atomic<Int>(0)
+  }
+
+  private static func key(_ sequence: UInt64) -> [UInt8] {
+    withUnsafeBytes(of: (sequence &* 0x9E37_79B9_7F4A_7C15).bigEndian) { Array($0) }
+  }
+
+  /// One writer, several readers; run under ThreadSanitizer as well. Each reader checks that what
+  /// was published is there, that order holds both ways, and that no node is seen half-made.
+  @Test func readersSeeWholeEntriesWhileOneThreadWrites() async {
+    let count = 20_000
+    let memtable = Memtable(capacityBytes: 16 << 20)
+    let progress = Progress()
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        for sequence in 1...UInt64(count) {
+          Self.insert(
+            Entry(Self.key(sequence), sequence, value: Self.key(sequence) + Self.key(sequence)),
+            into: memtable)
+          progress.published.store(sequence, ordering: .releasing)
+        }
+      }
+      for reader in 0..<3 {
+        group.addTask {
+          var random = SeededGenerator(seed: UInt64(reader))
+          var cursor = memtable.entries.makeCursor()
+          while true {
+            let newest = progress.published.load(ordering: .acquiring)
+            if newest > 0 {
+              let sequence = UInt64.random(in: 1...newest, using: &random)
+              let bytes = Self.key(sequence)
+              bytes.withUnsafeBytes {
+                guard
+                  case .value(let value, let found) = memtable.get(
+                    $0, at: SequenceNumber(rawValue: newest)),
+                  found.rawValue == sequence, value.elementsEqual(bytes + bytes)
+                else {
+                  progress.failures.add(1, ordering: .relaxed)
+                  return
+                }
+              }
+              Entry(bytes, sequence).withKey { cursor.seek($0) }
+              for _ in 0..<20 where cursor.isValid {
+                let before = Entry(cursor.key, value: cursor.value)
+                if before.value != before.key + before.key {
+                  progress.failures.add(1, ordering: .relaxed)
+                }
+                if reader == 0 { cursor.previous() } else { cursor.next() }
+                guard cursor.isValid else { break }
+                let after = Entry(cursor.key, value: cursor.value)
+                if (after < before) != (reader == 0) {
+                  progress.failures.add(1, ordering: .relaxed)
+                }
+              }
+            }
+            if newest == UInt64(count) { break }
+          }
+        }
+      }
+    }
+    #expect(progress.failures.load(ordering: .relaxed) == 0)
+    #expect(memtable.entries.count == count)
+  }
+}

@@ -1,0 +1,146 @@
+import LSM
+import Testing
+
+@Suite("Damaged table") struct TableDamageTests {
+  private static func fixture(_ compression: Compression) throws -> TableFixture {
+    var random = SeededGenerator(seed: 21)
+    var options = TableOptions()
+    options.blockBytes = 150
+    options.compression = compression
+    return try TableFixture(
+      random.entries(24, valueBytes: 10..<60),
+      deletions: [
+        .init(lower: [0x61], upper: [0x62], sequence: 100),
+        .init(lower: [], upper: [1], sequence: 101),
+      ], options: options)
+  }
+
+  /// Everything a reader can ask of the table; nil when it says that the file is damaged.
+  private static func readAll(_ fixture: TableFixture) throws -> [TableAnswer]? {
+    do throws(LSMError) {
+      let table = try fixture.open(cache: BlockCache(capacityBytes: 1 << 20))
+      var answers: [TableAnswer] = []
+      for entry in fixture.entries {
+        answers.append(try table.answer(entry.key, at: entry.sequence))
+        answers.append(try table.answer(entry.key, at: 200))
+      }
+      answers.append(try table.answer([0x61, 0x61, 0x61], at: 200))
+      for entry in try table.allEntries() { answers.append(.value(entry.value, entry.sequence)) }
+      return answers
+    } catch {
+      guard case .corruption(let damage) = error else {
+        if case .unsupportedFormat = error { return nil }
+        throw error
+      }
+      #expect(damage.path == TableFixture.path)
+      #expect(damage.offset <= UInt64(fixture.bytes.count))
+      return nil
+    }
+  }
+
+  @Test(arguments: Compression.allCases)
+  func everyFlippedByteIsFound(compression: Compression) throws {
+    let fixture = try Self.fixture(compression)
+    let whole = fixture.bytes
+    #expect(try Self.readAll(fixture) != nil)
+    for place in whole.indices {
+      var damaged = whole
+      damaged[place] ^= UInt8(1 << (place % 8))
+      fixture.fileSystem.setBytes(of: TableFixture.path, damaged)
+      #expect(try Self.readAll(fixture) == nil, "byte \(place) of \(whole.count)")
+    }
+  }
+
+  @Test(arguments: Compression.allCases)
+  func everyCutIsFound(compression: Compression) throws {
+    let fixture = try Self.fixture(compression)
+    let whole = fixture.bytes
+    for length in whole.indices {
+      fixture.fileSystem.setBytes(of: TableFixture.path, Array(whole[..<length]))
+      #expect(try Self.readAll(fixture) == nil)
+    }
+    fixture.fileSystem.setBytes(of: TableFixture.path, whole + [0])
+    #expect(try Self.readAll(fixture) == nil)
+  }
+
+  @Test func swappedBlocksAreFound() throws {
+    var options = TableOptions()
+    options.blockBytes = 1
+    options.compression = .none
+    let fixture = try TableFixture(
+      (1...4).map { Entry([UInt8($0)], UInt64($0), value: [9]) }, options: options)
+    var bytes = fixture.bytes
+    let size = Int(fixture.properties.storedDataBytes / 4)
+    for place in 0..<size { bytes.swapAt(place, size + place) }
+    fixture.fileSystem.setBytes(of: TableFixture.path, bytes)
+    let table = try fixture.open(cache: BlockCache(capacityBytes: 0))
+    #expect(throws: LSMError.self) { try table.answer([1], at: 9) }
+    #expect(throws: LSMError.self) { try table.answer([2], at: 9) }
+    #expect(try table.answer([3], at: 9) == .value([9], 3))
+  }
+
+  @Test func aTableOfAnotherIdentityIsRefused() throws {
+    let fixture = try Self.fixture(.none)
+    let cache = BlockCache(capacityBytes: 0)
+    #expect(throws: LSMError.self) { try fixture.open(cache: cache, identity: 5) }
+  }
+
+  /// A valid footer may lie about everything else: it must not be believed.
+  @Test func aFooterThatPointsOutsideIsRefused() throws {
+    let fixture = try Self.fixture(.none)
+    let whole = fixture.bytes
+    let start = whole.count - Footer.byteCount
+    let footer = try whole[start...].withUnsafeBytes {
+      try Footer(decoding: $0, fileBytes: UInt64(whole.count), path: "")
+    }
+    for bad in [
+      BlockHandle(offset: .max, byteCount: 9), BlockHandle(offset: 0, byteCount: .max),
+      BlockHandle(offset: UInt64(start), byteCount: 9), BlockHandle(offset: 0, byteCount: 1),
+      BlockHandle(offset: 5, byteCount: 9),
+    ] {
+      for part in 0..<4 {
+        var changed = footer
+        switch part {
+        case 0: changed.index = bad
+        case 1: changed.filter = bad
+        case 2: changed.rangeTombstones = bad
+        default: changed.properties = bad
+        }
+        fixture.fileSystem.setBytes(of: TableFixture.path, whole[..<start] + changed.encoded())
+        #expect(try Self.readAll(fixture) == nil)
+      }
+    }
+  }
+
+  @Test func aNewerVersionIsCalledSo() throws {
+    let fixture = try Self.fixture(.none)
+    var bytes = fixture.bytes
+    let start = bytes.count - Footer.byteCount
+    bytes[start + 92] = 2
+    let checksum = bytes[start..<(start + 96)].withUnsafeBytes { XXH64.hash($0) }
+    withUnsafeBytes(of: checksum.littleEndian) {
+      bytes.replaceSubrange((start + 96)..<(start + 104), with: $0)
+    }
+    fixture.fileSystem.setBytes(of: TableFixture.path, bytes)
+    #expect(throws: LSMError.unsupportedFormat(path: TableFixture.path, version: 2)) {
+      try fixture.open(cache: BlockCache(capacityBytes: 0))
+    }
+  }
+
+  @Test(arguments: SeededGenerator.seeds)
+  func propertiesSurviveRandomBytes(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let whole = TableProperties().encoded()
+    for length in whole.indices {
+      #expect(throws: DamageInBlock.self) {
+        try Array(whole[..<length]).withUnsafeBytes { try TableProperties(decoding: $0) }
+      }
+    }
+    for _ in 0..<2000 {
+      var bytes = whole
+      let place = Int.random(in: bytes.indices, using: &random)
+      bytes[place] = UInt8.random(in: .min ... .max, using: &random)
+      _ = bytes.withUnsafeBytes { try? TableProperties(decoding: $0) }
+    }
+  }
+}
