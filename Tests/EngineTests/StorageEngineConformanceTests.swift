@@ -1,5 +1,12 @@
 import Engine
+import Synchronization
 import Testing
+
+/// What the tasks of a test tell each other.
+private final class Progress: Sendable {
+  let isDone = Atomic<Bool>(false)
+  let compactions = Atomic<Int>(0)
+}
 
 /// The sentences of ``StorageEngine``, one by one, on every engine.
 @Suite("Storage engine conformance")
@@ -231,6 +238,44 @@ struct StorageEngineConformanceTests {
             let values = try engine.records(.all, direction).map(\.value)
             #expect(values.count == keys.count)
             #expect(Set(values).count == 1)
+            await Task.yield()
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  @Test(arguments: EngineUnderTest.allCases)
+  func neverShowsADeletedRecordWhileItCompacts(kind: EngineUnderTest) async throws {
+    let fixture = try kind.makeFixture()
+    defer { fixture.remove() }
+    let engine = fixture.engine
+    let progress = Progress()
+    try await withThrowingTaskGroup { group in
+      group.addTask {
+        while !progress.isDone.load(ordering: .relaxed) {
+          try engine.compact(nil)
+          // A compaction elsewhere, with something to flush, must not make it forget what comes meanwhile.
+          try engine.put(Record("a", "1"))
+          try engine.compact(.prefix(Array("a".utf8)))
+          progress.compactions.add(1, ordering: .relaxed)
+          await Task.yield()
+        }
+      }
+      group.addTask {
+        defer { progress.isDone.store(true, ordering: .relaxed) }
+        for round in 0..<200 {
+          // So that the deletes meet the compaction at all its stages.
+          for _ in 0..<(round * 7 % 101) { _ = try engine.keys(.all) }
+          try engine.put(Record("k\(round % 7)", "\(round)"))
+          try engine.deleteRange("k", "l")
+          // Long enough for the compaction that runs now, and the next one, to have their say.
+          let start = progress.compactions.load(ordering: .relaxed)
+          while progress.compactions.load(ordering: .relaxed) < start + 2 {
+            let shown = try engine.keys(.prefix(Array("k".utf8)))
+            #expect(shown == [], "round \(round)")
+            if shown != [] { return }
             await Task.yield()
           }
         }
