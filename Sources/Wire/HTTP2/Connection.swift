@@ -38,7 +38,10 @@ final class Connection {
   private var hasNewAnswer = false
   /// Bytes of request messages being assembled, over all calls.
   var assembledBytes = 0 {
-    didSet { loop.budgets.requests.add(assembledBytes - oldValue) }
+    didSet {
+      // Most calls assemble nothing; they need not touch what all loops share.
+      if assembledBytes != oldValue { loop.budgets.requests.add(assembledBytes - oldValue) }
+    }
   }
   /// Calls that have a deadline and no answer yet; the loop's timer looks at them.
   var callsWithDeadline = 0
