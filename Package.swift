@@ -43,7 +43,8 @@ let package = Package(
     .systemLibrary(name: "CZstd"),
     .target(name: "Bytes", swiftSettings: swiftSettings),
     .target(name: "LSM", dependencies: ["Bytes", "CZstd"], swiftSettings: swiftSettings),
-    .target(name: "Engine", dependencies: ["Bytes", "CRocksDB"], swiftSettings: swiftSettings),
+    .target(
+      name: "Engine", dependencies: ["Bytes", "LSM", "CRocksDB"], swiftSettings: swiftSettings),
     .target(
       name: "Wire",
       dependencies: [
@@ -86,7 +87,7 @@ let package = Package(
       name: "LSMTests", dependencies: ["Bytes", "LSM"], swiftSettings: swiftSettings,
       linkerSettings: staticLibraries),
     .testTarget(
-      name: "EngineTests", dependencies: ["Bytes", "Engine"], swiftSettings: swiftSettings,
+      name: "EngineTests", dependencies: ["Bytes", "LSM", "Engine"], swiftSettings: swiftSettings,
       linkerSettings: staticLibraries),
     .testTarget(
       name: "WireTests",

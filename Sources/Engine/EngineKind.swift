@@ -3,6 +3,8 @@
 package enum EngineKind: String, CaseIterable, Sendable {
   /// RocksDB by its C API: the production engine.
   case rocksdb
+  /// Our own log-structured merge tree, in Swift.
+  case lsm
 
   /// Opens the engine of `kind` in `directory`, replaying its log. Blocks on disk I/O.
   ///
@@ -15,6 +17,7 @@ package enum EngineKind: String, CaseIterable, Sendable {
   ) throws(EngineError) -> any StorageEngine {
     switch kind {
     case .rocksdb: try RocksDBEngine(directory: directory, options: options)
+    case .lsm: try LSMEngine(directory: directory, options: options)
     }
   }
 }

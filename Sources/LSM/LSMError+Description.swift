@@ -25,6 +25,12 @@ extension LSMError: CustomStringConvertible {
       "the keys for \(path) are not in order; the file was given up"
     case .wouldBlock:
       "the answer is not in memory"
+    case .malformedBatch(let offset):
+      "the batch is malformed at byte \(offset)"
+    case .readOnly(let path):
+      "\(path) was opened for reading only"
+    case .brokenInvariant(let what):
+      "a check of the engine failed, and nothing was changed: \(what). Please report it"
     }
   }
 }

@@ -53,6 +53,12 @@ package enum LSMError: Error, Equatable, Sendable {
   case unsortedKeys(path: String)
   /// The answer is not in memory, and the read was not to touch the disk.
   case wouldBlock
+  /// Bytes that should be a batch are not one, at this offset.
+  case malformedBatch(offset: Int)
+  /// The store was opened for reading only.
+  case readOnly(path: String)
+  /// What a check in the engine itself forbids: a bug of this program, stopped before it is on disk.
+  case brokenInvariant(String)
 }
 
 /// The call a failure belongs to; its raw value completes "cannot … PATH".

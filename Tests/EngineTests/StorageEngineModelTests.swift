@@ -4,10 +4,10 @@ import Testing
 /// Random programs, run on an engine and on the model side by side.
 @Suite("Storage engine against the model")
 struct StorageEngineModelTests {
-  @Test(arguments: SeededGenerator.seeds)
-  func answersAsTheModelDoes(seed: UInt64) throws {
-    print("model test: SEANDB_TEST_SEED=\(seed)")
-    var program = try ModelProgram(seed: seed)
+  @Test(arguments: EngineUnderTest.allCases.filter(\.keepsData), SeededGenerator.seeds)
+  func answersAsTheModelDoes(kind: EngineUnderTest, seed: UInt64) throws {
+    print("model test: \(kind), SEANDB_TEST_SEED=\(seed)")
+    var program = try ModelProgram(kind, seed: seed)
     defer { program.fixture.remove() }
     try program.run(steps: 4000)
   }
@@ -22,13 +22,13 @@ private struct ModelProgram {
   private var checkpoints = 0
   private let seed: UInt64
 
-  init(seed: UInt64) throws {
+  init(_ kind: EngineUnderTest, seed: UInt64) throws {
     self.seed = seed
     random = SeededGenerator(seed: seed)
     var options = EngineOptions.small
     options.memtableSizeBytes = 64 << 10
     options.rangeDeletesBeforeFlush = 50
-    fixture = try EngineFixture(.rocksdb, options: options)
+    fixture = try EngineFixture(kind, options: options)
   }
 
   private var engine: any StorageEngine { fixture.engine }

@@ -66,7 +66,7 @@ import Testing
       "Bytes", "Engine", "Wire", "Schema", "Server", "CRocksDB", "CNghttp2", "CZstd", "LSM",
     ]
     let allowed: [String: Set<String>] = [
-      "Bytes": [], "LSM": ["Bytes", "CZstd"], "Engine": ["Bytes", "CRocksDB"],
+      "Bytes": [], "LSM": ["Bytes", "CZstd"], "Engine": ["Bytes", "LSM", "CRocksDB"],
       "Wire": ["Bytes", "CNghttp2"],
       "Schema": ["Bytes"], "Server": ["Bytes", "Engine", "Wire", "Schema"],
       "seandb": ["Bytes", "Engine", "Wire", "Schema", "Server"],

@@ -26,6 +26,7 @@ package final class BlockCache: @unchecked Sendable {
   private let shards: [BlockCacheShard]
   // Atomic.
   private let nextOwner = Atomic<UInt64>(1)
+  private let reservedBytes = Atomic<Int>(0)
 
   static let ways = 16
   private static let shardCount = 8
@@ -109,7 +110,7 @@ package final class BlockCache: @unchecked Sendable {
   /// - Complexity: amortised O(1); O(slots of a shard) when most of them are pinned.
   package func insert(_ key: BlockCacheKey, _ block: Block) -> BlockPin {
     let charge = block.byteCount + Self.slotBytes
-    guard charge <= shardCapacityBytes else { return BlockPin(owning: block) }
+    guard charge <= blockBytesOfAShard else { return BlockPin(owning: block) }
     let hash = key.hash
     let set = set(hash)
     let shard = set / setsPerShard
@@ -133,8 +134,9 @@ package final class BlockCache: @unchecked Sendable {
   private func makeRoom(_ charge: Int, in shard: Int, _ state: inout BlockCacheShard.State) {
     let count = setsPerShard * Self.ways
     let first = shard * count
+    let limit = blockBytesOfAShard
     var steps = 0
-    while state.usedBytes + charge > shardCapacityBytes, steps < 2 * count {
+    while state.usedBytes + charge > limit, steps < 2 * count {
       let slot = slot(first + state.hand)
       state.hand = state.hand + 1 == count ? 0 : state.hand + 1
       steps += 1
@@ -162,6 +164,19 @@ package final class BlockCache: @unchecked Sendable {
 
   // MARK: - Looking after it
 
+  /// Counts memory outside of the cache against its capacity: indexes and filters of open tables. They
+  /// take at most seven eighths of it from the blocks; what is over that the process holds besides.
+  func reserve(_ bytes: Int) { reservedBytes.add(bytes, ordering: .relaxed) }
+
+  /// Ends a ``reserve(_:)`` of as many bytes.
+  func release(_ bytes: Int) { reservedBytes.subtract(bytes, ordering: .relaxed) }
+
+  /// Bytes of blocks that a shard may hold now.
+  private var blockBytesOfAShard: Int {
+    let reserved = reservedBytes.load(ordering: .relaxed) / Self.shardCount
+    return max(shardCapacityBytes - reserved, shardCapacityBytes / 8)
+  }
+
   /// Frees the blocks of a table that was closed for good; those that are pinned go later, by the
   /// hand. O(slots); takes each shard's lock in turn.
   package func removeBlocks(of owner: UInt64) {
@@ -185,4 +200,7 @@ package final class BlockCache: @unchecked Sendable {
   package var usedBytes: Int {
     shards.reduce(0) { $0 + $1.withLock { $0.usedBytes } }
   }
+
+  /// Bytes of ``reserve(_:)`` in force.
+  package var reserved: Int { reservedBytes.load(ordering: .relaxed) }
 }

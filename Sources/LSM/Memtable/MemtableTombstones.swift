@@ -59,6 +59,9 @@ final class MemtableTombstones: @unchecked Sendable {
     state?._withUnsafeGuaranteedRef { $0.indexes.flatMap(\.tombstones) } ?? []
   }
 
+  /// The indexes as of now, which together hold all tombstones; valid as long as the memtable.
+  var indexes: [RangeTombstoneIndex] { state?._withUnsafeGuaranteedRef { $0.indexes } ?? [] }
+
   /// See ``RangeTombstoneIndex/newestCovering(_:at:)``. O(log³ n); one load when there are none.
   @inline(__always)
   func newestCovering(

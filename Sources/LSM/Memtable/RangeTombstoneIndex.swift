@@ -100,12 +100,35 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
   package func newestCovering(
     _ key: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> SequenceNumber? {
+    newestCovering(place: place(of: key), at: sequence)
+  }
+
+  /// The newest tombstone at or below `sequence` that covers `key`, and the bounds between which the answer
+  /// is the same: from `lower` on (nil: from the start), up to `upper` (nil: to the end).
+  ///
+  /// The bounds are borrowed as those of the tombstones. O(log² n).
+  func interval(
+    around key: UnsafeRawBufferPointer, at sequence: SequenceNumber
+  ) -> (newest: SequenceNumber?, lower: UnsafeRawBufferPointer?, upper: UnsafeRawBufferPointer?) {
+    let place = place(of: key)
+    return (
+      newestCovering(place: place, at: sequence), place > 0 ? bounds[place - 1] : nil,
+      place < bounds.count ? bounds[place] : nil
+    )
+  }
+
+  /// How many ends are at or before `key`.
+  private func place(of key: UnsafeRawBufferPointer) -> Int {
     var low = 0
     var high = bounds.count
     while low < high {
       let middle = (low + high) / 2
       if KeyOrder.compare(bounds[middle], key) <= 0 { low = middle + 1 } else { high = middle }
     }
+    return low
+  }
+
+  private func newestCovering(place low: Int, at sequence: SequenceNumber) -> SequenceNumber? {
     // Before the first end, or behind the last: no interval.
     guard low > 0, low < bounds.count else { return nil }
     var newest: SequenceNumber?

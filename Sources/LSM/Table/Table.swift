@@ -311,6 +311,9 @@ package final class Table: @unchecked Sendable {
     tombstones?.newestCovering(userKey, at: sequence)
   }
 
+  /// The range tombstones as an index, if there are any; valid as long as the table.
+  var rangeTombstoneIndex: RangeTombstoneIndex? { tombstones }
+
   /// The range tombstones, newest first; valid as long as the table.
   package var rangeTombstones: [RangeTombstone] { tombstones?.tombstones ?? [] }
 

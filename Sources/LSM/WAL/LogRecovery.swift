@@ -23,12 +23,15 @@ package enum LogRecovery {
   /// - Parameters:
   ///   - first: the oldest log whose records are in no table yet, as the manifest says; it must be there.
   ///     Nil when the manifest names none: then every log found is read.
+  ///   - dropsDamagedTail: ends at the first damaged record instead of throwing; the outcome has no `end` then.
+  ///   - isReadOnly: syncs nothing; for a look at a directory that may belong to another process.
   ///   - visit: gets the log's number and the record, whose bytes are borrowed until it returns.
   package static func replay(
     _ fileSystem: any FileSystem, directory: String, store: StoreID, from first: FileNumber?,
+    dropsDamagedTail: Bool = false, isReadOnly: Bool = false,
     _ visit: (FileNumber, LogReader.Record) throws(LSMError) -> Void
   ) throws(LSMError) -> Outcome {
-    let headers = try headers(fileSystem, directory, store, from: first ?? 0)
+    let headers = try headers(fileSystem, directory, store, from: first ?? 0, isReadOnly)
     let unborn = headers.filter { $0.header == nil }.map(\.number)
     let chain = try chain(
       headers.reduce(into: [:]) { if let header = $1.header { $0[$1.number] = header } },
@@ -39,14 +42,20 @@ package enum LogRecovery {
       let reader = try LogReader(
         fileSystem, directory: directory, name: .log(header.number), store: store,
         ending: successor?.predecessor.map { .at($0) } ?? .open)
-      while let record = try reader.next() { try visit(header.number, record) }
+      do throws(LSMError) {
+        while let record = try reader.next() { try visit(header.number, record) }
+      } catch {
+        guard dropsDamagedTail, error.isCorruption else { throw error }
+        return Outcome(end: nil, logs: chain.map(\.number), unborn: unborn)
+      }
       end = reader.end
     }
     return Outcome(end: end, logs: chain.map(\.number), unborn: unborn)
   }
 
   private static func headers(
-    _ fileSystem: any FileSystem, _ directory: String, _ store: StoreID, from first: FileNumber
+    _ fileSystem: any FileSystem, _ directory: String, _ store: StoreID, from first: FileNumber,
+    _ isReadOnly: Bool
   ) throws(LSMError) -> [(number: FileNumber, header: LogHeader?)] {
     var numbers: [FileNumber] = []
     for name in try fileSystem.list(directory) {
@@ -54,7 +63,7 @@ package enum LogRecovery {
     }
     var headers: [(number: FileNumber, header: LogHeader?)] = []
     for number in numbers.sorted() {
-      try fileSystem.sync(FileName.log(number).path(in: directory))
+      if !isReadOnly { try fileSystem.sync(FileName.log(number).path(in: directory)) }
       let reader = try LogReader(
         fileSystem, directory: directory, name: .log(number), store: store, ending: .open)
       headers.append((number, reader.header))

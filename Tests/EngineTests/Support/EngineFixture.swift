@@ -4,6 +4,7 @@ import Engine
 enum EngineUnderTest: CaseIterable {
   case memory
   case rocksdb
+  case lsm
 
   /// Whether what was written is there after close and open.
   var keepsData: Bool { self != .memory }
@@ -48,6 +49,7 @@ final class EngineFixture {
     switch kind {
     case .memory: MemoryEngine()
     case .rocksdb: try EngineKind.open(.rocksdb, directory: path, options: options)
+    case .lsm: try EngineKind.open(.lsm, directory: path, options: options)
     }
   }
 }

@@ -1,0 +1,90 @@
+import LSM
+
+extension TreeOptions {
+  init(_ options: EngineOptions) {
+    self.init()
+    cacheBytes = max(options.cacheSizeBytes, 0)
+    memtableBytes = max(options.memtableSizeBytes, 64 << 10)
+    backgroundThreads = max(options.backgroundJobs, 2)
+    rangeDeletesBeforeFlush = max(options.rangeDeletesBeforeFlush, 1)
+    dropsDamagedLogTail = options.logRecovery == .pointInTime
+    isReadOnly = options.isReadOnly
+    createIfMissing = options.createIfMissing
+  }
+}
+
+extension Table.ReadTier {
+  @inline(__always)
+  init(_ tier: ReadTier) { self = tier == .memory ? .memory : .any }
+}
+
+extension KeyRange {
+  /// Lends the bounds to `body`.
+  func withBounds<Result, Failure: Error>(
+    _ body: (_ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer?) throws(Failure) ->
+      Result
+  ) throws(Failure) -> Result {
+    let outcome = lower.withUnsafeBytes { lower -> Swift.Result<Result, Failure> in
+      func run(_ upper: UnsafeRawBufferPointer?) -> Swift.Result<Result, Failure> {
+        do throws(Failure) {
+          return .success(try body(lower, upper))
+        } catch {
+          return .failure(error)
+        }
+      }
+      guard let upper else { return run(nil) }
+      return upper.withUnsafeBytes { run($0) }
+    }
+    return try outcome.get()
+  }
+}
+
+extension EngineError {
+  /// The tree's error in the words of all engines.
+  init(_ error: LSMError, _ operation: EngineOperation, in directory: String) {
+    func failure(_ detail: String) -> Failure {
+      Failure(operation: operation, directory: directory, detail: detail)
+    }
+    self =
+      switch error {
+      case .corruption(let damage): .corruption(failure("\(damage)"))
+      case .io(let cause), .notFound(let cause), .alreadyExists(let cause): .io(failure("\(cause)"))
+      case .noSpace(let cause): .noSpace(failure("\(cause)"))
+      case .lockHeld: .lockHeld(directory: directory)
+      case .poisoned(let cause):
+        .readOnly(
+          reason: "an earlier write failed (\(cause)); repair the disk, then restart the server")
+      case .readOnly: .readOnly(reason: "it was opened for reading only")
+      case .closed: .closed
+      case .malformedBatch(let offset):
+        .malformedBatch(offset: offset + WriteBatch.countOffset)
+      case .unsupportedFormat, .tooLarge, .unsortedKeys, .wouldBlock, .brokenInvariant:
+        .other(failure("\(error)"))
+      }
+  }
+}
+
+extension EngineStatistics {
+  init(_ tree: TreeStatistics) {
+    self.init()
+    estimatedKeyCount = tree.estimatedKeyCount
+    tableBytes = tree.levels.reduce(0) { $0 + $1.bytes }
+    estimatedLiveBytes = tableBytes
+    levels = tree.levels.map { Level(fileCount: UInt64($0.fileCount), bytes: $0.bytes) }
+    while levels.last?.fileCount == 0 { levels.removeLast() }
+    logBytes = tree.logBytes
+    memtableBytes = tree.memtableBytes
+    memtablesWaitingForFlush = UInt64(tree.memtablesWaitingForFlush)
+    mayHoldRangeDeletes = tree.rangeTombstoneCount > 0
+    cacheCapacityBytes = UInt64(tree.cacheCapacityBytes)
+    cacheUsedBytes = UInt64(tree.cacheUsedBytes + tree.pinnedTableBytes)
+    runningFlushes = tree.isFlushing ? 1 : 0
+    runningCompactions = UInt64(tree.runningCompactions)
+    pendingCompactionBytes = tree.pendingCompactionBytes
+    delayedWriteRate = tree.delayedWriteRate
+    isWriteStopped = tree.isWriteStopped
+    snapshotCount = UInt64(tree.snapshotCount)
+    backgroundErrors = tree.totals.backgroundErrors
+    readOnlyReason = tree.failure.map { "an earlier write failed (\($0))" }
+  }
+}

@@ -1,0 +1,168 @@
+package import LSM
+
+/// ``StorageEngine`` on our own log-structured merge tree.
+///
+/// Thread-safety: constant after init; the tree has its own synchronisation. The gate keeps calls out of a
+/// tree that is being closed.
+package final class LSMEngine: StorageEngine {
+  let directory: String
+  private let tree: LSMTree
+  private let gate = OperationGate()
+
+  /// Opens or creates the store. Blocks on disk I/O.
+  package convenience init(directory: String, options: EngineOptions) throws(EngineError) {
+    try self.init(
+      directory: directory, tree: TreeOptions(options), fileSystem: POSIXFileSystem())
+  }
+
+  /// - Parameters:
+  ///   - options: the tree's own, of which ``EngineOptions`` is the part that all engines share.
+  ///   - fileSystem: where the store lives; in tests one that fails.
+  package init(
+    directory: String, tree options: TreeOptions, fileSystem: any FileSystem
+  ) throws(EngineError) {
+    self.directory = directory
+    do throws(LSMError) {
+      tree = try LSMTree.open(fileSystem, directory: directory, options: options)
+    } catch {
+      throw EngineError(error, .open, in: directory)
+    }
+  }
+
+  private func inside<Result>(
+    _ operation: EngineOperation, _ body: (LSMTree) throws(LSMError) -> Result
+  ) throws(EngineError) -> Result {
+    guard gate.enter() else { throw .closed }
+    defer { gate.leave() }
+    do throws(LSMError) {
+      return try body(tree)
+    } catch {
+      throw EngineError(error, operation, in: directory)
+    }
+  }
+
+  private func own(_ snapshot: (any EngineSnapshot)?) throws(EngineError) -> TreeSnapshot? {
+    guard let snapshot else { return nil }
+    guard let own = snapshot as? LSMSnapshot, own.snapshot.tree === tree else {
+      throw .foreignSnapshot
+    }
+    return own.snapshot
+  }
+
+  // MARK: - Reading
+
+  package func get(
+    _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
+    _ visit: (UnsafeRawBufferPointer) -> Void
+  ) throws(EngineError) -> ReadOutcome {
+    guard gate.enter() else { throw .closed }
+    defer { gate.leave() }
+    let own = try own(snapshot)
+    do throws(LSMError) {
+      return switch try tree.get(key, snapshot: own, tier: Table.ReadTier(tier), visit) {
+      case .found: .found
+      case .absent: .absent
+      case .wouldBlock: .wouldBlock
+      }
+    } catch {
+      throw EngineError(error, .get, in: directory)
+    }
+  }
+
+  package func scan(
+    _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
+    tier: ReadTier,
+    _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> ScanStep
+  ) throws(EngineError) -> ScanOutcome {
+    precondition(limit >= 0, "the limit of a scan is not negative")
+    let own = try own(snapshot)
+    return try inside(.scan) { (tree) throws(LSMError) in
+      if limit == 0 { return .limitReached }
+      if range.isEmpty { return .complete }
+      let outcome = try range.withBounds { (lower, upper) throws(LSMError) in
+        try tree.scan(
+          from: lower, upTo: upper, descending: direction == .descending, limit: limit,
+          snapshot: own, tier: Table.ReadTier(tier)
+        ) { key, value in visit(key, value) == .next }
+      }
+      return switch outcome {
+      case .complete: .complete
+      case .stopped: .stopped
+      case .limitReached: .limitReached
+      case .wouldBlock: .wouldBlock
+      }
+    }
+  }
+
+  package func snapshot() throws(EngineError) -> any EngineSnapshot {
+    try inside(.snapshot) { LSMSnapshot($0.snapshot()) }
+  }
+
+  // MARK: - Writing
+
+  package func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError) {
+    guard gate.enter() else { throw .closed }
+    defer { gate.leave() }
+    if batch.isEmpty { return }
+    // The tree's batches are the image without its sequence number, which the log keeps elsewhere.
+    let records = UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...])
+    do throws(LSMError) {
+      try tree.apply(records, sync: durability == .sync)
+    } catch {
+      throw EngineError(error, .apply, in: directory)
+    }
+  }
+
+  // MARK: - Maintenance
+
+  package func checkpoint(to target: String) throws(EngineError) {
+    guard !target.utf8.contains(0) else {
+      throw .invalidPath(path: target, reason: "it holds a NUL byte")
+    }
+    guard gate.enter() else { throw .closed }
+    defer { gate.leave() }
+    do throws(LSMError) {
+      try tree.checkpoint(to: target)
+    } catch .alreadyExists {
+      throw .invalidPath(path: target, reason: "it exists already; name a new directory")
+    } catch {
+      throw EngineError(error, .checkpoint, in: target)
+    }
+  }
+
+  package func flush() throws(EngineError) {
+    try inside(.flush) { (tree) throws(LSMError) in try tree.flush() }
+  }
+
+  package func compact(_ range: KeyRange?) throws(EngineError) {
+    try inside(.compact) { (tree) throws(LSMError) in
+      try (range ?? .all).withBounds { (lower, upper) throws(LSMError) in
+        try tree.compact(from: lower, upTo: upper)
+      }
+    }
+  }
+
+  package func statistics() throws(EngineError) -> EngineStatistics {
+    try inside(.statistics) { (tree) throws(LSMError) in
+      EngineStatistics(try tree.statistics())
+    }
+  }
+
+  package func close() throws(EngineError) {
+    guard gate.shut() else { return }
+    // A running compaction would hold the close for as long as it takes.
+    tree.cancelCompactions()
+    gate.waitUntilEmpty()
+    do throws(LSMError) {
+      try tree.close()
+    } catch {
+      throw EngineError(error, .close, in: directory)
+    }
+  }
+}
+
+private final class LSMSnapshot: EngineSnapshot {
+  let snapshot: TreeSnapshot
+
+  init(_ snapshot: TreeSnapshot) { self.snapshot = snapshot }
+}

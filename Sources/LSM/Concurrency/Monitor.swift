@@ -1,0 +1,84 @@
+import Glibc
+
+/// State behind one mutex, with a condition that waiters are told of.
+///
+/// A `pthread_mutex_t` and not `Synchronization.Mutex`: that one has no condition, and hands over inside
+/// the kernel, which ThreadSanitizer cannot see. No I/O under it.
+///
+/// Unsafe island: owns mutex, condition and state, none of which moves. Invariants:
+/// 1. `state` is touched only by the thread that holds the mutex.
+/// 2. No access to it reaches over a wait.
+// SAFETY of `@unchecked Sendable`: by invariant 1.
+final class Monitor<State>: @unchecked Sendable {
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+  private let state: UnsafeMutablePointer<State>
+
+  init(_ initial: State) {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    state = .allocate(capacity: 1)
+    // SAFETY: fresh memory of the right types; destroyed in deinit only.
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+    state.initialize(to: initial)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    state.deinitialize(count: 1)
+    condition.deallocate()
+    mutex.deallocate()
+    state.deallocate()
+  }
+
+  func withLock<Result, Failure: Error>(
+    _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return try body(&state.pointee)
+  }
+
+  /// Waits until `isReady`, which is asked again after each ``wakeAll()``, then runs `body` under the same
+  /// lock.
+  func withLock<Result, Failure: Error>(
+    when isReady: (inout State) -> Bool, _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    // SAFETY: invariant 2: each access ends before the wait.
+    while !isReady(&state.pointee) { pthread_cond_wait(condition, mutex) }
+    return try body(&state.pointee)
+  }
+
+  /// Has every waiter look again.
+  func wakeAll() { pthread_cond_broadcast(condition) }
+}
+
+/// A mutex for a whole course of actions, I/O among them, as against ``Monitor``, which guards data.
+// SAFETY of `@unchecked Sendable`: the mutex does not move and is its own synchronisation.
+final class Turnstile: @unchecked Sendable {
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+
+  init() {
+    mutex = .allocate(capacity: 1)
+    pthread_mutex_init(mutex, nil)
+  }
+
+  deinit {
+    pthread_mutex_destroy(mutex)
+    mutex.deallocate()
+  }
+
+  /// Runs `body` while no other thread runs one.
+  @inline(__always)
+  func pass<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return try body()
+  }
+}

@@ -1,0 +1,18 @@
+extension Unmanaged {
+  /// Lends the object to `body` without retaining it.
+  ///
+  /// - Precondition: somebody else holds it until `body` returns.
+  @inline(__always)
+  func borrow<Result, Failure: Error>(
+    _ body: (Instance) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let outcome = _withUnsafeGuaranteedRef { instance -> Swift.Result<Result, Failure> in
+      do throws(Failure) {
+        return .success(try body(instance))
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try outcome.get()
+  }
+}

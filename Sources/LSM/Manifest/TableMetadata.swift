@@ -1,0 +1,100 @@
+import Bytes
+
+/// What the manifest knows of a table: enough to choose it for a read or a compaction, and to tell
+/// whether the file is the right one.
+///
+///     number u64, identity u64, file bytes u64, epoch u64, entries u64, tombstones u64,
+///     range tombstones u64, reclaimable u64, smallest sequence number u64, largest u64
+///     smallest: byte count u32, encoded internal key
+///     largest: byte count u32, encoded internal key
+///
+/// All integers little-endian.
+package struct TableMetadata: Equatable, Sendable {
+  package var number: FileNumber
+  package var identity: UInt64
+  package var fileBytes: UInt64
+  /// Orders the tables of level 0: a larger one holds newer changes.
+  package var epoch: UInt64
+  /// Values and tombstones.
+  package var entryCount: UInt64
+  package var tombstoneCount: UInt64
+  package var rangeTombstoneCount: UInt64
+  /// Entries and range tombstones that were kept for a snapshot alone: once it is released a rewrite
+  /// drops them.
+  package var reclaimableCount: UInt64
+  package var smallestSequence: SequenceNumber
+  package var largestSequence: SequenceNumber
+  /// The first internal key, encoded; see ``TableProperties/smallest``.
+  package var smallest: [UInt8]
+  package var largest: [UInt8]
+
+  static let fixedBytes = 80
+  static let boundsBytes = 8
+
+  package init(
+    number: FileNumber, identity: UInt64, fileBytes: UInt64, epoch: UInt64,
+    reclaimableCount: UInt64, properties: TableProperties
+  ) {
+    self.number = number
+    self.identity = identity
+    self.fileBytes = fileBytes
+    self.epoch = epoch
+    self.reclaimableCount = reclaimableCount
+    entryCount = properties.entryCount
+    tombstoneCount = properties.tombstoneCount
+    rangeTombstoneCount = properties.rangeTombstoneCount
+    smallestSequence = properties.smallestSequence
+    largestSequence = properties.largestSequence
+    smallest = properties.smallest
+    largest = properties.largest
+  }
+
+  func append(to writer: inout ByteWriter) {
+    for value in [
+      number.rawValue, identity, fileBytes, epoch, entryCount, tombstoneCount,
+      rangeTombstoneCount, reclaimableCount, smallestSequence.rawValue, largestSequence.rawValue,
+    ] {
+      writer.appendLittleEndian(value)
+    }
+    for key in [smallest, largest] {
+      writer.appendLittleEndian(UInt32(key.count))
+      writer.append(key)
+    }
+  }
+
+  init(decoding reader: inout EditReader) throws(DamageInBlock) {
+    number = try reader.fileNumber("a table's number")
+    identity = try reader.number("a table's identity")
+    fileBytes = try reader.number("a table's size")
+    epoch = try reader.number("an epoch")
+    entryCount = try reader.number("entries")
+    tombstoneCount = try reader.number("tombstones")
+    rangeTombstoneCount = try reader.number("range tombstones")
+    reclaimableCount = try reader.number("reclaimable entries")
+    smallestSequence = try reader.sequence("smallest sequence number")
+    largestSequence = try reader.sequence("largest sequence number")
+    smallest = try reader.internalKey("smallest key")
+    largest = try reader.internalKey("largest key")
+    let isOrdered = smallest.withUnsafeBytes { smallest in
+      largest.withUnsafeBytes { largest in
+        guard let smallest = InternalKey(encoded: smallest),
+          let largest = InternalKey(encoded: largest)
+        else { return false }
+        return InternalKey.compare(smallest, largest) <= 0
+      }
+    }
+    guard isOrdered else { throw DamageInBlock(.order(field: "a table's bounds")) }
+  }
+
+  /// The properties that do not agree with what the table says of itself; nil when all do.
+  func disagreement(with properties: TableProperties) -> String? {
+    if properties.entryCount != entryCount { return "entries" }
+    if properties.tombstoneCount != tombstoneCount { return "tombstones" }
+    if properties.rangeTombstoneCount != rangeTombstoneCount { return "range tombstones" }
+    if properties.smallestSequence != smallestSequence { return "smallest sequence number" }
+    if properties.largestSequence != largestSequence { return "largest sequence number" }
+    if properties.smallest != smallest { return "smallest key" }
+    if properties.largest != largest { return "largest key" }
+    return nil
+  }
+}

@@ -1,0 +1,116 @@
+/// Reads a batch: the changes that one record of the log holds.
+///
+///     count     u32 little-endian
+///     records   0F  length, lower, length, upper     range delete
+///               01  length, key, length, value       put
+///               00  length, key                      delete
+///
+/// Lengths are varints of at most 5 bytes. The n-th record has the batch's first sequence number + n, so
+/// a later record of one key wins.
+///
+/// Thread-safety: a value. The bytes are borrowed.
+package struct BatchReader {
+  package enum Record {
+    case put(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
+    case delete(key: UnsafeRawBufferPointer)
+    case deleteRange(lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer)
+  }
+
+  private enum Tag {
+    static let delete: UInt8 = 0x00
+    static let put: UInt8 = 0x01
+    static let deleteRange: UInt8 = 0x0f
+  }
+
+  static let headerBytes = 4
+
+  /// Records of the batch.
+  package let count: Int
+  private let bytes: UnsafeRawBufferPointer
+  private var offset = Self.headerBytes
+
+  /// - Throws: ``LSMError/malformedBatch(offset:)``.
+  package init(_ bytes: UnsafeRawBufferPointer) throws(LSMError) {
+    guard bytes.count >= Self.headerBytes else { throw .malformedBatch(offset: bytes.count) }
+    self.bytes = bytes
+    count = Int(bytes.littleEndian(UInt32.self, at: 0))
+  }
+
+  /// The next record; nil behind the last one. Every byte is checked before it is used.
+  @inline(__always)
+  package mutating func next() throws(LSMError) -> Record? {
+    guard offset < bytes.count else { return nil }
+    let tag = bytes[offset]
+    let begin = offset
+    offset &+= 1
+    switch tag {
+    case Tag.put:
+      let key = try slice()
+      return .put(key: key, value: try slice())
+    case Tag.delete:
+      return .delete(key: try slice())
+    case Tag.deleteRange:
+      let lower = try slice()
+      let upper = try slice()
+      guard KeyOrder.compare(lower, upper) < 0 else { throw .malformedBatch(offset: begin) }
+      return .deleteRange(lower: lower, upper: upper)
+    default:
+      throw .malformedBatch(offset: begin)
+    }
+  }
+
+  @inline(__always)
+  private mutating func slice() throws(LSMError) -> UnsafeRawBufferPointer {
+    var length = 0
+    var shift = 0
+    while true {
+      guard offset < bytes.count, shift < 35 else { throw .malformedBatch(offset: offset) }
+      let byte = bytes[offset]
+      offset &+= 1
+      length |= Int(byte & 0x7F) &<< shift
+      if byte < 0x80 { break }
+      shift &+= 7
+    }
+    guard length <= bytes.count &- offset else { throw .malformedBatch(offset: offset) }
+    defer { offset &+= length }
+    return UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ length)])
+  }
+
+  /// What a batch needs, found by reading all of it.
+  struct Summary {
+    var count = 0
+    var rangeDeleteCount = 0
+    /// All keys and values.
+    var bytes = 0
+    var largestKeyBytes = 0
+    var largestEntryBytes = 0
+  }
+
+  /// Checks a batch from begin to end.
+  static func summary(of bytes: UnsafeRawBufferPointer) throws(LSMError) -> Summary {
+    var reader = try BatchReader(bytes)
+    var summary = Summary()
+    while let record = try reader.next() {
+      summary.count &+= 1
+      let key: Int
+      let entry: Int
+      switch record {
+      case .put(let recordKey, let value):
+        key = recordKey.count
+        entry = key &+ value.count
+      case .delete(let recordKey):
+        key = recordKey.count
+        entry = key
+      case .deleteRange(let lower, let upper):
+        summary.rangeDeleteCount &+= 1
+        key = max(lower.count, upper.count)
+        entry = lower.count &+ upper.count
+      }
+      summary.bytes &+= entry
+      summary.largestKeyBytes = max(summary.largestKeyBytes, key)
+      summary.largestEntryBytes = max(summary.largestEntryBytes, entry)
+    }
+    guard summary.count == reader.count else { throw .malformedBatch(offset: 0) }
+    return summary
+  }
+}

@@ -1,0 +1,109 @@
+extension LSMTree {
+  /// How a lookup ended.
+  package enum Outcome: Sendable, Equatable {
+    /// The value was visited.
+    case found
+    case absent
+    /// Only with ``Table/ReadTier/memory``: the answer is not in memory.
+    case wouldBlock
+  }
+
+  /// Looks one key up and hands its value to `visit`. Takes no lock.
+  ///
+  /// - Parameters:
+  ///   - snapshot: nil for the newest state.
+  ///   - tier: with `memory` the call never touches the disk.
+  ///   - visit: called at most once, with bytes borrowed until it returns.
+  /// - Throws: ``LSMError/corruption(_:)``, ``LSMError/io(_:)``, ``LSMError/closed(path:)``.
+  /// - Complexity: O(log n) for each memtable, table of level 0 and level; filters spare almost all of them.
+  package func get(
+    _ key: UnsafeRawBufferPointer, snapshot: TreeSnapshot?, tier: Table.ReadTier,
+    _ visit: (UnsafeRawBufferPointer) -> Void
+  ) throws(LSMError) -> Outcome {
+    try readState.withValue { (state) throws(LSMError) -> Outcome in
+      guard let state else { throw .closed(path: directory) }
+      // After the state: what a state has merged away, no later change still needs.
+      let sequence = snapshot?.sequence ?? visibleSequence
+      return try Self.look(key, in: state, at: sequence, tier, visit)
+    }
+  }
+
+  @inline(__always)
+  private static func look(
+    _ key: UnsafeRawBufferPointer, in state: ReadState, at sequence: SequenceNumber,
+    _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
+  ) throws(LSMError) -> Outcome {
+    switch state.memtable.get(key, at: sequence) {
+    case .value(let value, _):
+      visit(value)
+      return .found
+    case .deleted: return .absent
+    case .absent: break
+    }
+    for memtable in state.immutables {
+      switch memtable.get(key, at: sequence) {
+      case .value(let value, _):
+        visit(value)
+        return .found
+      case .deleted: return .absent
+      case .absent: continue
+      }
+    }
+    return try look(key, in: state.version, at: sequence, tier, visit)
+  }
+
+  private static func look(
+    _ key: UnsafeRawBufferPointer, in version: Version, at sequence: SequenceNumber,
+    _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
+  ) throws(LSMError) -> Outcome {
+    let hash = BloomFilter.hash(key)
+    for file in version.level0 {
+      switch try file.table.get(key, hash: hash, at: sequence, tier: tier, visit) {
+      case .value: return .found
+      case .deleted: return .absent
+      case .wouldBlock: return .wouldBlock
+      case .absent: continue
+      }
+    }
+    for run in version.runs {
+      guard let table = run.table(for: key) else { continue }
+      let lookup = try table.borrow { (table) throws(LSMError) in
+        try table.get(key, hash: hash, at: sequence, tier: tier, visit)
+      }
+      switch lookup {
+      case .value: return .found
+      case .deleted: return .absent
+      case .wouldBlock: return .wouldBlock
+      case .absent: continue
+      }
+    }
+    return .absent
+  }
+
+  // MARK: - Snapshots
+
+  /// The state of now, kept readable until the last reference is gone. O(1), no I/O.
+  package func snapshot() -> TreeSnapshot {
+    TreeSnapshot(of: self, snapshots.take { visibleSequence })
+  }
+
+  fileprivate func release(_ snapshot: SequenceNumber) {
+    // What it held back may be dropped now.
+    if snapshots.release(snapshot) { state.wakeAll() }
+  }
+}
+
+/// One consistent point of a tree. Holding one keeps what was overwritten or deleted since on disk.
+///
+/// Thread-safety: immutable; the last reference may go on any thread, also after the tree was closed.
+package final class TreeSnapshot: Sendable {
+  package let tree: LSMTree
+  let sequence: SequenceNumber
+
+  fileprivate init(of tree: LSMTree, _ sequence: SequenceNumber) {
+    self.tree = tree
+    self.sequence = sequence
+  }
+
+  deinit { tree.release(sequence) }
+}

@@ -1,0 +1,206 @@
+import Bytes
+
+extension LSMTree {
+  /// How a scan ended, errors apart.
+  package enum ScanOutcome: Sendable, Equatable {
+    case complete
+    /// The visitor said so.
+    case stopped
+    case limitReached
+    /// Only with ``Table/ReadTier/memory``: what comes next is not in memory.
+    case wouldBlock
+  }
+
+  /// Visits the records from `lower` up to `upper` (nil: no end) in key order, ascending or descending.
+  ///
+  /// On ``ScanOutcome/wouldBlock`` and on an error the visitor has seen the first part of the answer,
+  /// in order and without holes.
+  ///
+  /// - Parameters:
+  ///   - limit: the largest number of records to visit.
+  ///   - visit: gets key and value, borrowed until it returns; false ends the scan.
+  /// - Complexity: O(log n) to find the start, then O(1) for each version of a record on the way. What a
+  ///   range tombstone covers in older tables is jumped over.
+  package func scan(
+    from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer?, descending: Bool,
+    limit: Int, snapshot: TreeSnapshot?, tier: Table.ReadTier,
+    _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool
+  ) throws(LSMError) -> ScanOutcome {
+    guard let state = readState.strongValue() else { throw .closed(path: directory) }
+    if limit <= 0 { return .limitReached }
+    let sequence = snapshot?.sequence ?? visibleSequence
+    var scan = TreeScan(state, from: lower, upTo: upper, at: sequence, tier)
+    do throws(LSMError) {
+      return descending
+        ? try scan.descend(limit: limit, visit) : try scan.ascend(limit: limit, visit)
+    } catch .wouldBlock {
+      return .wouldBlock
+    }
+  }
+}
+
+/// One pass over the records of a range, at one point in time.
+///
+/// Thread-safety: none; one owner, on one thread. The bounds are borrowed until it ends.
+struct TreeScan: ~Copyable {
+  private let state: ReadState
+  private let lower: UnsafeRawBufferPointer
+  private let upper: UnsafeRawBufferPointer?
+  private let sequence: SequenceNumber
+  private let tier: Table.ReadTier
+  private var entries: MergingIterator
+  private var tombstones: CoveringTombstones
+  /// The user key at hand: its older versions do not count.
+  private var key = ByteWriter()
+  private var hasKey = false
+  private var value = ByteWriter()
+  private var visited = 0
+  private var hidden = 0
+
+  /// Entries in a row that a scan in memory may pass without a record: its thread has other work.
+  private static let hiddenLimit = 4096
+
+  init(
+    _ state: ReadState, from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer?,
+    at sequence: SequenceNumber, _ tier: Table.ReadTier
+  ) {
+    self.state = state
+    self.lower = lower
+    self.upper = upper
+    self.sequence = sequence
+    self.tier = tier
+    var sources = ([state.memtable] + state.immutables).filter { $0.entries.count > 0 }
+      .map { MergeSource($0) }
+    var indexes = ([state.memtable] + state.immutables).flatMap(\.rangeTombstoneIndexes)
+    let version = state.version
+    for level in 0..<Version.levelCount {
+      let files = version.overlapping(lower, through: upper, at: level)
+      if files.isEmpty { continue }
+      if level == 0 {
+        sources += files.map { MergeSource($0, tier) }
+      } else {
+        sources.append(MergeSource(files, tier))
+      }
+      if version.hasRangeTombstones {
+        indexes += files.compactMap(\.table.rangeTombstoneIndex)
+      }
+    }
+    entries = MergingIterator(sources)
+    tombstones = CoveringTombstones(indexes, at: sequence)
+  }
+
+  // MARK: - Forwards
+
+  mutating func ascend(
+    limit: Int, _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool
+  ) throws(LSMError) -> LSMTree.ScanOutcome {
+    try entries.seek(.first(of: lower))
+    while entries.isValid {
+      let entry = entries.key
+      if let upper, KeyOrder.compare(entry.userKey, upper) >= 0 { return .complete }
+      if entry.sequence > sequence || (hasKey && KeyOrder.compare(key.bytes, entry.userKey) == 0) {
+        try pass()
+        try entries.next()
+        continue
+      }
+      // The newest version that counts.
+      key.removeAll()
+      key.append(entry.userKey)
+      hasKey = true
+      if let newest = tombstones.covering(entry.userKey), newest > entry.sequence {
+        try pass()
+        try skipForwards(newest)
+        continue
+      }
+      if entry.kind == .value {
+        hidden = 0
+        visited &+= 1
+        if !visit(entry.userKey, entries.value) { return .stopped }
+        if visited == limit { return .limitReached }
+      } else {
+        try pass()
+      }
+      try entries.next()
+    }
+    return .complete
+  }
+
+  /// From an entry that a range tombstone covers to the next one of its source, or, when all of the source's
+  /// table is older than the tombstone, behind the tombstone's end.
+  private mutating func skipForwards(_ newest: SequenceNumber) throws(LSMError) {
+    if let end = tombstones.upper, let largest = entries.largestSequence, largest < newest {
+      try entries.seekTop(.first(of: end))
+    } else {
+      try entries.next()
+    }
+  }
+
+  // MARK: - Backwards
+
+  /// Going back, the oldest version of a key comes first: the last one that counts is kept until another key
+  /// or the end shows that it was the newest.
+  mutating func descend(
+    limit: Int, _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool
+  ) throws(LSMError) -> LSMTree.ScanOutcome {
+    if let upper { try entries.seekBefore(.first(of: upper)) } else { try entries.seekToLast() }
+    var isValue = false
+    while entries.isValid {
+      let entry = entries.key
+      let isSameKey = hasKey && KeyOrder.compare(key.bytes, entry.userKey) == 0
+      if !isSameKey, isValue {
+        isValue = false
+        hidden = 0
+        visited &+= 1
+        if !visit(key.bytes, value.bytes) { return .stopped }
+        if visited == limit { return .limitReached }
+      }
+      if KeyOrder.compare(entry.userKey, lower) < 0 { return .complete }
+      guard entry.sequence <= sequence else {
+        try pass()
+        try entries.previous()
+        continue
+      }
+      if !isSameKey {
+        key.removeAll()
+        key.append(entry.userKey)
+        hasKey = true
+      }
+      if let newest = tombstones.covering(entry.userKey), newest > entry.sequence {
+        isValue = false
+        try pass()
+        try skipBackwards(newest)
+        continue
+      }
+      isValue = entry.kind == .value
+      if isValue {
+        value.removeAll()
+        value.append(entries.value)
+      } else {
+        try pass()
+      }
+      try entries.previous()
+    }
+    if isValue { return visit(key.bytes, value.bytes) ? end(limit) : .stopped }
+    return .complete
+  }
+
+  private mutating func end(_ limit: Int) -> LSMTree.ScanOutcome {
+    visited &+= 1
+    return visited == limit ? .limitReached : .complete
+  }
+
+  /// As ``skipForwards(_:)``, to before the tombstone's begin.
+  private mutating func skipBackwards(_ newest: SequenceNumber) throws(LSMError) {
+    if let begin = tombstones.lower, let largest = entries.largestSequence, largest < newest {
+      try entries.seekTopBefore(.first(of: begin))
+    } else {
+      try entries.previous()
+    }
+  }
+
+  /// Counts an entry that is no record.
+  private mutating func pass() throws(LSMError) {
+    hidden &+= 1
+    if tier == .memory, hidden >= Self.hiddenLimit { throw .wouldBlock }
+  }
+}

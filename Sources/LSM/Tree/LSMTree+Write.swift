@@ -1,0 +1,201 @@
+import Synchronization
+
+extension LSMTree {
+  /// What an entry of the memtable may cost besides its bytes, at most, when its capacity is chosen.
+  private static let slack = 1 << 20
+
+  /// Address space for a memtable that is full at `bytes`: one more batch must fit behind it.
+  static func capacity(forMemtableOf bytes: Int) -> Int {
+    min(bytes + bytes / 2 + slack, Memtable.maximumCapacityBytes)
+  }
+
+  /// Applies a batch, as ``BatchReader`` draws it: atomic and isolated, its records in their order. Blocks on
+  /// disk I/O, and while flush or compaction are behind. An empty batch does nothing.
+  ///
+  /// - Parameter sync: false: survives kill -9 once the call has returned. true: a power cut too.
+  /// - Throws: ``LSMError/malformedBatch(offset:)`` and ``LSMError/tooLarge(bytes:limit:)`` before anything is
+  ///   changed; ``LSMError/poisoned(cause:)``; the error of this write, which poisons the tree: whether the
+  ///   batch is there after the next open is not known then.
+  package func apply(_ batch: UnsafeRawBufferPointer, sync: Bool) throws(LSMError) {
+    let summary = try BatchReader.summary(of: batch)
+    try requireWritable()
+    if summary.count == 0 { return }
+    try checkSizes(summary, batch.count)
+    stalls.delay(batch.count)
+    try writes.pass { () throws(LSMError) in
+      try makeRoom(for: summary)
+      try requireWritable()
+      let last = try append(batch, count: UInt64(summary.count), sync: sync)
+      try insert(batch, first: last - UInt64(summary.count) + 1)
+      visible.store(last, ordering: .releasing)
+    }
+  }
+
+  private func checkSizes(
+    _ summary: BatchReader.Summary, _ batchBytes: Int
+  ) throws(LSMError) {
+    let entryLimit = TableFormat.maximumEntryBytes - options.table.blockBytes
+    for (bytes, limit) in [
+      (summary.largestKeyBytes, TableFormat.maximumKeyBytes),
+      (summary.largestEntryBytes, entryLimit), (batchBytes, LogFormat.maximumRecordBytes),
+      (Self.memtableBytes(of: summary), Memtable.maximumCapacityBytes),
+    ] where bytes > limit {
+      throw .tooLarge(bytes: bytes, limit: limit)
+    }
+  }
+
+  /// The capacity a memtable needs to take a batch for certain.
+  private static func memtableBytes(of summary: BatchReader.Summary) -> Int {
+    summary.bytes + summary.count * SkipList.maximumOverheadBytes + slack
+  }
+
+  /// Writes the batch to the log.
+  /// - Returns: the sequence number of its last record.
+  private func append(
+    _ batch: UnsafeRawBufferPointer, count: UInt64, sync: Bool
+  ) throws(LSMError) -> UInt64 {
+    guard let log else { throw .closed(path: directory) }
+    let last = visible.load(ordering: .relaxed) + count
+    guard last <= SequenceNumber.maximum.rawValue else {
+      throw .brokenInvariant("there are no sequence numbers left")
+    }
+    do throws(LSMError) {
+      try log.append(batch, sequence: last)
+      if sync { try log.sync() } else { try log.write() }
+    } catch {
+      poison(error)
+      throw error
+    }
+    return last
+  }
+
+  private func insert(_ batch: UnsafeRawBufferPointer, first: UInt64) throws(LSMError) {
+    try memtable.insert(batch, first: first)
+  }
+
+  // MARK: - Room
+
+  private func makeRoom(for summary: BatchReader.Summary) throws(LSMError) {
+    if !memtable.isFull(options),
+      memtable.hasRoom(recordCount: summary.count, bytes: summary.bytes)
+    {
+      return
+    }
+    try requireWritable()
+    let needed = Self.memtableBytes(of: summary)
+    let usual = Self.capacity(forMemtableOf: options.memtableBytes)
+    if memtable.isEmpty {
+      // Only a batch larger than a whole memtable comes here.
+      return replaceEmptyMemtable(capacity: needed)
+    }
+    try waitForFlushes()
+    try rotate(capacity: max(usual, needed))
+  }
+
+  private func replaceEmptyMemtable(capacity: Int) {
+    let new = Memtable(capacityBytes: capacity)
+    memtable = new
+    state.withLock { state in
+      state.memtable = new
+      publish(&state)
+    }
+  }
+
+  /// Waits until one more full memtable may stand in line, and level 0 is not full.
+  private func waitForFlushes() throws(LSMError) {
+    if options.backgroundThreads == 0 { runPendingWork() }
+    func mayGoOn(_ state: State) -> Bool {
+      state.immutables.count < options.maximumImmutableMemtables
+        && state.version.level0.count < options.level0StopCount
+    }
+    try state.withLock(when: { state in
+      state.failure != nil || state.isClosing || mayGoOn(state) || !isWorking(state)
+    }) { (state) throws(LSMError) in
+      if let failure = state.failure { throw .poisoned(cause: failure) }
+      if state.isClosing { throw .closed(path: directory) }
+      // Whoever waits must wait for something.
+      guard mayGoOn(state) else {
+        throw .brokenInvariant("writes are stalled, and no job is running or due")
+      }
+    }
+  }
+
+  /// Begins a new memtable and a new log; the old ones wait for their flush.
+  /// - Precondition: inside `writes`.
+  func rotate(capacity: Int) throws(LSMError) {
+    let last = SequenceNumber(rawValue: visible.load(ordering: .relaxed))
+    let number = state.withLock { $0.takeFileNumber() }
+    do throws(LSMError) {
+      guard let old = log else { throw .closed(path: directory) }
+      // Durable to its end before the next log has a record: a crash never keeps a later write and loses
+      // an earlier one.
+      let end = try old.finish()
+      log = try LogWriter(
+        fileSystem, directory: directory, name: .log(number), store: store, after: end,
+        preallocates: options.preallocatesLogs)
+    } catch {
+      poison(error)
+      throw error
+    }
+    let new = Memtable(capacityBytes: capacity)
+    memtable = new
+    state.withLock { state in
+      state.immutables.append(
+        ImmutableMemtable(memtable: state.memtable, log: state.memtableLog, lastSequence: last))
+      state.memtable = new
+      state.memtableLog = number
+      publish(&state)
+    }
+    state.wakeAll()
+    if options.backgroundThreads == 0 { runPendingWork() }
+  }
+
+  /// Writes what is in memory to tables and waits for it. Blocks on disk I/O.
+  package func flush() throws(LSMError) {
+    try requireWritable()
+    let target = try writes.pass { () throws(LSMError) -> SequenceNumber in
+      let last = SequenceNumber(rawValue: visible.load(ordering: .relaxed))
+      if !memtable.isEmpty {
+        try waitForFlushes()
+        try rotate(capacity: Self.capacity(forMemtableOf: options.memtableBytes))
+      }
+      return last
+    }
+    try state.withLock(when: { state in
+      state.flushedSequence >= target || state.failure != nil || state.isClosing
+    }) { (state) throws(LSMError) in
+      if state.flushedSequence >= target { return }
+      if let failure = state.failure { throw .poisoned(cause: failure) }
+      throw .closed(path: directory)
+    }
+  }
+}
+
+extension Memtable {
+  /// Whether it is time for a flush.
+  func isFull(_ options: TreeOptions) -> Bool {
+    usedBytes >= options.memtableBytes
+      || rangeTombstoneCount >= options.rangeDeletesBeforeFlush
+  }
+
+  /// Inserts a batch's records; the first gets the sequence number `first`.
+  ///
+  /// - Precondition: the batch was checked, and fits.
+  func insert(_ batch: UnsafeRawBufferPointer, first: UInt64) throws(LSMError) {
+    var reader = try BatchReader(batch)
+    var sequence = first
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    while let record = try reader.next() {
+      let number = SequenceNumber(rawValue: sequence)
+      switch record {
+      case .put(let key, let value):
+        insert(key, value: value, sequence: number, kind: .value)
+      case .delete(let key):
+        insert(key, value: nothing, sequence: number, kind: .tombstone)
+      case .deleteRange(let lower, let upper):
+        deleteRange(lower: lower, upper: upper, sequence: number)
+      }
+      sequence &+= 1
+    }
+  }
+}

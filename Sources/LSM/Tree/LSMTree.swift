@@ -1,0 +1,186 @@
+import Synchronization
+
+/// An ordered key-value store: a log-structured merge tree (P. O'Neil et al., 1996), leveled.
+///
+/// Keys and values are any bytes, ordered by memcmp. A write goes to the log, then into the memtable; a
+/// full memtable becomes a table of level 0; compactions merge tables downwards. docs/lsm.md walks through
+/// it.
+///
+/// - **Batches** are atomic and isolated: ``apply(_:sync:)``.
+/// - **Durability**: with `sync` a power cut loses nothing once the call has returned, without it a kill -9
+///   does not.
+/// - **Poison**: after a failed write of log, table or manifest nothing more is written and no file removed;
+///   every write throws ``LSMError/poisoned(cause:)``. Reads go on. The next open tells what was kept.
+///
+/// Thread-safety: every call from any thread. ``close()`` waits for nobody: no other call may run beside it
+/// or after it. Calls block on disk I/O where they say so.
+///
+/// Locks, in the order in which they may be taken: `writes`, `installs`, `state`, then those inside
+/// ``SnapshotList``, ``EpochCell``, ``ObsoleteFiles`` and the cache. No I/O under `state`.
+package final class LSMTree: Sendable {
+  // Constant after init.
+  package let directory: String
+  package let store: StoreID
+  let fileSystem: any FileSystem
+  let options: TreeOptions
+  let tables: TableStore
+
+  // With their own synchronisation.
+  let readState: EpochCell<ReadState>
+  /// The last change that readers see.
+  let visible: Atomic<UInt64>
+  let snapshots = SnapshotList()
+  let state: Monitor<State>
+  let stalls = WriteStalls()
+  /// Whether ``State/failure`` is set: what a write looks at.
+  let isPoisoned = Atomic<Bool>(false)
+  let background = BackgroundThreads()
+
+  /// One writer at a time.
+  let writes = Turnstile()
+  // SAFETY: guarded by `writes`. Nil when the tree was opened for reading only.
+  nonisolated(unsafe) var log: LogWriter?
+  // SAFETY: guarded by `writes`; the same as in `state`, without its lock.
+  nonisolated(unsafe) var memtable: Memtable
+  // SAFETY: written by init and `close` alone.
+  private nonisolated(unsafe) var lock: (any FileLock)?
+
+  /// One edit of the manifest at a time.
+  let installs = Turnstile()
+  // SAFETY: guarded by `installs`. Nil when the tree was opened for reading only.
+  nonisolated(unsafe) var manifest: Manifest?
+
+  struct State {
+    var version: Version
+    var memtable: Memtable
+    /// The log that takes the memtable's records.
+    var memtableLog: FileNumber
+    /// Oldest first.
+    var immutables: [ImmutableMemtable] = []
+    var nextFileNumber: UInt64
+    var nextEpoch: UInt64
+    /// Every change up to it is in tables of `version`.
+    var flushedSequence: SequenceNumber
+    /// The oldest log that recovery must find.
+    var logNumber: FileNumber
+    var isFlushing = false
+    var runningCompactions = 0
+    var isClosing = false
+    /// Why nothing is written any more.
+    var failure: LSMError?
+    var totals = TreeTotals()
+
+    mutating func takeFileNumber() -> FileNumber {
+      defer { nextFileNumber += 1 }
+      return FileNumber(nextFileNumber)
+    }
+
+    /// Everything, as the first record of a manifest.
+    var edit: VersionEdit {
+      var edit = VersionEdit(
+        kind: .state, nextFileNumber: FileNumber(nextFileNumber), nextEpoch: nextEpoch,
+        flushedSequence: flushedSequence, logNumber: logNumber)
+      for level in 0..<Version.levelCount {
+        edit.added += version.files(at: level).map { .init(level: level, table: $0.metadata) }
+      }
+      return edit
+    }
+  }
+
+  init(_ recovered: consuming RecoveredStore) {
+    directory = recovered.directory
+    store = recovered.store
+    fileSystem = recovered.fileSystem
+    options = recovered.options
+    tables = recovered.tables
+    lock = recovered.lock
+    manifest = recovered.manifest
+    log = recovered.log
+    memtable = recovered.state.memtable
+    visible = Atomic(recovered.lastSequence.rawValue)
+    readState = EpochCell(
+      ReadState(
+        memtable: recovered.state.memtable,
+        immutables: recovered.state.immutables.reversed().map(\.memtable),
+        version: recovered.state.version))
+    state = Monitor(recovered.state)
+    stalls.update(recovered.state.version, options)
+  }
+
+  var visibleSequence: SequenceNumber {
+    SequenceNumber(rawValue: visible.load(ordering: .acquiring))
+  }
+
+  // MARK: - Failures
+
+  /// Ends all writing; the first cause stays.
+  func poison(_ error: LSMError) {
+    state.withLock { state in
+      if state.failure == nil { state.failure = error }
+    }
+    isPoisoned.store(true, ordering: .releasing)
+    state.wakeAll()
+  }
+
+  /// Why nothing is written any more; nil while all is well.
+  package var failure: LSMError? { state.withLock { $0.failure } }
+
+  func requireWritable() throws(LSMError) {
+    if options.isReadOnly { throw .readOnly(path: directory) }
+    guard isPoisoned.load(ordering: .acquiring) else { return }
+    throw .poisoned(cause: failure ?? .closed(path: directory))
+  }
+
+  /// Puts what readers look at in place of what they looked at before.
+  /// - Precondition: under the lock of `state`.
+  func publish(_ state: inout State) {
+    readState.replace(
+      ReadState(
+        memtable: state.memtable, immutables: state.immutables.reversed().map(\.memtable),
+        version: state.version))
+  }
+
+  // MARK: - Closing
+
+  /// Ends the background work, makes buffered writes durable, and gives files and memory back.
+  ///
+  /// Memtables are not flushed: the log has their records, and the next open reads it.
+  ///
+  /// - Precondition: no other call runs, nor will.
+  /// - Throws: the error of the last sync. The tree is closed all the same; only writes that were not synced
+  ///   may be lost then, and only by a power cut.
+  package func close() throws(LSMError) {
+    state.withLock { $0.isClosing = true }
+    state.wakeAll()
+    background.join()
+    var failure: LSMError?
+    if !isPoisoned.load(ordering: .acquiring) {
+      do throws(LSMError) {
+        if let log { _ = try log.finish() }
+        if let manifest { try manifest.finish() }
+      } catch {
+        failure = error
+      }
+    }
+    log = nil
+    manifest = nil
+    readState.replace(nil)
+    readState.synchronize()
+    lock = nil
+    if let failure { throw failure }
+  }
+}
+
+/// Sums since the tree was opened.
+package struct TreeTotals: Equatable, Sendable {
+  package var flushCount: UInt64 = 0
+  package var flushedBytes: UInt64 = 0
+  package var compactionCount: UInt64 = 0
+  package var moveCount: UInt64 = 0
+  package var compactedBytesRead: UInt64 = 0
+  package var compactedBytesWritten: UInt64 = 0
+  package var merged = MergeCounts()
+  package var backgroundErrors: UInt64 = 0
+
+  package init() {}
+}

@@ -1,0 +1,256 @@
+/// What opening a directory has found and made: everything a tree begins with.
+///
+/// The order in which files become durable (docs/lsm.md has the reasons):
+///
+/// 1. the logs are synced, read, and their records written to tables;
+/// 2. a new manifest states all tables, and still asks for the old logs; `CURRENT` names it;
+/// 3. a new log is made, with the last old one as its predecessor;
+/// 4. an edit asks for the new log alone; only then the old ones are removed.
+///
+/// A crash anywhere leaves a directory that opens to the same records: those that are both in a table and
+/// in a log are told by their sequence numbers.
+///
+/// Thread-safety: none; one owner. Blocks on disk I/O.
+struct RecoveredStore {
+  let fileSystem: any FileSystem
+  let directory: String
+  let options: TreeOptions
+  let store: StoreID
+  let tables: TableStore
+  let lock: (any FileLock)?
+  var state: LSMTree.State
+  var lastSequence: SequenceNumber
+  var manifest: Manifest?
+  var log: LogWriter?
+
+  /// Opens or creates the store in `directory`.
+  ///
+  /// - Throws: ``LSMError/lockHeld(path:)``; ``LSMError/notFound(_:)`` when there is none and none may be
+  ///   made; ``LSMError/corruption(_:)`` naming file and offset; what the file system throws.
+  init(
+    _ fileSystem: any FileSystem, directory: String, options: TreeOptions
+  ) throws(LSMError) {
+    self.fileSystem = fileSystem
+    self.directory = directory
+    self.options = options
+    lock = try Self.lock(fileSystem, directory, options)
+    let names = try fileSystem.list(directory).compactMap { FileName($0) }
+    let found =
+      names.contains(.current)
+      ? try ManifestReader.read(
+        fileSystem, directory: directory, isReadOnly: options.isReadOnly)
+      : try Self.nothing(fileSystem, directory, options, names)
+    store = found.current.store
+    let cache = BlockCache(capacityBytes: options.cacheBytes)
+    tables = TableStore(
+      fileSystem: fileSystem, directory: directory, store: store, options: options.table,
+      cache: cache, obsolete: ObsoleteFiles())
+    lastSequence = found.state.flushedSequence
+    let memtable = Memtable(
+      capacityBytes: LSMTree.capacity(forMemtableOf: options.memtableBytes))
+    let highest = names.compactMap(\.number).max()?.rawValue ?? 0
+    state = LSMTree.State(
+      version: .empty, memtable: memtable, memtableLog: 0,
+      nextFileNumber: max(found.state.nextFileNumber.rawValue, highest + 1),
+      nextEpoch: found.state.nextEpoch, flushedSequence: found.state.flushedSequence,
+      logNumber: found.state.logNumber)
+    state.version = try openTables(found.state)
+    if options.isReadOnly {
+      try replay(isNew: false)
+      return
+    }
+    let outcome = try replay(isNew: found.editCount == 0)
+    try begin(after: outcome?.end)
+    try removeLeftovers()
+  }
+
+  private static func lock(
+    _ fileSystem: any FileSystem, _ directory: String, _ options: TreeOptions
+  ) throws(LSMError) -> (any FileLock)? {
+    if options.isReadOnly { return nil }
+    if try !fileSystem.exists(directory) {
+      guard options.createIfMissing else {
+        throw .notFound(.init(.open, path: directory, code: 2))
+      }
+      try fileSystem.createDirectory(directory)
+      try fileSystem.syncDirectory(FileName.parent(of: directory))
+    }
+    return try fileSystem.lock(FileName.lock.path(in: directory))
+  }
+
+  /// The state of a store that is not there yet.
+  private static func nothing(
+    _ fileSystem: any FileSystem, _ directory: String, _ options: TreeOptions, _ names: [FileName]
+  ) throws(LSMError) -> ManifestReader.Outcome {
+    // A creation cut short leaves a manifest and a temporary file at most.
+    let hasData = names.contains { name in
+      switch name {
+      case .table, .log: true
+      default: false
+      }
+    }
+    let path = FileName.current.path(in: directory)
+    if hasData { throw .corruption(LSMError.Damage(path: path, offset: 0, .missing)) }
+    if options.isReadOnly || !options.createIfMissing {
+      throw .notFound(.init(.open, path: path, code: 2))
+    }
+    return ManifestReader.Outcome(
+      current: CurrentFile(store: options.storeID ?? .random(), manifest: 0),
+      state: VersionEdit(
+        kind: .state, nextFileNumber: 1, nextEpoch: 1, flushedSequence: .zero, logNumber: 0),
+      editCount: 0, isSealed: false)
+  }
+
+  private func openTables(_ edit: VersionEdit) throws(LSMError) -> Version {
+    var added: [(level: Int, file: TableFile)] = []
+    for addition in edit.added { added.append((addition.level, try tables.open(addition.table))) }
+    return try Self.checkedVersion(.empty, added, directory)
+  }
+
+  private static func checkedVersion(
+    _ base: Version, _ added: [(level: Int, file: TableFile)], _ directory: String
+  ) throws(LSMError) -> Version {
+    try VersionBuilder.version(after: base, removing: [], adding: added)
+  }
+
+  // MARK: - Logs
+
+  /// Reads the logs into memtables, and writes these to tables of level 0.
+  @discardableResult
+  private mutating func replay(isNew: Bool) throws(LSMError) -> LogRecovery.Outcome? {
+    if isNew { return nil }
+    let first = state.logNumber == 0 ? nil : state.logNumber
+    let outcome = try LogRecovery.replay(
+      fileSystem, directory: directory, store: store, from: first,
+      dropsDamagedTail: options.dropsDamagedLogTail, isReadOnly: options.isReadOnly
+    ) { (number, record) throws(LSMError) in
+      // Records that are in tables already: a crash came before the log was given up.
+      guard record.sequence > state.flushedSequence.rawValue else { return }
+      try take(record, of: number)
+    }
+    if !options.isReadOnly { try writeMemtable() }
+    return outcome
+  }
+
+  private mutating func take(
+    _ record: LogReader.Record, of number: FileNumber
+  ) throws(LSMError) {
+    let path = FileName.log(number).path(in: directory)
+    func damage(_ offset: Int) -> LSMError {
+      .corruption(
+        LSMError.Damage(
+          path: path, offset: record.offset,
+          .order(field: "the batch, at its byte \(offset),")))
+    }
+    let summary: BatchReader.Summary
+    do throws(LSMError) {
+      summary = try BatchReader.summary(of: record.bytes)
+    } catch .malformedBatch(let offset) {
+      throw damage(offset)
+    }
+    guard summary.count > 0,
+      record.sequence - lastSequence.rawValue >= UInt64(summary.count),
+      record.sequence <= SequenceNumber.maximum.rawValue
+    else { throw damage(0) }
+    if state.memtable.isFull(options)
+      || !state.memtable.hasRoom(recordCount: summary.count, bytes: summary.bytes)
+    {
+      try retire(summary)
+    }
+    try state.memtable.insert(record.bytes, first: record.sequence - UInt64(summary.count) + 1)
+    lastSequence = SequenceNumber(rawValue: record.sequence)
+  }
+
+  /// Puts a new memtable in place of the full one, which becomes a table, or, when nothing may be written,
+  /// stays in memory.
+  private mutating func retire(_ summary: BatchReader.Summary) throws(LSMError) {
+    if options.isReadOnly {
+      state.immutables.append(
+        ImmutableMemtable(memtable: state.memtable, log: 0, lastSequence: lastSequence))
+    } else {
+      try writeMemtable()
+    }
+    let needed = summary.bytes + (summary.count + 1) * SkipList.maximumOverheadBytes + (1 << 20)
+    guard needed <= Memtable.maximumCapacityBytes else {
+      throw .tooLarge(bytes: needed, limit: Memtable.maximumCapacityBytes)
+    }
+    state.memtable = Memtable(
+      capacityBytes: max(LSMTree.capacity(forMemtableOf: options.memtableBytes), needed))
+  }
+
+  /// Writes the memtable as a table of level 0 and begins another.
+  private mutating func writeMemtable() throws(LSMError) {
+    let memtable = state.memtable
+    if memtable.isEmpty { return }
+    let settings = MergeRun.Settings(stripes: SnapshotStripes([]), epoch: state.nextEpoch)
+    var next = state.nextFileNumber
+    var merge = MergeRun(
+      [MergeSource(memtable)], tombstones: memtable.rangeTombstoneIndexes, settings, tables,
+      makeNumber: {
+        defer { next += 1 }
+        return FileNumber(next)
+      }, pause: {})
+    let outputs = try merge.run()
+    try merge.counts.check(expected: UInt64(memtable.entries.count), "recovery")
+    state.nextFileNumber = next
+    state.nextEpoch += 1
+    state.version = try Self.checkedVersion(
+      state.version, outputs.map { (0, $0) }, directory)
+    state.memtable = Memtable(
+      capacityBytes: LSMTree.capacity(forMemtableOf: options.memtableBytes))
+  }
+
+  // MARK: - Beginning
+
+  private mutating func begin(after end: LogEnd?) throws(LSMError) {
+    state.flushedSequence = lastSequence
+    let number = state.takeFileNumber()
+    let temporary = state.takeFileNumber()
+    let logNumber = state.takeFileNumber()
+    // The tables' names before the manifest that needs them.
+    try fileSystem.syncDirectory(directory)
+    let manifest = try Manifest(
+      fileSystem, directory: directory, store: store, number: number, temporary: temporary,
+      state: state.edit)
+    log = try LogWriter(
+      fileSystem, directory: directory, name: .log(logNumber), store: store, after: end,
+      preallocates: options.preallocatesLogs)
+    state.memtableLog = logNumber
+    state.logNumber = logNumber
+    var edit = state.edit
+    edit.kind = .change
+    edit.added = []
+    try manifest.append(edit)
+    self.manifest = manifest
+  }
+
+  /// Removes every file of the store's that the manifest does not need: what a crash or an earlier failure
+  /// left.
+  private func removeLeftovers() throws(LSMError) {
+    let live = Set(state.version.allFiles.map(\.metadata.number))
+    for text in try fileSystem.list(directory) {
+      guard let name = FileName(text) else { continue }
+      let isNeeded =
+        switch name {
+        case .table(let number): live.contains(number)
+        case .log(let number): number == state.logNumber
+        case .manifest(let number): number == manifest?.number
+        case .temporary: false
+        case .current, .lock: true
+        }
+      if isNeeded { continue }
+      // It only takes space, and the next open tries again.
+      do throws(LSMError) { try fileSystem.remove(name.path(in: directory)) } catch {}
+    }
+  }
+}
+
+extension FileName {
+  /// The directory that a path's last name is in.
+  static func parent(of path: String) -> String {
+    var trimmed = path[...]
+    while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed = trimmed.dropLast() }
+    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
+    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+  }
+}

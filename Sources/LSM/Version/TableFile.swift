@@ -1,0 +1,124 @@
+import Glibc
+import Synchronization
+
+/// A table of the store: the open file and what the manifest knows of it.
+///
+/// Versions hold it. When the last version that names it is gone, and an edit has taken it out of the
+/// store, its file is removed.
+///
+/// Thread-safety: constant, but for the two flags. `isCompacting` is guarded by the tree's state.
+// SAFETY of `@unchecked Sendable`: see "Thread-safety"; the bounds are never written after init.
+final class TableFile: @unchecked Sendable {
+  let metadata: TableMetadata
+  let table: Table
+  private let fileSystem: any FileSystem
+  private let obsolete: ObsoleteFiles
+  private let cache: BlockCache
+  private let isRemoved = Atomic<Bool>(false)
+  /// Whether a compaction has it as input. Guarded by the tree's state.
+  var isCompacting = false
+  /// `smallest` and `largest` of the metadata, encoded, in one allocation that lives as long as this.
+  private let bounds: UnsafeMutableRawBufferPointer
+
+  /// Opens the file and compares it with what the manifest says of it. Blocks on disk I/O.
+  init(
+    _ metadata: TableMetadata, _ fileSystem: any FileSystem, directory: String, cache: BlockCache,
+    obsolete: ObsoleteFiles
+  ) throws(LSMError) {
+    self.metadata = metadata
+    self.fileSystem = fileSystem
+    self.obsolete = obsolete
+    self.cache = cache
+    let path = FileName.table(metadata.number).path(in: directory)
+    func damage(_ kind: DamageKind) -> LSMError {
+      .corruption(LSMError.Damage(path: path, offset: 0, kind))
+    }
+    let file: any ReadableFile
+    do throws(LSMError) { file = try fileSystem.open(path) } catch .notFound {
+      throw damage(.missing)
+    }
+    do throws(LSMError) {
+      guard file.size == metadata.fileBytes else {
+        throw damage(
+          .value(field: "the file's size", expected: metadata.fileBytes, actual: file.size))
+      }
+      table = try Table(file: file, path: path, identity: metadata.identity, cache: cache)
+    } catch {
+      file.close()
+      throw error
+    }
+    if let field = metadata.disagreement(with: table.properties) {
+      throw damage(.order(field: "\(field), by what the manifest says,"))
+    }
+    bounds = .allocate(byteCount: metadata.smallest.count + metadata.largest.count, alignment: 1)
+    bounds.copyBytes(from: metadata.smallest + metadata.largest)
+    cache.reserve(table.pinnedBytes)
+  }
+
+  deinit {
+    cache.release(table.pinnedBytes)
+    bounds.deallocate()
+    if isRemoved.load(ordering: .acquiring) { obsolete.add(.table(metadata.number)) }
+  }
+
+  /// Has the file removed once nobody reads it any more.
+  func markRemoved() { isRemoved.store(true, ordering: .releasing) }
+
+  /// The first internal key, borrowed as long as this.
+  var smallest: InternalKey {
+    InternalKey(checked: UnsafeRawBufferPointer(rebasing: bounds[..<metadata.smallest.count]))
+  }
+
+  /// The last internal key, borrowed as long as this; see ``TableProperties/largest``.
+  var largest: InternalKey {
+    InternalKey(checked: UnsafeRawBufferPointer(rebasing: bounds[metadata.smallest.count...]))
+  }
+
+  /// Whether the table's last user key is the first one behind it, as a range tombstone's end is.
+  var excludesLargest: Bool { largest.trailer == .max }
+
+  /// Whether it may hold anything of a user key range with inclusive ends.
+  func overlaps(_ lower: UnsafeRawBufferPointer, through upper: UnsafeRawBufferPointer) -> Bool {
+    isNotBefore(lower) && KeyOrder.compare(smallest.userKey, upper) <= 0
+  }
+
+  /// Whether it reaches `key` or beyond.
+  func isNotBefore(_ key: UnsafeRawBufferPointer) -> Bool {
+    let order = KeyOrder.compare(largest.userKey, key)
+    return order > 0 || (order == 0 && !excludesLargest)
+  }
+
+  /// Whether more than a twentieth of its blocks are mostly tombstones: scans crawl there.
+  var isDenseWithTombstones: Bool {
+    table.properties.denseTombstoneBlockCount * 20 > table.properties.dataBlockCount
+  }
+}
+
+extension InternalKey {
+  /// Takes bytes that were checked to be an encoded internal key.
+  fileprivate init(checked bytes: UnsafeRawBufferPointer) {
+    guard let key = InternalKey(encoded: bytes) else { preconditionFailure("checked at decoding") }
+    self = key
+  }
+}
+
+/// Files that no version and no recovery needs any more, until somebody removes them.
+///
+/// They are queued because the last reader may be gone on a thread that must not wait for an unlink.
+///
+/// Thread-safety: every call from any thread.
+final class ObsoleteFiles: Sendable {
+  private let names = Monitor<[FileName]>([])
+
+  func add(_ name: FileName) { names.withLock { $0.append(name) } }
+
+  var isEmpty: Bool { names.withLock { $0.isEmpty } }
+
+  /// The names queued so far, which the caller removes.
+  func takeAll() -> [FileName] {
+    names.withLock { names in
+      defer { names = [] }
+      return names
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/// The tables the store consists of at one moment.
+///
+/// Level 0 holds what flushes wrote, newest first, with overlaps; every level below is one sorted run.
+/// The newest state of a key is found by asking level 0 from the front, then one table of each level
+/// downwards: an upper place always holds the newer change.
+///
+/// Thread-safety: immutable.
+final class Version: Sendable {
+  package static let levelCount = 7
+  static let lastLevel = levelCount - 1
+
+  /// Newest first: by epoch, descending.
+  let level0: [TableFile]
+  /// Levels 1 to 6; index 0 is an empty run in the place of level 0.
+  let runs: [SortedRun]
+  /// Whether any table has range tombstones.
+  let hasRangeTombstones: Bool
+
+  init(level0: [TableFile], runs: [SortedRun]) {
+    precondition(runs.count == Self.levelCount)
+    self.level0 = level0
+    self.runs = runs
+    hasRangeTombstones =
+      level0.contains { $0.metadata.rangeTombstoneCount > 0 }
+      || runs.contains { $0.files.contains { $0.metadata.rangeTombstoneCount > 0 } }
+  }
+
+  static let empty = Version(
+    level0: [], runs: [SortedRun](repeating: .empty, count: levelCount))
+
+  func files(at level: Int) -> [TableFile] { level == 0 ? level0 : runs[level].files }
+
+  func bytes(at level: Int) -> UInt64 {
+    level == 0
+      ? level0.reduce(0) { $0 + $1.metadata.fileBytes } : runs[level].totalBytes
+  }
+
+  /// Every table, level by level.
+  var allFiles: [TableFile] { level0 + runs.flatMap(\.files) }
+
+  /// The lowest level with tables, or 0.
+  var deepestLevel: Int { runs.lastIndex { !$0.isEmpty } ?? 0 }
+
+  /// The tables of a level that overlap a user key range with inclusive ends; `upper` nil: no end.
+  func overlapping(
+    _ lower: UnsafeRawBufferPointer, through upper: UnsafeRawBufferPointer?, at level: Int
+  ) -> [TableFile] {
+    if level == 0 {
+      return level0.filter { file in
+        file.isNotBefore(lower)
+          && (upper.map { KeyOrder.compare(file.smallest.userKey, $0) <= 0 } ?? true)
+      }
+    }
+    return Array(runs[level].files[runs[level].indices(from: lower, through: upper)])
+  }
+
+  /// Whether a level below `level` may hold any version of `userKey`.
+  func mayHold(_ userKey: UnsafeRawBufferPointer, below level: Int) -> Bool {
+    guard level < Self.lastLevel else { return false }
+    for deeper in (level + 1)...Self.lastLevel where runs[deeper].table(for: userKey) != nil {
+      return true
+    }
+    return false
+  }
+
+  /// Whether a level below `level` may hold any key from `lower` up to `upper`.
+  func mayHold(
+    from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer, below level: Int
+  ) -> Bool {
+    guard level < Self.lastLevel else { return false }
+    for deeper in (level + 1)...Self.lastLevel {
+      for index in runs[deeper].indices(from: lower, through: upper)
+      where KeyOrder.compare(runs[deeper].files[index].smallest.userKey, upper) < 0 {
+        return true
+      }
+    }
+    return false
+  }
+}
