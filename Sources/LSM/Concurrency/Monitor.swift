@@ -43,8 +43,8 @@ final class Monitor<State>: @unchecked Sendable {
 
   /// Waits until `isReady`, which is asked again after each ``wakeAll()``, then runs `body` under the same
   /// lock.
-  func withLock<Result, Failure: Error>(
-    when isReady: (inout State) -> Bool, _ body: (inout State) throws(Failure) -> Result
+  func wait<Result, Failure: Error>(
+    until isReady: (inout State) -> Bool, then body: (inout State) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }

@@ -38,7 +38,8 @@ final class Arena: @unchecked Sendable {
     self.capacity = capacity
     base = mapping.alignedUp(toMultipleOf: Self.hugePageBytes)
     // A hint: random reads of a memtable miss the TLB at almost every node with small pages.
-    madvise(base, capacity, MADV_HUGEPAGE)
+    // One smaller than such a page would only pay for its zeros.
+    if capacity >= Self.hugePageBytes { madvise(base, capacity, MADV_HUGEPAGE) }
   }
 
   deinit { munmap(mapping, mappedBytes) }

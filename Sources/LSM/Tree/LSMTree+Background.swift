@@ -62,10 +62,11 @@ extension LSMTree {
   private func work() {
     while true {
       var job: Job?
-      state.withLock(when: { state in
+      state.wait { state in
         job = takeJob(&state)
         return job != nil || state.isClosing
-      }) { _ in }
+      } then: { _ in
+      }
       guard let job else { return }
       run(job)
       giveBack()

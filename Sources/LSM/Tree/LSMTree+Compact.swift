@@ -36,10 +36,10 @@ extension LSMTree {
   private func takeManual(
     _ level: Int, _ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer?
   ) throws(LSMError) -> Compaction? {
-    try state.withLock(when: { state in
+    try state.wait { state in
       state.failure != nil || state.isClosing
         || !isBusy(state.version, level, lower, upper)
-    }) { (state) throws(LSMError) in
+    } then: { (state) throws(LSMError) in
       if let failure = state.failure { throw .poisoned(cause: failure) }
       if state.isClosing { throw .closed(path: directory) }
       let found = manual(picker(state), level, lower, upper)

@@ -108,9 +108,9 @@ extension LSMTree {
       state.immutables.count < options.maximumImmutableMemtables
         && state.version.level0.count < options.level0StopCount
     }
-    try state.withLock(when: { state in
+    try state.wait { state in
       state.failure != nil || state.isClosing || mayGoOn(state) || !isWorking(state)
-    }) { (state) throws(LSMError) in
+    } then: { (state) throws(LSMError) in
       if let failure = state.failure { throw .poisoned(cause: failure) }
       if state.isClosing { throw .closed(path: directory) }
       // Whoever waits must wait for something.
@@ -161,9 +161,9 @@ extension LSMTree {
       }
       return last
     }
-    try state.withLock(when: { state in
+    try state.wait { state in
       state.flushedSequence >= target || state.failure != nil || state.isClosing
-    }) { (state) throws(LSMError) in
+    } then: { (state) throws(LSMError) in
       if state.flushedSequence >= target { return }
       if let failure = state.failure { throw .poisoned(cause: failure) }
       throw .closed(path: directory)
