@@ -28,7 +28,10 @@ let staticLibraries: [LinkerSetting] = [
 
 let package = Package(
   name: "seandb",
-  products: [.executable(name: "seandb", targets: ["seandb"])],
+  products: [
+    .executable(name: "seandb", targets: ["seandb"]),
+    .executable(name: "seandb-bench", targets: ["seandb-bench"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
@@ -79,6 +82,12 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+    .executableTarget(
+      name: "seandb-bench",
+      dependencies: [
+        "Bytes", "Engine", "CMalloc",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Bench/SeandbBench", swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .target(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),

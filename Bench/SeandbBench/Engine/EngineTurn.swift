@@ -1,0 +1,59 @@
+import CMalloc
+import Engine
+
+/// One engine's turn in a round: all workloads, on fresh stores.
+struct EngineTurn {
+  let kind: EngineKind
+  let round: Int
+  let workloads: Set<Workload>
+  let settings: BenchSettings
+  let scratch: ScratchDirectory
+  /// Told what starts.
+  let onStart: (Workload) -> Void
+  /// Told what was measured.
+  let onMeasurement: (Measurement) -> Void
+
+  func run() throws {
+    for workload in Workload.allCases
+    where workload.hasOwnStore && workloads.contains(workload) {
+      try withFreshStore { store in
+        onStart(workload)
+        onMeasurement(try store.fill(workload))
+        try store.verify(workload)
+      }
+    }
+    let shared = Workload.allCases.filter { !$0.hasOwnStore && workloads.contains($0) }
+    if shared.isEmpty { return }
+    try withFreshStore { store in
+      for workload in Workload.allCases.drop(while: \.hasOwnStore) {
+        // The first three make the state that the others read.
+        let isWanted = shared.contains(workload)
+        guard isWanted || workload == .fillrandom || workload == .compact else { continue }
+        onStart(workload)
+        let measurements = try store.run(workload)
+        if isWanted { measurements.forEach(onMeasurement) }
+      }
+    }
+  }
+
+  /// Opens an engine in a new directory, and removes the directory afterwards.
+  private func withFreshStore(_ body: (inout Store) throws -> Void) throws {
+    // What the allocator keeps from earlier stores would count as memory of this one.
+    malloc_trim(0)
+    defer { scratch.remove(kind.rawValue) }
+    let directory = "\(scratch.path)/\(kind.rawValue)"
+    var options = EngineOptions()
+    options.cacheSizeBytes = settings.cacheSizeBytes
+    let engine = try EngineKind.open(kind, directory: directory, options: options)
+    var store = Store(
+      engine: engine, kind: kind, directory: directory, round: round, settings: settings)
+    do {
+      try body(&store)
+    } catch {
+      // The first error is the one to tell.
+      try? engine.close()
+      throw error
+    }
+    try engine.close()
+  }
+}

@@ -1,0 +1,26 @@
+import Glibc
+
+/// Cleans up when the user ends the program early.
+///
+/// SIGINT and SIGTERM are blocked in every thread, those of the engines too, and taken by one thread which
+/// waits for them: the clean-up is ordinary code and not a signal handler.
+enum InterruptWatch {
+  /// Starts to watch; a signal then runs `cleanUp` and ends the process.
+  /// - Precondition: called before another thread is started.
+  static func start(cleanUp: @escaping @Sendable () -> Void) {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    sigaddset(&signals, SIGTERM)
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    let watched = signals
+    WorkerThread.start {
+      var watched = watched
+      var number: Int32 = 0
+      sigwait(&watched, &number)
+      cleanUp()
+      // 128 + signal: what a shell reports for a process that the signal killed.
+      _exit(128 + number)
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Glibc
+
+/// A directory for the engines' files, removed with all that is in it.
+struct ScratchDirectory: Sendable {
+  let path: String
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Makes a new directory inside `parent`.
+  init(in parent: String) throws {
+    var template = Array("\(parent)/seandb-bench.XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw Failure(
+        description: "cannot make a directory in \(parent): \(String(cString: strerror(errno))); "
+          + "name another one by --directory")
+    }
+    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// Removes the directory `name` in it, if it is there.
+  func remove(_ name: String) { Self.removeTree(path + "/" + name) }
+
+  /// Removes it. Again and again for a while, since threads of an engine may still add files.
+  func remove() {
+    for _ in 0..<1000 {
+      Self.removeTree(path)
+      if access(path, F_OK) != 0 { return }
+    }
+  }
+
+  private static func removeTree(_ path: String) {
+    visit(path) { path, status in
+      if status.st_mode & S_IFMT == S_IFDIR { rmdir(path) } else { unlink(path) }
+    }
+    rmdir(path)
+  }
+
+  /// Bytes that the files below `path` take on the disk: allocated, not their lengths.
+  static func allocatedBytes(of path: String) -> UInt64 {
+    var total: UInt64 = 0
+    visit(path) { _, status in total += UInt64(clamping: status.st_blocks) * 512 }
+    return total
+  }
+
+  /// Visits what is below `path`, a directory after what is in it. Symbolic links are not followed.
+  private static func visit(_ path: String, _ body: (String, stat) -> Void) {
+    guard let stream = opendir(path) else { return }
+    defer { closedir(stream) }
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard name != ".", name != ".." else { continue }
+      let child = path + "/" + name
+      var status = stat()
+      guard lstat(child, &status) == 0 else { continue }
+      if status.st_mode & S_IFMT == S_IFDIR { visit(child, body) }
+      body(child, status)
+    }
+  }
+}

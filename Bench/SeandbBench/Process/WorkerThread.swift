@@ -1,0 +1,29 @@
+import Glibc
+
+/// A thread of the operating system, for work that blocks.
+struct WorkerThread {
+  private let thread: pthread_t
+
+  /// Starts a thread which runs `body` once.
+  @discardableResult
+  static func start(_ body: @escaping @Sendable () -> Void) -> WorkerThread {
+    final class Box {
+      let body: @Sendable () -> Void
+      init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let box = Unmanaged.passRetained(Box(body))
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        // SAFETY: the retained box of `start`, taken over once.
+        Unmanaged<Box>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue().body()
+        return nil
+      }, box.toOpaque())
+    precondition(status == 0, "the system has no thread left")
+    return WorkerThread(thread: thread)
+  }
+
+  /// Waits for its end. Once.
+  func join() { pthread_join(thread, nil) }
+}
