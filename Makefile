@@ -1,20 +1,25 @@
 # make run      build, create a database from Examples/pets and serve it on 127.0.0.1:50051
 # make test     everything: unit tests, then real gRPC clients against the release binary
 # make build    the release binary, .build/seandb
+# make bench    compare the storage engines: a million records, three rounds; figures in .build/bench.json
+# make bench-short
+#               the same with 50,000 records and one round, in seconds; fails when an answer is wrong
 # make lint     formatting and style, without changing anything
 # make format   bring all Swift files into the format that `lint` asks for
 # make clean    remove what was built, not your data
+#
+# BENCH_FLAGS="--workloads readrandom" and the like narrow a benchmark: .build/release/seandb-bench engine --help
 #
 # Missing Debian packages are installed first (as root, or by sudo). Swift 6.3 has to be there.
 
 BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
   libzstd-dev zlib1g-dev libnghttp2-dev protobuf-compiler libprotobuf-dev
 TEST_PACKAGES = python3 python3-venv rocksdb-tools
-SWIFT_FILES = Package.swift Sources Tests
+SWIFT_FILES = Package.swift Sources Tests Bench
 CLIENTS = Tests/Clients
 VENV = .build/venv
 
-.PHONY: run test build build-packages test-packages lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-build lint format clean
 
 run: build
 	@echo "==> creating a database from Examples/pets/schema.proto"
@@ -44,6 +49,16 @@ $(VENV)/requirements.txt: $(CLIENTS)/requirements.txt | test-packages
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement $<
 	cp $< $@
+
+bench: bench-build
+	.build/release/seandb-bench engine --json .build/bench.json $(BENCH_FLAGS)
+
+bench-short: bench-build
+	.build/release/seandb-bench engine --records 50000 --rounds 1 $(BENCH_FLAGS)
+
+bench-build: build-packages
+	@echo "==> building seandb-bench (release)"
+	swift build -c release --static-swift-stdlib --product seandb-bench
 
 lint:
 	swift format lint --strict --recursive $(SWIFT_FILES)
