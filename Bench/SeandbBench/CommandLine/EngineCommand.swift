@@ -1,4 +1,5 @@
 import ArgumentParser
+import CMalloc
 import Engine
 import Glibc
 
@@ -57,6 +58,8 @@ struct EngineCommand: ParsableCommand {
   }
 
   func run() throws {
+    // As the server does it.
+    mallopt(M_MMAP_THRESHOLD, 256 << 10)
     // Opened first: not to find out after minutes that it cannot be written.
     let file = try json.map { try OutputFile(path: $0) }
     // /tmp is in memory on many systems, where an fsync costs nothing.

@@ -23,15 +23,16 @@ struct EngineTurn {
       }
     }
     let shared = Workload.allCases.filter { !$0.hasOwnStore && workloads.contains($0) }
-    if shared.isEmpty { return }
+    guard let last = shared.last else { return }
     try withFreshStore { store in
       for workload in Workload.allCases.drop(while: \.hasOwnStore) {
-        // The first three make the state that the others read.
         let isWanted = shared.contains(workload)
+        // These two make the store that the others read, wanted or not.
         guard isWanted || workload == .fillrandom || workload == .compact else { continue }
         onStart(workload)
         let measurements = try store.run(workload)
         if isWanted { measurements.forEach(onMeasurement) }
+        if workload == last { break }
       }
     }
   }
