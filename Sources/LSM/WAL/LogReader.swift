@@ -144,12 +144,15 @@ package final class LogReader {
   package func next() throws(LSMError) -> Record? {
     guard header != nil, end == nil else { return nil }
     assembled.removeAll(keepingAtMost: 1 << 20)
+    // Where the log ends if no whole record follows: before the padding, if there is any, because
+    // `nextChunk` goes past that only to a chunk.
+    let place = offset
     var begin: UInt64?
     while true {
       let chunk: Chunk
       switch try nextChunk() {
-      case .end: return try finish(at: begin ?? offset, whole: begin == nil)
-      case .bad(let kind): return try finish(at: begin ?? offset, whole: false, kind)
+      case .end: return try finish(at: place, whole: begin == nil)
+      case .bad(let kind): return try finish(at: place, whole: false, kind)
       case .chunk(let found): chunk = found
       }
       switch (chunk.type, begin) {

@@ -198,6 +198,31 @@ import Testing
     }
   }
 
+  /// A log that is torn behind a block's padding ends before it, where its successor looks for the end.
+  @Test(
+    arguments: [31, 30, 20, 1, 0],
+    [0, 30, LogFormat.blockBytes + 10, 2 * LogFormat.blockBytes + 10])
+  func endsBeforeThePaddingOfABlock(left: Int, kept: Int) throws {
+    let fileSystem = try Fixture.makeFileSystem()
+    let writer = try Fixture.makeWriter(fileSystem, 3)
+    let end = LogFormat.blockBytes - left
+    let count = end - Int(writer.length) - LogFormat.chunkHeaderBytes - 8
+    var entries = [Fixture.entry(1, count: count)]
+    try Fixture.append(entries[0], to: writer)
+    try writer.sync()
+    // A record over three blocks, of which a crash keeps only a part.
+    try Fixture.append(Fixture.entry(2, count: 3 * LogFormat.blockBytes), to: writer)
+    try writer.write()
+    try change(Fixture.path(3), in: fileSystem) { $0.removeLast($0.count - end - kept) }
+    let outcome = try Fixture.replay(fileSystem).outcome
+    #expect(outcome.end?.length == UInt64(end))
+    let next = try Fixture.makeWriter(fileSystem, 5, after: outcome.end)
+    entries.append(Fixture.entry(2, count: 9))
+    try Fixture.append(entries[1], to: next)
+    try next.sync()
+    #expect(try Fixture.replay(fileSystem, from: 3).entries == entries)
+  }
+
   /// A log whose creation was cut short is passed over, and the one after it names the one before.
   @Test func passesOverALogThatWasNeverBorn() throws {
     let (fileSystem, entries) = try makeStore(sealed: false)
