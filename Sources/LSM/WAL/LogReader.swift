@@ -167,8 +167,14 @@ package final class LogReader {
         assembled.append(chunk.payload)
         return try record(at: begin, assembled.bytes)
       case (.seal, nil):
-        let sealed =
-          chunk.payload.count == 8 ? chunk.payload.littleEndian(UInt64.self, at: 0) : .max
+        guard chunk.payload.count == LogFormat.sequenceBytes else {
+          throw damage(
+            chunk.offset,
+            .value(
+              field: "the seal's length", expected: UInt64(LogFormat.sequenceBytes),
+              actual: UInt64(chunk.payload.count)))
+        }
+        let sealed = chunk.payload.littleEndian(UInt64.self, at: 0)
         guard sealed == lastSequence else {
           throw damage(
             chunk.offset, .value(field: "the seal", expected: lastSequence, actual: sealed))

@@ -150,6 +150,29 @@ import Testing
     ) { try Fixture.replay(fileSystem) }
   }
 
+  /// Also behind the largest sequence number that there can be.
+  @Test func refusesASealOfAnotherLength() throws {
+    let fileSystem = try Fixture.makeFileSystem()
+    let writer = try Fixture.makeWriter(fileSystem, 3)
+    try Fixture.append(Fixture.Entry(sequence: .max, bytes: []), to: writer)
+    let seal = Int(try writer.finish().length) - LogFormat.chunkHeaderBytes - 8
+    try change(Fixture.path(3), in: fileSystem) { bytes in
+      bytes.removeLast()
+      bytes[seal + 8] -= 1
+      let seed = Fixture.store.context(of: 3) &+ UInt64(seal)
+      let checksum = bytes[(seal + 8)...].withUnsafeBytes { XXH64.hash($0, seed: seed) }
+      withUnsafeBytes(of: checksum.littleEndian) {
+        bytes.replaceSubrange(seal..<(seal + 8), with: $0)
+      }
+    }
+    #expect {
+      try Fixture.replay(fileSystem)
+    } throws: {
+      guard case .corruption(let damage)? = $0 as? LSMError else { return false }
+      return damage.offset == UInt64(seal)
+    }
+  }
+
   @Test func refusesANewerFormat() throws {
     let (fileSystem, _) = try makeStore(sealed: true)
     let path = Fixture.path(5)
