@@ -7,7 +7,8 @@
 ///     000014.tmp         CURRENT before it is renamed
 ///     LOCK               held by the process that has the store open
 ///
-/// Numbers are decimal, padded with zeros to six digits, longer when they are larger.
+/// Numbers are decimal, padded with zeros to six digits, longer when they are larger. None is 0, which
+/// stands for "no file" in headers.
 package enum FileName: Hashable, Sendable {
   case log(FileNumber)
   case table(FileNumber)
@@ -40,7 +41,8 @@ package enum FileName: Hashable, Sendable {
   }
 
   private static func number(_ digits: Substring) -> FileNumber? {
-    UInt64(digits).map { FileNumber($0) }
+    guard let number = UInt64(digits), number > 0 else { return nil }
+    return FileNumber(number)
   }
 
   /// The number in the name, if it has one.

@@ -19,6 +19,7 @@ import Testing
     "", "000012", ".log", "12.log", "0000012.log", "+00012.log", "000012.LOG", "00001a.log",
     "MANIFEST-", "MANIFEST-14", "MANIFEST-000014.tmp", "current", "CURRENT ", "000012.log.tmp",
     "18446744073709551616.log", "99999999999999999999999.log", "000012.sst", "-00012.log",
+    "000000.log",
   ])
   func refusesEverythingElse(text: String) {
     #expect(FileName(text) == nil)

@@ -150,6 +150,21 @@ import Testing
     ) { try Fixture.replay(fileSystem) }
   }
 
+  /// "No file" has the number 0: a log of that name would be in no chain, and nobody writes one.
+  @Test func passesOverALogWithTheNumberOfNone() throws {
+    let (fileSystem, entries) = try makeStore(sealed: true)
+    var bytes = try #require(fileSystem.bytes(of: Fixture.path(5)))
+    for index in 0..<8 { bytes[23 + 24 + index] = 0 }
+    let context = Fixture.store.context(of: 0)
+    let checksum = bytes[8..<79].withUnsafeBytes { XXH64.hash($0, seed: context) }
+    withUnsafeBytes(of: checksum.littleEndian) { bytes.replaceSubrange(0..<8, with: $0) }
+    fileSystem.setBytes(of: Fixture.path(0), bytes)
+    #expect(try Fixture.replay(fileSystem).entries == entries)
+    try fileSystem.remove(Fixture.path(3))
+    try fileSystem.remove(Fixture.path(5))
+    #expect(try Fixture.replay(fileSystem).entries.isEmpty)
+  }
+
   /// Also behind the largest sequence number that there can be.
   @Test func refusesASealOfAnotherLength() throws {
     let fileSystem = try Fixture.makeFileSystem()
