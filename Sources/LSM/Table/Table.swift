@@ -247,6 +247,10 @@ package final class Table: @unchecked Sendable {
     let block: Block
     do throws(DamageInBlock) {
       block = try Block(validating: UnsafeRawBufferPointer(bytes), content: .entries)
+      // Nobody writes one, and an iterator would take it for the end of the table.
+      guard block.entryCount > 0 else {
+        throw DamageInBlock(.truncated(field: "the first entry", needed: 11, available: 0))
+      }
     } catch {
       free(bytes.baseAddress)
       throw error.located(path: path, offset: handle.offset)

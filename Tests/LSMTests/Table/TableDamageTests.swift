@@ -1,3 +1,4 @@
+import Bytes
 import LSM
 import Testing
 
@@ -110,6 +111,45 @@ import Testing
         #expect(try Self.readAll(fixture) == nil)
       }
     }
+  }
+
+  /// Else an iterator would say there that the table ends, and leave out what follows.
+  @Test func aDataBlockOfNothingIsRefused() throws {
+    var file: [UInt8] = []
+    func write(_ payload: UnsafeRawBufferPointer) -> BlockHandle {
+      var stored = ByteWriter()
+      stored.append(payload)
+      let offset = UInt64(file.count)
+      BlockTrailer.seal(&stored, .none, identity: TableFixture.identity, offset: offset)
+      file += stored.array()
+      return BlockHandle(offset: offset, byteCount: UInt64(stored.count))
+    }
+    var index = BlockBuilder(restartInterval: 1)
+    for key in 1...3 as ClosedRange<UInt8> {
+      var block = BlockBuilder(restartInterval: 1)
+      Entry([key], 1, value: [9]).withKey { entry in
+        if key != 2 { block.add(entry, value: UnsafeRawBufferPointer(start: nil, count: 0)) }
+        let handle = write(block.finish())
+        [UInt8(handle.offset), UInt8(handle.byteCount)].withUnsafeBytes {
+          index.add(entry, value: $0)
+        }
+      }
+    }
+    var properties = TableProperties()
+    properties.dataBlockCount = 3
+    let indexHandle = write(index.finish())
+    let propertiesHandle = properties.encoded().withUnsafeBytes { write($0) }
+    file += Footer(
+      identity: TableFixture.identity, fileBytes: UInt64(file.count + Footer.byteCount),
+      index: indexHandle, filter: nil, rangeTombstones: nil, properties: propertiesHandle
+    ).encoded()
+    let fixture = try Self.fixture(.none)
+    fixture.fileSystem.setBytes(of: TableFixture.path, file)
+    let table = try fixture.open(cache: BlockCache(capacityBytes: 0))
+    #expect(throws: LSMError.self) { try table.allEntries() }
+    #expect(throws: LSMError.self) { try table.allEntries(forward: false) }
+    #expect(throws: LSMError.self) { try table.answer([2], at: 9) }
+    #expect(try table.answer([3], at: 9) == .value([], 1))
   }
 
   @Test func aNewerVersionIsCalledSo() throws {
