@@ -20,11 +20,21 @@ package struct VersionEdit: Equatable, Sendable {
   package struct Removal: Equatable, Sendable {
     package let level: Int
     package let number: FileNumber
+
+    package init(level: Int, number: FileNumber) {
+      self.level = level
+      self.number = number
+    }
   }
 
   package struct Addition: Equatable, Sendable {
     package let level: Int
     package let table: TableMetadata
+
+    package init(level: Int, table: TableMetadata) {
+      self.level = level
+      self.table = table
+    }
   }
 
   package var kind: Kind
