@@ -44,8 +44,9 @@ let package = Package(
     .systemLibrary(name: "CNghttp2"),
     .systemLibrary(name: "CMalloc"),
     .systemLibrary(name: "CZstd"),
+    .systemLibrary(name: "CLinux"),
     .target(name: "Bytes", swiftSettings: swiftSettings),
-    .target(name: "LSM", dependencies: ["Bytes", "CZstd"], swiftSettings: swiftSettings),
+    .target(name: "LSM", dependencies: ["Bytes", "CZstd", "CLinux"], swiftSettings: swiftSettings),
     .target(
       name: "Engine", dependencies: ["Bytes", "LSM", "CRocksDB"], swiftSettings: swiftSettings),
     .target(

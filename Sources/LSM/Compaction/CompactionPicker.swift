@@ -16,6 +16,11 @@ struct CompactionPicker {
   /// The oldest change that some reader may still not see.
   let oldestSnapshot: SequenceNumber
 
+  /// A table is rewritten when more than one in so many of its entries can go.
+  private static let reclaimableShare: UInt64 = 20
+  /// What a compaction for tombstones may read for each byte that it moves down or does away with.
+  private static let worthwhileFactor: UInt64 = 10
+
   private var targets: LevelTargets {
     LevelTargets(
       version, baseLevelBytes: options.baseLevelBytes, multiplier: options.levelMultiplier)
@@ -106,13 +111,13 @@ struct CompactionPicker {
 
   private func tombstones(_ targets: LevelTargets) -> Compaction? {
     if version.level0.contains(where: { isMarked($0) }),
-      let compaction = level0(into: targets.baseLevel, .tombstones)
+      let compaction = level0(into: targets.baseLevel, .tombstones), isWorthwhile(compaction)
     {
       return compaction
     }
     for level in 1...Version.lastLevel {
       for file in version.runs[level].files where isMarked(file) && !file.isCompacting {
-        if let found = settle(file, at: level) { return found }
+        if let found = settle(file, at: level), isWorthwhile(found) { return found }
       }
     }
     return nil
@@ -123,11 +128,26 @@ struct CompactionPicker {
     let metadata = file.metadata
     if metadata.rangeTombstoneCount > 0 { return true }
     if metadata.tombstoneCount > 0, file.isDenseWithTombstones { return true }
-    return metadata.reclaimableCount > 0 && isSeenByAll(metadata)
+    return isSeenByAll(metadata)
+      && metadata.reclaimableCount > metadata.entryCount / Self.reclaimableShare
   }
 
   private func isSeenByAll(_ metadata: TableMetadata) -> Bool {
     metadata.largestSequence <= oldestSnapshot
+  }
+
+  /// Whether what a compaction for tombstones rewrites stands in a relation to what it does away with. One
+  /// range tombstone must not have gigabytes rewritten; it goes down with its table when that is due.
+  private func isWorthwhile(_ compaction: Compaction) -> Bool {
+    let covered = compaction.coveredTables(SnapshotStripes([])).reduce(0) {
+      $0 + $1.metadata.fileBytes
+    }
+    let lowerBytes = compaction.lower.reduce(0) { $0 + $1.metadata.fileBytes }
+    let lowerEntries = compaction.lower.reduce(0) { $0 + $1.metadata.entryCount }
+    let upperBytes = compaction.upper.reduce(0) { $0 + $1.metadata.fileBytes }
+    let tombstones = compaction.upper.reduce(0) { $0 + $1.metadata.tombstoneCount }
+    let deleted = lowerEntries == 0 ? 0 : tombstones * (lowerBytes / lowerEntries)
+    return lowerBytes - covered <= Self.worthwhileFactor * (upperBytes + covered + deleted)
   }
 
   /// Brings a table one step nearer to the end of its tombstones: down, or, where nothing lies below, rewritten

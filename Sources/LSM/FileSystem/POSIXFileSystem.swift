@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 
@@ -136,6 +137,7 @@ private final class POSIXWritableFile: WritableFile {
   private nonisolated(unsafe) var descriptor: Int32
   private nonisolated(unsafe) var end: UInt64 = 0
   private nonisolated(unsafe) var zeroedEnd: UInt64 = 0
+  private nonisolated(unsafe) var writebackEnd: UInt64 = 0
   private let path: String
 
   init(descriptor: Int32, path: String) {
@@ -190,6 +192,14 @@ private final class POSIXWritableFile: WritableFile {
         throw POSIX.error(operation, path, count == 0 ? EIO : errno)
       }
     }
+  }
+
+  /// sync_file_range(2), without waiting; its errors are those of the next sync.
+  func startWriteback() {
+    guard descriptor >= 0, end > writebackEnd else { return }
+    _ = linux_start_writeback(
+      descriptor, Int64(writebackEnd), Int64(end - writebackEnd))
+    writebackEnd = end
   }
 
   /// fdatasync(2); it covers a changed file size too.

@@ -28,7 +28,11 @@ package struct TableBuilder: ~Copyable {
   private var handleBytes = ByteWriter()
   private var offset: UInt64 = 0
 
+  /// Bytes written since the last hint to write them to the disk.
+  private var unwrittenBytes = 0
+
   private static let writeBytes = 256 << 10
+  private static let writebackBytes = 1 << 20
 
   /// - Parameters:
   ///   - file: empty.
@@ -164,7 +168,13 @@ package struct TableBuilder: ~Copyable {
   private mutating func writePending() throws(LSMError) {
     guard !pending.isEmpty else { return }
     try file.append(pending.bytes)
+    unwrittenBytes += pending.count
     pending.removeAll()
+    // Little by little: one fsync of a whole table would hold up the syncs of the log.
+    if unwrittenBytes >= Self.writebackBytes {
+      file.startWriteback()
+      unwrittenBytes = 0
+    }
   }
 
   // MARK: - Finishing

@@ -2,7 +2,7 @@ import Synchronization
 
 extension LSMTree {
   /// What an entry of the memtable may cost besides its bytes, at most, when its capacity is chosen.
-  private static let slack = 1 << 20
+  static let slack = 1 << 20
 
   /// Address space for a memtable that is full at `bytes`: one more batch must fit behind it.
   static func capacity(forMemtableOf bytes: Int) -> Int {

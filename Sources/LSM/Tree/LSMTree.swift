@@ -164,6 +164,13 @@ package final class LSMTree: Sendable {
     }
     log = nil
     manifest = nil
+    // A snapshot that is still held keeps the tree, but no files and no memory.
+    memtable = Memtable(capacityBytes: Self.slack)
+    state.withLock { state in
+      state.version = .empty
+      state.immutables = []
+      state.memtable = memtable
+    }
     readState.replace(nil)
     readState.synchronize()
     lock = nil

@@ -43,6 +43,9 @@ final class MemoryWritableFile: WritableFile {
     }
   }
 
+  /// A hint: not counted among the calls.
+  func startWriteback() {}
+
   func sync() throws(LSMError) {
     _ = try openEnd()
     try fileSystem.call(.sync, path) { (state) throws(LSMError) in

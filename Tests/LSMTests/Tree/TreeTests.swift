@@ -21,7 +21,7 @@ import Testing
     try tree.apply([.put([1], [1])])
     let whole = Change.batch([.put([1], [2]), .delete([2]), .deleteRange([3], [4])])
     for count in whole.indices {
-      Array(whole[..<count]).withUnsafeBytes { bytes in
+      _ = Array(whole[..<count]).withUnsafeBytes { bytes in
         #expect {
           try tree.apply(bytes, sync: false)
         } throws: { error in
