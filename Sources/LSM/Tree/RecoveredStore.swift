@@ -59,6 +59,7 @@ struct RecoveredStore {
       try replay(isNew: false)
       return
     }
+    removeUnknownTables(names)
     let outcome = try replay(isNew: found.editCount == 0)
     try begin(after: outcome?.end)
     try removeLeftovers()
@@ -224,10 +225,23 @@ struct RecoveredStore {
     self.manifest = manifest
   }
 
+  private var liveTables: Set<FileNumber> { Set(state.version.allFiles.map(\.metadata.number)) }
+
+  /// Gives back what an open or a merge cut short has taken, before this open needs space of its own: on a
+  /// full disk each try would else fill what was freed for the next.
+  private func removeUnknownTables(_ names: [FileName]) {
+    let live = liveTables
+    for name in names {
+      guard case .table(let number) = name, !live.contains(number) else { continue }
+      // What cannot be removed now only takes space.
+      do throws(LSMError) { try fileSystem.remove(name.path(in: directory)) } catch {}
+    }
+  }
+
   /// Removes every file of the store's that the manifest does not need: what a crash or an earlier failure
   /// left.
   private func removeLeftovers() throws(LSMError) {
-    let live = Set(state.version.allFiles.map(\.metadata.number))
+    let live = liveTables
     for text in try fileSystem.list(directory) {
       guard let name = FileName(text) else { continue }
       let isNeeded =

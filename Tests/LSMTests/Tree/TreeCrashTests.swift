@@ -137,6 +137,42 @@ import Testing
     }
   }
 
+  /// On a full disk every open fails; none may take more of what was freed for it than the one before.
+  @Test func aFailedOpenGivesItsSpaceBackToTheNext() throws {
+    let fileSystem = MemoryFileSystem()
+    var run = TreeRun()
+    let options = run.options
+    run.options.memtableBytes = 1 << 20
+    let tree = run.go(Self.puts(0..<60, bytes: 300, tag: 1), on: fileSystem)
+    try tree?.close()
+    // Now the log is many memtables' worth.
+    run.options = options
+    let complete = fileSystem.restart()
+    let opened = try LSMTree.open(complete, directory: TreeRun.directory, options: options)
+    let calls = complete.calls
+    try opened.close()
+    var largest = 0
+    for call in 1...calls {
+      var files = fileSystem.restart()
+      var tables: [Int] = []
+      for _ in 0..<3 {
+        files.fail(call: files.calls + call, .noSpace)
+        let tree = try? LSMTree.open(files, directory: TreeRun.directory, options: options)
+        if let tree {
+          // What may fail without a word is the removal of leftovers.
+          try tree.close()
+          break
+        }
+        files = files.restart()
+        tables.append(try files.list(TreeRun.directory).count { $0.hasSuffix(".table") })
+      }
+      largest = max(largest, tables.max() ?? 0)
+      #expect(tables.allSatisfy { $0 <= tables[0] }, "call \(call): \(tables)")
+      run.check(files.restart(), atLeast: run.written, "call \(call)")
+    }
+    #expect(largest > 3, "the log is too short for this test")
+  }
+
   /// 200 rounds, or as many as `SEANDB_CRASH_ROUNDS` says.
   @Test func survivesRandomCrashes() {
     let first = SplitMix.drawnSeed()
