@@ -1,11 +1,13 @@
 import Engine
 import Testing
 
-@Suite("RocksDB after a failed write")
-struct RocksDBPoisonTests {
-  @Test(arguments: [LogFault.writesFail, .syncsFail])
-  func takesNoMoreWritesAndGoesOnReading(fault: LogFault) throws {
-    let fixture = try EngineFixture(.rocksdb)
+@Suite("Engines after a failed write")
+struct EnginePoisonTests {
+  static let engines = EngineUnderTest.allCases.filter(\.keepsData)
+
+  @Test(arguments: engines, [LogFault.writesFail, .syncsFail])
+  func takesNoMoreWritesAndGoesOnReading(kind: EngineUnderTest, fault: LogFault) throws {
+    let fixture = try EngineFixture(kind)
     defer { fixture.remove() }
     let engine = fixture.engine
     try engine.put(Record("a", "1"), durability: .sync)
@@ -30,7 +32,8 @@ struct RocksDBPoisonTests {
         Issue.record("\(String(describing: later))")
         continue
       }
-      #expect(reason.contains("IO error"))
+      #expect(reason.contains(kind == .lsm ? "cannot " : "IO error"))
+      #expect(reason.contains("restart"))
     }
     #expect(throws: EngineError.self) { try engine.flush() }
     #expect(throws: EngineError.self) { try engine.compact(nil) }
@@ -48,8 +51,8 @@ struct RocksDBPoisonTests {
     #expect(try fixture.engine.value("d") == "4")
   }
 
-  @Test func closeReportsAFailedLastSync() throws {
-    let fixture = try EngineFixture(.rocksdb)
+  @Test(arguments: engines) func closeReportsAFailedLastSync(kind: EngineUnderTest) throws {
+    let fixture = try EngineFixture(kind)
     defer { fixture.remove() }
     try fixture.engine.put(Record("a", "1"), durability: .buffered)
     #expect(try LogFault.syncsFail.strike(fixture.path) == 1)

@@ -53,7 +53,7 @@ extension EngineError {
       case .lockHeld: .lockHeld(directory: directory)
       case .poisoned(let cause):
         .readOnly(
-          reason: "an earlier write failed (\(cause)); repair the disk, then restart the server")
+          reason: "a write failed (\(cause)); free or repair the disk, then restart the server")
       case .readOnly: .readOnly(reason: "it was opened for reading only")
       case .closed: .closed
       case .malformedBatch(let offset):
@@ -85,6 +85,6 @@ extension EngineStatistics {
     isWriteStopped = tree.isWriteStopped
     snapshotCount = UInt64(tree.snapshotCount)
     backgroundErrors = tree.totals.backgroundErrors
-    readOnlyReason = tree.failure.map { "an earlier write failed (\($0))" }
+    readOnlyReason = tree.failure.map { "a write failed (\($0))" }
   }
 }

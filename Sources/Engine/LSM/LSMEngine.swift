@@ -1,4 +1,5 @@
 package import LSM
+import Synchronization
 
 /// ``StorageEngine`` on our own log-structured merge tree.
 ///
@@ -8,6 +9,8 @@ package final class LSMEngine: StorageEngine {
   let directory: String
   private let tree: LSMTree
   private let gate = OperationGate()
+  /// Whether a write was told why the tree takes no more of them.
+  private let hasToldFailure = Atomic<Bool>(false)
 
   /// Opens or creates the store. Blocks on disk I/O.
   package convenience init(directory: String, options: EngineOptions) throws(EngineError) {
@@ -108,7 +111,11 @@ package final class LSMEngine: StorageEngine {
     let records = UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...])
     do throws(LSMError) {
       try tree.apply(records, sync: durability == .sync)
+    } catch .poisoned(let cause) where !hasToldFailure.exchange(true, ordering: .relaxed) {
+      // A flush or a compaction failed in the background: the first write that meets it says what it was.
+      throw EngineError(cause, .apply, in: directory)
     } catch {
+      if tree.failure != nil { hasToldFailure.store(true, ordering: .relaxed) }
       throw EngineError(error, .apply, in: directory)
     }
   }
