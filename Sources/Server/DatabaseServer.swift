@@ -32,6 +32,7 @@ package final class DatabaseServer: Sendable {
       path: path, engine: configuration.engine, mayCreate: schema != nil)
     var options = EngineOptions()
     options.cacheSizeBytes = configuration.cacheSizeBytes
+    options.memtableSizeBytes = configuration.memtableSizeBytes
     let engine: any StorageEngine
     do throws(EngineError) {
       engine = try EngineKind.open(

@@ -11,6 +11,8 @@ package struct ServerConfiguration: Sendable {
   package var durability = Durability.sync
   /// Memory for uncompressed blocks of the store. Default 256 MiB.
   package var cacheSizeBytes = 256 << 20
+  /// Size of one memtable; the store holds up to four. Default 64 MiB.
+  package var memtableSizeBytes = 64 << 20
   /// The largest request message. Default 4 MiB.
   package var maximumRequestBytes = 4 << 20
   /// The largest answer; a larger one is RESOURCE_EXHAUSTED, never cut. Default 64 MiB.

@@ -26,6 +26,9 @@ struct ServerOptions: ParsableArguments {
   @Option(help: "Memory for uncompressed blocks of the store: bytes, or with K, M or G.")
   var cacheSize = ByteSize(bytes: 256 << 20)
 
+  @Option(help: "Writes gathered in memory before they become a table; the store holds up to four.")
+  var memtableSize = ByteSize(bytes: 64 << 20)
+
   @Option(help: "The largest request message.")
   var maxRequestSize = ByteSize(bytes: 4 << 20)
 
@@ -48,6 +51,9 @@ struct ServerOptions: ParsableArguments {
     guard cacheSize.bytes <= 1 << 40 else {
       throw ValidationError("--cache-size must be at most 1024G")
     }
+    guard memtableSize.bytes >= 64 << 10, memtableSize.bytes <= 1 << 30 else {
+      throw ValidationError("--memtable-size must be from 64K to 1G")
+    }
     if let eventLoops, !(1...1024).contains(eventLoops) {
       throw ValidationError("--event-loops must be from 1 to 1024")
     }
@@ -61,6 +67,7 @@ struct ServerOptions: ParsableArguments {
     configuration.port = listen.port
     configuration.durability = durability == .sync ? .sync : .buffered
     configuration.cacheSizeBytes = cacheSize.bytes
+    configuration.memtableSizeBytes = memtableSize.bytes
     configuration.maximumRequestBytes = maxRequestSize.bytes
     configuration.maximumResponseBytes = maxResponseSize.bytes
     if let eventLoops { configuration.eventLoops = eventLoops }
