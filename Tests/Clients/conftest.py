@@ -6,14 +6,15 @@ import itertools
 import os
 import pathlib
 import random
+import zlib
 
 import pytest
 
 from harness import process
 from harness.client import Database
 
-# The storage engines under test: a second one joins by SEANDB_ENGINES=rocksdb,lsm.
-ENGINES = [name for name in os.environ.get("SEANDB_ENGINES", "rocksdb").split(",") if name]
+# The storage engines under test.
+ENGINES = [name for name in os.environ.get("SEANDB_ENGINES", "rocksdb,lsm").split(",") if name]
 
 DOG_SCHEMA = """\
 syntax = "proto3";
@@ -48,7 +49,23 @@ def seandb() -> pathlib.Path:
     return path
 
 
-@pytest.fixture(params=ENGINES)
+def pytest_generate_tests(metafunc):
+    """Each test that asks for an engine, by whatever fixture, runs on every one.
+
+    `@pytest.mark.engines("rocksdb")` restricts it to what is that engine's own matter,
+    `@pytest.mark.one_engine` to any one, for what no engine has a part in: such tests are dealt out.
+    """
+    if "engine" not in metafunc.fixturenames:
+        return
+    engines = ENGINES
+    if restriction := metafunc.definition.get_closest_marker("engines"):
+        engines = [name for name in ENGINES if name in restriction.args]
+    elif metafunc.definition.get_closest_marker("one_engine"):
+        engines = [ENGINES[zlib.crc32(metafunc.definition.name.encode()) % len(ENGINES)]]
+    metafunc.parametrize("engine", engines, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def engine(request) -> str:
     return request.param
 

@@ -15,7 +15,7 @@ import time
 import pytest
 from hyperframe import frame as frames
 
-from conftest import DOGS_AND_TAGS, ENGINES, ServerFactory
+from conftest import DOGS_AND_TAGS, ServerFactory
 from harness import http2
 from harness.client import delimited, listed, query
 from harness.frames import LARGEST_WINDOW, FrameClient
@@ -73,10 +73,10 @@ def assert_serves(server):
         assert_whole(answer, http2.frame(listed([record])))
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def filled(create, tmp_path_factory, request):
-    """A data directory with the long records as tags and the short ones as dogs, and its engine."""
-    factory = ServerFactory(tmp_path_factory.mktemp("filled"), request.param)
+@pytest.fixture(scope="module")
+def filled(create, tmp_path_factory, engine):
+    """A data directory with the long records as tags and the short ones as dogs."""
+    factory = ServerFactory(tmp_path_factory.mktemp("filled"), engine)
     try:
         server = factory(create(DOGS_AND_TAGS), *BUFFERED, "--max-request-size", "64M")
         database = factory.connect(server)
@@ -84,16 +84,15 @@ def filled(create, tmp_path_factory, request):
         database.model("Dog").batch_put(SHORT)
     finally:
         factory.close()
-    return factory.data, request.param
+    return factory.data
 
 
 @pytest.fixture
-def server(filled, create, tmp_path):
+def server(filled, create, tmp_path, engine):
     """A fresh server on the filled directory, which the next test takes over."""
-    data, engine = filled
     factory = ServerFactory(tmp_path, engine)
     try:
-        yield factory(create(DOGS_AND_TAGS), *BUFFERED, data=data)
+        yield factory(create(DOGS_AND_TAGS), *BUFFERED, data=filled)
     finally:
         factory.close()
 
@@ -113,6 +112,7 @@ def greedy(dial, **options) -> FrameClient:
 # Answers are whole ---------------------------------------------------------------------------------
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("windows", [(MIB, 4 * MIB), (LARGEST_WINDOW, LARGEST_WINDOW)], ids=str)
 def test_an_answer_is_whole_though_its_client_said_goodbye(dial, windows):
     """GOAWAY ends new calls, not those under way; the client's window updates go on after it."""
@@ -126,6 +126,7 @@ def test_an_answer_is_whole_though_its_client_said_goodbye(dial, windows):
         client.close()
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     "count, pause, credit",
     [
@@ -209,6 +210,7 @@ def test_reads_of_a_client_that_left_hold_up_nobody(server, dial):
     assert_whole(answer, http2.frame(listed(SHORT[-1:])))
 
 
+@pytest.mark.one_engine
 def test_a_long_answer_does_not_starve_a_short_one_on_its_connection(dial):
     # A small buffer: what lies in the sockets already is in front of any other answer.
     client = greedy(dial, receive_buffer=64 << 10)
@@ -221,6 +223,7 @@ def test_a_long_answer_does_not_starve_a_short_one_on_its_connection(dial):
     assert_whole(client.answer(long), body)
 
 
+@pytest.mark.one_engine
 def test_streams_opened_and_reset_harm_nobody(server, dial):
     """CVE-2023-44487. The server may tire of that connection, and of no other."""
     other = dial()
@@ -250,6 +253,7 @@ def ask_without_windows(
     return client
 
 
+@pytest.mark.one_engine
 def test_answers_that_nobody_takes_are_bounded(server, dial):
     """80 answers of 30 MiB are 2.4 GB: some are kept, the others refused."""
     before = memory(server)
@@ -274,6 +278,7 @@ def test_records_that_nobody_takes_are_bounded(server, dial):
     assert memory(server, "VmHWM") < 1_600_000_000
 
 
+@pytest.mark.one_engine
 def test_answers_given_up_by_their_deadline_are_not_kept(server, dial):
     before = memory(server)
     client = ask_without_windows(dial, 10, {"grpc-timeout": "1S"})
@@ -283,6 +288,7 @@ def test_answers_given_up_by_their_deadline_are_not_kept(server, dial):
     eventually(lambda: memory(server) < before + 100 * MIB, "the answers' memory is given back")
 
 
+@pytest.mark.one_engine
 def test_reflection_for_a_client_that_takes_nothing_is_bounded(server, dial):
     """Short requests, answers fifty times as long."""
     before = memory(server)

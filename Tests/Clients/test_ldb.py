@@ -11,11 +11,7 @@ from harness.client import delimited
 STORE = "store"
 
 
-@pytest.fixture
-def engine():
-    return "rocksdb"
-
-
+@pytest.mark.engines("rocksdb")
 def test_ldb_and_sst_dump_read_the_directory(create, serve):
     creation = create(DOG_SCHEMA)
     server = serve(creation)

@@ -38,6 +38,7 @@ def refused(serve, *arguments, **more) -> ServerFailed:
 
 
 class TestStart:
+    @pytest.mark.one_engine
     def test_a_free_port_is_chosen_and_told_on_one_line(self, create, serve):
         server = serve(create(DOG_SCHEMA))
         assert server.host == "127.0.0.1" and server.port > 0
@@ -46,6 +47,7 @@ class TestStart:
         server.stop()  # asserts that this line stayed the only one
         assert server.stdout() == f"listening on 127.0.0.1:{server.port}\n"
 
+    @pytest.mark.one_engine
     def test_a_given_port_is_taken(self, create, serve):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -53,6 +55,7 @@ class TestStart:
         server = serve(create(DOG_SCHEMA), listen=f"127.0.0.1:{port}")
         assert server.address == f"127.0.0.1:{port}"
 
+    @pytest.mark.one_engine
     def test_the_same_port_can_be_taken_again_at_once(self, create, serve):
         """A restart does not wait for the old connections' TIME_WAIT."""
         server = serve(create(DOG_SCHEMA))
@@ -61,6 +64,7 @@ class TestStart:
         server.stop()
         assert serve(create(DOG_SCHEMA), listen=address).address == address
 
+    @pytest.mark.one_engine
     def test_a_port_in_use_is_one_clear_line(self, create, serve):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -80,21 +84,24 @@ class TestStart:
         assert serve.connect(serve(create(DOG_SCHEMA))).model("Dog").get(eq="a")
 
     def test_data_of_another_engine_is_one_clear_line(self, create, serve, engine):
-        serve(create(DOG_SCHEMA)).stop()
+        server = serve(create(DOG_SCHEMA))
+        serve.connect(server).model("Dog").put(delimited(1, b"a"))
+        server.stop()
+        other = {"rocksdb": "lsm", "lsm": "rocksdb"}[engine]
+        error = refused(serve, create(DOG_SCHEMA), engine=other)
+        assert f"--engine {engine}" in error.stderr and str(serve.data) in error.stderr, error
         markers = [
             p for p in serve.data.iterdir() if p.is_file() and engine.encode() in p.read_bytes()
         ]
         assert len(markers) == 1, sorted(serve.data.iterdir())
         original = markers[0].read_bytes()
-        other = "rocksdb" if engine != "rocksdb" else "lsm"
-        markers[0].write_bytes(original.replace(engine.encode(), other.encode()))
-        error = refused(serve, create(DOG_SCHEMA))
-        assert other in error.stderr and "--engine" in error.stderr, error
-        markers[0].write_bytes(b"\0garbage\xff")
-        refused(serve, create(DOG_SCHEMA))
+        for damaged in (b"\0garbage\xff", b"", original.replace(engine.encode(), b"paper")):
+            markers[0].write_bytes(damaged)
+            refused(serve, create(DOG_SCHEMA))
         markers[0].write_bytes(original)
-        serve(create(DOG_SCHEMA)).stop()
+        assert serve.connect(serve(create(DOG_SCHEMA))).model("Dog").get(eq="a")
 
+    @pytest.mark.one_engine
     @pytest.mark.parametrize("kind", ["file", "below a file", "not writable"])
     def test_a_data_directory_that_cannot_be_is_one_clear_line(self, create, serve, tmp_path, kind):
         (tmp_path / "file").write_text("not a directory")
@@ -107,6 +114,7 @@ class TestStart:
         error = refused(serve, create(DOG_SCHEMA), data=data)
         assert str(data) in error.stderr, error
 
+    @pytest.mark.one_engine
     def test_a_directory_of_something_else_is_not_touched(self, create, serve, tmp_path):
         data = tmp_path / "documents"
         data.mkdir()
@@ -129,6 +137,7 @@ class TestStart:
         server = serve(command=[copied], env={"PATH": ""})
         assert serve.connect(server).models == ["Dog"]
 
+    @pytest.mark.one_engine
     def test_out_server_with_a_damaged_schema_says_so(self, create, serve, tmp_path):
         image = bytearray(create(DOG_SCHEMA).server.read_bytes())
         at = image.rindex(b"SEANDBSC") + 40
@@ -153,6 +162,7 @@ class TestCommandLine:
             ["--listen", "nonsense"],
             ["--listen", "127.0.0.1:99999"],
             ["--max-request-size", "many"],
+            ["--memtable-size", "1K"],
             ["--log-level", "loud"],
             ["--data"],
             ["extra", "words"],
@@ -181,6 +191,7 @@ class TestCommandLine:
                     "--log-level",
                     "--max-request-size",
                     "--max-response-size",
+                    "--memtable-size",
                 ],
             ),
             (["check"], ["old", "new"]),
@@ -302,6 +313,7 @@ class TestEnd:
         database = serve.connect(serve(create(DOG_SCHEMA)))
         assert database.model("Dog").get(begins_with="") == [delimited(1, b"before")]
 
+    @pytest.mark.one_engine
     def test_open_streams_do_not_hold_up_the_end(self, create, serve):
         """Reflection and health streams are never half-closed by many clients."""
         server = serve(create(DOG_SCHEMA))
@@ -317,12 +329,14 @@ class TestEnd:
         server.stop()
         never.set()
 
+    @pytest.mark.one_engine
     def test_an_idle_connection_does_not_hold_up_the_end(self, create, serve):
         server = serve(create(DOG_SCHEMA))
         with socket.create_connection((server.host, server.port), timeout=20):
             server.stop()
 
 
+@pytest.mark.one_engine
 class TestHealth:
     @pytest.mark.parametrize("service", ["", "database.Database"])
     def test_check_of_what_is_served(self, database, service):
@@ -423,6 +437,7 @@ def files(response):
     ]
 
 
+@pytest.mark.one_engine
 class TestReflection:
     def test_lists_every_service_sorted(self, reflection):
         for argument in ("", "*"):

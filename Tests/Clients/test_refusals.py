@@ -160,6 +160,7 @@ def test_a_refusal_leaves_an_existing_out_as_it_was(tmp_path):
     assert {p.name: p.read_bytes() for p in creation.out.iterdir()} == before
 
 
+@pytest.mark.one_engine
 def test_a_running_server_can_be_created_over(create, serve, tmp_path):
     """`out/server` is replaced by a rename, so one that runs is neither broken nor in the way."""
     source = process.write_files(tmp_path / "in", DOG_SCHEMA)

@@ -248,6 +248,7 @@ def test_create_writes_to_out_beside_the_caller(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["database.proto", "server"]
 
 
+@pytest.mark.one_engine
 def test_serve_and_check_take_include_directories(serve, tmp_path, seandb):
     process.write_files(
         tmp_path,
@@ -265,6 +266,7 @@ def test_serve_and_check_take_include_directories(serve, tmp_path, seandb):
     ]
 
 
+@pytest.mark.one_engine
 def test_serve_takes_a_schema_without_create(serve, tmp_path, seandb):
     schema = process.write_files(tmp_path / "s", DOG_SCHEMA) / "schema.proto"
     database = serve.connect(serve(command=[seandb, "serve", schema]))
