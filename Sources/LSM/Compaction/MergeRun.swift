@@ -45,7 +45,7 @@ struct MergeRun: ~Copyable {
   private var grandparentBytes: UInt64 = 0
 
   /// Entries between two calls of `pause`.
-  private static let sliceEntries: UInt64 = 4096
+  static let sliceEntries: UInt64 = 4096
   /// An output ends when it overlaps more than this many times its size in the level below.
   private static let grandparentFactor: UInt64 = 10
 

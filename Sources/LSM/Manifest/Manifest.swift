@@ -111,6 +111,14 @@ package enum ManifestReader {
     _ visit: (UInt64, VersionEdit) -> Void = { _, _ in }
   ) throws(LSMError) -> Outcome {
     let current = try CurrentFile(fileSystem, directory: directory)
+    return try read(fileSystem, directory: directory, current, isReadOnly: isReadOnly, visit)
+  }
+
+  /// Reads the manifest that `current` names, whatever the file `CURRENT` says.
+  static func read(
+    _ fileSystem: any FileSystem, directory: String, _ current: CurrentFile, isReadOnly: Bool,
+    _ visit: (UInt64, VersionEdit) -> Void
+  ) throws(LSMError) -> Outcome {
     let name = FileName.manifest(current.manifest)
     let path = name.path(in: directory)
     let reader: LogReader

@@ -127,7 +127,7 @@ package final class Table: @unchecked Sendable {
 
   // MARK: - Opening
 
-  private static func readFooter(
+  static func readFooter(
     _ file: any ReadableFile, _ path: String
   ) throws(LSMError) -> Footer {
     let size = file.size
@@ -144,7 +144,7 @@ package final class Table: @unchecked Sendable {
   }
 
   /// Checks that the data blocks lie one behind the other, and tells where they end.
-  private static func checkIndex(
+  static func checkIndex(
     _ index: Block, before limit: UInt64, count: UInt64
   ) throws(DamageInBlock) -> UInt64 {
     // A lookup relies on every entry being a restart point.
@@ -167,7 +167,7 @@ package final class Table: @unchecked Sendable {
     return end
   }
 
-  private static func decodeTombstones(
+  static func decodeTombstones(
     _ bytes: UnsafeRawBufferPointer, count: UInt64
   ) throws(DamageInBlock) -> RangeTombstoneIndex {
     let block = try Block(validating: bytes, content: .rangeTombstones)
@@ -194,7 +194,7 @@ package final class Table: @unchecked Sendable {
 
   /// Reads a block's payload into fresh `malloc`ed memory that the caller frees. Memory is bounded
   /// by the file's size, and by the size a checked compressed block states.
-  private static func readPayload(
+  static func readPayload(
     _ file: any ReadableFile, _ path: String, _ identity: UInt64, _ handle: BlockHandle
   ) throws(LSMError) -> UnsafeMutableRawBufferPointer {
     precondition(handle.fits(before: file.size))

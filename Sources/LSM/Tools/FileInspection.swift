@@ -1,0 +1,121 @@
+/// What single files of a store hold, for people who look at them. Changes nothing, locks nothing; what is damaged
+/// is handed over as a finding, and the rest is read on.
+package enum FileInspection {
+  /// A data block of a table.
+  package struct BlockView {
+    package let index: Int
+    package let offset: UInt64
+    /// In the file, with its trailer.
+    package let storedBytes: UInt64
+    /// Before compression.
+    package let rawBytes: Int
+    package let compression: Compression?
+    package let entryCount: Int
+    /// The first user key, borrowed until the visitor returns.
+    package let firstKey: UnsafeRawBufferPointer
+  }
+
+  package enum TableItem {
+    case properties(TableProperties)
+    case rangeTombstone(RangeTombstone)
+    case block(BlockView)
+    /// Only when records are asked for. Key and value are borrowed until the visitor returns.
+    case record(InternalKey, UnsafeRawBufferPointer)
+    case damage(Finding)
+  }
+
+  /// Visits what a table holds, in the order of the file: properties and range tombstones first.
+  ///
+  /// Without a readable index or footer its blocks are searched for, as long as the store's manifest or id tells the
+  /// table's identity.
+  ///
+  /// - Throws: what opening the file throws.
+  package static func table(
+    _ fileSystem: any FileSystem, directory: String, _ number: FileNumber, records: Bool,
+    _ visit: (TableItem) -> Void
+  ) throws(LSMError) {
+    var metadata: TableMetadata?
+    var store: StoreID?
+    do throws(LSMError) {
+      let found = try ManifestReader.look(fileSystem, directory: directory)
+      store = found.current.store
+      metadata = found.state.added.first { $0.table.number == number }?.table
+    } catch {
+      // The table is looked at by itself.
+    }
+    let parts = try TableParts(
+      fileSystem, directory: directory, number, metadata: metadata,
+      identity: store?.context(of: number))
+    for problem in parts.problems { visit(.damage(problem.finding)) }
+    if parts.index == nil { _ = parts.searchBlocks() }
+    if let properties = parts.properties { visit(.properties(properties)) }
+    for tombstone in parts.tombstones { visit(.rangeTombstone(tombstone)) }
+    for (index, handle) in parts.blocks.enumerated() {
+      let block: Block
+      do throws(LSMError) {
+        block = try parts.dataBlock(handle)
+      } catch {
+        visit(.damage(Finding(error, in: parts.name)))
+        continue
+      }
+      var iterator = BlockIterator(block)
+      iterator.seekToFirst()
+      guard iterator.isValid else { continue }
+      visit(
+        .block(
+          BlockView(
+            index: index, offset: handle.offset, storedBytes: handle.byteCount,
+            rawBytes: block.byteCount, compression: parts.compression(of: handle),
+            entryCount: block.entryCount, firstKey: iterator.key.userKey)))
+      while records, iterator.isValid {
+        visit(.record(iterator.key, iterator.value))
+        iterator.next()
+      }
+    }
+  }
+
+  package enum LogItem {
+    case header(LogHeader)
+    /// A batch: where it is, its last sequence number, its bytes. Borrowed until the visitor returns.
+    case record(offset: UInt64, sequence: UInt64, UnsafeRawBufferPointer)
+    case end(LogEnd, isSealed: Bool)
+    case damage(Finding)
+  }
+
+  /// Visits the records of a log.
+  /// - Throws: what opening the file throws.
+  package static func log(
+    _ fileSystem: any FileSystem, directory: String, _ number: FileNumber,
+    _ visit: (LogItem) -> Void
+  ) throws(LSMError) {
+    let name = FileName.log(number)
+    do throws(LSMError) {
+      let reader = try LogReader(
+        fileSystem, directory: directory, name: name, store: nil, ending: .open)
+      if let header = reader.header { visit(.header(header)) }
+      while let record = try reader.next() {
+        visit(.record(offset: record.offset, sequence: record.sequence, record.bytes))
+      }
+      if let end = reader.end { visit(.end(end, isSealed: reader.isSealed)) }
+    } catch {
+      if case .notFound = error { throw error }
+      visit(.damage(Finding(error, in: name)))
+    }
+  }
+
+  /// Visits the edits of the manifest that `CURRENT` names.
+  /// - Returns: what is damaged; nil when all of it could be read.
+  package static func manifest(
+    _ fileSystem: any FileSystem, directory: String, _ visit: (UInt64, VersionEdit) -> Void
+  ) -> Finding? {
+    do throws(LSMError) {
+      _ = try ManifestReader.look(fileSystem, directory: directory, visit)
+      return nil
+    } catch {
+      guard case .corruption(let damage) = error,
+        let name = FileName(damage.path.split(separator: "/").last.map(String.init) ?? "")
+      else { return Finding(error, in: .current) }
+      return Finding(error, in: name)
+    }
+  }
+}

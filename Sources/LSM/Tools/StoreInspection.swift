@@ -1,0 +1,219 @@
+/// What a store consists of, as far as it can be read: for people who look at it. Changes nothing, locks nothing.
+///
+/// Of tables only the size is compared, and without a manifest what they say of themselves; ``StoreVerification``
+/// reads them.
+package struct StoreInspection: Sendable {
+  package struct Manifest: Sendable {
+    package let number: FileNumber
+    package let fileBytes: UInt64
+    package let editCount: Int
+    package let isSealed: Bool
+    package let nextFileNumber: FileNumber
+    package let nextEpoch: UInt64
+    package let flushedSequence: SequenceNumber
+    package let logNumber: FileNumber
+  }
+
+  package struct Table: Sendable {
+    /// Nil when no manifest says it.
+    package let level: Int?
+    package let metadata: TableMetadata
+  }
+
+  package struct Log: Sendable {
+    /// How its end looks.
+    package enum Ending: Sendable, Equatable {
+      case sealed
+      /// The last log of a store that is open, or was not closed: what is behind the records is zeros written
+      /// ahead, or what a crash left.
+      case open(unreadBytes: UInt64)
+      /// Its creation was cut short.
+      case unborn
+      case damaged
+    }
+
+    package let number: FileNumber
+    package let fileBytes: UInt64
+    package let predecessor: FileNumber?
+    /// Batches.
+    package let recordCount: UInt64
+    /// Changes in them.
+    package let changeCount: UInt64
+    package let sequences: ClosedRange<UInt64>?
+    package let ending: Ending
+    /// Whether recovery reads it.
+    package let isNeeded: Bool
+  }
+
+  package struct File: Sendable {
+    package let name: String
+    package let fileBytes: UInt64
+  }
+
+  package private(set) var current: CurrentFile?
+  package private(set) var manifest: Manifest?
+  /// By level; in level 0 the newest first, below in key order.
+  package private(set) var tables: [Table] = []
+  /// Oldest first.
+  package private(set) var logs: [Log] = []
+  /// Files of the store's own that nothing needs; the next start removes them.
+  package private(set) var leftovers: [File] = []
+  /// Names that the engine does not write, and leaves alone.
+  package private(set) var others: [String] = []
+  /// What is damaged or missing, in the order in which it was met.
+  package private(set) var findings: [Finding] = []
+
+  /// - Throws: only when the directory cannot be listed, or holds no store.
+  package init(_ fileSystem: any FileSystem, directory: String) throws(LSMError) {
+    let files = try StoreFiles(fileSystem, directory: directory)
+    if files.isEmpty {
+      throw .notFound(.init(.open, path: FileName.current.path(in: directory), code: 2))
+    }
+    func size(_ name: FileName) -> UInt64? {
+      do throws(LSMError) {
+        let file = try fileSystem.open(name.path(in: directory))
+        defer { file.close() }
+        return file.size
+      } catch {
+        return nil
+      }
+    }
+    others = files.others
+    let state = readManifest(fileSystem, directory, size)
+    if let state {
+      takeTables(state, size)
+    } else {
+      readTables(fileSystem, directory, files)
+    }
+    try readLogs(fileSystem, directory, state?.logNumber ?? 0)
+    findLeftovers(files, state, size)
+  }
+
+  // MARK: - Parts
+
+  private mutating func readManifest(
+    _ fileSystem: any FileSystem, _ directory: String, _ size: (FileName) -> UInt64?
+  ) -> VersionEdit? {
+    do throws(LSMError) {
+      current = try CurrentFile(fileSystem, directory: directory)
+    } catch {
+      findings.append(Finding(error, in: .current))
+      return nil
+    }
+    do throws(LSMError) {
+      let found = try ManifestReader.look(fileSystem, directory: directory)
+      current = found.current
+      let number = found.current.manifest
+      manifest = Manifest(
+        number: number, fileBytes: size(.manifest(number)) ?? 0, editCount: found.editCount,
+        isSealed: found.isSealed, nextFileNumber: found.state.nextFileNumber,
+        nextEpoch: found.state.nextEpoch, flushedSequence: found.state.flushedSequence,
+        logNumber: found.state.logNumber)
+      return found.state
+    } catch {
+      findings.append(Finding(error, in: current.map { .manifest($0.manifest) } ?? .current))
+      return nil
+    }
+  }
+
+  private mutating func takeTables(_ state: VersionEdit, _ size: (FileName) -> UInt64?) {
+    tables = state.added.map { Table(level: $0.level, metadata: $0.table) }
+    tables.sort { left, right in
+      let (one, other) = (left.level ?? 0, right.level ?? 0)
+      if one != other { return one < other }
+      if one == 0 { return left.metadata.epoch > right.metadata.epoch }
+      return left.metadata.smallest.withUnsafeBytes { left in
+        right.metadata.smallest.withUnsafeBytes { right in
+          guard let left = InternalKey(encoded: left), let right = InternalKey(encoded: right)
+          else { return false }
+          return left < right
+        }
+      }
+    }
+    for table in tables {
+      let name = FileName.table(table.metadata.number)
+      switch size(name) {
+      case nil: findings.append(Finding(name, "the file is missing or cannot be opened"))
+      case let bytes? where bytes != table.metadata.fileBytes:
+        findings.append(
+          Finding(name, "the file has \(bytes) bytes, not \(table.metadata.fileBytes)"))
+      default: break
+      }
+    }
+    findings += LevelOrder.findings(state.added)
+  }
+
+  private mutating func readTables(
+    _ fileSystem: any FileSystem, _ directory: String, _ files: StoreFiles
+  ) {
+    for number in files.tables {
+      do throws(LSMError) {
+        let parts = try TableParts(fileSystem, directory: directory, number, metadata: nil)
+        findings += parts.problems.map(\.finding)
+        guard let properties = parts.properties, let identity = parts.identity else { continue }
+        tables.append(
+          Table(
+            level: nil,
+            metadata: TableMetadata(
+              number: number, identity: identity, fileBytes: parts.fileBytes, epoch: 0,
+              reclaimableCount: 0, properties: properties)))
+      } catch {
+        findings.append(Finding(error, in: .table(number)))
+      }
+    }
+  }
+
+  private mutating func readLogs(
+    _ fileSystem: any FileSystem, _ directory: String, _ first: FileNumber
+  ) throws(LSMError) {
+    let files = try StoreFiles(fileSystem, directory: directory)
+    let chain: LogChain
+    do throws(LSMError) {
+      chain = try LogChain(
+        fileSystem, directory: directory, store: current?.store, numbers: files.logs, from: 0,
+        isReadOnly: true)
+    } catch {
+      findings.append(Finding("", "\(error)"))
+      return
+    }
+    for log in chain.logs {
+      let isNeeded = log.number >= first
+      // A log that is done with may be gone again.
+      if let finding = log.finding, isNeeded { findings.append(finding) }
+      logs.append(
+        Log(
+          number: log.number, fileBytes: log.fileBytes,
+          predecessor: log.header?.predecessor?.number,
+          recordCount: log.recordCount, changeCount: log.changeCount,
+          sequences: log.firstSequence.map { $0...log.lastSequence }, ending: Self.ending(log),
+          isNeeded: isNeeded))
+    }
+    if first > 0, !chain.logs.contains(where: { $0.number == first }) {
+      findings.append(Finding(.log(first), "the file is missing"))
+    }
+  }
+
+  private static func ending(_ log: LogChain.Log) -> Log.Ending {
+    if log.damage != nil { return .damaged }
+    if log.isSealed { return .sealed }
+    guard log.header != nil, let end = log.end else { return .unborn }
+    return .open(unreadBytes: log.fileBytes - min(end.length, log.fileBytes))
+  }
+
+  private mutating func findLeftovers(
+    _ files: StoreFiles, _ state: VersionEdit?, _ size: (FileName) -> UInt64?
+  ) {
+    guard let state, let current else { return }
+    let live = Set(state.added.map(\.table.number))
+    for name in files.numbered {
+      let isNeeded =
+        switch name {
+        case .table(let number): live.contains(number)
+        case .log(let number): number >= state.logNumber
+        case .manifest(let number): number == current.manifest
+        default: false
+        }
+      if !isNeeded { leftovers.append(File(name: name.description, fileBytes: size(name) ?? 0)) }
+    }
+  }
+}
