@@ -35,7 +35,7 @@ extension ServerError: CustomStringConvertible {
         + "start with --engine \(has), or choose another directory with --data"
     case .newerFormat(let path, let version):
       "\(path): the data directory has format \(version), this program knows format "
-        + "\(DataDirectory.formatVersion); use a newer seandb"
+        + "\(DataDirectoryMarker.formatVersion); use a newer seandb"
     case .noSchema(let path):
       "\(path): no schema is stored here yet; name one: seandb serve SCHEMA.proto --data \(path)"
     case .schemaBreaks(let diagnostics):

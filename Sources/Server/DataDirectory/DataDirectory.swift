@@ -12,8 +12,6 @@ import Glibc
 ///
 /// Thread-safety: constant after init. The lock goes with the last reference, or with the process.
 final class DataDirectory: Sendable {
-  static let formatVersion = "1"
-
   let path: String
   /// Where the engine keeps its files.
   var storePath: String { path + "/store" }
@@ -66,37 +64,10 @@ final class DataDirectory: Sendable {
   // MARK: - Marker
 
   private func checkMarker(_ engine: EngineKind) throws(ServerError) {
-    guard let marker = try readMarker() else {
-      return try writeMarker(engine)
+    guard let marker = try DataDirectoryMarker(in: path) else { return try writeMarker(engine) }
+    guard marker.engine == engine.rawValue else {
+      throw .wrongEngine(path: path, has: marker.engine, wanted: engine.rawValue)
     }
-    let lines = marker.split(separator: "\n").map(String.init)
-    guard lines.count >= 3, lines[0] == "seandb data directory", lines[1].hasPrefix("format "),
-      lines[2].hasPrefix("engine ")
-    else {
-      throw .dataDirectory(
-        path: path + "/SEANDB", problem: "not a seandb marker; restore it from a backup")
-    }
-    let format = String(lines[1].dropFirst("format ".count))
-    guard format == Self.formatVersion else { throw .newerFormat(path: path, version: format) }
-    let stored = String(lines[2].dropFirst("engine ".count))
-    guard stored == engine.rawValue else {
-      throw .wrongEngine(path: path, has: stored, wanted: engine.rawValue)
-    }
-  }
-
-  private func readMarker() throws(ServerError) -> String? {
-    let descriptor = open(path + "/SEANDB", O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      if errno == ENOENT { return nil }
-      throw .dataDirectory(path: path + "/SEANDB", problem: Self.problem("read the marker"))
-    }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 256)
-    let count = read(descriptor, &bytes, bytes.count)
-    guard count >= 0 else {
-      throw .dataDirectory(path: path + "/SEANDB", problem: Self.problem("read the marker"))
-    }
-    return String(decoding: bytes[..<count], as: UTF8.self)
   }
 
   /// A directory with files of somebody else is never made a database.
@@ -120,8 +91,7 @@ final class DataDirectory: Sendable {
   }
 
   private func writeMarker(_ engine: EngineKind) throws(ServerError) {
-    let text = Array(
-      "seandb data directory\nformat \(Self.formatVersion)\nengine \(engine.rawValue)\n".utf8)
+    let text = Array(DataDirectoryMarker(engine: engine).text.utf8)
     let temporary = path + "/SEANDB.tmp"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     let isWritten =

@@ -5,7 +5,7 @@ import Logging
 ///
 /// The store keeps every table open, and each connection is a file: the usual soft limit of 1024 would
 /// end in refused connections or failed reads.
-enum OpenFileLimit {
+package enum OpenFileLimit {
   /// How many of `wanted` connections the limit allows. Half of the files, at most 1024, are kept for the
   /// store: a log that cannot be opened would end all writes.
   static func connections(_ wanted: Int) -> Int {
@@ -17,17 +17,22 @@ enum OpenFileLimit {
 
   /// Raises the soft limit to the hard one. Warns when that is still low.
   static func raise(_ logger: Logger) {
+    guard let limit = raise(), limit < 4096 else { return }
+    logger.warning(
+      "few files may be open; raise the limit (ulimit -n)", metadata: ["limit": "\(limit)"])
+  }
+
+  /// Raises the soft limit to the hard one.
+  /// - Returns: the limit in force; nil when the system does not say.
+  @discardableResult
+  package static func raise() -> UInt64? {
     var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
     if limit.rlim_cur < limit.rlim_max {
       limit.rlim_cur = limit.rlim_max
       setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
-    if limit.rlim_cur < 4096 {
-      logger.warning(
-        "few files may be open; raise the limit (ulimit -n)",
-        metadata: ["limit": "\(limit.rlim_cur)"])
-    }
+    return UInt64(limit.rlim_cur)
   }
 }
