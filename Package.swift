@@ -79,7 +79,7 @@ let package = Package(
     .executableTarget(
       name: "seandb",
       dependencies: [
-        "Bytes", "Engine", "Wire", "Schema", "Server", "CMalloc",
+        "Bytes", "LSM", "Engine", "Wire", "Schema", "Server", "CMalloc",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),

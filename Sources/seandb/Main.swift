@@ -30,5 +30,8 @@ struct SeandbCommand: AsyncParsableCommand {
       that serves them, and out/database.proto, for clients in any language.
       """,
     version: "0.1.0",
-    subcommands: [CreateCommand.self, ServeCommand.self, CheckCommand.self])
+    subcommands: [
+      CreateCommand.self, ServeCommand.self, CheckCommand.self, InspectCommand.self,
+      VerifyCommand.self, RepairCommand.self,
+    ])
 }

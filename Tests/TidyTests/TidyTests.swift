@@ -70,7 +70,7 @@ import Testing
       "Bytes": [], "LSM": ["Bytes", "CZstd", "CLinux"], "Engine": ["Bytes", "LSM", "CRocksDB"],
       "Wire": ["Bytes", "CNghttp2"],
       "Schema": ["Bytes"], "Server": ["Bytes", "Engine", "Wire", "Schema"],
-      "seandb": ["Bytes", "Engine", "Wire", "Schema", "Server"],
+      "seandb": ["Bytes", "LSM", "Engine", "Wire", "Schema", "Server"],
     ]
     for file in Self.sources {
       let module = String(file.path.split(separator: "/")[1])

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Engine
+import LSM
+import Server
+
+/// `seandb repair`.
+struct RepairCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "repair",
+    abstract: "Makes a damaged store open again, and says exactly what could not be saved.",
+    discussion: """
+      For the engine lsm, with the server stopped. Whole tables stay; damaged ones are written anew from what can \
+      be read; without a readable manifest all tables are merged. The logs are replayed up to the first damage. \
+      Replaced files are kept in store/lost+found-N. A store in which nothing is wrong is not changed.
+
+      Exit code 0: the store is whole, and nothing was lost. 1: something was lost (each loss is a line that \
+      begins with "lost:"; the store opens all the same), or the repair failed.
+      """)
+
+  @OptionGroup var store: StoreArgument
+
+  @Flag(help: "Only say what is wrong and what would be lost.")
+  var dryRun = false
+
+  func run() async throws {
+    let location = store.locate()
+    guard location.engine == .lsm else {
+      Terminal.fail(
+        "\(location.storePath) is a store of RocksDB; its own tool repairs it: "
+          + "ldb repair --db=\(location.storePath)")
+    }
+    OpenFileLimit.raise()
+    var options = StoreRepair.Options()
+    options.isDryRun = dryRun
+    let line = ProgressLine()
+    do throws(LSMError) {
+      let report = try StoreRepair.run(
+        POSIXFileSystem(), directory: location.storePath, options: options
+      ) { line.show($0) }
+      line.clear()
+      say(report, location)
+      Terminal.end(report.losses.isEmpty ? 0 : Terminal.failure)
+    } catch {
+      line.clear()
+      if case .lockHeld = error {
+        Terminal.fail("\(location.storePath) is in use; stop the server first")
+      }
+      Terminal.fail("\(error)")
+    }
+  }
+
+  private func say(_ report: StoreRepair.Report, _ location: StoreLocation) {
+    for problem in report.problems { Terminal.say("problem: \(problem)") }
+    for loss in report.losses { Terminal.say("lost: \(loss)") }
+    for remark in report.remarks { Terminal.say("note: \(remark)") }
+    if report.lostRanges.contains(where: Self.touchesCatalogue) {
+      Terminal.say(
+        "note: the schema or the models' ids may be among what is lost; a server that starts on this store may "
+          + "give them anew, and other ids than the records have: restore a backup unless you know better"
+      )
+    }
+    guard report.isNeeded else {
+      Terminal.say("ok: nothing to repair")
+      return
+    }
+    let lost =
+      report.losses.isEmpty
+      ? "nothing is lost" : "what is lost stands above"
+    if dryRun {
+      Terminal.say("would repair: \(ReportText.count(report.problems.count, "problem")); \(lost)")
+      return
+    }
+    var parts = [
+      "\(ReportText.count(report.tableCount, "table")) with "
+        + ReportText.count(report.entryCount, "entry", "entries")
+    ]
+    for (count, what) in [
+      (report.keptTableCount, "kept"), (report.rewrittenTableCount, "written anew"),
+      (report.mergedTableCount, "merged"), (report.lostTableCount, "lost"),
+    ] where count > 0 {
+      parts.append("\(ReportText.grouped(count)) \(what)")
+    }
+    if report.replayedChangeCount > 0 {
+      parts.append(ReportText.count(report.replayedChangeCount, "change") + " from logs")
+    }
+    Terminal.say("repaired: " + parts.joined(separator: ", ") + "; \(lost)")
+    if let folder = report.folder {
+      Terminal.say(
+        "the replaced files are in \(location.storePath)/\(folder); remove it when you miss nothing"
+      )
+    }
+  }
+
+  /// Whether keys of the catalogue, which come before all others, may be in a range.
+  private static func touchesCatalogue(_ range: StoreRepair.Report.KeyRange) -> Bool {
+    range.lower.map { $0.first ?? 0 == KeyKind.catalogue.rawValue } ?? true
+  }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Engine
+import Glibc
+import LSM
+import Server
+
+/// The directory that a tool looks at.
+struct StoreArgument: ParsableArguments {
+  @Argument(
+    help: "A data directory, or an engine's own directory.", completion: .directory)
+  var directory: String
+
+  /// Finds the store; ends the process when there is none.
+  func locate() -> StoreLocation {
+    do throws(ServerError) {
+      let location = try StoreLocation(directory)
+      if !location.hasMarker, location.storePath != directory {
+        Terminal.warn(
+          "note: \(directory) has no readable marker (SEANDB); its engine is \(location.engine.rawValue), by its files"
+        )
+      }
+      return location
+    } catch {
+      Terminal.fail("\(error)")
+    }
+  }
+}
+
+extension StoreLocation {
+  /// A RocksDB store, opened without a lock and for reading; ends the process when it does not open.
+  func openForReading() -> any StorageEngine {
+    var options = EngineOptions()
+    options.isReadOnly = true
+    options.createIfMissing = false
+    do throws(EngineError) {
+      return try EngineKind.open(engine, directory: storePath, options: options)
+    } catch {
+      Terminal.fail("\(error)")
+    }
+  }
+}
