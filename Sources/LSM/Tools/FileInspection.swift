@@ -60,7 +60,10 @@ package enum FileInspection {
       }
       var iterator = BlockIterator(block)
       iterator.seekToFirst()
-      guard iterator.isValid else { continue }
+      guard iterator.isValid else {
+        visit(.damage(Finding(parts.name, at: handle.offset, "the block has no entries")))
+        continue
+      }
       visit(
         .block(
           BlockView(
