@@ -1,4 +1,31 @@
 extension LogChain {
+  private static let lookTries = 5
+
+  /// Reads the logs from `first` on without changing anything, also beside a running server.
+  ///
+  /// A log that is written to meanwhile may look damaged for a moment, when a later part of it is newer than an
+  /// earlier one that was read before: only what two looks find alike is damage.
+  static func look(
+    _ fileSystem: any FileSystem, directory: String, store: StoreID?, from first: FileNumber
+  ) throws(LSMError) -> LogChain {
+    func read() throws(LSMError) -> LogChain {
+      try LogChain(
+        fileSystem, directory: directory, store: store,
+        numbers: try StoreFiles(fileSystem, directory: directory).logs, from: first,
+        isReadOnly: true)
+    }
+    var chain = try read()
+    for _ in 1..<lookTries {
+      let damage = chain.logs.compactMap(\.damage)
+      if damage.isEmpty { break }
+      let next = try read()
+      let isSame = next.logs.compactMap(\.damage) == damage
+      chain = next
+      if isSame { break }
+    }
+    return chain
+  }
+
   /// Which records of the logs go into a repaired store.
   struct Selection {
     /// Indexes of `logs`. The last one may be read up to its damage only.

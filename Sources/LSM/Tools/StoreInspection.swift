@@ -166,12 +166,10 @@ package struct StoreInspection: Sendable {
   private mutating func readLogs(
     _ fileSystem: any FileSystem, _ directory: String, _ first: FileNumber
   ) throws(LSMError) {
-    let files = try StoreFiles(fileSystem, directory: directory)
     let chain: LogChain
     do throws(LSMError) {
-      chain = try LogChain(
-        fileSystem, directory: directory, store: current?.store, numbers: files.logs, from: 0,
-        isReadOnly: true)
+      chain = try LogChain.look(
+        fileSystem, directory: directory, store: current?.store, from: 0)
     } catch {
       findings.append(Finding("", "\(error)"))
       return

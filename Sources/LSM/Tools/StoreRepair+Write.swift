@@ -252,10 +252,13 @@ extension StoreRepair {
     try keep(work.replaced)
     // An empty log for the next start to find: it asks for no other one then. It follows on the last one that is
     // there, so that this one is whole as well while `CURRENT` still names the old manifest.
+    // Not after one whose changes are lost in part: their sequence numbers are given out again.
     let logNumber = work.takeNumber()
+    let last = chain?.logs.last { !$0.isIdle }?.end
+    let lastSequence = report.lastSequence
     let log = try LogWriter(
       fileSystem, directory: directory, name: .log(logNumber), store: store,
-      after: chain?.logs.last { !$0.isIdle }?.end, preallocates: false)
+      after: last.flatMap { $0.lastSequence <= lastSequence ? $0 : nil }, preallocates: false)
     _ = try log.finish()
     let number = work.takeNumber()
     let temporary = work.takeNumber()

@@ -177,7 +177,8 @@ package struct StoreVerification {
     let first = outcome?.state.logNumber ?? 0
     let chain: LogChain
     do throws(LSMError) {
-      chain = try readLogs(outcome?.current.store, from: first)
+      chain = try LogChain.look(
+        fileSystem, directory: directory, store: outcome?.current.store, from: first)
     } catch {
       problem(Finding(error, in: Self.name(error) ?? .log(first)))
       return
@@ -210,25 +211,4 @@ package struct StoreVerification {
       problem(Finding(error, in: Self.name(error) ?? .log(first)))
     }
   }
-
-  /// A log that is written to meanwhile may look damaged for a moment: only what two looks find alike is damage.
-  private func readLogs(
-    _ store: StoreID?, from first: FileNumber
-  ) throws(LSMError) -> LogChain {
-    var last: LogChain?
-    for _ in 0..<Self.logTries {
-      let chain = try LogChain(
-        fileSystem, directory: directory, store: store,
-        numbers: try StoreFiles(fileSystem, directory: directory).logs, from: first,
-        isReadOnly: true)
-      let damages = chain.logs.compactMap(\.damage)
-      if damages.isEmpty || damages == last?.logs.compactMap(\.damage) { return chain }
-      last = chain
-    }
-    return try LogChain(
-      fileSystem, directory: directory, store: store,
-      numbers: try StoreFiles(fileSystem, directory: directory).logs, from: first, isReadOnly: true)
-  }
-
-  private static let logTries = 5
 }
