@@ -22,6 +22,8 @@ struct RecoveredStore {
   var lastSequence: SequenceNumber
   var manifest: Manifest?
   var log: LogWriter?
+  /// Names found at the beginning, until what no version needs among them was removed.
+  private var leftovers: [FileName] = []
 
   /// Opens or creates the store in `directory`.
   ///
@@ -59,7 +61,7 @@ struct RecoveredStore {
       try replay(isNew: false)
       return
     }
-    removeUnknownTables(names)
+    leftovers = names
     let outcome = try replay(isNew: found.editCount == 0)
     try begin(after: outcome?.end)
     try removeLeftovers()
@@ -183,6 +185,7 @@ struct RecoveredStore {
   private mutating func writeMemtable() throws(LSMError) {
     let memtable = state.memtable
     if memtable.isEmpty { return }
+    removeUnknownTables()
     let settings = MergeRun.Settings(stripes: SnapshotStripes([]), epoch: state.nextEpoch)
     var next = state.nextFileNumber
     var merge = MergeRun(
@@ -229,13 +232,17 @@ struct RecoveredStore {
 
   /// Gives back what an open or a merge cut short has taken, before this open needs space of its own: on a
   /// full disk each try would else fill what was freed for the next.
-  private func removeUnknownTables(_ names: [FileName]) {
+  ///
+  /// Called once the logs are known to be the manifest's: a manifest that has lost its last edit must not
+  /// cost the tables of that edit.
+  private mutating func removeUnknownTables() {
     let live = liveTables
-    for name in names {
+    for name in leftovers {
       guard case .table(let number) = name, !live.contains(number) else { continue }
       // What cannot be removed now only takes space.
       do throws(LSMError) { try fileSystem.remove(name.path(in: directory)) } catch {}
     }
+    leftovers = []
   }
 
   /// Removes every file of the store's that the manifest does not need: what a crash or an earlier failure
