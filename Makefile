@@ -4,6 +4,7 @@
 # make bench    compare the storage engines: a million records, three rounds; figures in .build/bench.json
 # make bench-short
 #               the same with 50,000 records and one round, in seconds; fails when an answer is wrong
+# make fuzz     the decoders of the LSM on random bytes, 30 s each; FUZZ_SECONDS=1200 for longer
 # make lint     formatting and style, without changing anything
 # make format   bring all Swift files into the format that `lint` asks for
 # make clean    remove what was built, not your data
@@ -15,11 +16,12 @@
 BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
   libzstd-dev zlib1g-dev libnghttp2-dev protobuf-compiler libprotobuf-dev
 TEST_PACKAGES = python3 python3-venv rocksdb-tools
-SWIFT_FILES = Package.swift Sources Tests Bench
+SWIFT_FILES = Package.swift Sources Tests Bench Fuzz
+FUZZ_SECONDS = 30
 CLIENTS = Tests/Clients
 VENV = .build/venv
 
-.PHONY: run test build build-packages test-packages bench bench-short bench-build lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-build fuzz lint format clean
 
 run: build
 	@echo "==> creating a database from Examples/pets/schema.proto"
@@ -59,6 +61,8 @@ bench-short: bench-build
 bench-build: build-packages
 	@echo "==> building seandb-bench (release)"
 	swift build -c release --static-swift-stdlib --product seandb-bench
+fuzz: build-packages
+	@scripts/fuzz $(FUZZ_SECONDS)
 
 lint:
 	swift format lint --strict --recursive $(SWIFT_FILES)
@@ -68,4 +72,4 @@ format:
 
 clean:
 	swift package clean
-	rm -rf .build/seandb $(VENV) out
+	rm -rf .build/seandb .build-fuzz/bin .build-fuzz/modules $(VENV) out

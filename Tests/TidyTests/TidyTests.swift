@@ -48,7 +48,8 @@ import Testing
   }
 
   private static let sources = files(under: "Sources", suffix: ".swift")
-  private static let tests = files(under: "Tests", suffix: ".swift")
+  private static let tests =
+    files(under: "Tests", suffix: ".swift") + files(under: "Fuzz", suffix: ".swift")
 
   @Test func findsTheSources() {
     #expect(Self.sources.count > 40)
