@@ -29,6 +29,8 @@ package enum EngineError: Error, Equatable, Sendable {
   case closed
   /// The snapshot belongs to another engine.
   case foreignSnapshot
+  /// The batch, or a record of it, is larger than the engine stores; nothing was changed.
+  case tooLarge(bytes: Int, limit: Int)
   /// Bytes that should be a write batch are not one.
   case malformedBatch(offset: Int)
   /// The path cannot be used: it holds a NUL byte, or exists where it must not.
@@ -71,6 +73,8 @@ extension EngineError: CustomStringConvertible {
       "the engine is closed"
     case .foreignSnapshot:
       "the snapshot belongs to another engine; take it from the engine that is read"
+    case .tooLarge(let bytes, let limit):
+      "the engine stores at most \(limit) bytes at once, and these are \(bytes); write less at a time"
     case .malformedBatch(let offset):
       "the write batch is malformed at byte \(offset)"
     case .invalidPath(let path, let reason):

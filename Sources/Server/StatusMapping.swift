@@ -34,6 +34,9 @@ enum StatusMapping {
       RPCStatus(
         .resourceExhausted, reason: "DISK_FULL",
         "\(error); whether this write was stored is not known")
+    case .tooLarge:
+      RPCStatus(
+        .resourceExhausted, reason: "REQUEST_TOO_LARGE", "\(error); this write was not stored")
     case .corruption:
       RPCStatus(
         .dataLoss, reason: "CORRUPTION", "\(error); whether this write was stored is not known")

@@ -58,7 +58,8 @@ extension EngineError {
       case .closed: .closed
       case .malformedBatch(let offset):
         .malformedBatch(offset: offset + WriteBatch.countOffset)
-      case .unsupportedFormat, .tooLarge, .unsortedKeys, .wouldBlock, .brokenInvariant:
+      case .tooLarge(let bytes, let limit): .tooLarge(bytes: bytes, limit: limit)
+      case .unsupportedFormat, .unsortedKeys, .wouldBlock, .brokenInvariant:
         .other(failure("\(error)"))
       }
   }

@@ -15,7 +15,7 @@ package import Wire
 /// Durability: a call is completed with OK only after the engine returned from `apply` with the
 /// durability asked for.
 package final class CommitQueue: Sendable {
-  /// A group takes no more calls once it has this many bytes or calls.
+  /// A group takes no more calls once it has this many bytes or calls, and none of that many bytes.
   package static let groupBytes = 4 << 20
   package static let groupCalls = 4096
   /// Changes waiting in memory; beyond it, calls are refused.
@@ -74,7 +74,7 @@ package final class CommitQueue: Sendable {
       guard fits, !state.isStopping else {
         return (false, false)
       }
-      let group = Self.openGroup(&state)
+      let group = Self.openGroup(&state, byteCount)
       append(group.batch)
       group.calls.append(call)
       group.queuedBytes += byteCount
@@ -86,8 +86,9 @@ package final class CommitQueue: Sendable {
     return isTaken
   }
 
-  private static func openGroup(_ state: inout State) -> Group {
-    if let last = state.groups.last, last.batch.byteCount < groupBytes,
+  private static func openGroup(_ state: inout State, _ byteCount: Int) -> Group {
+    // A large call is alone: should it be too large for the engine, no other one fails with it.
+    if let last = state.groups.last, last.batch.byteCount < groupBytes, byteCount < groupBytes,
       last.calls.count < groupCalls
     {
       return last

@@ -90,6 +90,7 @@ private struct PutOne: UnaryHandler {
     (.io(.init(operation: .apply, directory: "d", detail: "EIO")), "14", "not known"),
     (.noSpace(.init(operation: .apply, directory: "d", detail: "ENOSPC")), "8", "not known"),
     (.corruption(.init(operation: .apply, directory: "d", detail: "bad")), "15", "not known"),
+    (.tooLarge(bytes: 11, limit: 10), "8", "not stored"),
   ])
   func tellsEveryCallOfAGroupThatItFailed(_ error: EngineError, _ status: String, _ words: String)
     throws
@@ -102,6 +103,20 @@ private struct PutOne: UnaryHandler {
       #expect(client.responses[stream]?.headers["grpc-status"] == status)
       #expect(client.responses[stream]?.headers["grpc-message"]?.contains(words) == true)
     }
+  }
+
+  @Test func givesALargeCallABatchOfItsOwn() throws {
+    let large = [UInt8](repeating: 1, count: CommitQueue.groupBytes)
+    // The first one keeps the commit thread busy.
+    var streams = put(1)
+    streams += put(2)
+    streams.append(client.request("/t.S/Put", body: HTTP2TestClient.framed(large)))
+    exchange()
+    streams += put(2)
+    engine.open()
+    finish()
+    #expect(engine.groups.withLock { $0 }.suffix(2) == [1, 2])
+    #expect(streams.allSatisfy { client.responses[$0]?.headers["grpc-status"] == "0" })
   }
 
   @Test func commitsWhatIsQueuedWhenItStopsAndThenTakesNoMore() throws {
