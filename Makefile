@@ -61,6 +61,7 @@ bench-short: bench-build
 bench-build: build-packages
 	@echo "==> building seandb-bench (release)"
 	swift build -c release --static-swift-stdlib --product seandb-bench
+
 fuzz: build-packages
 	@scripts/fuzz $(FUZZ_SECONDS)
 

@@ -23,7 +23,7 @@ enum FuzzTargets {
       BloomFilterTarget.self, TablePropertiesTarget.self, FooterTarget.self,
       TableTarget.self, TablePartsTarget.self,
       LogTarget.self, LogChunksTarget.self, LogRecoveryTarget.self,
-      // The manifest's comes here. It is a log as well: `LogScript` writes the chunks that reach it.
+      VersionEditTarget.self, ManifestTarget.self, CurrentFileTarget.self, BatchTarget.self,
     ]
   }
 }

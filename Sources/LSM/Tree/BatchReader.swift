@@ -22,7 +22,7 @@ package struct BatchReader {
     static let deleteRange: UInt8 = 0x0f
   }
 
-  static let headerBytes = 4
+  package static let headerBytes = 4
 
   /// Records of the batch.
   package let count: Int
