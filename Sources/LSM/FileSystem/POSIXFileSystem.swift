@@ -277,6 +277,10 @@ private final class POSIXFileLock: FileLock {
 
   init(descriptor: Int32) { self.descriptor = descriptor }
 
-  /// close(2) releases the flock.
-  deinit { Glibc.close(descriptor) }
+  /// flock(2) with `LOCK_UN`, then close(2). Closing alone would leave the lock with a child process that was
+  /// forked meanwhile and has not called exec yet.
+  deinit {
+    flock(descriptor, LOCK_UN)
+    Glibc.close(descriptor)
+  }
 }

@@ -41,7 +41,11 @@ final class DataDirectory: Sendable {
     try checkMarker(engine)
   }
 
-  deinit { close(lock) }
+  // Unlocked by hand: a child process forked meanwhile may hold the descriptor for a moment longer.
+  deinit {
+    flock(lock, LOCK_UN)
+    close(lock)
+  }
 
   /// Creates the directory and those it lies in.
   private static func create(_ path: String) throws(ServerError) {
