@@ -30,7 +30,7 @@ package final class LogWriter {
 
   private let file: any WritableFile
   private let context: UInt64
-  private let preallocates: Bool
+  private var preallocates: Bool
   private var buffer = ByteWriter()
   /// Bytes handed to the operating system.
   private var writtenLength: UInt64 = 0
@@ -113,8 +113,13 @@ package final class LogWriter {
       if preallocates && writtenLength >= preallocatedEnd
         && writtenLength - syncedLength <= Self.largestPreallocatedGroupBytes
       {
-        try file.preallocate(Self.preallocatedBytes)
-        preallocatedEnd = writtenLength + Self.preallocatedBytes
+        do throws(LSMError) {
+          try file.preallocate(Self.preallocatedBytes)
+          preallocatedEnd = writtenLength + Self.preallocatedBytes
+        } catch .noSpace {
+          // Zeros ahead are for speed alone: what was appended has its place already.
+          preallocates = false
+        }
       }
       try file.sync()
     }

@@ -28,6 +28,21 @@ import Testing
     0x71, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
   ]
 
+  /// Zeros ahead are for speed alone: a disk without room for them still takes what fits.
+  @Test func goesOnWithoutZerosAheadOnAFullDisk() throws {
+    let fileSystem = try Fixture.makeFileSystem()
+    // Creating a log: the file, its directory, the header's bytes, then the zeros of the first sync.
+    fileSystem.fail(call: fileSystem.calls + 4, .noSpace)
+    let writer = try Fixture.makeWriter(fileSystem, 1, preallocates: true)
+    #expect(fileSystem.hitFaults == 1)
+    try Fixture.append(Fixture.entry(1, count: 40), to: writer)
+    try writer.sync()
+    _ = try writer.finish()
+    let bytes = try #require(fileSystem.bytes(of: Fixture.path(1)))
+    #expect(bytes.count < 1000)
+    #expect(try Fixture.replay(fileSystem.crash(seed: 1)).entries == [Fixture.entry(1, count: 40)])
+  }
+
   @Test(arguments: [0, 1, 7, 8, 100, 32_666, 32_667, 32_668, 32_700, 40_000, 100_000])
   func readsBackRecordsOfEverySize(count: Int) throws {
     let fileSystem = try Fixture.makeFileSystem()
