@@ -15,11 +15,12 @@ extension LSMTree {
       tree.startBackgroundWork()
       return tree
     }
-    // A running server may replace files while they are looked for: the next look sees a newer state.
+    // A running server may replace files while they are looked for, or append to a log while it is read: the
+    // next look sees a newer state. Real damage stays.
     for _ in 0..<readOnlyTries {
       do throws(LSMError) {
         return LSMTree(try RecoveredStore(fileSystem, directory: directory, options: options))
-      } catch .corruption(let damage) where damage.kind == .missing {
+      } catch .corruption {
         continue
       }
     }

@@ -63,6 +63,7 @@ struct RecoveredStore {
     }
     leftovers = names
     let outcome = try replay(isNew: found.editCount == 0)
+    try checkEnd(outcome?.end)
     try begin(after: outcome?.end)
     try removeLeftovers()
   }
@@ -162,6 +163,17 @@ struct RecoveredStore {
     }
     try state.memtable.insert(record.bytes, first: record.sequence - UInt64(summary.count) + 1)
     lastSequence = SequenceNumber(rawValue: record.sequence)
+  }
+
+  /// A log that counts further than the tables and records that were found: something is missing.
+  private func checkEnd(_ end: LogEnd?) throws(LSMError) {
+    guard let end, end.lastSequence > lastSequence.rawValue else { return }
+    throw .corruption(
+      LSMError.Damage(
+        path: FileName.log(end.number).path(in: directory), offset: 0,
+        .value(
+          field: "the last sequence number", expected: lastSequence.rawValue,
+          actual: end.lastSequence)))
   }
 
   /// Puts a new memtable in place of the full one, which becomes a table, or, when nothing may be written,

@@ -173,10 +173,10 @@ import Testing
     #expect(largest > 3, "the log is too short for this test")
   }
 
-  /// 200 rounds, or as many as `SEANDB_CRASH_ROUNDS` says.
+  /// 200 rounds, or as many as `SEANDB_TREE_CRASH_ROUNDS` says.
   @Test func survivesRandomCrashes() {
     let first = SplitMix.drawnSeed()
-    let rounds = getenv("SEANDB_CRASH_ROUNDS").flatMap { UInt64(String(cString: $0)) } ?? 200
+    let rounds = getenv("SEANDB_TREE_CRASH_ROUNDS").flatMap { UInt64(String(cString: $0)) } ?? 200
     print("tree crashes: SEANDB_TEST_SEED=\(first), \(rounds) rounds")
     var losses = 0
     for round in 0..<rounds { losses += survive(seed: first &+ round) ? 1 : 0 }

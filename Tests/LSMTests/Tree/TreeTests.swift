@@ -126,6 +126,32 @@ import Testing
     try again.close()
   }
 
+  /// A log whose end is ahead of all that is there: the next write must not meet it.
+  @Test func refusesALogThatCountsFurtherThanItsRecords() throws {
+    let fileSystem = MemoryFileSystem()
+    let tree = try Self.open(fileSystem)
+    try tree.apply([.put([1], [1])], sync: true)
+    try tree.flush()
+    try tree.close()
+    let name = try #require(fileSystem.names(in: TreeRun.directory).first { $0.hasSuffix(".log") })
+    let number = FileNumber(try #require(UInt64(name.prefix(6))))
+    try fileSystem.remove(TreeRun.directory + "/" + name)
+    // The same log, made anew behind changes that nobody has.
+    let before = try LogWriter(
+      fileSystem, directory: "/", name: .log(FileNumber(number.rawValue - 1)),
+      store: StoreID(low: 1, high: 2), after: nil, preallocates: false)
+    try [UInt8](repeating: 0, count: 4).withUnsafeBytes { try before.append($0, sequence: 99) }
+    let writer = try LogWriter(
+      fileSystem, directory: TreeRun.directory, name: .log(number),
+      store: StoreID(low: 1, high: 2), after: try before.finish(), preallocates: false)
+    _ = try writer.finish()
+    #expect {
+      try Self.open(fileSystem.restart())
+    } throws: {
+      ($0 as? LSMError)?.isCorruption == true
+    }
+  }
+
   // MARK: - Files
 
   /// A number under which a byte was written is never given out again.
