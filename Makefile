@@ -4,6 +4,7 @@
 # make bench    compare the storage engines: a million records, three rounds; figures in .build/bench.json
 # make bench-short
 #               the same with 50,000 records and one round, in seconds; fails when an answer is wrong
+# make soak     30 minutes of mixed load on the LSM, every answer checked, then `verify`; SOAK_MINUTES=1 for less
 # make fuzz     the decoders of the LSM on random bytes, 30 s each; FUZZ_SECONDS=1200 for longer
 # make lint     formatting and style, without changing anything
 # make format   bring all Swift files into the format that `lint` asks for
@@ -18,10 +19,12 @@ BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-d
 TEST_PACKAGES = python3 python3-venv rocksdb-tools
 SWIFT_FILES = Package.swift Sources Tests Bench Fuzz
 FUZZ_SECONDS = 30
+SOAK_MINUTES = 30
+SOAK_DIRECTORY = .build/soak
 CLIENTS = Tests/Clients
 VENV = .build/venv
 
-.PHONY: run test build build-packages test-packages bench bench-short bench-build fuzz lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-build soak fuzz lint format clean
 
 run: build
 	@echo "==> creating a database from Examples/pets/schema.proto"
@@ -61,6 +64,12 @@ bench-short: bench-build
 bench-build: build-packages
 	@echo "==> building seandb-bench (release)"
 	swift build -c release --static-swift-stdlib --product seandb-bench
+
+soak: bench-build build
+	rm -rf $(SOAK_DIRECTORY)
+	.build/release/seandb-bench soak --minutes $(SOAK_MINUTES) --directory $(SOAK_DIRECTORY)
+	.build/seandb verify $(SOAK_DIRECTORY)
+	rm -rf $(SOAK_DIRECTORY)
 
 fuzz: build-packages
 	@scripts/fuzz $(FUZZ_SECONDS)
