@@ -1,4 +1,5 @@
 import Engine
+import LSM
 import Testing
 
 /// Random programs, run on an engine and on the model side by side.
@@ -28,7 +29,10 @@ private struct ModelProgram {
     var options = EngineOptions.small
     options.memtableSizeBytes = 64 << 10
     options.rangeDeletesBeforeFlush = 50
-    fixture = try EngineFixture(kind, options: options)
+    // Of a generator of its own, so that all engines run the same program.
+    var draw = SeededGenerator(seed: ~seed)
+    let tree = kind == .lsm ? TreeOptions.drawn(&draw) : nil
+    fixture = try EngineFixture(kind, options: options, tree: tree)
   }
 
   private var engine: any StorageEngine { fixture.engine }

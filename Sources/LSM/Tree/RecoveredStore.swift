@@ -77,7 +77,6 @@ struct RecoveredStore {
         throw .notFound(.init(.open, path: directory, code: 2))
       }
       try fileSystem.createDirectory(directory)
-      try fileSystem.syncDirectory(FileName.parent(of: directory))
     }
     return try fileSystem.lock(FileName.lock.path(in: directory))
   }
@@ -98,6 +97,8 @@ struct RecoveredStore {
     if options.isReadOnly || !options.createIfMissing {
       throw .notFound(.init(.open, path: path, code: 2))
     }
+    // Also when the directory is there: an earlier try may have died between making and syncing it.
+    try fileSystem.syncDirectory(FileName.parent(of: directory))
     return ManifestReader.Outcome(
       current: CurrentFile(store: options.storeID ?? .random(), manifest: 0),
       state: VersionEdit(

@@ -18,6 +18,8 @@ package final class LogWriter {
   static let preallocatedBytes: UInt64 = 256 << 10
   /// Groups larger than this gain nothing from zeros written ahead, and would write everything twice.
   static let largestPreallocatedGroupBytes: UInt64 = 16 << 10
+  /// Unsynced bytes after which the operating system is asked to begin to write them.
+  static let writebackBytes: UInt64 = 1 << 20
   /// Buffered bytes over which a log hands them to the operating system by itself.
   static let bufferBytes = 1 << 20
 
@@ -35,6 +37,8 @@ package final class LogWriter {
   /// Bytes handed to the operating system.
   private var writtenLength: UInt64 = 0
   private var preallocatedEnd: UInt64 = 0
+  /// Bytes that the operating system was asked to begin to write.
+  private var writebackLength: UInt64 = 0
   private var failure: LSMError?
   private var isFinished = false
 
@@ -103,6 +107,12 @@ package final class LogWriter {
     try poisoning { () throws(LSMError) in try file.append(buffer.bytes) }
     writtenLength += UInt64(buffer.count)
     buffer.removeAll(keepingAtMost: Self.bufferBytes * 2)
+    // Without syncs a whole memtable's log would gather, and its rotation hold the writer up for as long as
+    // the disk takes. No later log has a record before this one is synced, so the order stays.
+    if writtenLength - max(syncedLength, writebackLength) >= Self.writebackBytes {
+      file.startWriteback()
+      writebackLength = writtenLength
+    }
   }
 
   /// Makes every record appended so far durable. One fdatasync.

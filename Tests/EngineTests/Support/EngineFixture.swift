@@ -1,4 +1,5 @@
 import Engine
+import LSM
 
 /// The engines the conformance suite runs on.
 enum EngineUnderTest: CaseIterable {
@@ -17,13 +18,18 @@ final class EngineFixture {
   let kind: EngineUnderTest
   let directory: TemporaryDirectory
   let options: EngineOptions
+  private let tree: TreeOptions?
   private(set) var engine: any StorageEngine
 
-  init(_ kind: EngineUnderTest, options: EngineOptions = .small) throws {
+  /// - Parameter tree: options of the LSM alone, in place of those all engines share.
+  init(
+    _ kind: EngineUnderTest, options: EngineOptions = .small, tree: TreeOptions? = nil
+  ) throws {
     self.kind = kind
     self.options = options
+    self.tree = tree
     directory = try TemporaryDirectory()
-    engine = try Self.open(kind, directory.path("data"), options)
+    engine = try Self.open(kind, directory.path("data"), options, tree)
   }
 
   /// Ends the fixture; for a `defer`, which also keeps it alive until then.
@@ -38,18 +44,23 @@ final class EngineFixture {
   func reopen() throws {
     guard kind.keepsData else { return }
     try engine.close()
-    engine = try Self.open(kind, path, options)
+    engine = try Self.open(kind, path, options, tree)
   }
 
-  func open(_ path: String) throws -> any StorageEngine { try Self.open(kind, path, options) }
+  func open(_ path: String) throws -> any StorageEngine { try Self.open(kind, path, options, tree) }
 
   private static func open(
-    _ kind: EngineUnderTest, _ path: String, _ options: EngineOptions
+    _ kind: EngineUnderTest, _ path: String, _ options: EngineOptions, _ tree: TreeOptions?
   ) throws -> any StorageEngine {
     switch kind {
     case .memory: MemoryEngine()
     case .rocksdb: try EngineKind.open(.rocksdb, directory: path, options: options)
-    case .lsm: try EngineKind.open(.lsm, directory: path, options: options)
+    case .lsm:
+      if let tree {
+        try LSMEngine(directory: path, tree: tree, fileSystem: POSIXFileSystem())
+      } else {
+        try EngineKind.open(.lsm, directory: path, options: options)
+      }
     }
   }
 }
@@ -60,6 +71,28 @@ extension EngineOptions {
     var options = EngineOptions()
     options.cacheSizeBytes = 8 << 20
     options.memtableSizeBytes = 1 << 20
+    return options
+  }
+}
+
+extension TreeOptions {
+  /// A drawn set of options, extremes among them: no answer may depend on one.
+  static func drawn(_ random: inout SeededGenerator) -> TreeOptions {
+    func one<Value>(of values: [Value], _ random: inout SeededGenerator) -> Value {
+      values[Int(random.next() % UInt64(values.count))]
+    }
+    var options = TreeOptions()
+    options.cacheBytes = one(of: [0, 1, 64 << 10, 8 << 20], &random)
+    options.memtableBytes = one(of: [2 << 10, 16 << 10, 64 << 10], &random)
+    options.table.blockBytes = one(of: [1, 100, 4 << 10, 64 << 10], &random)
+    options.table.restartInterval = one(of: [1, 2, 16, 64], &random)
+    options.table.compression = one(of: [.none, .zstd], &random)
+    options.table.filterBitsPerKey = one(of: [0, 1, 10], &random)
+    options.tableBytes = one(of: [500, 4 << 10, 64 << 10], &random)
+    options.baseLevelBytes = one(of: [1, 8 << 10, 1 << 20], &random)
+    options.levelMultiplier = one(of: [2, 4, 10], &random)
+    options.level0CompactionCount = one(of: [1, 2, 4], &random)
+    options.rangeDeletesBeforeFlush = one(of: [3, 50], &random)
     return options
   }
 }

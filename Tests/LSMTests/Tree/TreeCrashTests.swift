@@ -137,6 +137,18 @@ import Testing
     }
   }
 
+  /// The directory was made by a process that died before it was durable: the next one has to see to that.
+  @Test(arguments: 0..<4 as Range<UInt64>)
+  func makesTheDirectoryDurableWhoeverMadeIt(seed: UInt64) throws {
+    let first = MemoryFileSystem()
+    try first.createDirectory(TreeRun.directory)
+    let fileSystem = first.restart()
+    var run = TreeRun()
+    _ = run.go([.write([.put([1], [1])], sync: true)], on: fileSystem)
+    #expect(run.synced == 1)
+    run.check(fileSystem.crash(seed: seed), atLeast: 1, "seed \(seed)")
+  }
+
   /// On a full disk every open fails; none may take more of what was freed for it than the one before.
   @Test func aFailedOpenGivesItsSpaceBackToTheNext() throws {
     let fileSystem = MemoryFileSystem()
