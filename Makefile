@@ -65,7 +65,10 @@ bench-build: build-packages
 	@echo "==> building seandb-bench (release)"
 	swift build -c release --static-swift-stdlib --product seandb-bench
 
-soak: bench-build build
+.build/seandb:
+	@$(MAKE) build
+
+soak: bench-build .build/seandb
 	rm -rf $(SOAK_DIRECTORY)
 	.build/release/seandb-bench soak --minutes $(SOAK_MINUTES) --directory $(SOAK_DIRECTORY)
 	.build/seandb verify $(SOAK_DIRECTORY)
