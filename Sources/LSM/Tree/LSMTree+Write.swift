@@ -1,7 +1,7 @@
 import Synchronization
 
 extension LSMTree {
-  /// What an entry of the memtable may cost besides its bytes, at most, when its capacity is chosen.
+  /// Bytes of a memtable's capacity beyond what its entries are reckoned to need.
   static let slack = 1 << 20
 
   /// Address space for a memtable that is full at `bytes`: one more batch must fit behind it.
