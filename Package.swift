@@ -38,6 +38,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     .systemLibrary(name: "CRocksDB"),
@@ -86,8 +87,9 @@ let package = Package(
     .executableTarget(
       name: "seandb-bench",
       dependencies: [
-        "Bytes", "Engine", "CMalloc",
+        "Bytes", "Engine", "CMalloc", "CNghttp2",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Bench/SeandbBench", swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .target(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",

@@ -65,33 +65,55 @@ struct EngineCommand: ParsableCommand {
     // /tmp is in memory on many systems, where an fsync costs nothing.
     let parent = directory ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
     let scratch = try ScratchDirectory(in: parent)
-    InterruptWatch.start { scratch.remove() }
+    let record = RunRecord(report(directory: scratch.path), file: file)
+    InterruptWatch.start {
+      scratch.remove()
+      record.printInterrupted()
+    }
     defer { scratch.remove() }
     let settings = BenchSettings(
       records: records, valueByteCount: valueBytes, cacheSizeBytes: cacheSize.bytes, seed: seed)
-    let progress = Progress(rounds: rounds)
-    let machine = Machine(directory: scratch.path)
-    if machine.keepsFilesInMemory {
+    let progress = Progress(
+      rounds: rounds, stepCount: rounds * engines.elements.count * workloads.elements.count)
+    if Machine(directory: scratch.path).keepsFilesInMemory {
       progress.note("\(parent) is in memory: fillsync means nothing there")
     }
-    var report = EngineReport(
-      machine: machine, settings: settings, engines: engines.elements, rounds: rounds)
     for round in 1...rounds {
       for kind in turns(in: round) {
         let turn = EngineTurn(
           kind: kind, round: round, workloads: Set(workloads.elements), settings: settings,
           scratch: scratch,
-          onStart: { progress.start($0, of: kind, in: round) },
-          onMeasurement: {
-            progress.end($0, of: kind, in: round)
-            report.add($0, of: kind, in: round)
+          onStart: { progress.start($0.rawValue, on: kind.rawValue, round: round) },
+          onEnd: { measurements in
+            progress.end(measurements)
+            for measurement in measurements { try record.add(measurement) }
           })
         try turn.run()
       }
     }
     progress.finish()
-    print(report.table)
-    try file?.write(report.json.text + "\n")
+    try record.complete()
+    print(record.table)
+  }
+
+  private func report(directory: String) -> Report {
+    let cache = Figure.short(Double(cacheSize.bytes) / 1_048_576)
+    return Report(
+      "engine",
+      origin: Origin(
+        directory: directory,
+        packages: ["rocksdb": "librocksdb-dev", "zstd": "libzstd-dev", "glibc": "libc6"]),
+      targets: engines.elements.map(\.rawValue), rounds: rounds,
+      options: [
+        ("records", .integer(records)), ("keyBytes", .integer(KeyBuffer.byteCount)),
+        ("valueBytes", .integer(valueBytes)), ("cacheBytes", .integer(cacheSize.bytes)),
+        // A string: readers of JSON keep 53 bits of a number.
+        ("seed", .string(String(seed))),
+      ],
+      heading: """
+        \(Figure.grouped(Double(records))) records, keys of \(KeyBuffer.byteCount) bytes, \
+        values of \(valueBytes), cache \(cache) MiB, seed \(seed)
+        """)
   }
 
   /// The engines, beginning with another one in each round: none is always the first.

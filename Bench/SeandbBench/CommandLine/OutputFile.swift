@@ -1,31 +1,26 @@
 import Glibc
 
 /// A file that can be written, known before there is something to write.
-struct OutputFile {
-  private let path: String
-  private let file: Int32
+struct OutputFile: Sendable {
+  let path: String
 
   struct Failure: Error, CustomStringConvertible {
     let description: String
   }
 
-  /// Creates it, or empties the one that is there.
+  /// Makes sure that it can be written, and empties the one that is there.
   init(path: String) throws {
     self.path = path
-    file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    if file < 0 { throw failure() }
+    try replace(with: "")
   }
 
-  /// Writes `text` and closes it. Once.
-  func write(_ text: String) throws {
-    defer { close(file) }
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let written = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-      if written < 0 && errno == EINTR { continue }
-      guard written > 0 else { throw failure() }
-      rest = rest.dropFirst(written)
-    }
+  /// Replaces the content, all or nothing: a reader never sees half of it.
+  func replace(with text: String) throws {
+    // Beside it, since only a rename within one directory is sure to be atomic.
+    let draft = path + ".tmp"
+    guard let file = fopen(draft, "we") else { throw failure() }
+    let isWritten = fputs(text, file) >= 0
+    guard fclose(file) == 0, isWritten, rename(draft, path) == 0 else { throw failure() }
   }
 
   private func failure() -> Failure {

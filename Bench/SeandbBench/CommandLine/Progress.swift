@@ -1,21 +1,40 @@
-import Engine
 import Glibc
+import Synchronization
 
-/// What runs, on stderr: a line for each measurement; on a terminal one line, written anew.
-struct Progress {
+/// How far a run is, on stderr: on a terminal a bar that moves, elsewhere a line for each measurement.
+///
+/// Thread-safety: any thread.
+final class Progress: Sendable {
+  private static let barLength = 24
+
   private let rounds: Int
+  private let stepCount: Int
   private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let start = MonotonicClock.now()
+  private let doneCount = Atomic(0)
 
-  init(rounds: Int) { self.rounds = rounds }
-
-  func start(_ workload: Workload, of kind: EngineKind, in round: Int) {
-    if isTerminal { rewrite(line(workload.rawValue, kind, round) + " …") }
+  /// - Parameter stepCount: how many times ``end(_:)`` will be called.
+  init(rounds: Int, stepCount: Int) {
+    self.rounds = rounds
+    self.stepCount = stepCount
   }
 
-  func end(_ measurement: Measurement, of kind: EngineKind, in round: Int) {
-    let speed = Figure.grouped(measurement.operationsPerSecond)
-    let line = "\(line(measurement.name, kind, round)) \(speed) op/s"
-    if isTerminal { rewrite(line) } else { write(line + "\n") }
+  /// Says what is going on.
+  func start(_ name: String, on target: String, round: Int) {
+    if isTerminal { rewrite("\(bar) \(target) \(name), round \(round)/\(rounds)\(remaining)") }
+  }
+
+  /// A step is done: with what was measured in it, one line each.
+  func end(_ measurements: [Measurement]) {
+    doneCount.add(1, ordering: .relaxed)
+    guard !isTerminal else { return }
+    for measurement in measurements {
+      let label = measurement.load.label
+      write(
+        "round \(measurement.round)/\(rounds) \(measurement.target) \(measurement.workload)"
+          + (label.isEmpty ? "" : " \(label)")
+          + " \(Figure.grouped(measurement.operationsPerSecond)) op/s\n")
+    }
   }
 
   /// Leaves an empty line for what follows.
@@ -23,10 +42,29 @@ struct Progress {
     if isTerminal { rewrite("") }
   }
 
-  func note(_ text: String) { write("note: \(text)\n") }
+  func note(_ text: String) {
+    if isTerminal { rewrite("") }
+    write("note: \(text)\n")
+  }
 
-  private func line(_ name: String, _ kind: EngineKind, _ round: Int) -> String {
-    "round \(round)/\(rounds) \(kind.rawValue) \(name)"
+  private var fraction: Double {
+    min(1, Double(doneCount.load(ordering: .relaxed)) / Double(max(1, stepCount)))
+  }
+
+  private var bar: String {
+    let full = Int(fraction * Double(Self.barLength))
+    let percent = Figure.fixed(fraction * 100, places: 0)
+    return String(repeating: "█", count: full)
+      + String(repeating: "░", count: Self.barLength - full)
+      + String(repeating: " ", count: 4 - percent.count) + "\(percent) %"
+  }
+
+  /// How long it will take if the rest goes like what is done; nothing before there is enough to tell.
+  private var remaining: String {
+    guard fraction > 0.02 else { return "" }
+    let elapsed = Double(MonotonicClock.now() - start) / 1e9
+    let minutes = elapsed * (1 / fraction - 1) / 60
+    return minutes < 1 ? ", less than a minute left" : ", \(Figure.fixed(minutes, places: 0)) min left"
   }
 
   private func rewrite(_ line: String) {

@@ -10,16 +10,17 @@ struct EngineTurn {
   let scratch: ScratchDirectory
   /// Told what starts.
   let onStart: (Workload) -> Void
-  /// Told what was measured.
-  let onMeasurement: (Measurement) -> Void
+  /// Told what a workload has taken.
+  let onEnd: ([Measurement]) throws -> Void
 
   func run() throws {
     for workload in Workload.allCases
     where workload.hasOwnStore && workloads.contains(workload) {
       try withFreshStore { store in
         onStart(workload)
-        onMeasurement(try store.fill(workload))
+        let measurement = try store.fill(workload)
         try store.verify(workload)
+        try onEnd([measurement])
       }
     }
     let shared = Workload.allCases.filter { !$0.hasOwnStore && workloads.contains($0) }
@@ -31,7 +32,7 @@ struct EngineTurn {
         guard isWanted || workload == .fillrandom || workload == .compact else { continue }
         onStart(workload)
         let measurements = try store.run(workload)
-        if isWanted { measurements.forEach(onMeasurement) }
+        if isWanted { try onEnd(measurements) }
         if workload == last { break }
       }
     }

@@ -51,6 +51,8 @@ private final class BackgroundWriter: Sendable {
   private let settings: BenchSettings
   private let stream: UInt64
   private let generation: UInt64
+  private let target: String
+  private let round: Int
   // Shared.
   private let isStopped = Atomic(false)
   private let result = Mutex(Result<Measurement, EngineError>?.none)
@@ -61,6 +63,8 @@ private final class BackgroundWriter: Sendable {
     // The reader's stream is the workload's.
     stream = Workload.readwhilewriting.stream(round: store.round) | 1 << 31
     self.generation = generation
+    target = store.kind.rawValue
+    round = store.round
   }
 
   func stop() { isStopped.store(true, ordering: .relaxed) }
@@ -98,9 +102,10 @@ private final class BackgroundWriter: Sendable {
       batch.clear()
       recorder.lap()
     }
+    let times = recorder.finish()
     return Measurement(
-      name: Workload.readwhilewriting.rawValue + ".writes",
-      operations: Int(recorder.histogram.count), seconds: recorder.seconds,
-      latency: recorder.latency)
+      workload: Workload.readwhilewriting.rawValue + ".writes", target: target, round: round,
+      load: Load(threads: 1), operations: times.count, seconds: times.seconds,
+      latency: times.latency, timeline: times.timeline(factor: 1))
   }
 }

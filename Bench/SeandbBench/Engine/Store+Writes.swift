@@ -36,7 +36,8 @@ extension Store {
     let batch = WriteBatch()
     var keys = KeyBuffer()
     var values = ValueSource(byteCount: settings.valueByteCount, seed: settings.seed)
-    return try measure(workload, operations: count) { recorder in
+    let recordByteCount = KeyBuffer.byteCount + settings.valueByteCount
+    return try measure(workload, operations: count, userBytes: count * recordByteCount) { recorder in
       for position in 0..<count {
         let index = order.number(at: position)
         keys.write(index)

@@ -36,12 +36,32 @@ struct Store {
       count: settings.records, seed: settings.seed, stream: workload.stream(round: round))
   }
 
+  /// Runs `loop` and measures it, with what the process has used meanwhile.
+  ///
+  /// - Parameters:
+  ///   - userBytes: of the keys and values that the loop writes.
+  ///   - loop: does `operations` operations, a lap for each call into the engine.
   func measure(
-    _ workload: Workload, part: String = "", operations: Int,
+    _ workload: Workload, part: String = "", operations: Int, userBytes: Int? = nil,
     _ loop: (inout LatencyRecorder) throws -> Void
   ) throws -> Measurement {
-    try Measurement.take(
-      workload.rawValue + part, operations: operations, in: directory, loop)
+    ProcessUsage.resetPeak()
+    let before = ProcessUsage.now()
+    var recorder = LatencyRecorder()
+    try loop(&recorder)
+    let times = recorder.finish()
+    let after = ProcessUsage.now()
+    return Measurement(
+      workload: workload.rawValue + part, target: kind.rawValue, round: round,
+      load: Load(threads: 1), operations: operations, seconds: times.seconds,
+      latency: times.latency,
+      timeline: times.timeline(factor: Double(operations) / Double(max(1, times.count))),
+      cost: Measurement.Cost(
+        cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+        writtenBytes: after.writtenBytes - before.writtenBytes,
+        userBytes: userBytes.map { UInt64($0) },
+        diskBytes: ScratchDirectory.allocatedBytes(of: directory),
+        peakResidentBytes: ProcessUsage.peakResidentBytes))
   }
 
   func wrong(_ workload: Workload, _ detail: String) -> WrongAnswer {

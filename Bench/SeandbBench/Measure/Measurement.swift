@@ -1,44 +1,68 @@
-/// What one loop on one engine in one round has taken.
+/// What one workload on one target in one round has taken.
 struct Measurement: Sendable {
   /// The workload, with its part behind a point when it has several: `deleterange.scan`.
-  let name: String
+  let workload: String
+  /// The engine or server, by its name in the report.
+  let target: String
+  /// From 1.
+  let round: Int
+  let load: Load
   let operations: Int
+  /// Operations that were answered by an error.
+  var errors = 0
   let seconds: Double
   let latency: Latency
-  /// nil for a loop that ran beside another one, which has them for both.
-  var cost: Cost?
+  /// Operations that ended in each step of ``LoopTimes/stepLength``; nil when there are too few steps.
+  let timeline: [Int]?
+  var cost = Cost()
 
-  /// What the whole process has used meanwhile.
+  /// What the target's process has used meanwhile. nil for what is not known, and for a loop that ran beside
+  /// another one, which has it for both.
   struct Cost: Sendable {
-    let cpuSeconds: Double
-    let writtenBytes: UInt64
-    /// Bytes the engine's directory takes, after the loop.
-    let diskBytes: UInt64
-    let peakResidentBytes: UInt64
+    var cpuSeconds: Double?
+    /// Bytes handed to the disk.
+    var writtenBytes: UInt64?
+    /// Bytes of keys and values that the operations wrote.
+    var userBytes: UInt64?
+    /// Bytes that the target's directory takes, afterwards.
+    var diskBytes: UInt64?
+    var peakResidentBytes: UInt64?
   }
 
   var operationsPerSecond: Double { seconds > 0 ? Double(operations) / seconds : 0 }
 
-  /// Runs `loop` and measures it.
-  ///
-  /// - Parameters:
-  ///   - directory: the engine's.
-  ///   - loop: does `operations` operations, a lap for each call into the engine.
-  static func take(
-    _ name: String, operations: Int, in directory: String,
-    _ loop: (inout LatencyRecorder) throws -> Void
-  ) throws -> Measurement {
-    ProcessUsage.resetPeak()
-    let before = ProcessUsage.now()
-    var recorder = LatencyRecorder()
-    try loop(&recorder)
-    let after = ProcessUsage.now()
-    return Measurement(
-      name: name, operations: operations, seconds: recorder.seconds, latency: recorder.latency,
-      cost: Cost(
-        cpuSeconds: after.cpuSeconds - before.cpuSeconds,
-        writtenBytes: after.writtenBytes - before.writtenBytes,
-        diskBytes: ScratchDirectory.allocatedBytes(of: directory),
-        peakResidentBytes: ProcessUsage.peakResidentBytes))
+  /// Bytes handed to the disk for each byte the user wrote; nil for a workload that writes nothing.
+  var writeAmplification: Double? {
+    guard let written = cost.writtenBytes, let user = cost.userBytes, user > 0 else { return nil }
+    return Double(written) / Double(user)
+  }
+}
+
+/// How a workload is applied to a target: what must be equal in two measurements to compare them.
+struct Load: Hashable, Sendable {
+  /// Threads that make the calls.
+  var threads: Int
+  /// Of a server. nil for an engine.
+  var network: Network?
+
+  struct Network: Hashable, Sendable {
+    var connections: Int
+    /// Calls of a connection that wait for their answer at once, at most.
+    var inFlight: Int
+    /// Calls a second over all connections, whatever the answers: open loop. nil: a call follows the answer of
+    /// the one before.
+    var ratePerSecond: Int?
+    var usesTLS: Bool
+    var durability: String
+    var recordBytes: Int
+    var keys: String
+  }
+
+  /// What differs within a run: `16 x 64`, `4 x 16 at 20,000/s`, `2 threads`; empty for one thread.
+  var label: String {
+    guard let network else { return threads == 1 ? "" : "\(threads) threads" }
+    var label = "\(network.connections) x \(network.inFlight)"
+    if let rate = network.ratePerSecond { label += " at \(Figure.grouped(Double(rate)))/s" }
+    return label
   }
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The machine the figures come from.
-struct Machine {
+struct Machine: Sendable {
   let cpuModel: String
   let coreCount: Int
   let memoryBytes: Int

@@ -1,12 +1,17 @@
 /// JSON to be written (RFC 8259).
-indirect enum JSONValue {
+indirect enum JSONValue: Sendable {
   case string(String)
   case integer(Int)
   /// Must be finite.
   case number(Double)
+  case bool(Bool)
   case null
   case array([JSONValue])
-  case object(KeyValuePairs<String, JSONValue>)
+  case members([(name: String, value: JSONValue)])
+
+  static func object(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
+    .members(members.map { ($0.key, $0.value) })
+  }
 
   /// The text: arrays and objects that hold others in lines of their own, the rest in one line.
   var text: String {
@@ -17,7 +22,7 @@ indirect enum JSONValue {
 
   private var isSimple: Bool {
     switch self {
-    case .array, .object: false
+    case .array, .members: false
     default: true
     }
   }
@@ -27,13 +32,14 @@ indirect enum JSONValue {
     case .string(let string): text += Self.quoted(string)
     case .integer(let integer): text += String(integer)
     case .number(let number): text += "\(number)"
+    case .bool(let bool): text += "\(bool)"
     case .null: text += "null"
     case .array(let values):
       Self.writeAll(
         values.map { (name: nil, value: $0) }, within: ("[", "]"), to: &text, indent: indent)
-    case .object(let members):
+    case .members(let members):
       Self.writeAll(
-        members.map { (name: $0.key, value: $0.value) }, within: ("{", "}"), to: &text,
+        members.map { (name: $0.name, value: $0.value) }, within: ("{", "}"), to: &text,
         indent: indent)
     }
   }

@@ -1,0 +1,74 @@
+import Histogram
+
+/// How long each operation of a loop took, and how many ended in each tenth of a second.
+///
+/// Durations are kept in an HDR histogram with two significant digits: a percentile is right to 1 %, and a
+/// record costs a few nanoseconds whatever the duration.
+struct LoopTimes: Sendable {
+  /// Unit: nanoseconds.
+  static let stepLength: UInt64 = 100_000_000
+  /// Longer durations count as this one. Unit: nanoseconds.
+  private static let longest: UInt64 = 600_000_000_000
+
+  private var histogram = Histogram<UInt64>(
+    highestTrackableValue: Self.longest, numberOfSignificantValueDigits: .two)
+  private(set) var startedAt: UInt64
+  private(set) var endedAt: UInt64
+  /// Operations of the steps that are over.
+  private var steps: [Int] = []
+  private var countBeforeStep = 0
+  private var stepEnd: UInt64
+
+  /// - Parameter startedAt: on the monotonic clock, in nanoseconds.
+  init(startedAt: UInt64) {
+    self.startedAt = startedAt
+    endedAt = startedAt
+    stepEnd = startedAt + Self.stepLength
+  }
+
+  var count: Int { Int(truncatingIfNeeded: histogram.totalCount) }
+
+  /// From the start to the end of the last operation.
+  var seconds: Double { Double(endedAt - startedAt) / 1e9 }
+
+  /// - Parameter now: not before that of the call before.
+  @inline(__always)
+  mutating func record(_ nanoseconds: UInt64, endedAt now: UInt64) {
+    if now >= stepEnd { endSteps(before: now) }
+    histogram.record(min(nanoseconds, Self.longest))
+    endedAt = now
+  }
+
+  @inline(never)
+  private mutating func endSteps(before now: UInt64) {
+    while now >= stepEnd {
+      steps.append(count - countBeforeStep)
+      countBeforeStep = count
+      stepEnd += Self.stepLength
+    }
+  }
+
+  /// Adds what another thread measured beside this one.
+  mutating func merge(_ other: LoopTimes) {
+    histogram.add(other.histogram)
+    startedAt = min(startedAt, other.startedAt)
+    endedAt = max(endedAt, other.endedAt)
+    for (index, count) in other.steps.enumerated() {
+      if index < steps.count { steps[index] += count } else { steps.append(count) }
+    }
+  }
+
+  /// The operations of each whole step; nil when the loop was too short for a picture.
+  ///
+  /// - Parameter factor: what an operation stands for, such as the records of a batch.
+  func timeline(factor: Double) -> [Int]? {
+    steps.count < 5 ? nil : steps.map { Int((Double($0) * factor).rounded()) }
+  }
+
+  var latency: Latency {
+    Latency(
+      curve: Latency.fractions.map { fraction in
+        Double(histogram.valueAtPercentile(fraction * 100))
+      })
+  }
+}

@@ -1,0 +1,50 @@
+import Glibc
+
+/// Where and when figures were measured, and of what.
+struct Origin: Sendable {
+  let machine: Machine
+  /// Name and version of what took part.
+  let versions: [(name: String, version: String)]
+  /// The project's commit, with a `+` when files differ from it; "unknown" outside of its repository.
+  let commit: String
+  /// UTC, as ISO 8601 says.
+  let startedAt: String
+  private let start = MonotonicClock.now()
+
+  /// Asks the system; takes some tens of milliseconds.
+  ///
+  /// - Parameters:
+  ///   - directory: absolute; where the targets write.
+  ///   - packages: Debian packages whose versions to tell, by what people call them.
+  init(directory: String, packages: KeyValuePairs<String, String>) {
+    machine = Machine(directory: directory)
+    commit =
+      CommandOutput.firstLine(of: "git describe --always --exclude '*' --dirty=+") ?? "unknown"
+    versions = packages.compactMap { name, package in
+      // Packages may be there for several architectures: the first line is enough.
+      CommandOutput.firstLine(of: "dpkg-query --show --showformat '${Version}\\n' \(package)").map {
+        (name, $0)
+      }
+    }
+    startedAt = CommandOutput.firstLine(of: "date --utc +%Y-%m-%dT%H:%M:%SZ") ?? "unknown"
+  }
+
+  /// The members that every file of results begins with.
+  func members(benchmark: String, isComplete: Bool) -> [(name: String, value: JSONValue)] {
+    [
+      ("format", .integer(Report.format)), ("benchmark", .string(benchmark)),
+      ("complete", .bool(isComplete)), ("startedAt", .string(startedAt)),
+      ("seconds", .number(Double(MonotonicClock.now() - start) / 1e9)),
+      (
+        "machine",
+        .object([
+          "cpu": .string(machine.cpuModel), "cores": .integer(machine.coreCount),
+          "memoryBytes": .integer(machine.memoryBytes), "kernel": .string(machine.kernel),
+          "fileSystem": .string(machine.fileSystem), "load": .string(machine.load),
+        ])
+      ),
+      ("versions", .members(versions.map { ($0.name, .string($0.version)) })),
+      ("commit", .string(commit)),
+    ]
+  }
+}
