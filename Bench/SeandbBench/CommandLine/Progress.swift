@@ -64,7 +64,8 @@ final class Progress: Sendable {
     guard fraction > 0.02 else { return "" }
     let elapsed = Double(MonotonicClock.now() - start) / 1e9
     let minutes = elapsed * (1 / fraction - 1) / 60
-    return minutes < 1 ? ", less than a minute left" : ", \(Figure.fixed(minutes, places: 0)) min left"
+    if minutes < 1 { return ", less than a minute left" }
+    return ", \(Figure.fixed(minutes, places: 0)) min left"
   }
 
   private func rewrite(_ line: String) {

@@ -36,8 +36,8 @@ extension Store {
     let batch = WriteBatch()
     var keys = KeyBuffer()
     var values = ValueSource(byteCount: settings.valueByteCount, seed: settings.seed)
-    let recordByteCount = KeyBuffer.byteCount + settings.valueByteCount
-    return try measure(workload, operations: count, userBytes: count * recordByteCount) { recorder in
+    let userBytes = count * (KeyBuffer.byteCount + settings.valueByteCount)
+    return try measure(workload, operations: count, userBytes: userBytes) { recorder in
       for position in 0..<count {
         let index = order.number(at: position)
         keys.write(index)
