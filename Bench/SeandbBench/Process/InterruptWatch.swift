@@ -1,11 +1,11 @@
 import Glibc
 
-/// Cleans up when the user ends the program early.
+/// Cleans up when the user ends the program early, child processes first.
 ///
 /// SIGINT and SIGTERM are blocked in every thread, those of the engines too, and taken by one thread which
 /// waits for them: the clean-up is ordinary code and not a signal handler.
 enum InterruptWatch {
-  /// Starts to watch; a signal then runs `cleanUp` and ends the process.
+  /// Starts to watch; a signal then kills all children, runs `cleanUp` and ends the process.
   /// - Precondition: called before another thread is started.
   static func start(cleanUp: @escaping @Sendable () -> Void) {
     var signals = sigset_t()
@@ -18,6 +18,8 @@ enum InterruptWatch {
       var watched = watched
       var number: Int32 = 0
       sigwait(&watched, &number)
+      // They would go on to write to what is cleaned up.
+      ChildProcess.killAll()
       cleanUp()
       // 128 + signal: what a shell reports for a process that the signal killed.
       _exit(128 + number)

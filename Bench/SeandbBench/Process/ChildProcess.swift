@@ -1,0 +1,270 @@
+import Glibc
+import Synchronization
+
+/// A program that this one starts, watches and ends: a server, or another benchmark.
+///
+/// Whatever ends this program ends the child: ``InterruptWatch`` calls ``killAll()``, and when nothing can be
+/// called any more (SIGKILL, a crash, an exit) the kernel sends the child SIGKILL (`setpriv --pdeathsig`). That
+/// signal is tied to the thread that started the child, so each child has a thread which starts it, waits for
+/// it, and lives as long.
+///
+/// The child leads a process group of its own: Ctrl-C reaches this program alone, which then decides.
+///
+/// Thread-safety: any thread.
+final class ChildProcess: Sendable {
+  /// How it ended.
+  enum Exit: Equatable, Sendable, CustomStringConvertible {
+    case code(Int32)
+    case signal(Int32)
+
+    var description: String {
+      switch self {
+      case .code(let code): "exit code \(code)"
+      case .signal(let signal): "signal \(signal)"
+      }
+    }
+  }
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// What it has used since it was started.
+  struct Usage: Sendable {
+    /// User and system time of all its threads.
+    let cpuSeconds: Double
+    /// Bytes handed to the disk's page cache, whether the kernel has written them yet or not.
+    let writtenBytes: UInt64
+    /// The most memory that was resident since ``resetPeak()``.
+    let peakResidentBytes: UInt64
+  }
+
+  private struct Registry {
+    var children: [ObjectIdentifier: ChildProcess] = [:]
+    var isClosed = false
+  }
+
+  private static let registry = Mutex(Registry())
+  /// Between two looks at what cannot be waited for with a limit. Unit: microseconds.
+  private static let lookInterval: UInt32 = 1000
+
+  private let name: String
+  private let outputPath: String
+  private let errorPath: String
+  // Guarded.
+  private let state = Mutex(State.starting)
+
+  private enum State {
+    case starting
+    case failed(Int32)
+    /// Not reaped yet, so that the number is no other process's.
+    case running(pid_t)
+    case ended(Exit)
+  }
+
+  private init(name: String, outputPath: String) {
+    self.name = name
+    self.outputPath = outputPath + ".stdout"
+    errorPath = outputPath + ".stderr"
+  }
+
+  // MARK: - Start
+
+  /// Starts a program with an empty stdin, default signal handlers and no signal blocked.
+  ///
+  /// - Parameters:
+  ///   - command: the program, looked up in `PATH` when it has no `/`, and its arguments.
+  ///   - environment: added to that of this process.
+  ///   - path: what the program says goes to the files `path.stdout` and `path.stderr`, emptied first.
+  static func start(
+    _ command: [String], environment: KeyValuePairs<String, String> = [:], outputTo path: String
+  ) throws -> ChildProcess {
+    precondition(!command.isEmpty, "a command has a program")
+    let child = ChildProcess(name: command[0], outputPath: path)
+    let variables = environment.map { "\($0.key)=\($0.value)" }
+    WorkerThread.start { child.run(command, adding: variables) }
+    while true {
+      switch child.state.withLock({ $0 }) {
+      case .starting: usleep(lookInterval)
+      case .running, .ended: return child
+      case .failed(let code):
+        throw Failure(
+          description: "cannot start \(command[0]) with output to \(path).stdout: "
+            + String(cString: strerror(code)))
+      }
+    }
+  }
+
+  /// Starts it, waits for its end, and reaps it.
+  private func run(_ command: [String], adding variables: [String]) {
+    // Under the lock: no child is started behind killAll.
+    let pid: pid_t? = Self.registry.withLock { registry in
+      if registry.isClosed { return nil }
+      var pid = pid_t()
+      let code = spawn(command, adding: variables, &pid)
+      guard code == 0 else {
+        state.withLock { $0 = .failed(code) }
+        return nil
+      }
+      state.withLock { $0 = .running(pid) }
+      registry.children[ObjectIdentifier(self)] = self
+      return pid
+    }
+    guard let pid else { return }
+    var information = siginfo_t()
+    while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) != 0 && errno == EINTR {}
+    state.withLock { state in
+      var status: Int32 = 0
+      while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+      // What the macros WIFSIGNALED, WTERMSIG and WEXITSTATUS say.
+      let signal = status & 0x7f
+      state = .ended(signal == 0 ? .code((status >> 8) & 0xff) : .signal(signal))
+    }
+    Self.registry.withLock { _ = $0.children.removeValue(forKey: ObjectIdentifier(self)) }
+  }
+
+  private func spawn(
+    _ command: [String], adding variables: [String], _ pid: inout pid_t
+  ) -> Int32 {
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    // InterruptWatch blocks signals in all threads, and a child inherits that.
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    var all = sigset_t()
+    sigfillset(&all)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setpgroup(&attributes, 0)
+    posix_spawnattr_setflags(
+      &attributes,
+      Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+    var files = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&files)
+    defer { posix_spawn_file_actions_destroy(&files) }
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    for (descriptor, path) in [(STDOUT_FILENO, outputPath), (STDERR_FILENO, errorPath)] {
+      posix_spawn_file_actions_addopen(
+        &files, descriptor, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o644)
+    }
+    let command = ["setpriv", "--pdeathsig", "KILL", "--"] + command
+    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    let own = (SystemFile.read("/proc/self/environ") ?? "").split(separator: "\0").map(String.init)
+    let names = variables.map { $0.prefix { $0 != "=" } + "=" }
+    let others = own.filter { variable in !names.contains { variable.hasPrefix($0) } }
+    var environment: [UnsafeMutablePointer<CChar>?] =
+      (variables + others).map { strdup($0) } + [nil]
+    defer { for variable in environment { free(variable) } }
+    return posix_spawnp(&pid, command[0], &files, &attributes, &arguments, &environment)
+  }
+
+  // MARK: - Output
+
+  /// What it has said on stdout so far.
+  var output: String { SystemFile.read(outputPath) ?? "" }
+
+  /// What it has said on stderr so far.
+  var errorOutput: String { SystemFile.read(errorPath) ?? "" }
+
+  /// Waits for its first line on stdout.
+  ///
+  /// - Throws: ``Failure`` with its last words when it ends before, or takes too long. It is not ended then.
+  func firstLine(timeoutSeconds: Double) throws -> String {
+    let end = MonotonicClock.now() + UInt64(timeoutSeconds * 1e9)
+    while true {
+      // Before its output: what it said last is there once it has ended.
+      let exit = exit
+      if let line = output.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+        .dropLast().first
+      {
+        return String(line)
+      }
+      if let exit { throw failure("ended (\(exit)) and said nothing") }
+      if MonotonicClock.now() > end { throw failure("said nothing in \(timeoutSeconds) s") }
+      usleep(Self.lookInterval)
+    }
+  }
+
+  /// An error about this child, with the end of what it said on stderr.
+  func failure(_ what: String) -> Failure {
+    let lines = errorOutput.split(separator: "\n").suffix(5).joined(separator: "\n")
+    return Failure(description: "\(name) \(what)" + (lines.isEmpty ? "" : ":\n\(lines)"))
+  }
+
+  // MARK: - End
+
+  /// How it ended; nil while it runs.
+  var exit: Exit? {
+    if case .ended(let exit) = state.withLock({ $0 }) { return exit }
+    return nil
+  }
+
+  /// Waits for its end.
+  ///
+  /// - Returns: nil when it takes longer than `timeoutSeconds`.
+  func wait(timeoutSeconds: Double = .infinity) -> Exit? {
+    let start = MonotonicClock.now()
+    while true {
+      if let exit { return exit }
+      if Double(MonotonicClock.now() - start) / 1e9 > timeoutSeconds { return nil }
+      usleep(Self.lookInterval)
+    }
+  }
+
+  /// Ends it: by SIGTERM, and by SIGKILL when that takes too long. Does nothing when it has ended.
+  @discardableResult
+  func stop(timeoutSeconds: Double = 10) -> Exit {
+    send(SIGTERM)
+    while true {
+      if let exit = wait(timeoutSeconds: timeoutSeconds) { return exit }
+      send(SIGKILL)
+    }
+  }
+
+  /// Sends a signal to it, SIGKILL to all it has started as well.
+  func send(_ signal: Int32) {
+    state.withLock { state in
+      guard case .running(let pid) = state else { return }
+      kill(signal == SIGKILL ? -pid : pid, signal)
+    }
+  }
+
+  /// Kills all children and waits for their ends. ``start(_:environment:outputTo:)`` does not return from now on:
+  /// this process is about to end, and what would go on may only say so in a confusing way.
+  static func killAll() {
+    let children = registry.withLock { registry in
+      registry.isClosed = true
+      return Array(registry.children.values)
+    }
+    for child in children { child.send(SIGKILL) }
+    for child in children { _ = child.wait() }
+  }
+
+  // MARK: - Usage
+
+  /// What it has used so far; nil when it has ended.
+  var usage: Usage? {
+    state.withLock { state in
+      guard case .running(let pid) = state else { return nil }
+      var clock = clockid_t()
+      var time = timespec()
+      guard clock_getcpuclockid(pid, &clock) == 0, clock_gettime(clock, &time) == 0,
+        let written = SystemFile.number(after: "write_bytes:", in: "/proc/\(pid)/io"),
+        let peak = SystemFile.number(after: "VmHWM:", in: "/proc/\(pid)/status")
+      else { return nil }
+      return Usage(
+        cpuSeconds: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9, writtenBytes: written,
+        peakResidentBytes: peak << 10)
+    }
+  }
+
+  /// Makes its memory of now the peak. Where the kernel does not allow it, the peak stays that since its start.
+  func resetPeak() {
+    state.withLock { state in
+      guard case .running(let pid) = state else { return }
+      SystemFile.write("5", to: "/proc/\(pid)/clear_refs")
+    }
+  }
+}
