@@ -156,12 +156,16 @@ private final class POSIXWritableFile: WritableFile {
   }
 
   /// pwrite(2) of zeros: blocks that fallocate(2) reserves cost a journal commit at their first write.
+  ///
+  /// A page at a time: ext4 caches a longer write in folios of up to its length, and a later append of some
+  /// bytes then dirties, by the kernel's counters and limits, its whole folio.
   func preallocate(_ bytes: UInt64) throws(LSMError) {
+    let pageBytes: UInt64 = 4 << 10
     let target = end + bytes
     var at = max(end, zeroedEnd)
-    let zeros = [UInt8](repeating: 0, count: Int(min(1 << 16, target - min(at, target))))
+    let zeros = [UInt8](repeating: 0, count: Int(pageBytes))
     while at < target {
-      let count = Int(min(UInt64(zeros.count), target - at))
+      let count = Int(min(pageBytes - at % pageBytes, target - at))
       var failure: LSMError?
       zeros.withUnsafeBytes { buffer in
         do throws(LSMError) {
