@@ -46,6 +46,8 @@ let package = Package(
     .systemLibrary(name: "CMalloc"),
     .systemLibrary(name: "CZstd"),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "COpenSSL"),
+    .systemLibrary(name: "CEpoll"),
     .target(name: "Bytes", swiftSettings: swiftSettings),
     .target(name: "LSM", dependencies: ["Bytes", "CZstd", "CLinux"], swiftSettings: swiftSettings),
     .target(
@@ -87,10 +89,12 @@ let package = Package(
     .executableTarget(
       name: "seandb-bench",
       dependencies: [
-        "Bytes", "Engine", "CMalloc", "CNghttp2",
+        "Bytes", "Engine", "CEpoll", "CMalloc", "CNghttp2", "COpenSSL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
-      ], path: "Bench/SeandbBench", swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      ], path: "Bench/SeandbBench", swiftSettings: swiftSettings,
+      linkerSettings: staticLibraries
+        + [.unsafeFlags(["-Xlinker", "-lssl", "-Xlinker", "-lcrypto"])]),
     .target(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),

@@ -9,6 +9,8 @@ where Element: RawRepresentable<String> & CaseIterable & Hashable & Sendable {
   /// All there are.
   init() { elements = Array(Element.allCases) }
 
+  init(_ elements: [Element]) { self.elements = elements }
+
   init?(argument: String) {
     var elements: [Element] = []
     for name in argument.split(separator: ",") {

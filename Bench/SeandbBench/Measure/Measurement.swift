@@ -53,7 +53,8 @@ struct Load: Hashable, Sendable {
     /// the one before.
     var ratePerSecond: Int?
     var usesTLS: Bool
-    var durability: String
+    /// Of a load that writes.
+    var durability: String?
     var recordBytes: Int
     var keys: String
   }
@@ -63,6 +64,7 @@ struct Load: Hashable, Sendable {
     guard let network else { return threads == 1 ? "" : "\(threads) threads" }
     var label = "\(network.connections) x \(network.inFlight)"
     if let rate = network.ratePerSecond { label += " at \(Figure.grouped(Double(rate)))/s" }
+    if let durability = network.durability { label += " \(durability)" }
     return label
   }
 }

@@ -59,7 +59,7 @@ extension Report {
       "threads": .integer(load.threads), "connections": .integer(network.connections),
       "inFlight": .integer(network.inFlight),
       "ratePerSecond": network.ratePerSecond.map { .integer($0) } ?? .null,
-      "tls": .bool(network.usesTLS), "durability": .string(network.durability),
+      "tls": .bool(network.usesTLS), "durability": network.durability.map { .string($0) } ?? .null,
       "recordBytes": .integer(network.recordBytes), "keys": .string(network.keys),
     ])
   }

@@ -1,0 +1,212 @@
+import ArgumentParser
+import Glibc
+
+/// `seandb-bench server`.
+struct ServerCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "server",
+    abstract: "Puts load on seandb and on what people would use instead, over real connections.",
+    discussion: """
+      Starts each server, fills it, asks it, checks every answer and ends it; the servers take turns in each \
+      round. Closed loop: each call in flight is followed by the next one when its answer is there. Open loop \
+      (--rates): calls are due at fixed times and their latency runs from then, so that a server which stalls \
+      hides nothing. get and put run at every load and rate, the others at the heaviest load.
+
+      A server whose program is missing is left out, with a note.
+      """)
+
+  @Option(help: "Servers, by commas; the first one is what the others are compared with.")
+  var targets = CommaList<ServerTarget>(ServerTarget.allCases.filter { $0 != .external })
+
+  @Option(help: "Workloads, by commas. They run in the default's order.")
+  var workloads = CommaList<ServerWorkload>()
+
+  @Option(help: "Connections x calls in flight on each, by commas, the heaviest last.")
+  var loads = ConnectionLoads(
+    loads: [(1, 1), (8, 16), (16, 64)].map { ConnectionLoad(connections: $0, inFlight: $1) })
+
+  @Option(help: "Calls a second of the open loop, by commas; 0 for none.")
+  var rates = Rates(rates: [2_000, 10_000, 40_000, 100_000])
+
+  @Option(help: "What a write survives, by commas: buffered, sync. Reads run with the first one.")
+  var durability = CommaList<ServerDurability>()
+
+  @Option(help: "Records of a store.")
+  var records = 100_000
+
+  @Option(help: "Bytes of a record.")
+  var recordBytes = 100
+
+  @Option(help: "Which keys are asked for: \(KeyDistribution.allCases.map(\.rawValue)).")
+  var keys = KeyDistribution.uniform
+
+  @Option(help: "Records of a batch-put.")
+  var batchRecords = 100
+
+  @Option(help: "Records of a range-get: a power of ten.")
+  var rangeRecords = 10
+
+  @Option(help: "Seconds that calls count; a quarter of it goes before.")
+  var seconds = 1.0
+
+  @Option(help: "The same, for writing workloads at the heaviest load.")
+  var writeSeconds = 3.0
+
+  @Option(help: "Rounds; the servers take turns in each.")
+  var rounds = 3
+
+  @Option(help: "Threads of the load generator.")
+  var threads = 1
+
+  @Flag(help: "Connect by TLS; servers without it are left out.")
+  var tls = false
+
+  @Option(help: "Replays the random choices of another run.")
+  var seed: UInt64 = 1
+
+  @Option(help: "The servers' block cache: bytes, or with K, M or G.")
+  var cacheSize = ByteSize(bytes: 256 << 20)
+
+  @Option(help: "The servers' memtable: bytes, or with K, M or G.")
+  var memtableSize = ByteSize(bytes: 64 << 20)
+
+  @Option(help: "The seandb program.", completion: .file())
+  var seandb = ".build/seandb"
+
+  @Option(help: "The directory of the peers' programs.", completion: .directory)
+  var peers = ".build/peers/bin"
+
+  @Option(help: "Where a server runs that --targets calls external: HOST:PORT.")
+  var address = AddressArgument(SocketAddress(host: "127.0.0.1", port: 50051))
+
+  @Option(
+    help: "Where to make a temporary directory for the stores (default: $TMPDIR or /var/tmp).",
+    completion: .directory)
+  var directory: String?
+
+  @Option(help: "Also writes every figure of every round to this file.", completion: .file())
+  var json: String?
+
+  func validate() throws {
+    let sizes = RecordSource.byteCountRange
+    guard sizes.contains(recordBytes) else {
+      throw ValidationError(
+        "--record-bytes must be from \(sizes.lowerBound) to \(sizes.upperBound)")
+    }
+    guard [1, 10, 100, 1000, 10_000].contains(rangeRecords) else {
+      throw ValidationError("--range-records must be a power of ten, at most 10000")
+    }
+    guard (1...10_000).contains(batchRecords), (1...1 << 40).contains(records),
+      records % batchRecords == 0, records % rangeRecords == 0
+    else {
+      throw ValidationError("--records must be a multiple of --batch-records and --range-records")
+    }
+    guard seconds >= 0.01, writeSeconds >= 0.01, seconds <= 86_400, writeSeconds <= 86_400 else {
+      throw ValidationError("--seconds and --write-seconds must be from 0.01 to 86400")
+    }
+    guard (1...1000).contains(rounds) else {
+      throw ValidationError("--rounds must be from 1 to 1000")
+    }
+    guard (1...256).contains(threads) else {
+      throw ValidationError("--threads must be from 1 to 256")
+    }
+  }
+
+  func run() throws {
+    // Sleeps of the open loop end when they should, not up to 50 microseconds later.
+    SystemFile.write("1", to: "/proc/self/timerslack_ns")
+    let file = try json.map { try OutputFile(path: $0) }
+    let parent = directory ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
+    let scratch = try ScratchDirectory(in: parent)
+    defer { scratch.remove() }
+    let source = RecordSource(byteCount: recordBytes, seed: seed)
+    let run = try ServerRun(
+      plan: plan, rounds: rounds, targets: targets.elements, records: source,
+      origin: Origin(directory: scratch.path, packages: Self.packages), scratch: scratch,
+      file: file,
+      launcher: { certificate in
+        ServerLauncher(
+          seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: cacheSize.bytes,
+          memtableSizeBytes: memtableSize.bytes,
+          // Of the gRPC frame, and of the record's tag and length.
+          answerByteCount: source.byteCount + GRPCFrame.headByteCount + 2,
+          certificate: certificate, externalAddress: address.address)
+      }, usesTLS: tls)
+    try run.run()
+  }
+
+  private static let packages: KeyValuePairs<String, String> = [
+    "rocksdb": "librocksdb-dev", "nghttp2": "libnghttp2-dev", "gRPC C++": "libgrpc++-dev",
+    "etcd": "etcd-server", "redis": "redis-tools", "nghttpd": "nghttp2-server",
+    "openssl": "libssl-dev", "glibc": "libc6",
+  ]
+
+  private var plan: ServerPlan {
+    ServerPlan(
+      workloads: workloads.elements, loads: loads.loads, rates: rates.rates,
+      durabilities: durability.elements, threads: threads, seconds: seconds,
+      writeSeconds: writeSeconds, records: records, keys: keys, batchRecords: batchRecords,
+      rangeRecords: rangeRecords, seed: seed)
+  }
+}
+
+extension KeyDistribution: ExpressibleByArgument {}
+
+/// `1x1,8x16`.
+struct ConnectionLoads: ExpressibleByArgument, Sendable {
+  let loads: [ConnectionLoad]
+
+  init(loads: [ConnectionLoad]) { self.loads = loads }
+
+  init?(argument: String) {
+    var loads: [ConnectionLoad] = []
+    for text in argument.split(separator: ",") {
+      let numbers = text.split(separator: "x").compactMap { Int($0) }
+      guard numbers.count == 2, (1...10_000).contains(numbers[0]), (1...10_000).contains(numbers[1])
+      else { return nil }
+      loads.append(ConnectionLoad(connections: numbers[0], inFlight: numbers[1]))
+    }
+    guard !loads.isEmpty else { return nil }
+    self.loads = loads
+  }
+
+  var defaultValueDescription: String {
+    loads.map { "\($0.connections)x\($0.inFlight)" }.joined(separator: ",")
+  }
+}
+
+/// `1000,10000`.
+struct Rates: ExpressibleByArgument, Sendable {
+  let rates: [Int]
+
+  init(rates: [Int]) { self.rates = rates }
+
+  init?(argument: String) {
+    var rates: [Int] = []
+    for text in argument.split(separator: ",") {
+      guard let rate = Int(text), (0...100_000_000).contains(rate) else { return nil }
+      if rate > 0 { rates.append(rate) }
+    }
+    self.rates = rates
+  }
+
+  var defaultValueDescription: String { rates.map(String.init).joined(separator: ",") }
+}
+
+/// `127.0.0.1:50051`.
+struct AddressArgument: ExpressibleByArgument, Sendable {
+  let address: SocketAddress
+
+  init(_ address: SocketAddress) { self.address = address }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ":")
+    guard parts.count == 2, let port = Int(parts[1]), (1...65_535).contains(port) else {
+      return nil
+    }
+    address = SocketAddress(
+      host: parts[0] == "localhost" ? "127.0.0.1" : String(parts[0]), port: port)
+  }
+
+  var defaultValueDescription: String { address.description }
+}

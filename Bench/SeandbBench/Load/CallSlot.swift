@@ -1,0 +1,70 @@
+import Bytes
+
+/// What a call asks for.
+enum Operation: Int, CaseIterable, Sendable {
+  /// The record of one key.
+  case get
+  /// Stores one record.
+  case put
+  /// Stores ``LoadShape/batchRecords`` records with neighbouring keys, all or none.
+  case batchPut
+  /// The ``LoadShape/rangeRecords`` records whose keys share a beginning.
+  case rangeGet
+  /// Removes the record of one key.
+  case delete
+}
+
+/// A place for one call of a connection: its request, and its answer as it comes.
+struct CallSlot: ~Copyable {
+  var operation = Operation.get
+  /// The record, or the first of several.
+  var index = 0
+  /// Of the monotonic clock, in nanoseconds: when the call began, or when it should have begun.
+  var startedAt: UInt64 = 0
+
+  /// The request's bytes as the session sends them.
+  var request = ByteWriter(capacity: 256)
+  var sentCount = 0
+  /// The answer's bytes.
+  var response = ByteWriter(capacity: 256)
+  var outcome = Outcome.pending
+
+  enum Outcome: Equatable {
+    case pending
+    case ok
+    /// The server's own word for it.
+    case failed(String)
+  }
+}
+
+/// The slots of a connection, at addresses that do not change.
+///
+/// Unsafe island. Invariants:
+/// 1. `slots` has `count` initialised elements from `init` to `deinit`.
+/// 2. Whoever keeps an address keeps the table.
+final class SlotTable {
+  let count: Int
+  private let slots: UnsafeMutablePointer<CallSlot>
+
+  init(count: Int) {
+    self.count = count
+    slots = .allocate(capacity: count)
+    for index in 0..<count { (slots + index).initialize(to: CallSlot()) }
+  }
+
+  deinit {
+    slots.deinitialize(count: count)
+    slots.deallocate()
+  }
+
+  /// - Precondition: `index` is not negative and below `count`.
+  @inline(__always)
+  func address(_ index: Int) -> UnsafeMutablePointer<CallSlot> {
+    precondition(index >= 0 && index < count, "a slot's number is below their count")
+    return slots + index
+  }
+
+  /// The number of the slot at `address`.
+  @inline(__always)
+  func index(of address: UnsafeMutablePointer<CallSlot>) -> Int { address - slots }
+}

@@ -1,0 +1,25 @@
+import Bytes
+
+/// One connection's protocol, without a socket: calls go in and bytes come out, and the other way round.
+///
+/// Confined to its thread.
+protocol ClientSession: AnyObject {
+  /// Slots whose calls have ended since this was emptied last; to be emptied by the owner.
+  var finished: [Int] { get set }
+
+  /// Begins the call whose request stands in the slot.
+  func submit(_ slot: Int) throws(LoadFailure)
+
+  /// Takes what the server has sent.
+  func receive(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure)
+
+  /// Appends what is to be sent.
+  func collectOutput(into output: inout ByteWriter) throws(LoadFailure)
+}
+
+/// Why a load came to its end early.
+struct LoadFailure: Error, CustomStringConvertible, Sendable {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}

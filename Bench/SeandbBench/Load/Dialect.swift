@@ -1,0 +1,28 @@
+import Bytes
+
+/// How a server is asked for records: in its own protocol, for the same thing.
+///
+/// Thread-safety: immutable.
+protocol Dialect: Sendable {
+  associatedtype Session: ClientSession
+
+  /// What the server can do.
+  static var operations: Set<Operation> { get }
+
+  /// A session of a new connection.
+  func makeSession(slots: SlotTable) -> Session
+
+  /// Writes the request for the slot's operation and index.
+  func writeRequest(_ slot: inout CallSlot)
+
+  /// Whether the slot's answer is what was asked for.
+  ///
+  /// - Parameter someMayBeMissing: whether deletes run beside it or ran before.
+  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool
+}
+
+extension Dialect {
+  static func supports(_ workload: ServerWorkload) -> Bool {
+    workload.operations.allSatisfy(operations.contains)
+  }
+}

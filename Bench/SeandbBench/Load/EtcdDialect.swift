@@ -1,0 +1,106 @@
+import Bytes
+
+/// etcd's `KV` service (etcdserverpb/rpc.proto of etcd 3.4). A record is the value of its key.
+struct EtcdDialect: Dialect {
+  static let operations = Set(Operation.allCases)
+
+  private let shape: LoadShape
+  private let records: RecordSource
+  private let headers: HTTP2Session.Headers
+  private let rangeKeyByteCount: Int
+
+  init(shape: LoadShape, records: RecordSource, scheme: String) {
+    self.shape = shape
+    self.records = records
+    rangeKeyByteCount = RecordSource.keyByteCount - String(shape.rangeRecords).count + 1
+    headers = .grpc(scheme: scheme) { operation in
+      switch operation {
+      case .get, .rangeGet: "/etcdserverpb.KV/Range"
+      case .put: "/etcdserverpb.KV/Put"
+      case .batchPut: "/etcdserverpb.KV/Txn"
+      case .delete: "/etcdserverpb.KV/DeleteRange"
+      }
+    }
+  }
+
+  func makeSession(slots: SlotTable) -> HTTP2Session {
+    HTTP2Session(slots: slots, headers: headers)
+  }
+
+  func writeRequest(_ slot: inout CallSlot) {
+    let index = slot.index
+    GRPCFrame.write(&slot.request) { message in
+      switch slot.operation {
+      case .get, .delete:
+        // RangeRequest.key, DeleteRangeRequest.key
+        RecordSource.withKey(index) { message.appendField(1, $0) }
+      case .rangeGet:
+        let count = rangeKeyByteCount
+        RecordSource.withKey(index) { key in
+          // RangeRequest.key and range_end: the prefix, and the first key behind all that begin with it.
+          message.appendField(1, UnsafeRawBufferPointer(rebasing: key.prefix(count)))
+          var end = Array(key.prefix(count))
+          end[count - 1] += 1
+          message.appendField(2, end)
+        }
+      case .put:
+        appendPut(index, to: &message)
+      case .batchPut:
+        for record in index..<index + shape.batchRecords {
+          // TxnRequest.success, RequestOp.request_put
+          message.appendMessage(2) { operation in
+            operation.appendMessage(2) { appendPut(record, to: &$0) }
+          }
+        }
+      }
+    }
+  }
+
+  /// PutRequest.key and value.
+  private func appendPut(_ index: Int, to message: inout ByteWriter) {
+    RecordSource.withKey(index) { message.appendField(1, $0) }
+    message.append(0x12)
+    message.appendVarint(UInt64(records.byteCount))
+    records.appendRecord(index, to: &message)
+  }
+
+  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
+    guard let message = GRPCFrame.message(of: slot.response) else { return false }
+    guard slot.operation == .get || slot.operation == .rangeGet else { return !message.isEmpty }
+    let count = slot.operation == .get ? 1 : shape.rangeRecords
+    var next = slot.index
+    var reader = ProtobufReader(message)
+    do throws(ProtobufError) {
+      while !reader.isAtEnd {
+        let tag = try reader.nextTag()
+        // RangeResponse.kvs
+        guard tag.number == 2 else {
+          try reader.skip(tag)
+          continue
+        }
+        guard let record = try value(of: reader.nextLengthDelimited()) else { return false }
+        if someMayBeMissing {
+          while next < slot.index + count, !records.isRecord(record, of: next) { next += 1 }
+        }
+        guard next < slot.index + count, records.isRecord(record, of: next) else { return false }
+        next += 1
+      }
+    } catch {
+      return false
+    }
+    return someMayBeMissing || next == slot.index + count
+  }
+
+  /// KeyValue.value
+  private func value(
+    of pair: UnsafeRawBufferPointer
+  ) throws(ProtobufError) -> UnsafeRawBufferPointer? {
+    var reader = ProtobufReader(pair)
+    while !reader.isAtEnd {
+      let tag = try reader.nextTag()
+      if tag.number == 5 { return try reader.nextLengthDelimited() }
+      try reader.skip(tag)
+    }
+    return nil
+  }
+}

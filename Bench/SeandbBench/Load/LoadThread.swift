@@ -1,0 +1,265 @@
+import Bytes
+import Glibc
+import Synchronization
+
+/// Ends all threads of a load when one of them fails.
+final class StopSignal: Sendable {
+  private let flag = Atomic(false)
+  var isSet: Bool { flag.load(ordering: .relaxed) }
+  func set() { flag.store(true, ordering: .relaxed) }
+}
+
+/// What a thread has seen.
+struct LoadResult: Sendable {
+  var times: LoopTimes
+  /// Calls that count and were answered by an error.
+  var errors = 0
+  var firstError: String?
+  /// Records that the calls which count have stored.
+  var storedRecords = 0
+
+  mutating func merge(_ other: LoadResult) {
+    times.merge(other.times)
+    errors += other.errors
+    firstError = firstError ?? other.firstError
+    storedRecords += other.storedRecords
+  }
+}
+
+/// One thread of the load generator: an event loop over its connections.
+///
+/// Closed loop: each slot makes its next call when it has the answer to the one before. Open loop: calls are due
+/// at fixed times, whatever the answers; a call that finds no free slot waits, and its time runs from when it was
+/// due, so that a server which stalls cannot hide the calls it kept from being made (Tene, "How NOT to measure
+/// latency", 2013).
+///
+/// Confined: connected on one thread, run on another.
+final class LoadThread<D: Dialect> {
+  /// How long answers are waited for when the time is over. Unit: nanoseconds.
+  private static var patience: UInt64 { 20_000_000_000 }
+  private static var bufferByteCount: Int { 256 << 10 }
+
+  private let dialect: D
+  private let shape: LoadShape
+  private let number: Int
+  private let connections: [LoadConnection<D.Session>]
+  private let stop: StopSignal
+  private let poller: Poller
+  private var random: SplitMix64
+  private var result = LoadResult(times: LoopTimes(startedAt: 0))
+  private var inFlightCount = 0
+  /// Calls begun, and of those with a fixed number, the next one.
+  private var begunCount = 0
+  private var measureFrom: UInt64 = 0
+  private var measureUntil: UInt64 = 0
+  /// Of the open loop.
+  private var nextDue: UInt64 = 0
+  private var interval: UInt64 = 0
+  private var nextConnection = 0
+
+  /// Connects.
+  init(
+    _ dialect: D, shape: LoadShape, number: Int, address: SocketAddress, tls: TLSClient?,
+    stop: StopSignal
+  ) throws(LoadFailure) {
+    self.dialect = dialect
+    self.shape = shape
+    self.number = number
+    self.stop = stop
+    random = SplitMix64(seed: shape.seed, stream: shape.stream << 16 | UInt64(number))
+    poller = try Poller()
+    var connections: [LoadConnection<D.Session>] = []
+    let count =
+      shape.connections / shape.threads + (number < shape.connections % shape.threads ? 1 : 0)
+    for index in 0..<count {
+      let slots = SlotTable(count: shape.inFlight)
+      let connection = LoadConnection(
+        stream: try ByteStream(to: address, tls: tls), session: dialect.makeSession(slots: slots),
+        slots: slots)
+      try poller.add(connection.stream.descriptor, number: index)
+      connections.append(connection)
+    }
+    self.connections = connections
+  }
+
+  /// Makes the calls and waits for their answers.
+  ///
+  /// - Parameter start: on the monotonic clock, the same for all threads.
+  func run(from start: UInt64) throws(LoadFailure) -> LoadResult {
+    let isCounted = shape.callCount != nil
+    measureFrom = isCounted ? start : start + shape.warmUp
+    measureUntil = isCounted ? .max : measureFrom + shape.duration
+    result = LoadResult(times: LoopTimes(startedAt: measureFrom))
+    if let rate = shape.ratePerSecond {
+      interval = UInt64(shape.threads) * 1_000_000_000 / UInt64(max(1, rate))
+      // Threads take turns.
+      nextDue = start + interval * UInt64(number) / UInt64(shape.threads)
+    } else {
+      let now = MonotonicClock.now()
+      for connection in connections {
+        while let slot = connection.freeSlots.popLast() {
+          guard try begin(slot, of: connection, startedAt: now) else { break }
+        }
+      }
+    }
+    for connection in connections { try flush(connection) }
+    try loop()
+    return result
+  }
+
+  private func loop() throws(LoadFailure) {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: Self.bufferByteCount, alignment: 16)
+    defer { buffer.deallocate() }
+    while !stop.isSet {
+      var now = MonotonicClock.now()
+      if shape.ratePerSecond != nil { try beginDue(now) }
+      if inFlightCount == 0, isOver(now) { return }
+      if now > measureUntil, now - measureUntil > Self.patience {
+        throw LoadFailure("\(inFlightCount) calls have no answer after 20 s")
+      }
+      let readyCount = try poller.wait(nanoseconds: waitTime(now))
+      for position in 0..<readyCount {
+        let (index, canRead) = poller.ready(position)
+        let connection = connections[index]
+        if canRead {
+          try connection.receive(buffer)
+          if !connection.session.finished.isEmpty {
+            now = MonotonicClock.now()
+            try finishCalls(of: connection, now)
+          }
+        }
+        try flush(connection)
+      }
+    }
+  }
+
+  private func isOver(_ now: UInt64) -> Bool {
+    if let count = shape.callCount { return begunCount >= share(of: count) }
+    return now >= measureUntil && (shape.ratePerSecond == nil || nextDue >= measureUntil)
+  }
+
+  private func waitTime(_ now: UInt64) -> UInt64 {
+    // Short enough to see the stop signal.
+    let longest: UInt64 = 50_000_000
+    guard shape.ratePerSecond != nil, nextDue < measureUntil else { return longest }
+    // When nothing is free, the next answer wakes.
+    return nextDue <= now ? longest : min(longest, nextDue - now)
+  }
+
+  /// The part of `count` calls that this thread makes.
+  private func share(of count: Int) -> Int {
+    count / shape.threads + (number < count % shape.threads ? 1 : 0)
+  }
+
+  private func flush(_ connection: LoadConnection<D.Session>) throws(LoadFailure) {
+    let wasBlocked = connection.isBlocked
+    try connection.flush()
+    if connection.isBlocked != wasBlocked {
+      guard let index = connections.firstIndex(where: { $0 === connection }) else { return }
+      try poller.change(
+        connection.stream.descriptor, number: index, waitsToWrite: connection.isBlocked)
+    }
+  }
+
+  // MARK: - Calls
+
+  /// Begins all calls that are due and find a free slot.
+  private func beginDue(_ now: UInt64) throws(LoadFailure) {
+    var touched = false
+    while nextDue <= now, nextDue < measureUntil {
+      guard let connection = connectionWithFreeSlot(), let slot = connection.freeSlots.popLast()
+      else { break }
+      _ = try begin(slot, of: connection, startedAt: nextDue)
+      nextDue += interval
+      touched = true
+    }
+    if touched {
+      for connection in connections where !connection.isBlocked { try flush(connection) }
+    }
+  }
+
+  private func connectionWithFreeSlot() -> LoadConnection<D.Session>? {
+    for _ in connections.indices {
+      let connection = connections[nextConnection]
+      nextConnection = nextConnection + 1 == connections.count ? 0 : nextConnection + 1
+      if !connection.freeSlots.isEmpty { return connection }
+    }
+    return nil
+  }
+
+  /// Begins a call, unless all have been made; then the slot is free again.
+  private func begin(
+    _ slot: Int, of connection: LoadConnection<D.Session>, startedAt: UInt64
+  ) throws(LoadFailure) -> Bool {
+    if let count = shape.callCount, begunCount >= share(of: count) {
+      connection.freeSlots.append(slot)
+      return false
+    }
+    let address = connection.slots.address(slot)
+    let operation = shape.workload.nextOperation(&random)
+    address.pointee.operation = operation
+    address.pointee.index = nextIndex(operation)
+    address.pointee.startedAt = startedAt
+    address.pointee.sentCount = 0
+    address.pointee.response.removeAll()
+    address.pointee.outcome = .pending
+    dialect.writeRequest(&address.pointee)
+    try connection.session.submit(slot)
+    begunCount += 1
+    inFlightCount += 1
+    return true
+  }
+
+  private func nextIndex(_ operation: Operation) -> Int {
+    if shape.callCount != nil {
+      // Each record once, by batches that threads take in turns.
+      return (begunCount * shape.threads + number) * shape.batchRecords
+    }
+    if shape.keys == .single { return 0 }
+    switch operation {
+    case .get, .put, .delete: return random.next(below: shape.records)
+    case .batchPut: return random.next(below: shape.records - shape.batchRecords + 1)
+    case .rangeGet:
+      return random.next(below: shape.records / shape.rangeRecords) * shape.rangeRecords
+    }
+  }
+
+  private func finishCalls(
+    of connection: LoadConnection<D.Session>, _ now: UInt64
+  ) throws(LoadFailure) {
+    let finished = connection.session.finished
+    connection.session.finished.removeAll(keepingCapacity: true)
+    let isClosedLoop = shape.ratePerSecond == nil
+    for slot in finished {
+      inFlightCount -= 1
+      let address = connection.slots.address(slot)
+      let startedAt = address.pointee.startedAt
+      // In the open loop those count that were due in time, whenever they end.
+      let counts =
+        isClosedLoop ? now < measureUntil && now >= measureFrom : startedAt >= measureFrom
+      try check(&address.pointee, counts: counts)
+      if counts { result.times.record(now - startedAt, endedAt: now) }
+      if isClosedLoop, now < measureUntil {
+        _ = try begin(slot, of: connection, startedAt: now)
+      } else {
+        connection.freeSlots.append(slot)
+      }
+    }
+  }
+
+  @inline(__always)
+  private func check(_ slot: inout CallSlot, counts: Bool) throws(LoadFailure) {
+    if case .failed(let text) = slot.outcome {
+      if counts { result.errors += 1 }
+      result.firstError = result.firstError ?? text
+      return
+    }
+    guard dialect.isRight(slot, someMayBeMissing: shape.workload.deletes) else {
+      throw LoadFailure("wrong answer to \(slot.operation) of record \(slot.index)")
+    }
+    guard counts else { return }
+    if slot.operation == .put { result.storedRecords += 1 }
+    if slot.operation == .batchPut { result.storedRecords += shape.batchRecords }
+  }
+}

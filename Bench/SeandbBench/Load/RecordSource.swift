@@ -1,0 +1,129 @@
+import Bytes
+
+/// The records of the load: a `Dog` of the seed's `database.proto`, all of the same length, that says by itself
+/// whose record it is.
+///
+///     field 1, pk      "DOG#" and the index in 12 decimal digits
+///     field 2, name    8 hexadecimal digits of mix(index), then text that compresses to about half
+///     field 3, age     1
+///     field 4, breed   "mongrel!"
+///
+/// Thread-safety: immutable.
+struct RecordSource: Sendable {
+  static let keyByteCount = 16
+  static let keyDigitCount = 12
+  /// The range of a record's length in bytes.
+  static let byteCountRange = 40...(1 << 20)
+
+  private static let prefix = Array("DOG#".utf8)
+  private static let markByteCount = 8
+  private static let textByteCount = 1 << 16
+  private static let pieceByteCount = 100
+  /// Age and breed.
+  private static let tail: [UInt8] = [0x18, 1, 0x22, 8] + Array("mongrel!".utf8)
+
+  let byteCount: Int
+  private let nameByteCount: Int
+  /// The name's tag and length.
+  private let nameHead: [UInt8]
+  private let text: [UInt8]
+
+  /// - Parameter byteCount: lies in ``byteCountRange``. A record may be one or two bytes shorter, where the length
+  ///   of the name's length jumps.
+  init(byteCount: Int, seed: UInt64) {
+    precondition(Self.byteCountRange.contains(byteCount), "as long as byteCountRange says")
+    var nameByteCount = byteCount - 2 - Self.keyByteCount - Self.tail.count - 2
+    func head(_ count: Int) -> [UInt8] {
+      var writer = ByteWriter()
+      writer.append(0x12)
+      writer.appendVarint(UInt64(count))
+      return writer.array()
+    }
+    nameByteCount -= head(nameByteCount).count - 2
+    self.nameByteCount = nameByteCount
+    nameHead = head(nameByteCount)
+    self.byteCount =
+      2 + Self.keyByteCount + nameHead.count + nameByteCount + Self.tail.count
+    var random = SplitMix64(seed: seed, stream: 0x6e61_6d65)
+    var text: [UInt8] = []
+    for index in 0..<Self.textByteCount {
+      let isRepeated = index % Self.pieceByteCount >= Self.pieceByteCount / 2
+      text.append(
+        isRepeated
+          ? text[index - Self.pieceByteCount / 2]
+          : UInt8(truncatingIfNeeded: 32 + random.next(below: 95)))
+    }
+    self.text = text
+  }
+
+  /// The first `count` bytes of the key of a record.
+  @inline(__always)
+  static func appendKey(_ index: Int, count: Int = keyByteCount, to writer: inout ByteWriter) {
+    withKey(index) { writer.append(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+  }
+
+  func appendRecord(_ index: Int, to writer: inout ByteWriter) {
+    writer.append(0x0a)
+    writer.append(UInt8(Self.keyByteCount))
+    Self.appendKey(index, to: &writer)
+    nameHead.withUnsafeBytes { writer.append($0) }
+    Self.withMark(index) { writer.append($0) }
+    var rest = nameByteCount - Self.markByteCount
+    var start = index &* 61 & (Self.textByteCount - 1)
+    text.withUnsafeBytes { text in
+      while rest > 0 {
+        let count = min(rest, text.count - start)
+        writer.append(UnsafeRawBufferPointer(rebasing: text[start..<start + count]))
+        rest -= count
+        start = 0
+      }
+    }
+    Self.tail.withUnsafeBytes { writer.append($0) }
+  }
+
+  /// Whether `bytes` are the record of `index`, by its length, key and mark.
+  func isRecord(_ bytes: UnsafeRawBufferPointer, of index: Int) -> Bool {
+    guard bytes.count == byteCount, bytes[0] == 0x0a, bytes[1] == UInt8(Self.keyByteCount)
+    else { return false }
+    let keyEnd = 2 + Self.keyByteCount
+    let markStart = keyEnd + nameHead.count
+    return Self.withKey(index) { Self.equal($0, bytes[2..<keyEnd]) }
+      && Self.withMark(index) { Self.equal($0, bytes[markStart..<markStart + Self.markByteCount]) }
+  }
+
+  @inline(__always)
+  private static func equal(_ bytes: UnsafeRawBufferPointer, _ slice: Slice<UnsafeRawBufferPointer>)
+    -> Bool
+  {
+    for offset in 0..<bytes.count where bytes[offset] != slice[slice.startIndex + offset] {
+      return false
+    }
+    return true
+  }
+
+  @inline(__always)
+  static func withKey<R>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    withUnsafeTemporaryAllocation(byteCount: keyByteCount, alignment: 1) { key in
+      prefix.withUnsafeBytes { key.copyMemory(from: $0) }
+      var rest = UInt(bitPattern: index)
+      for offset in stride(from: keyByteCount - 1, through: prefix.count, by: -1) {
+        key[offset] = UInt8(truncatingIfNeeded: 48 + rest % 10)
+        rest /= 10
+      }
+      return body(UnsafeRawBufferPointer(key))
+    }
+  }
+
+  @inline(__always)
+  private static func withMark<R>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    withUnsafeTemporaryAllocation(byteCount: markByteCount, alignment: 1) { mark in
+      var rest = SplitMix64.mix(UInt64(index) &+ 1)
+      for offset in 0..<markByteCount {
+        let digit = UInt8(truncatingIfNeeded: rest & 15)
+        mark[offset] = digit < 10 ? 48 + digit : 87 + digit
+        rest >>= 4
+      }
+      return body(UnsafeRawBufferPointer(mark))
+    }
+  }
+}

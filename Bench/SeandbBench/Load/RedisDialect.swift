@@ -1,0 +1,82 @@
+import Bytes
+
+/// Redis: SET, GET, MSET and DEL. It has no order of keys, so no range of them.
+struct RedisDialect: Dialect {
+  static let operations: Set<Operation> = [.get, .put, .batchPut, .delete]
+
+  private let shape: LoadShape
+  private let records: RecordSource
+
+  init(shape: LoadShape, records: RecordSource) {
+    self.shape = shape
+    self.records = records
+  }
+
+  func makeSession(slots: SlotTable) -> RedisSession { RedisSession(slots: slots) }
+
+  func writeRequest(_ slot: inout CallSlot) {
+    let index = slot.index
+    slot.request.removeAll()
+    switch slot.operation {
+    case .get: begin("GET", argumentCount: 1, &slot.request)
+    case .delete: begin("DEL", argumentCount: 1, &slot.request)
+    case .put: begin("SET", argumentCount: 2, &slot.request)
+    case .batchPut: begin("MSET", argumentCount: shape.batchRecords * 2, &slot.request)
+    case .rangeGet: preconditionFailure("Redis has no range of keys")
+    }
+    switch slot.operation {
+    case .put: appendPair(index, &slot.request)
+    case .batchPut:
+      for record in index..<index + shape.batchRecords { appendPair(record, &slot.request) }
+    default: appendKey(index, &slot.request)
+    }
+  }
+
+  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
+    guard slot.operation == .get else { return slot.response.isEmpty }
+    let bytes = slot.response.bytes
+    return records.isRecord(bytes, of: slot.index) || (someMayBeMissing && bytes.isEmpty)
+  }
+
+  private func begin(
+    _ command: StaticString, argumentCount: Int, _ request: inout ByteWriter
+  ) {
+    append("*", argumentCount + 1, &request)
+    append("$", command.utf8CodeUnitCount, &request)
+    command.withUTF8Buffer { request.append(UnsafeRawBufferPointer($0)) }
+    request.append(13)
+    request.append(10)
+  }
+
+  private func appendKey(_ index: Int, _ request: inout ByteWriter) {
+    append("$", RecordSource.keyByteCount, &request)
+    RecordSource.appendKey(index, to: &request)
+    request.append(13)
+    request.append(10)
+  }
+
+  private func appendPair(_ index: Int, _ request: inout ByteWriter) {
+    appendKey(index, &request)
+    append("$", records.byteCount, &request)
+    records.appendRecord(index, to: &request)
+    request.append(13)
+    request.append(10)
+  }
+
+  /// A sign, a decimal number and the line's end.
+  private func append(_ sign: Unicode.Scalar, _ number: Int, _ request: inout ByteWriter) {
+    request.append(UInt8(ascii: sign))
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+      var rest = UInt(bitPattern: number)
+      var start = digits.count
+      repeat {
+        start -= 1
+        digits[start] = UInt8(truncatingIfNeeded: 48 + rest % 10)
+        rest /= 10
+      } while rest > 0
+      request.append(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: digits[start...])))
+    }
+    request.append(13)
+    request.append(10)
+  }
+}

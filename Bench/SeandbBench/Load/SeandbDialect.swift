@@ -1,0 +1,80 @@
+import Bytes
+
+/// The seed's `database.proto`: seandb, and the hand-written server with the same service.
+struct SeandbDialect: Dialect {
+  static let operations = Set(Operation.allCases)
+
+  private let shape: LoadShape
+  private let records: RecordSource
+  private let headers: HTTP2Session.Headers
+  private let rangeKeyByteCount: Int
+
+  init(shape: LoadShape, records: RecordSource, scheme: String) {
+    self.shape = shape
+    self.records = records
+    rangeKeyByteCount = RecordSource.keyByteCount - String(shape.rangeRecords).count + 1
+    headers = .grpc(scheme: scheme) { operation in
+      switch operation {
+      case .get, .rangeGet: "/database.Database/GetDogsByPk"
+      case .put: "/database.Database/PutDog"
+      case .batchPut: "/database.Database/BatchPutDogs"
+      case .delete: "/database.Database/DeleteDogsByPk"
+      }
+    }
+  }
+
+  func makeSession(slots: SlotTable) -> HTTP2Session {
+    HTTP2Session(slots: slots, headers: headers)
+  }
+
+  func writeRequest(_ slot: inout CallSlot) {
+    let index = slot.index
+    GRPCFrame.write(&slot.request) { message in
+      switch slot.operation {
+      case .get, .delete:
+        // IndexQuery.eq
+        RecordSource.withKey(index) { message.appendField(1, $0) }
+      case .rangeGet:
+        // IndexQuery.begins_with
+        let count = rangeKeyByteCount
+        RecordSource.withKey(index) {
+          message.appendField(4, UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
+        }
+      case .put:
+        records.appendRecord(index, to: &message)
+      case .batchPut:
+        for record in index..<index + shape.batchRecords {
+          // Dogs.dogs
+          message.append(0x0a)
+          message.appendVarint(UInt64(records.byteCount))
+          records.appendRecord(record, to: &message)
+        }
+      }
+    }
+  }
+
+  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
+    guard let message = GRPCFrame.message(of: slot.response) else { return false }
+    switch slot.operation {
+    case .put, .batchPut, .delete: return message.isEmpty
+    case .get, .rangeGet:
+      let count = slot.operation == .get ? 1 : shape.rangeRecords
+      var next = slot.index
+      var reader = ProtobufReader(message)
+      do throws(ProtobufError) {
+        while !reader.isAtEnd {
+          guard try reader.nextTag().number == 1 else { return false }
+          let record = try reader.nextLengthDelimited()
+          if someMayBeMissing {
+            while next < slot.index + count, !records.isRecord(record, of: next) { next += 1 }
+          }
+          guard next < slot.index + count, records.isRecord(record, of: next) else { return false }
+          next += 1
+        }
+      } catch {
+        return false
+      }
+      return someMayBeMissing || next == slot.index + count
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import Glibc
+
+/// Starts the servers, each with an empty directory of its own.
+struct ServerLauncher: Sendable {
+  /// The `seandb` program.
+  let seandb: String
+  /// The directory of the peers' programs.
+  let peers: String
+  let scratch: ScratchDirectory
+  let cacheSizeBytes: Int
+  let memtableSizeBytes: Int
+  /// What a `get` of nghttpd answers: as many bytes as a record in a gRPC answer.
+  let answerByteCount: Int
+  let certificate: Certificate?
+  /// Where a server runs already.
+  let externalAddress: SocketAddress?
+
+  /// How long a server may take to listen. Unit: seconds.
+  private static let startTimeout = 30.0
+  /// The file that nghttpd serves.
+  static let fileName = "record"
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Why `target` cannot take part; nil when it can.
+  func obstacle(of target: ServerTarget) -> String? {
+    if certificate != nil && !target.hasTLS { return "it has no TLS here" }
+    guard let program = program(of: target) else { return nil }
+    return access(program, X_OK) == 0 ? nil : "there is no \(program)"
+  }
+
+  private func program(of target: ServerTarget) -> String? {
+    switch target {
+    case .seandbRocksDB, .seandbLSM: seandb
+    case .grpcCppRocksDB: peers + "/grpc-cpp-rocksdb"
+    case .etcd: peers + "/etcd"
+    case .redis: peers + "/redis-server"
+    case .nghttpd: peers + "/nghttpd"
+    case .external: nil
+    }
+  }
+
+  /// Starts it and waits until it listens.
+  func start(_ target: ServerTarget, _ durability: ServerDurability) throws -> RunningServer {
+    if target == .external, let externalAddress {
+      return RunningServer(target: target, address: externalAddress, directory: nil, process: nil)
+    }
+    scratch.remove(target.rawValue)
+    let directory = "\(scratch.path)/\(target.rawValue)"
+    guard mkdir(directory, 0o755) == 0 else {
+      throw Failure(description: "cannot make \(directory): \(errorText())")
+    }
+    let port = try Self.freePort()
+    let process = try ChildProcess.start(
+      try command(target, durability, directory: directory, port: port),
+      outputTo: "\(scratch.path)/\(target.rawValue).out")
+    let server = RunningServer(
+      target: target, address: SocketAddress(host: "127.0.0.1", port: port), directory: directory,
+      process: process)
+    do {
+      try server.waitUntilItListens(timeoutSeconds: Self.startTimeout)
+    } catch {
+      process.stop()
+      throw error
+    }
+    return server
+  }
+
+  private func command(
+    _ target: ServerTarget, _ durability: ServerDurability, directory: String, port: Int
+  ) throws -> [String] {
+    let data = directory + "/data"
+    let listen = "127.0.0.1:\(port)"
+    let isSync = durability == .sync
+    switch target {
+    case .seandbRocksDB, .seandbLSM:
+      return [
+        try createServer(), "--data", data, "--listen", listen,
+        "--engine", target == .seandbLSM ? "lsm" : "rocksdb", "--durability", durability.rawValue,
+        "--cache-size", "\(cacheSizeBytes)", "--memtable-size", "\(memtableSizeBytes)",
+        "--log-level", "warning",
+      ]
+    case .grpcCppRocksDB:
+      let tls = certificate.map { ["--tls-cert", $0.certificatePath, "--tls-key", $0.keyPath] }
+      return [
+        peers + "/grpc-cpp-rocksdb", "--data", data, "--listen", listen,
+        "--durability", durability.rawValue, "--cache-size", "\(cacheSizeBytes)",
+        "--memtable-size", "\(memtableSizeBytes)",
+      ] + (tls ?? [])
+    case .etcd:
+      return try etcdCommand(data: data, listen: listen, isSync: isSync)
+    case .redis:
+      mkdir(data, 0o755)
+      return [
+        peers + "/redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir", data,
+        "--appendonly", "yes", "--appendfsync", isSync ? "always" : "everysec", "--save", "",
+        "--daemonize", "no",
+      ]
+    case .nghttpd:
+      let file = try OutputFile(path: "\(directory)/\(Self.fileName)")
+      try file.replace(with: String(repeating: "x", count: answerByteCount))
+      let cores = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+      let common = ["--address", "127.0.0.1", "--htdocs", directory, "--workers", "\(cores)"]
+      if let certificate {
+        return [peers + "/nghttpd"] + common
+          + ["\(port)", certificate.keyPath, certificate.certificatePath]
+      }
+      return [peers + "/nghttpd"] + common + ["--no-tls", "\(port)"]
+    case .external:
+      preconditionFailure("an external server runs already")
+    }
+  }
+
+  private func etcdCommand(data: String, listen: String, isSync: Bool) throws -> [String] {
+    let scheme = certificate == nil ? "http" : "https"
+    let peer = "http://127.0.0.1:\(try Self.freePort())"
+    let tls = certificate.map { ["--cert-file", $0.certificatePath, "--key-file", $0.keyPath] }
+    return [
+      peers + "/etcd", "--data-dir", data, "--listen-client-urls", "\(scheme)://\(listen)",
+      "--advertise-client-urls", "\(scheme)://\(listen)", "--listen-peer-urls", peer,
+      "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=\(peer)",
+      "--logger", "zap", "--log-level", "error", "--max-txn-ops", "100000",
+      "--quota-backend-bytes", "8589934592",
+    ] + (isSync ? [] : ["--unsafe-no-fsync"]) + (tls ?? [])
+  }
+
+  /// Makes the server program of the seed's schema by `seandb create`, once.
+  private func createServer() throws -> String {
+    let server = scratch.path + "/out/server"
+    if access(server, X_OK) == 0 { return server }
+    let schema = scratch.path + "/schema.proto"
+    try OutputFile(path: schema).replace(
+      with: """
+        syntax = "proto3";
+        package database;
+
+        message Dog {
+          string pk = 1;
+          string name = 2;
+          uint32 age = 3;
+          string breed = 4;
+        }
+
+        """)
+    let create = try ChildProcess.start(
+      [seandb, "create", schema, "--out", scratch.path + "/out"],
+      outputTo: scratch.path + "/create.out")
+    guard create.wait(timeoutSeconds: Self.startTimeout) == .code(0) else {
+      throw create.failure("cannot create a server")
+    }
+    return server
+  }
+
+  /// A port that nobody listens on, for servers that do not take port 0.
+  private static func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(O_CLOEXEC), 0)
+    guard descriptor >= 0 else { throw Failure(description: "no socket: \(errorText())") }
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    // SAFETY: every socket address begins like `sockaddr`, and its length is passed with it.
+    let isBound = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+      }
+    }
+    guard isBound else { throw Failure(description: "no free port: \(errorText())") }
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+}

@@ -1,0 +1,40 @@
+/// The servers that the benchmark knows: seandb on each of its engines, and what people would use instead.
+enum ServerTarget: String, CaseIterable, Sendable {
+  /// Hand-written in C++ for the same `database.proto` (Bench/Peers/grpc-cpp-rocksdb).
+  case grpcCppRocksDB = "grpc-cpp-rocksdb"
+  case seandbRocksDB = "seandb-rocksdb"
+  case seandbLSM = "seandb-lsm"
+  case etcd
+  case redis
+  /// nghttp2's own server with a static file: the limit of HTTP/2.
+  case nghttpd
+  /// One that runs already, with the service of the seed's `database.proto`.
+  case external
+
+  var operations: Set<Operation> {
+    switch self {
+    case .grpcCppRocksDB, .seandbRocksDB, .seandbLSM, .external: SeandbDialect.operations
+    case .etcd: EtcdDialect.operations
+    case .redis: RedisDialect.operations
+    case .nghttpd: FileDialect.operations
+    }
+  }
+
+  func supports(_ workload: ServerWorkload) -> Bool {
+    workload.operations.allSatisfy(operations.contains)
+  }
+
+  /// Whether the benchmark can reach it over TLS.
+  var hasTLS: Bool { self == .grpcCppRocksDB || self == .etcd || self == .nghttpd }
+
+  /// Whether it keeps what it is given.
+  var stores: Bool { self != .nghttpd }
+}
+
+/// What an acknowledged write survives.
+enum ServerDurability: String, CaseIterable, Sendable {
+  /// The end of the process.
+  case buffered
+  /// A power cut.
+  case sync
+}

@@ -1,0 +1,123 @@
+import Glibc
+
+/// One server's turn in a round, with one durability: starts it, fills it, puts every load on it and ends it.
+struct ServerTurn {
+  let target: ServerTarget
+  let durability: ServerDurability
+  let round: Int
+  let plan: ServerPlan
+  let launcher: ServerLauncher
+  let records: RecordSource
+  let tls: TLSClient?
+  let onStart: (String) -> Void
+  let onEnd: (Measurement) throws -> Void
+
+  func run() throws {
+    let server = try launcher.start(target, durability)
+    defer { server.stop() }
+    do {
+      if target.stores {
+        onStart("filling")
+        try fill(server)
+      }
+      // Calls a second in the closed loop, at the heaviest load: a rate beyond them measures only the queue.
+      var capacity: [ServerWorkload: Double] = [:]
+      for step in plan.steps(of: target, durability) {
+        if let rate = step.ratePerSecond,
+          Double(rate) > capacity[step.workload, default: .infinity] * ServerPlan.highestUtilization
+        {
+          continue
+        }
+        onStart(step.title)
+        let measurement = try measure(step, on: server)
+        if step.ratePerSecond == nil {
+          capacity[step.workload] = measurement.operationsPerSecond
+        }
+        try onEnd(measurement)
+      }
+    } catch {
+      // What the server says about it, if anything.
+      if let process = server.process { throw process.failure("failed: \(error)") }
+      throw error
+    }
+  }
+
+  /// Stores all records.
+  private func fill(_ server: RunningServer) throws {
+    var shape = plan.shape(of: ServerStep(workload: .batchPut, connections: 2, inFlight: 4), round)
+    shape.threads = 1
+    shape.warmUp = 0
+    shape.callCount = plan.records / shape.batchRecords
+    let result = try load(shape, on: server, onBegin: {}, onEnd: {})
+    if result.errors > 0 {
+      throw LoadFailure("cannot fill the store: \(result.firstError ?? "")")
+    }
+    if target == .etcd { try settle(server) }
+  }
+
+  /// Writes a little for as long as etcd takes to commit what it holds back (`--backend-batch-interval`, 100 ms):
+  /// it copies all of that for each read until there is a later write.
+  private func settle(_ server: RunningServer) throws {
+    var shape = plan.shape(of: ServerStep(workload: .put, connections: 1, inFlight: 1), round)
+    shape.duration = 300_000_000
+    _ = try load(shape, on: server, onBegin: {}, onEnd: {})
+  }
+
+  private func measure(_ step: ServerStep, on server: RunningServer) throws -> Measurement {
+    let shape = plan.shape(of: step, round)
+    server.process?.resetPeak()
+    var before: ChildProcess.Usage?
+    var after: ChildProcess.Usage?
+    let result = try load(
+      shape, on: server, onBegin: { before = server.process?.usage },
+      onEnd: { after = server.process?.usage })
+    var cost = Measurement.Cost()
+    if let before, let after {
+      cost.cpuSeconds = after.cpuSeconds - before.cpuSeconds
+      cost.writtenBytes = after.writtenBytes - before.writtenBytes
+      cost.peakResidentBytes = after.peakResidentBytes
+    }
+    if result.storedRecords > 0 {
+      cost.userBytes = UInt64(result.storedRecords * records.byteCount)
+    }
+    if target.stores {
+      cost.diskBytes = server.directory.map { ScratchDirectory.allocatedBytes(of: $0) }
+    }
+    if let text = result.firstError {
+      throw LoadFailure("\(step.title): \(result.errors) errors, the first one: \(text)")
+    }
+    return Measurement(
+      workload: step.workload.rawValue, target: target.rawValue, round: round,
+      load: Load(
+        threads: shape.threads,
+        network: Load.Network(
+          connections: shape.connections, inFlight: shape.inFlight,
+          ratePerSecond: shape.ratePerSecond, usesTLS: tls != nil,
+          durability: step.workload.writes ? durability.rawValue : nil,
+          recordBytes: records.byteCount, keys: plan.keys.rawValue)),
+      operations: result.times.count, errors: result.errors, seconds: result.times.seconds,
+      latency: result.times.latency, timeline: result.times.timeline(factor: 1), cost: cost)
+  }
+
+  /// Asks the server in its own protocol.
+  private func load(
+    _ shape: LoadShape, on server: RunningServer, onBegin: () -> Void, onEnd: () -> Void
+  ) throws -> LoadResult {
+    func run(_ dialect: some Dialect) throws -> LoadResult {
+      try LoadGenerator.run(
+        dialect, shape: shape, address: server.address, tls: tls, onBegin: onBegin, onEnd: onEnd)
+    }
+    let scheme = tls == nil ? "http" : "https"
+    return switch target {
+    case .grpcCppRocksDB, .seandbRocksDB, .seandbLSM, .external:
+      try run(SeandbDialect(shape: shape, records: records, scheme: scheme))
+    case .etcd: try run(EtcdDialect(shape: shape, records: records, scheme: scheme))
+    case .redis: try run(RedisDialect(shape: shape, records: records))
+    case .nghttpd:
+      try run(
+        FileDialect(
+          path: "/" + ServerLauncher.fileName, fileByteCount: launcher.answerByteCount,
+          scheme: scheme))
+    }
+  }
+}
