@@ -52,6 +52,9 @@ struct ServerCommand: ParsableCommand {
   @Option(help: "The same, for writing workloads at the heaviest load.")
   var writeSeconds = 3.0
 
+  @Option(help: "Ends a closed loop after so many calls instead.")
+  var calls: Int?
+
   @Option(help: "Rounds; the servers take turns in each.")
   var rounds = 3
 
@@ -107,6 +110,7 @@ struct ServerCommand: ParsableCommand {
     guard (1...1000).contains(rounds) else {
       throw ValidationError("--rounds must be from 1 to 1000")
     }
+    if let calls, calls < 1 { throw ValidationError("--calls must be positive") }
     guard (1...256).contains(threads) else {
       throw ValidationError("--threads must be from 1 to 256")
     }
@@ -145,7 +149,8 @@ struct ServerCommand: ParsableCommand {
     ServerPlan(
       workloads: workloads.elements, loads: loads.loads, rates: rates.rates,
       durabilities: durability.elements, threads: threads, seconds: seconds,
-      writeSeconds: writeSeconds, records: records, keys: keys, batchRecords: batchRecords,
+      writeSeconds: writeSeconds, calls: calls, records: records, keys: keys,
+      batchRecords: batchRecords,
       rangeRecords: rangeRecords, seed: seed)
   }
 }

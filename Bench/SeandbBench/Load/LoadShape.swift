@@ -13,6 +13,8 @@ struct LoadShape: Sendable {
   var duration: UInt64
   /// Ends after this many calls, which all count; nil: when the time is over.
   var callCount: Int?
+  /// Whether batches take each record once, in order.
+  var isFill = false
   /// Records of the store.
   var records: Int
   var keys: KeyDistribution

@@ -212,7 +212,7 @@ final class LoadThread<D: Dialect> {
   }
 
   private func nextIndex(_ operation: Operation) -> Int {
-    if shape.callCount != nil {
+    if shape.isFill {
       // Each record once, by batches that threads take in turns.
       return (begunCount * shape.threads + number) * shape.batchRecords
     }

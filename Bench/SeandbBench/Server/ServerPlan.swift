@@ -14,6 +14,8 @@ struct ServerPlan: Sendable {
   var seconds: Double
   /// Of a writing workload at the heaviest load: long enough for stalls to show.
   var writeSeconds: Double
+  /// Ends a closed loop after so many calls, which all count; nil: after its time.
+  var calls: Int?
   var records: Int
   var keys: KeyDistribution
   var batchRecords: Int
@@ -57,7 +59,8 @@ struct ServerPlan: Sendable {
       workload: step.workload, connections: step.connections, inFlight: step.inFlight,
       threads: min(threads, step.connections), ratePerSecond: step.ratePerSecond,
       warmUp: UInt64(self.seconds * Self.warmUpShare * 1e9), duration: UInt64(seconds * 1e9),
-      callCount: nil, records: records, keys: keys, batchRecords: batchRecords,
+      callCount: step.ratePerSecond == nil ? calls : nil, records: records, keys: keys,
+      batchRecords: batchRecords,
       rangeRecords: rangeRecords, seed: seed, stream: UInt64(round))
   }
 }

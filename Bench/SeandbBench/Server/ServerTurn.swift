@@ -48,6 +48,7 @@ struct ServerTurn {
     shape.threads = 1
     shape.warmUp = 0
     shape.callCount = plan.records / shape.batchRecords
+    shape.isFill = true
     let result = try load(shape, on: server, onBegin: {}, onEnd: {})
     if result.errors > 0 {
       throw LoadFailure("cannot fill the store: \(result.firstError ?? "")")
@@ -59,6 +60,7 @@ struct ServerTurn {
   /// it copies all of that for each read until there is a later write.
   private func settle(_ server: RunningServer) throws {
     var shape = plan.shape(of: ServerStep(workload: .put, connections: 1, inFlight: 1), round)
+    shape.callCount = nil
     shape.duration = 300_000_000
     _ = try load(shape, on: server, onBegin: {}, onEnd: {})
   }

@@ -1,0 +1,127 @@
+"""Checks what an operation costs against thresholds.toml: instructions, allocations and bytes written.
+
+Times differ from run to run, so no build should fail for them; these counts do not. Each is a slope: a run with more
+operations minus one with fewer, so that what starting and filling cost is in neither.
+
+    python3 -B Bench/Gates --seandb .build/seandb --bench .build/release/seandb-bench
+
+Ends with exit code 1 when a gate fails or a program does.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+import tempfile
+import tomllib
+
+from counted_server import CountedServer
+from programs import Programs, run
+
+HERE = pathlib.Path(__file__).parent
+CALLS = (2_000, 6_000)
+RECORDS = 20_000
+
+
+def server_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
+    """Instructions and allocations of a call: one call at a time, so that no batch is larger by chance."""
+    figures = {}
+    for engine in ("rocksdb", "lsm"):
+        for workload in ("get", "put"):
+            for unit, tool in (("allocations", "allocations"), ("instructions", "callgrind")):
+                counts = []
+                for calls in CALLS:
+                    with CountedServer(programs, scratch, engine, tool) as server:
+                        server.load(workload, calls)
+                    counts.append(server.count)
+                slope = (counts[1] - counts[0]) / (CALLS[1] - CALLS[0])
+                figures[f"server.{engine}.{workload}.{unit}"] = slope
+    return figures
+
+
+def engine_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
+    """Instructions of a call into the LSM."""
+    figures = {}
+    fills = [instructions(programs, scratch, "fillrandom", n) for n in (RECORDS, 2 * RECORDS)]
+    figures["engine.lsm.fillrandom.instructions"] = (fills[1] - fills[0]) / RECORDS
+    # A workload on the compacted store, minus the making of that store.
+    base = instructions(programs, scratch, "compact", RECORDS)
+    for workload in ("readrandom", "readmissing", "seekrandom"):
+        total = instructions(programs, scratch, workload, RECORDS)
+        figures[f"engine.lsm.{workload}.instructions"] = (total - base) / RECORDS
+    return figures
+
+
+def instructions(
+    programs: Programs, scratch: pathlib.Path, workload: str, records: int
+) -> int:
+    """All instructions of the engine benchmark, which runs what comes before `workload` as well."""
+    out = scratch / "callgrind.out"
+    command = [programs.bench, "engine", "--engines", "lsm", "--workloads", workload]
+    command += ["--records", str(records), "--rounds", "1", "--directory", str(scratch)]
+    run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command])
+    return total_of(out)
+
+
+def total_of(out: pathlib.Path) -> int:
+    """The sum that callgrind wrote at its end."""
+    for line in out.read_text().splitlines():
+        if line.startswith("summary:"):
+            return int(line.split()[1])
+    raise SystemExit(f"callgrind has counted nothing in {out}")
+
+
+def written_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
+    """Bytes that a record of 116 bytes makes an engine write: synced alone, and in a random fill with the compaction
+    that it causes, whenever that runs."""
+    out = scratch / "written.json"
+    command = [programs.bench, "engine", "--engines", "rocksdb,lsm", "--rounds", "1"]
+    command += ["--workloads", "fillsync,fillrandom,compact", "--records", "200000"]
+    run([*command, "--directory", programs.directory, "--json", str(out)])
+    figures: dict[str, float] = {}
+    for one in json.loads(out.read_text())["measurements"]:
+        kind = "fillsync" if one["workload"] == "fillsync" else "fill_and_compact"
+        name = f"engine.{one['target']}.{kind}.written_bytes"
+        figures[name] = figures.get(name, 0) + one["writtenBytes"] / one["operations"]
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seandb", default=".build/seandb")
+    parser.add_argument("--bench", default=".build/release/seandb-bench")
+    parser.add_argument("--directory", default="/var/tmp", help="on a real disk")
+    arguments = parser.parse_args()
+    programs = Programs(arguments.seandb, arguments.bench, arguments.directory)
+    thresholds = tomllib.loads((HERE / "thresholds.toml").read_text())
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        scratch = pathlib.Path(name)
+        for measure in (written_figures, engine_figures, server_figures):
+            figures |= measure(programs, scratch)
+    return report(figures, thresholds)
+
+
+def report(figures: dict[str, float], thresholds: dict[str, float]) -> int:
+    """Prints every figure beside its threshold; 1 when one is above, or stands in only one of the two."""
+    failed = False
+    for name in sorted(figures | thresholds):
+        figure, most = figures.get(name), thresholds.get(name)
+        verdict = "ok"
+        if figure is None or most is None:
+            verdict = "FAILED: no threshold" if most is None else "FAILED: not measured"
+        elif figure > most:
+            verdict = "FAILED: too much"
+        failed |= verdict != "ok"
+        print(f"{name:45} {number(figure):>10} of at most {number(most):>10}  {verdict}")
+    return 1 if failed else 0
+
+
+def number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
