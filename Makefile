@@ -4,6 +4,7 @@
 # make bench    compare the storage engines: a million records, three rounds; figures in .build/bench.json
 # make bench-short
 #               the same with 50,000 records and one round, in seconds; fails when an answer is wrong
+# make peers    what the server benchmark compares with: .build/peers/bin (Bench/Peers/README.md)
 # make soak     30 minutes of mixed load on the LSM, every answer checked, then `verify`; SOAK_MINUTES=1 for less
 # make fuzz     the decoders of the LSM on random bytes, 30 s each; FUZZ_SECONDS=1200 for longer
 # make lint     formatting and style, without changing anything
@@ -24,7 +25,7 @@ SOAK_DIRECTORY = .build/soak
 CLIENTS = Tests/Clients
 VENV = .build/venv
 
-.PHONY: run test build build-packages test-packages bench bench-short bench-build soak fuzz lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-build peers soak fuzz lint format clean
 
 run: build
 	@echo "==> creating a database from Examples/pets/schema.proto"
@@ -65,6 +66,9 @@ bench-build: build-packages
 	@echo "==> building seandb-bench (release)"
 	swift build -c release --static-swift-stdlib --product seandb-bench
 
+peers:
+	@scripts/install-peers
+
 .build/seandb:
 	@$(MAKE) build
 
@@ -85,4 +89,4 @@ format:
 
 clean:
 	swift package clean
-	rm -rf .build/seandb .build-fuzz/bin .build-fuzz/modules $(VENV) out
+	rm -rf .build/seandb .build/peers .build-fuzz/bin .build-fuzz/modules $(VENV) out
