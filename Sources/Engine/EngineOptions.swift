@@ -37,7 +37,21 @@ package struct EngineOptions: Sendable {
   /// tools that must not create anything.
   package var createIfMissing = true
 
+  /// The settings of RocksDB. Default: ``RocksDBSettings/production``. For benchmarks; no flag of the server
+  /// reaches it.
+  package var rocksDBSettings = RocksDBSettings.production
+
   package init() {}
+}
+
+/// Which settings RocksDB runs with.
+package enum RocksDBSettings: Sendable {
+  /// Those chosen for seandb, each with its reason: RocksDB/RocksDBOptions.swift.
+  case production
+  /// RocksDB's own: those it has when nothing is set. Of ``EngineOptions`` only `createIfMissing`, `isReadOnly`
+  /// and `rangeDeletesBeforeFlush` hold then: cache, memtable, recovery and the rest are as RocksDB has them, so
+  /// the durability of ``StorageEngine`` is not promised. To measure what the production settings are worth.
+  case defaults
 }
 
 /// What to do about a damaged log at open.

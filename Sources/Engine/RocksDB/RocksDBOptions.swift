@@ -6,24 +6,32 @@ import CRocksDB
 /// and destroyed in `deinit`, after the database that uses them (``RocksDBHandle`` holds this value).
 struct RocksDBOptions: ~Copyable {
   let options: OpaquePointer
-  let cache: OpaquePointer
+  /// nil: RocksDB makes its own.
+  private let cache: OpaquePointer?
 
   init(_ engine: EngineOptions) {
     // SAFETY: the create functions never return nil; out of memory ends the process inside C++.
     options = rocksdb_options_create().unsafelyUnwrapped
-    cache = rocksdb_cache_create_lru(max(engine.cacheSizeBytes, 0)).unsafelyUnwrapped
-    setTables()
-    setWrites(engine)
-    setLogs(engine)
-    setCompaction(engine)
+    switch engine.rocksDBSettings {
+    case .production:
+      let cache = rocksdb_cache_create_lru(max(engine.cacheSizeBytes, 0)).unsafelyUnwrapped
+      self.cache = cache
+      setTables(cache)
+      setWrites(engine)
+      setLogs(engine)
+      setCompaction(engine)
+    case .defaults:
+      cache = nil
+      rocksdb_options_set_create_if_missing(options, engine.createIfMissing ? 1 : 0)
+    }
   }
 
   deinit {
     rocksdb_options_destroy(options)
-    rocksdb_cache_destroy(cache)
+    if let cache { rocksdb_cache_destroy(cache) }
   }
 
-  private func setTables() {
+  private func setTables(_ cache: OpaquePointer) {
     // SAFETY: the factory copies the table options; the filter policy becomes theirs, so that it is not
     // destroyed here.
     let table = rocksdb_block_based_options_create().unsafelyUnwrapped

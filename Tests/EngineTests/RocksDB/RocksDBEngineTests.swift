@@ -53,6 +53,28 @@ struct RocksDBEngineTests {
     }
   }
 
+  @Test func runsWithTheSettingsOfRocksDBWhenToldSo() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    var options = EngineOptions.small
+    options.rocksDBSettings = .defaults
+    let engine = try EngineKind.open(
+      .rocksdb, directory: directory.path("store"), options: options)
+    try engine.put(Record("a", "1"))
+    try engine.flush()
+    #expect(try engine.value("a") == "1")
+    // A cache of 8 MiB, whatever the options say.
+    #expect(try engine.statistics().cacheCapacityBytes == 8 << 20)
+    try engine.close()
+    options.rocksDBSettings = .production
+    options.cacheSizeBytes = 5 << 20
+    let production = try EngineKind.open(
+      .rocksdb, directory: directory.path("store"), options: options)
+    #expect(try production.value("a") == "1")
+    #expect(try production.statistics().cacheCapacityBytes == 5 << 20)
+    try production.close()
+  }
+
   @Test func snapshotMayOutliveTheEngine() throws {
     let fixture = try EngineFixture(.rocksdb)
     defer { fixture.remove() }
