@@ -122,6 +122,9 @@ let package = Package(
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+    .testTarget(
+      name: "BenchTests", dependencies: ["seandb-bench"], swiftSettings: swiftSettings,
+      linkerSettings: staticLibraries),
     .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
   ]
 )

@@ -7,11 +7,12 @@ import Glibc
 struct EngineCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "engine",
-    abstract: "Measures the storage engines, with the workloads of RocksDB's db_bench.",
+    abstract: "Measures the storage engines, with the workloads of RocksDB's db_bench and of YCSB.",
     discussion: """
-      Every engine runs the same code, a key at a time, with the settings it has in production. Every answer \
-      is checked; a wrong one ends the program with exit code 1. The table goes to stdout: each figure is \
-      the median of the rounds, and a ratio, to the first engine, the median of the rounds' ratios.
+      Every engine runs the same code, a key at a time: rocksdb and lsm with the settings they have in \
+      production, rocksdb-defaults with RocksDB's own. Every answer is checked; a wrong one ends the program \
+      with exit code 1. The table goes to stdout: each figure is the median of the rounds, and a ratio, to the \
+      first engine, the median of the rounds' ratios.
       """)
 
   @Option(help: "Records of a store.")
@@ -21,7 +22,7 @@ struct EngineCommand: ParsableCommand {
   var valueBytes = 100
 
   @Option(help: "Engines, by commas; the first one is what the others are compared with.")
-  var engines = CommaList<EngineKind>()
+  var engines = CommaList<EngineTarget>()
 
   @Option(help: "Workloads, by commas. They run in the default's order.")
   var workloads = CommaList<Workload>()
@@ -43,6 +44,13 @@ struct EngineCommand: ParsableCommand {
   @Option(help: "The engine's block cache: bytes, or with K, M or G.")
   var cacheSize = ByteSize(bytes: 256 << 20)
 
+  @Option(help: "Size of a memtable: bytes, or with K, M or G.")
+  var memtableSize = ByteSize(bytes: 64 << 20)
+
+  @Option(
+    help: "Threads that share a workload's operations; those of one scan or compaction have one.")
+  var threads = 1
+
   func validate() throws {
     guard (Workload.groupSize...1 << 40).contains(records) else {
       throw ValidationError("--records must be from \(Workload.groupSize) to 2^40")
@@ -54,6 +62,12 @@ struct EngineCommand: ParsableCommand {
     }
     guard (1...1000).contains(rounds) else {
       throw ValidationError("--rounds must be from 1 to 1000")
+    }
+    guard (1...1024).contains(threads) else {
+      throw ValidationError("--threads must be from 1 to 1024")
+    }
+    guard memtableSize.bytes >= 64 << 10 else {
+      throw ValidationError("--memtable-size must be at least 64K")
     }
   }
 
@@ -72,18 +86,19 @@ struct EngineCommand: ParsableCommand {
     }
     defer { scratch.remove() }
     let settings = BenchSettings(
-      records: records, valueByteCount: valueBytes, cacheSizeBytes: cacheSize.bytes, seed: seed)
+      records: records, valueByteCount: valueBytes, cacheSizeBytes: cacheSize.bytes,
+      memtableSizeBytes: memtableSize.bytes, threads: threads, seed: seed)
     let progress = Progress(
       rounds: rounds, stepCount: rounds * engines.elements.count * workloads.elements.count)
     if Machine(directory: scratch.path).keepsFilesInMemory {
       progress.note("\(parent) is in memory: fillsync means nothing there")
     }
     for round in 1...rounds {
-      for kind in turns(in: round) {
+      for target in turns(in: round) {
         let turn = EngineTurn(
-          kind: kind, round: round, workloads: Set(workloads.elements), settings: settings,
+          target: target, round: round, workloads: Set(workloads.elements), settings: settings,
           scratch: scratch,
-          onStart: { progress.start($0.rawValue, on: kind.rawValue, round: round) },
+          onStart: { progress.start($0.rawValue, on: target.rawValue, round: round) },
           onEnd: { measurements in
             progress.end(measurements)
             for measurement in measurements { try record.add(measurement) }
@@ -98,6 +113,7 @@ struct EngineCommand: ParsableCommand {
 
   private func report(directory: String) -> Report {
     let cache = Figure.short(Double(cacheSize.bytes) / 1_048_576)
+    let memtable = Figure.short(Double(memtableSize.bytes) / 1_048_576)
     return Report(
       "engine",
       origin: Origin(
@@ -107,17 +123,18 @@ struct EngineCommand: ParsableCommand {
       options: [
         ("records", .integer(records)), ("keyBytes", .integer(KeyBuffer.byteCount)),
         ("valueBytes", .integer(valueBytes)), ("cacheBytes", .integer(cacheSize.bytes)),
+        ("memtableBytes", .integer(memtableSize.bytes)), ("threads", .integer(threads)),
         // A string: readers of JSON keep 53 bits of a number.
         ("seed", .string(String(seed))),
       ],
       heading: """
         \(Figure.grouped(Double(records))) records, keys of \(KeyBuffer.byteCount) bytes, \
-        values of \(valueBytes), cache \(cache) MiB, seed \(seed)
+        values of \(valueBytes), cache \(cache) MiB, memtable \(memtable) MiB, seed \(seed)
         """)
   }
 
   /// The engines, beginning with another one in each round: none is always the first.
-  private func turns(in round: Int) -> [EngineKind] {
+  private func turns(in round: Int) -> [EngineTarget] {
     let first = (round - 1) % engines.elements.count
     return Array(engines.elements[first...] + engines.elements[..<first])
   }

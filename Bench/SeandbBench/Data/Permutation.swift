@@ -3,8 +3,8 @@
 /// Multiplying by an odd number and folding the upper bits down are each one to one on a power of two; what
 /// falls behind `count` walks on until it does not, which is one to one again and takes less than two steps
 /// on average (Black, Rogaway, "Ciphers with arbitrary finite domains", 2002).
-struct Permutation {
-  let count: Int
+package struct Permutation: Sendable {
+  package let count: Int
   private let mask: UInt64
   private let shift: UInt64
   private let firstFactor: UInt64
@@ -12,7 +12,7 @@ struct Permutation {
   private let offset: UInt64
 
   /// - Precondition: `count` is positive.
-  init(count: Int, seed: UInt64, stream: UInt64) {
+  package init(count: Int, seed: UInt64, stream: UInt64) {
     precondition(count > 0, "a permutation orders at least one number")
     self.count = count
     let bits = max(2, UInt64.bitWidth - UInt64(count - 1).leadingZeroBitCount)
@@ -25,7 +25,7 @@ struct Permutation {
   }
 
   /// The numbers in their own order, at the same cost.
-  init(sequential count: Int) {
+  package init(sequential count: Int) {
     self.count = count
     mask = .max
     shift = 63
@@ -37,7 +37,7 @@ struct Permutation {
   /// The number at `position`.
   /// - Precondition: `position` is not negative and below `count`.
   @inline(__always)
-  func number(at position: Int) -> Int {
+  package func number(at position: Int) -> Int {
     var number = UInt64(truncatingIfNeeded: position)
     repeat {
       number = (number &* firstFactor &+ offset) & mask
@@ -46,5 +46,12 @@ struct Permutation {
       number ^= number &>> shift
     } while number >= UInt64(count)
     return Int(truncatingIfNeeded: number)
+  }
+
+  /// The positions of one of `count` threads, when they share all below `total`; their sizes differ by one at most.
+  package static func share(_ number: Int, of count: Int, in total: Int) -> Range<Int> {
+    let (quotient, remainder) = total.quotientAndRemainder(dividingBy: count)
+    let begin = number * quotient + min(number, remainder)
+    return begin..<begin + quotient + (number < remainder ? 1 : 0)
   }
 }

@@ -1,9 +1,9 @@
 import CMalloc
 import Engine
 
-/// One engine's turn in a round: all workloads, on fresh stores.
+/// One target's turn in a round: all workloads, on fresh stores.
 struct EngineTurn {
-  let kind: EngineKind
+  let target: EngineTarget
   let round: Int
   let workloads: Set<Workload>
   let settings: BenchSettings
@@ -18,9 +18,9 @@ struct EngineTurn {
     where workload.hasOwnStore && workloads.contains(workload) {
       try withFreshStore { store in
         onStart(workload)
-        let measurement = try store.fill(workload)
+        let measurements = try store.fill(workload)
         try store.verify(workload)
-        try onEnd([measurement])
+        try onEnd(measurements)
       }
     }
     let shared = Workload.allCases.filter { !$0.hasOwnStore && workloads.contains($0) }
@@ -31,6 +31,7 @@ struct EngineTurn {
         // These two make the store that the others read, wanted or not.
         guard isWanted || workload == .fillrandom || workload == .compact else { continue }
         onStart(workload)
+        try store.prepare(workload)
         let measurements = try store.run(workload)
         if isWanted { try onEnd(measurements) }
         if workload == last { break }
@@ -38,17 +39,27 @@ struct EngineTurn {
     }
   }
 
-  /// Opens an engine in a new directory, and removes the directory afterwards.
+  /// Opens the target in a new directory, and removes the directory afterwards.
   private func withFreshStore(_ body: (inout Store) throws -> Void) throws {
+    defer { scratch.remove(target.rawValue) }
+    try Store.withOpen(
+      target, directory: "\(scratch.path)/\(target.rawValue)", round: round, settings: settings,
+      body)
+  }
+}
+
+extension Store {
+  /// Opens the target, runs `body`, and closes it.
+  static func withOpen(
+    _ target: EngineTarget, directory: String, round: Int, settings: BenchSettings,
+    _ body: (inout Store) throws -> Void
+  ) throws {
     // What the allocator keeps from earlier stores would count as memory of this one.
     malloc_trim(0)
-    defer { scratch.remove(kind.rawValue) }
-    let directory = "\(scratch.path)/\(kind.rawValue)"
-    var options = EngineOptions()
-    options.cacheSizeBytes = settings.cacheSizeBytes
-    let engine = try EngineKind.open(kind, directory: directory, options: options)
+    let engine = try EngineKind.open(
+      target.kind, directory: directory, options: target.options(settings))
     var store = Store(
-      engine: engine, kind: kind, directory: directory, round: round, settings: settings)
+      target, engine: engine, directory: directory, round: round, settings: settings)
     do {
       try body(&store)
     } catch {

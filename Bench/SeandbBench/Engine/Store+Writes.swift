@@ -2,58 +2,51 @@ import Engine
 
 extension Store {
   /// Writes new records, in the workload's order, batches and durability.
-  func fill(_ workload: Workload) throws -> Measurement {
-    let records = settings.records
-    return switch workload {
+  mutating func fill(_ workload: Workload) throws -> [Measurement] {
+    recordCount = settings.records
+    let sequential = Permutation(sequential: recordCount)
+    switch workload {
     case .fillsync:
-      try write(
-        workload, permutation(workload), count: max(1, records / Workload.syncShare),
-        durability: .sync)
+      // As many records as it writes, so that it leaves no hole.
+      recordCount = max(1, settings.records / Workload.syncShare)
+      return try write(
+        workload, permutation(workload, count: recordCount), durability: .sync)
     case .fillbatch:
-      try write(
-        workload, Permutation(sequential: records), count: records,
-        batchSize: Workload.groupSize)
+      return try write(workload, sequential, batchSize: Workload.groupSize)
     case .fillseq:
-      try write(workload, Permutation(sequential: records), count: records)
+      return try write(workload, sequential)
     default:
-      try write(workload, permutation(workload), count: records)
+      return try write(workload, permutation(workload, count: recordCount))
     }
   }
 
   /// Writes every record anew, so that reads must find the new values and no old one.
-  mutating func overwrite() throws -> Measurement {
+  mutating func overwrite() throws -> [Measurement] {
     let generation = generations.upperBound + 1
     generations = generation...generation
-    return try write(.overwrite, permutation(.overwrite), count: settings.records)
+    return try write(.overwrite, permutation(.overwrite, count: recordCount))
   }
 
   private func write(
-    _ workload: Workload, _ order: Permutation, count: Int, batchSize: Int = 1,
+    _ workload: Workload, _ order: Permutation, batchSize: Int = 1,
     durability: Durability = .buffered
-  ) throws -> Measurement {
-    let engine = engine
+  ) throws -> [Measurement] {
     let generation = generations.upperBound
-    let batch = WriteBatch()
-    var keys = KeyBuffer()
-    var values = ValueSource(byteCount: settings.valueByteCount, seed: settings.seed)
-    let userBytes = count * (KeyBuffer.byteCount + settings.valueByteCount)
-    return try measure(workload, operations: count, userBytes: userBytes) { recorder in
-      for position in 0..<count {
-        let index = order.number(at: position)
-        keys.write(index)
-        batch.put(keys.bytes, values.next(for: index, generation: generation))
-        if batch.count < batchSize && position + 1 < count { continue }
-        try engine.apply(batch, durability: durability)
-        batch.clear()
+    return try measure(workload, threads: settings.threads, operations: order.count) {
+      worker, recorder in
+      while let position = worker.next() {
+        worker.put(order.number(at: position), generation: generation)
+        if worker.batchCount < batchSize && !worker.isLast { continue }
+        try worker.apply(durability)
         recorder.lap()
       }
     }
   }
 
   /// Flushes and compacts everything: what the writes before have left for later.
-  func compact() throws -> Measurement {
+  func compact() throws -> [Measurement] {
     let engine = engine
-    return try measure(.compact, operations: settings.records) { recorder in
+    return try measure(.compact, operations: recordCount) { _, recorder in
       try engine.flush()
       try engine.compact(nil)
       recorder.lap()
@@ -62,22 +55,8 @@ extension Store {
 
   /// Reads back what ``fill(_:)`` wrote. Not measured.
   func verify(_ workload: Workload) throws {
-    let expected =
-      workload == .fillsync ? max(1, settings.records / Workload.syncShare) : settings.records
-    let byteCount = settings.valueByteCount
-    let generations = generations
-    var count = 0
-    let outcome = try engine.scan(
-      .all, direction: .ascending, limit: .max, snapshot: nil, tier: .any
-    ) { key, value in
-      guard let index = KeyBuffer.index(of: key),
-        ValueSource.isValue(value, of: index, byteCount: byteCount, generations: generations)
-      else { return .stop }
-      count += 1
-      return .next
-    }
-    guard outcome == .complete, count == expected else {
-      throw wrong(workload, "record \(count) of \(expected) is wrong, or there are more or less")
+    _ = try measure(workload, operations: recordCount) { worker, _ in
+      try worker.scanAll(.ascending) {}
     }
   }
 }

@@ -3,24 +3,38 @@
 ///
 /// Confined to the loop's thread; ``LoopTimes`` carries the result away.
 struct LatencyRecorder: ~Copyable {
-  private var times: LoopTimes
+  /// By the kind of operation.
+  private var kinds: [LoopTimes]
   private var last: UInt64
 
   /// Starts the clock.
-  init() {
-    last = MonotonicClock.now()
-    times = LoopTimes(startedAt: last)
+  init() { self.init(startedAt: MonotonicClock.now()) }
+
+  /// - Parameters:
+  ///   - startedAt: the start of the first operation, on the monotonic clock; the same for loops beside each other.
+  ///   - kindCount: how many kinds of operations are told apart.
+  init(startedAt: UInt64, kindCount: Int = 1) {
+    last = startedAt
+    kinds = Array(repeating: LoopTimes(startedAt: startedAt), count: kindCount)
   }
 
   /// Ends an operation and starts the next one.
   @inline(__always)
-  mutating func lap() {
+  mutating func lap(kind: Int = 0) {
     let now = MonotonicClock.now()
-    times.record(now &- last, endedAt: now)
+    kinds[kind].record(now &- last, endedAt: now)
     last = now
   }
 
-  var count: Int { times.count }
+  var count: Int { kinds.reduce(0) { $0 + $1.count } }
 
-  consuming func finish() -> LoopTimes { times }
+  /// All operations.
+  consuming func finish() -> LoopTimes {
+    var all = kinds[0]
+    for kind in kinds.dropFirst() { all.merge(kind) }
+    return all
+  }
+
+  /// The operations by their kinds.
+  consuming func finishKinds() -> [LoopTimes] { kinds }
 }

@@ -4,36 +4,36 @@ import Histogram
 ///
 /// Durations are kept in an HDR histogram with two significant digits: a percentile is right to 1 %, and a
 /// record costs a few nanoseconds whatever the duration.
-struct LoopTimes: Sendable {
+package struct LoopTimes: Sendable {
   /// Unit: nanoseconds.
-  static let stepLength: UInt64 = 100_000_000
+  package static let stepLength: UInt64 = 100_000_000
   /// Longer durations count as this one. Unit: nanoseconds.
   private static let longest: UInt64 = 600_000_000_000
 
   private var histogram = Histogram<UInt64>(
     highestTrackableValue: Self.longest, numberOfSignificantValueDigits: .two)
-  private(set) var startedAt: UInt64
-  private(set) var endedAt: UInt64
+  package private(set) var startedAt: UInt64
+  package private(set) var endedAt: UInt64
   /// Operations of the steps that are over.
   private var steps: [Int] = []
   private var countBeforeStep = 0
   private var stepEnd: UInt64
 
   /// - Parameter startedAt: on the monotonic clock, in nanoseconds.
-  init(startedAt: UInt64) {
+  package init(startedAt: UInt64) {
     self.startedAt = startedAt
     endedAt = startedAt
     stepEnd = startedAt + Self.stepLength
   }
 
-  var count: Int { Int(truncatingIfNeeded: histogram.totalCount) }
+  package var count: Int { Int(truncatingIfNeeded: histogram.totalCount) }
 
   /// From the start to the end of the last operation.
-  var seconds: Double { Double(endedAt - startedAt) / 1e9 }
+  package var seconds: Double { Double(endedAt - startedAt) / 1e9 }
 
   /// - Parameter now: not before that of the call before.
   @inline(__always)
-  mutating func record(_ nanoseconds: UInt64, endedAt now: UInt64) {
+  package mutating func record(_ nanoseconds: UInt64, endedAt now: UInt64) {
     if now >= stepEnd { endSteps(before: now) }
     histogram.record(min(nanoseconds, Self.longest))
     endedAt = now
@@ -48,24 +48,30 @@ struct LoopTimes: Sendable {
     }
   }
 
-  /// Adds what another thread measured beside this one.
-  mutating func merge(_ other: LoopTimes) {
-    histogram.add(other.histogram)
-    startedAt = min(startedAt, other.startedAt)
-    endedAt = max(endedAt, other.endedAt)
-    for (index, count) in other.steps.enumerated() {
-      if index < steps.count { steps[index] += count } else { steps.append(count) }
+  /// Adds what another thread measured beside this one, or another kind of operation.
+  package mutating func merge(_ other: LoopTimes) {
+    // Of the longer loop the last step has not ended; the shorter one's last step may lie within it.
+    let wholeCount = max(steps.count, other.steps.count)
+    let own = steps + [count - countBeforeStep]
+    let others = other.steps + [other.count - other.countBeforeStep]
+    steps = (0..<wholeCount).map { index in
+      (index < own.count ? own[index] : 0) + (index < others.count ? others[index] : 0)
     }
+    histogram.add(other.histogram)
+    countBeforeStep = steps.reduce(0, +)
+    startedAt = min(startedAt, other.startedAt)
+    stepEnd = startedAt + UInt64(wholeCount + 1) * Self.stepLength
+    endedAt = max(endedAt, other.endedAt)
   }
 
   /// The operations of each whole step; nil when the loop was too short for a picture.
   ///
   /// - Parameter factor: what an operation stands for, such as the records of a batch.
-  func timeline(factor: Double) -> [Int]? {
+  package func timeline(factor: Double) -> [Int]? {
     steps.count < 5 ? nil : steps.map { Int((Double($0) * factor).rounded()) }
   }
 
-  var latency: Latency {
+  package var latency: Latency {
     Latency(
       curve: Latency.fractions.map { fraction in
         Double(histogram.valueAtPercentile(fraction * 100))

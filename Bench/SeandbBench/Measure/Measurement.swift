@@ -24,6 +24,8 @@ struct Measurement: Sendable {
     var writtenBytes: UInt64?
     /// Bytes of keys and values that the operations wrote.
     var userBytes: UInt64?
+    /// Bytes of the keys and values that are there afterwards.
+    var liveBytes: UInt64?
     /// Bytes that the target's directory takes, afterwards.
     var diskBytes: UInt64?
     var peakResidentBytes: UInt64?
@@ -35,6 +37,12 @@ struct Measurement: Sendable {
   var writeAmplification: Double? {
     guard let written = cost.writtenBytes, let user = cost.userBytes, user > 0 else { return nil }
     return Double(written) / Double(user)
+  }
+
+  /// Bytes on the disk for each byte of the keys and values that are there.
+  var spaceAmplification: Double? {
+    guard let disk = cost.diskBytes, let live = cost.liveBytes, live > 0 else { return nil }
+    return Double(disk) / Double(live)
   }
 }
 

@@ -11,13 +11,13 @@ import Synchronization
 /// The child leads a process group of its own: Ctrl-C reaches this program alone, which then decides.
 ///
 /// Thread-safety: any thread.
-final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
   /// How it ended.
-  enum Exit: Equatable, Sendable, CustomStringConvertible {
+  package enum Exit: Equatable, Sendable, CustomStringConvertible {
     case code(Int32)
     case signal(Int32)
 
-    var description: String {
+    package var description: String {
       switch self {
       case .code(let code): "exit code \(code)"
       case .signal(let signal): "signal \(signal)"
@@ -25,18 +25,18 @@ final class ChildProcess: Sendable {
     }
   }
 
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
+  package struct Failure: Error, CustomStringConvertible {
+    package let description: String
   }
 
   /// What it has used since it was started.
-  struct Usage: Sendable {
+  package struct Usage: Sendable {
     /// User and system time of all its threads.
-    let cpuSeconds: Double
+    package let cpuSeconds: Double
     /// Bytes handed to the disk's page cache, whether the kernel has written them yet or not.
-    let writtenBytes: UInt64
+    package let writtenBytes: UInt64
     /// The most memory that was resident since ``resetPeak()``.
-    let peakResidentBytes: UInt64
+    package let peakResidentBytes: UInt64
   }
 
   private struct Registry {
@@ -76,7 +76,7 @@ final class ChildProcess: Sendable {
   ///   - command: the program, looked up in `PATH` when it has no `/`, and its arguments.
   ///   - environment: added to that of this process.
   ///   - path: what the program says goes to the files `path.stdout` and `path.stderr`, emptied first.
-  static func start(
+  package static func start(
     _ command: [String], environment: KeyValuePairs<String, String> = [:], outputTo path: String
   ) throws -> ChildProcess {
     precondition(!command.isEmpty, "a command has a program")
@@ -163,15 +163,15 @@ final class ChildProcess: Sendable {
   // MARK: - Output
 
   /// What it has said on stdout so far.
-  var output: String { SystemFile.read(outputPath) ?? "" }
+  package var output: String { SystemFile.read(outputPath) ?? "" }
 
   /// What it has said on stderr so far.
-  var errorOutput: String { SystemFile.read(errorPath) ?? "" }
+  package var errorOutput: String { SystemFile.read(errorPath) ?? "" }
 
   /// Waits for its first line on stdout.
   ///
   /// - Throws: ``Failure`` with its last words when it ends before, or takes too long. It is not ended then.
-  func firstLine(timeoutSeconds: Double) throws -> String {
+  package func firstLine(timeoutSeconds: Double) throws -> String {
     let end = MonotonicClock.now() + UInt64(timeoutSeconds * 1e9)
     while true {
       // Before its output: what it said last is there once it has ended.
@@ -196,7 +196,7 @@ final class ChildProcess: Sendable {
   // MARK: - End
 
   /// How it ended; nil while it runs.
-  var exit: Exit? {
+  package var exit: Exit? {
     if case .ended(let exit) = state.withLock({ $0 }) { return exit }
     return nil
   }
@@ -204,7 +204,7 @@ final class ChildProcess: Sendable {
   /// Waits for its end.
   ///
   /// - Returns: nil when it takes longer than `timeoutSeconds`.
-  func wait(timeoutSeconds: Double = .infinity) -> Exit? {
+  package func wait(timeoutSeconds: Double = .infinity) -> Exit? {
     let start = MonotonicClock.now()
     while true {
       if let exit { return exit }
@@ -215,7 +215,7 @@ final class ChildProcess: Sendable {
 
   /// Ends it: by SIGTERM, and by SIGKILL when that takes too long. Does nothing when it has ended.
   @discardableResult
-  func stop(timeoutSeconds: Double = 10) -> Exit {
+  package func stop(timeoutSeconds: Double = 10) -> Exit {
     send(SIGTERM)
     while true {
       if let exit = wait(timeoutSeconds: timeoutSeconds) { return exit }
@@ -224,7 +224,7 @@ final class ChildProcess: Sendable {
   }
 
   /// Sends a signal to it, SIGKILL to all it has started as well.
-  func send(_ signal: Int32) {
+  package func send(_ signal: Int32) {
     state.withLock { state in
       guard case .running(let pid) = state else { return }
       kill(signal == SIGKILL ? -pid : pid, signal)
@@ -245,7 +245,7 @@ final class ChildProcess: Sendable {
   // MARK: - Usage
 
   /// What it has used so far; nil when it has ended.
-  var usage: Usage? {
+  package var usage: Usage? {
     state.withLock { state in
       guard case .running(let pid) = state else { return nil }
       var clock = clockid_t()
@@ -261,7 +261,7 @@ final class ChildProcess: Sendable {
   }
 
   /// Makes its memory of now the peak. Where the kernel does not allow it, the peak stays that since its start.
-  func resetPeak() {
+  package func resetPeak() {
     state.withLock { state in
       guard case .running(let pid) = state else { return }
       SystemFile.write("5", to: "/proc/\(pid)/clear_refs")

@@ -1,5 +1,5 @@
 /// JSON to be written (RFC 8259).
-indirect enum JSONValue: Sendable {
+package indirect enum JSONValue: Sendable {
   case string(String)
   case integer(Int)
   /// Must be finite.
@@ -9,12 +9,12 @@ indirect enum JSONValue: Sendable {
   case array([JSONValue])
   case members([(name: String, value: JSONValue)])
 
-  static func object(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
+  package static func object(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
     .members(members.map { ($0.key, $0.value) })
   }
 
   /// The text: arrays and objects that hold others in lines of their own, the rest in one line.
-  var text: String {
+  package var text: String {
     var text = ""
     write(to: &text, indent: "")
     return text

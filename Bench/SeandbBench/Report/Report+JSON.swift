@@ -47,7 +47,8 @@ extension Report {
       } ?? .null,
       "cpuSeconds": cost.cpuSeconds.map { .number($0) } ?? .null,
       "writtenBytes": bytes(cost.writtenBytes), "userBytes": bytes(cost.userBytes),
-      "diskBytes": bytes(cost.diskBytes), "peakResidentBytes": bytes(cost.peakResidentBytes),
+      "liveBytes": bytes(cost.liveBytes), "diskBytes": bytes(cost.diskBytes),
+      "peakResidentBytes": bytes(cost.peakResidentBytes),
     ])
   }
 

@@ -4,7 +4,7 @@ extension Report {
     var table = TextTable(
       header: [
         "workload", "load", "target", "op/s", "ratio (min..max)", "p50 µs", "p99 µs", "p99.9 µs",
-        "max µs", "CPU µs/op", "written MiB", "w-amp", "disk MiB", "peak MiB",
+        "max µs", "CPU µs/op", "written MiB", "w-amp", "disk MiB", "s-amp", "peak MiB",
       ], leftColumnCount: 3)
     for subject in subjects {
       for target in targets {
@@ -42,7 +42,8 @@ extension Report {
         measurement.cost.cpuSeconds.map { $0 * 1e6 / Double(max(1, measurement.operations)) }
       }.map(Figure.short) ?? "",
       mebibytes(\.writtenBytes), median(\.writeAmplification).map(Figure.short) ?? "",
-      mebibytes(\.diskBytes), mebibytes(\.peakResidentBytes),
+      mebibytes(\.diskBytes), median(\.spaceAmplification).map(Figure.short) ?? "",
+      mebibytes(\.peakResidentBytes),
     ]
   }
 
