@@ -1,9 +1,10 @@
 # make run      build, create a database from Examples/pets and serve it on 127.0.0.1:50051
 # make test     everything: unit tests, then real gRPC clients against the release binary
 # make build    the release binary, .build/seandb
-# make bench    compare the storage engines: a million records, three rounds; figures in .build/bench.json
+# make bench    engines, servers and what people would use instead, side by side: .build/bench/report.html.
+#               About 20 minutes; BENCH_PARTS=engine (server, agreement) for a part
 # make bench-short
-#               the same with 50,000 records and one round, in seconds; fails when an answer is wrong
+#               the same in small, and gates on what an operation costs; fails when an answer is wrong
 # make peers    what the server benchmark compares with: .build/peers/bin (Bench/Peers/README.md)
 # make soak     30 minutes of mixed load on the LSM, every answer checked, then `verify`; SOAK_MINUTES=1 for less
 # make fuzz     the decoders of the LSM on random bytes, 30 s each; FUZZ_SECONDS=1200 for longer
@@ -11,12 +12,13 @@
 # make format   bring all Swift files into the format that `lint` asks for
 # make clean    remove what was built, not your data
 #
-# BENCH_FLAGS="--workloads readrandom" and the like narrow a benchmark: .build/release/seandb-bench engine --help
+# ENGINE_FLAGS="--workloads readrandom", SERVER_FLAGS and AGREEMENT_FLAGS narrow a benchmark; what there is:
+# .build/release/seandb-bench help server
 #
 # Missing Debian packages are installed first (as root, or by sudo). Swift 6.3 has to be there.
 
 BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
-  libzstd-dev zlib1g-dev libnghttp2-dev protobuf-compiler libprotobuf-dev
+  libzstd-dev zlib1g-dev libnghttp2-dev libssl-dev protobuf-compiler libprotobuf-dev
 TEST_PACKAGES = python3 python3-venv rocksdb-tools
 SWIFT_FILES = Package.swift Sources Tests Bench Fuzz
 FUZZ_SECONDS = 30
@@ -24,8 +26,11 @@ SOAK_MINUTES = 30
 SOAK_DIRECTORY = .build/soak
 CLIENTS = Tests/Clients
 VENV = .build/venv
+REPORT_VENV = .build/report-venv
+BENCH_DIRECTORY = .build/bench
+BENCH_PARTS =
 
-.PHONY: run test build build-packages test-packages bench bench-short bench-build peers soak fuzz lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-build gate-packages peers soak fuzz lint format clean
 
 run: build
 	@echo "==> creating a database from Examples/pets/schema.proto"
@@ -56,11 +61,27 @@ $(VENV)/requirements.txt: $(CLIENTS)/requirements.txt | test-packages
 	$(VENV)/bin/pip install --quiet --requirement $<
 	cp $< $@
 
-bench: bench-build
-	.build/release/seandb-bench engine --json .build/bench.json $(BENCH_FLAGS)
+bench: bench-build .build/seandb peers $(REPORT_VENV)/requirements.txt
+	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="$(ENGINE_FLAGS)" SERVER_FLAGS="$(SERVER_FLAGS)" \
+	  AGREEMENT_FLAGS="$(AGREEMENT_FLAGS)" scripts/bench $(BENCH_DIRECTORY) $(BENCH_PARTS)
 
-bench-short: bench-build
-	.build/release/seandb-bench engine --records 50000 --rounds 1 $(BENCH_FLAGS)
+bench-short: bench-build .build/seandb peers gate-packages $(REPORT_VENV)/requirements.txt
+	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="--records 20000 --rounds 1" \
+	  SERVER_FLAGS="--records 20000 --rounds 1 --seconds 0.2 --write-seconds 0.2 --rates 2000" \
+	  AGREEMENT_FLAGS="--records 20000 --rounds 1" scripts/bench $(BENCH_DIRECTORY)-short
+	@echo "==> what an operation costs"
+	python3 -B Bench/Gates
+	@echo "==> tests of the report"
+	$(REPORT_VENV)/bin/python -B -m pytest -c Bench/Report/pytest.ini Bench/Report
+
+gate-packages:
+	@scripts/install-packages valgrind python3 libc6-dev
+
+$(REPORT_VENV)/requirements.txt: Bench/Report/requirements.txt | test-packages
+	@echo "==> setting up the Python environment of the report"
+	python3 -m venv $(REPORT_VENV)
+	$(REPORT_VENV)/bin/pip install --quiet --requirement $<
+	cp $< $@
 
 bench-build: build-packages
 	@echo "==> building seandb-bench (release)"
@@ -89,4 +110,4 @@ format:
 
 clean:
 	swift package clean
-	rm -rf .build/seandb .build/peers .build-fuzz/bin .build-fuzz/modules $(VENV) out
+	rm -rf .build/seandb .build/peers .build-fuzz/bin .build-fuzz/modules $(VENV) $(REPORT_VENV) $(BENCH_DIRECTORY) $(BENCH_DIRECTORY)-short out

@@ -64,7 +64,7 @@ class CountedServer:
         library = self.scratch / "allocation_counter.so"
         if not library.exists():
             source = pathlib.Path(__file__).parent / "allocation_counter.c"
-            run(["cc", "-O2", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source])
+            run(["clang", "-O2", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source])
         return library
 
     def __enter__(self) -> "CountedServer":

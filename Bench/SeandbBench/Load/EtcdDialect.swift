@@ -31,8 +31,12 @@ struct EtcdDialect: Dialect {
     let index = slot.index
     GRPCFrame.write(&slot.request) { message in
       switch slot.operation {
-      case .get, .delete:
-        // RangeRequest.key, DeleteRangeRequest.key
+      case .get:
+        // RangeRequest.key
+        RecordSource.withKey(index) { message.appendField(1, $0) }
+        appendSerializable(to: &message)
+      case .delete:
+        // DeleteRangeRequest.key
         RecordSource.withKey(index) { message.appendField(1, $0) }
       case .rangeGet:
         let count = rangeKeyByteCount
@@ -43,6 +47,7 @@ struct EtcdDialect: Dialect {
           end[count - 1] += 1
           message.appendField(2, end)
         }
+        appendSerializable(to: &message)
       case .put:
         appendPut(index, to: &message)
       case .batchPut:
@@ -54,6 +59,11 @@ struct EtcdDialect: Dialect {
         }
       }
     }
+  }
+
+  /// RangeRequest.serializable: without asking a cluster's other nodes, of which there are none.
+  private func appendSerializable(to message: inout ByteWriter) {
+    message.appendField(7, varint: 1)
   }
 
   /// PutRequest.key and value.

@@ -75,6 +75,8 @@ enum ServerWorkload: String, CaseIterable, Sendable {
 enum KeyDistribution: String, CaseIterable, Sendable {
   /// Each as often as any other.
   case uniform
+  /// Some much more often than others, as YCSB chooses them; the frequent ones lie anywhere.
+  case zipfian
   /// Always the same one: what h2load does.
   case single
 }

@@ -46,6 +46,9 @@ final class LoadThread<D: Dialect> {
   private let stop: StopSignal
   private let poller: Poller
   private var random: SplitMix64
+  private let zipfian: Zipfian
+  /// Where the record of a rank lies.
+  private let order: Permutation
   private var result = LoadResult(times: LoopTimes(startedAt: 0))
   private var inFlightCount = 0
   /// Calls begun, and of those with a fixed number, the next one.
@@ -67,6 +70,8 @@ final class LoadThread<D: Dialect> {
     self.number = number
     self.stop = stop
     random = SplitMix64(seed: shape.seed, stream: shape.stream << 16 | UInt64(number))
+    zipfian = Zipfian(count: shape.records)
+    order = Permutation(count: shape.records, seed: shape.seed, stream: 0x7a69_7066)
     poller = try Poller()
     var connections: [LoadConnection<D.Session>] = []
     let count =
@@ -217,11 +222,13 @@ final class LoadThread<D: Dialect> {
       return (begunCount * shape.threads + number) * shape.batchRecords
     }
     if shape.keys == .single { return 0 }
+    let index =
+      shape.keys == .zipfian
+      ? order.number(at: zipfian.next(&random)) : random.next(below: shape.records)
     switch operation {
-    case .get, .put, .delete: return random.next(below: shape.records)
-    case .batchPut: return random.next(below: shape.records - shape.batchRecords + 1)
-    case .rangeGet:
-      return random.next(below: shape.records / shape.rangeRecords) * shape.rangeRecords
+    case .get, .put, .delete: return index
+    case .batchPut: return min(index, shape.records - shape.batchRecords)
+    case .rangeGet: return index / shape.rangeRecords * shape.rangeRecords
     }
   }
 

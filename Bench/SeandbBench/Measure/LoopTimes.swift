@@ -64,11 +64,12 @@ package struct LoopTimes: Sendable {
     endedAt = max(endedAt, other.endedAt)
   }
 
-  /// The operations of each whole step; nil when the loop was too short for a picture.
+  /// The operations of each step, the last one cut short; nil when the loop was too short for a picture.
   ///
   /// - Parameter factor: what an operation stands for, such as the records of a batch.
   package func timeline(factor: Double) -> [Int]? {
-    steps.count < 5 ? nil : steps.map { Int((Double($0) * factor).rounded()) }
+    steps.count < 5
+      ? nil : (steps + [count - steps.reduce(0, +)]).map { Int((Double($0) * factor).rounded()) }
   }
 
   package var latency: Latency {

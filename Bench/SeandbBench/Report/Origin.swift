@@ -45,6 +45,11 @@ struct Origin: Sendable {
       ),
       ("versions", .members(versions.map { ($0.name, .string($0.version)) })),
       ("commit", .string(commit)),
+      // Behind the program's name, which may have a path.
+      (
+        "command",
+        .string((["seandb-bench"] + CommandLine.arguments.dropFirst()).joined(separator: " "))
+      ),
     ]
   }
 }

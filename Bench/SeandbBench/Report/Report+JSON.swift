@@ -36,8 +36,10 @@ extension Report {
       "p999Seconds": .number(latency.p999 / 1e9),
       "maximumSeconds": .number(latency.maximum / 1e9),
       "latency": .array(
-        zip(Latency.fractions, latency.curve).map { fraction, nanoseconds in
-          .array([.number(fraction), .number(nanoseconds / 1e9)])
+        zip(Latency.fractions, latency.curve).compactMap { fraction, nanoseconds in
+          // What is rarer than one of all operations is the maximum by another name.
+          fraction < 1 && (1 - fraction) * Double(measurement.operations) < 1
+            ? nil : .array([.number(fraction), .number(nanoseconds / 1e9)])
         }),
       "timeline": measurement.timeline.map { steps in
         .object([

@@ -95,8 +95,8 @@ struct ServerLauncher: Sendable {
       mkdir(data, 0o755)
       return [
         peers + "/redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir", data,
-        "--appendonly", "yes", "--appendfsync", isSync ? "always" : "everysec", "--save", "",
-        "--daemonize", "no",
+        "--appendonly", "yes", "--appendfsync", isSync ? "always" : "no", "--save", "",
+        "--loglevel", "warning",
       ]
     case .nghttpd:
       let file = try OutputFile(path: "\(directory)/\(Self.fileName)")
