@@ -76,8 +76,7 @@ struct EngineCommand: ParsableCommand {
     mallopt(M_MMAP_THRESHOLD, 256 << 10)
     // Opened first: not to find out after minutes that it cannot be written.
     let file = try json.map { try OutputFile(path: $0) }
-    // /tmp is in memory on many systems, where an fsync costs nothing.
-    let parent = directory ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
+    let parent = ScratchDirectory.parent(directory)
     let scratch = try ScratchDirectory(in: parent)
     let record = RunRecord(report(directory: scratch.path), file: file)
     InterruptWatch.start {

@@ -26,15 +26,19 @@ final class Progress: Sendable {
 
   /// A step is done: with what was measured in it, one line each.
   func end(_ measurements: [Measurement]) {
-    doneCount.add(1, ordering: .relaxed)
-    guard !isTerminal else { return }
-    for measurement in measurements {
+    let lines = measurements.map { measurement in
       let label = measurement.load.label
-      write(
-        "round \(measurement.round)/\(rounds) \(measurement.target) \(measurement.workload)"
-          + (label.isEmpty ? "" : " \(label)")
-          + " \(Figure.grouped(measurement.operationsPerSecond)) op/s\n")
+      return "round \(measurement.round)/\(rounds) \(measurement.target) \(measurement.workload)"
+        + (label.isEmpty ? "" : " \(label)")
+        + " \(Figure.grouped(measurement.operationsPerSecond)) op/s"
     }
+    end(lines.joined(separator: "\n"))
+  }
+
+  /// A step is done, and this is to be said of it where there is no bar.
+  func end(_ text: String) {
+    doneCount.add(1, ordering: .relaxed)
+    if !isTerminal && !text.isEmpty { write(text + "\n") }
   }
 
   /// Leaves an empty line for what follows.

@@ -8,6 +8,11 @@ struct ScratchDirectory: Sendable {
     let description: String
   }
 
+  /// `directory`, or where temporary files belong: /tmp is in memory on many systems, where an fsync costs nothing.
+  static func parent(_ directory: String?) -> String {
+    directory ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
+  }
+
   /// Makes a new directory inside `parent`.
   init(in parent: String) throws {
     var template = Array("\(parent)/seandb-bench.XXXXXX".utf8CString)
@@ -35,6 +40,13 @@ struct ScratchDirectory: Sendable {
       if status.st_mode & S_IFMT == S_IFDIR { rmdir(path) } else { unlink(path) }
     }
     rmdir(path)
+  }
+
+  /// The names of what is in `directory`.
+  static func names(in directory: String) -> [String] {
+    var names: [String] = []
+    visit(directory) { path, _ in names.append(String(path.dropFirst(directory.count + 1))) }
+    return names
   }
 
   /// Bytes that the files below `path` take on the disk: allocated, not their lengths.

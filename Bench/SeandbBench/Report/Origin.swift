@@ -29,6 +29,13 @@ struct Origin: Sendable {
     startedAt = CommandOutput.firstLine(of: "date --utc +%Y-%m-%dT%H:%M:%SZ") ?? "unknown"
   }
 
+  /// The machine, for the head of a table.
+  var machineLine: String {
+    let memory = Figure.fixed(Double(machine.memoryBytes) / 1e9, places: 0)
+    return "\(machine.cpuModel), \(machine.coreCount) cores, \(memory) GB, \(machine.fileSystem), "
+      + "load \(machine.load)"
+  }
+
   /// The members that every file of results begins with.
   func members(benchmark: String, isComplete: Bool) -> [(name: String, value: JSONValue)] {
     [

@@ -12,11 +12,8 @@ extension Report {
         if !all.isEmpty { table.add(row(subject, target, all)) }
       }
     }
-    let machine = origin.machine
-    let memory = Figure.fixed(Double(machine.memoryBytes) / 1e9, places: 0)
     return """
-      \(machine.cpuModel), \(machine.coreCount) cores, \(memory) GB, \(machine.fileSystem), \
-      load \(machine.load)
+      \(origin.machineLine)
       \(heading), median of \(rounds) \(rounds == 1 ? "round" : "rounds")
 
       \(table.text)

@@ -37,10 +37,10 @@ struct RocksDBOptions: ~Copyable {
     let table = rocksdb_block_based_options_create().unsafelyUnwrapped
     defer { rocksdb_block_based_options_destroy(table) }
     rocksdb_block_based_options_set_block_cache(table, cache)
-    // 10 bits a key: 1 % false positives; one cache line a lookup. Without a prefix extractor the filter
+    // 1 % false positives; one cache line a lookup. Without a prefix extractor the filter
     // holds whole keys, which is what a point read asks for.
     rocksdb_block_based_options_set_filter_policy(
-      table, rocksdb_filterpolicy_create_bloom_full(10))
+      table, rocksdb_filterpolicy_create_bloom_full(Double(RocksDBSettings.filterBitsPerKey)))
     rocksdb_block_based_options_set_whole_key_filtering(table, 1)
     // 5 is the newest format of 7.8 with the cache-line bloom filter.
     rocksdb_block_based_options_set_format_version(table, 5)

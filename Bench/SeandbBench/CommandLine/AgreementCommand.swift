@@ -1,0 +1,124 @@
+import ArgumentParser
+import CMalloc
+import Glibc
+
+/// `seandb-bench agreement`.
+struct AgreementCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "agreement",
+    abstract: "Compares figures of this benchmark with those of other tools for the same work.",
+    discussion: """
+      db_bench: runs RocksDB's own benchmark and the workloads on the target rocksdb in turns, with the same \
+      settings, sizes and cases. Figures within 10 % of each other agree. The table goes to stdout.
+      """)
+
+  @Option(help: "Tools to compare with, by commas.")
+  var tool = CommaList<AgreementTool>()
+
+  @Option(help: "RocksDB's benchmark, of the package rocksdb-tools: a path, or a name in $PATH.")
+  var dbBench = "db_bench"
+
+  @Option(help: "Cases, by commas, as the table names them (default: all).")
+  var cases: String?
+
+  @Option(help: "Records of a store.")
+  var records = 1_000_000
+
+  @Option(help: "Bytes of a value; a key has 16.")
+  var valueBytes = 100
+
+  @Option(help: "Rounds; in each, every case is run once by both.")
+  var rounds = 3
+
+  @Option(help: "Replays the random choices of another run.")
+  var seed: UInt64 = 1
+
+  @Option(
+    help: "Where to make a temporary directory for the stores (default: $TMPDIR or /var/tmp).",
+    completion: .directory)
+  var directory: String?
+
+  @Option(help: "Also writes every figure of every round to this file.", completion: .file())
+  var json: String?
+
+  @Flag(help: "Ends with exit code 1 when a case does not agree.")
+  var strict = false
+
+  func validate() throws {
+    guard (Workload.groupSize...1 << 40).contains(records), (1...1000).contains(rounds),
+      ValueSource.byteCountRange.contains(valueBytes), seed < 1 << 31
+    else { throw ValidationError("--records, --rounds, --value-bytes or --seed is out of range") }
+  }
+
+  func run() throws {
+    // As the server does it.
+    mallopt(M_MMAP_THRESHOLD, 256 << 10)
+    let file = try json.map { try OutputFile(path: $0) }
+    let scratch = try ScratchDirectory(in: ScratchDirectory.parent(directory))
+    InterruptWatch.start { scratch.remove() }
+    defer { scratch.remove() }
+    let settings = BenchSettings(
+      records: records, valueByteCount: valueBytes, cacheSizeBytes: 256 << 20,
+      memtableSizeBytes: 64 << 20, threads: 1, seed: seed)
+    let checks = try selected(
+      tool.elements.flatMap { tool in
+        switch tool {
+        case .dbBench:
+          try DbBenchChecks(program: dbBench, settings: settings, scratch: scratch).checks
+        }
+      })
+    var report = report(checks, directory: scratch.path)
+    let progress = Progress(rounds: rounds, stepCount: rounds * checks.count)
+    for round in 1...rounds {
+      for (index, check) in checks.enumerated() {
+        progress.start(check.name, on: check.tool.rawValue, round: round)
+        // One after the other, another one first each time.
+        let first = round % 2 == 1 ? try check.ours(round) : try check.theirs(round)
+        let second = round % 2 == 1 ? try check.theirs(round) : try check.ours(round)
+        let (ours, theirs) = round % 2 == 1 ? (first, second) : (second, first)
+        report.results[index].add(ours: ours, theirs: theirs)
+        try file?.replace(with: report.json.text + "\n")
+        progress.end(
+          "round \(round)/\(rounds) \(check.name) ours \(Figure.grouped(ours)), "
+            + "\(check.tool.rawValue) \(Figure.grouped(theirs)) op/s")
+      }
+    }
+    progress.finish()
+    report.isComplete = true
+    try file?.replace(with: report.json.text + "\n")
+    print(report.table)
+    if strict && !report.results.allSatisfy(\.agrees) { throw ExitCode.failure }
+  }
+
+  private func selected(_ checks: [AgreementCheck]) throws -> [AgreementCheck] {
+    guard let cases else { return checks }
+    let names = cases.split(separator: ",").map(String.init)
+    let selected = checks.filter { names.contains($0.name) }
+    guard names.allSatisfy({ name in checks.contains { $0.name == name } }), !selected.isEmpty
+    else {
+      throw ValidationError(
+        "--cases knows \(checks.map(\.name).joined(separator: ", "))")
+    }
+    return selected
+  }
+
+  private func report(_ checks: [AgreementCheck], directory: String) -> AgreementReport {
+    AgreementReport(
+      origin: Origin(
+        directory: directory,
+        packages: [
+          "rocksdb": "librocksdb-dev", "db_bench": "rocksdb-tools", "glibc": "libc6",
+        ]),
+      options: [
+        ("rounds", .integer(rounds)), ("records", .integer(records)),
+        ("keyBytes", .integer(KeyBuffer.byteCount)), ("valueBytes", .integer(valueBytes)),
+        ("seed", .string(String(seed))),
+      ],
+      heading: """
+        \(Figure.grouped(Double(records))) records, keys of \(KeyBuffer.byteCount) bytes, \
+        values of \(valueBytes), seed \(seed), median of \(rounds) \
+        \(rounds == 1 ? "round" : "rounds")
+        """,
+      results: checks.map(AgreementResult.init))
+  }
+}
