@@ -2,6 +2,8 @@
 enum AgreementTool: String, CaseIterable, Sendable {
   /// RocksDB's own benchmark.
   case dbBench = "db_bench"
+  /// nghttp2's load generator for HTTP/2.
+  case h2load
 }
 
 /// A case that this program and another tool can both do on the same system with the same settings. When the figures

@@ -9,7 +9,8 @@ struct AgreementCommand: ParsableCommand {
     abstract: "Compares figures of this benchmark with those of other tools for the same work.",
     discussion: """
       db_bench: runs RocksDB's own benchmark and the workloads on the target rocksdb in turns, with the same \
-      settings, sizes and cases. Figures within 10 % of each other agree. The table goes to stdout.
+      settings, sizes and cases. h2load: asks nghttpd for a file and seandb for one record, in turns with the \
+      load generator of `server`. Figures within 10 % of each other agree. The table goes to stdout.
       """)
 
   @Option(help: "Tools to compare with, by commas.")
@@ -17,6 +18,15 @@ struct AgreementCommand: ParsableCommand {
 
   @Option(help: "RocksDB's benchmark, of the package rocksdb-tools: a path, or a name in $PATH.")
   var dbBench = "db_bench"
+
+  @Option(help: "The directory of h2load and nghttpd.", completion: .directory)
+  var peers = ".build/peers/bin"
+
+  @Option(help: "The seandb program.", completion: .file())
+  var seandb = ".build/seandb"
+
+  @Option(help: "Seconds of a measurement with h2load: whole ones.")
+  var seconds = 3
 
   @Option(help: "Cases, by commas, as the table names them (default: all).")
   var cases: String?
@@ -48,6 +58,9 @@ struct AgreementCommand: ParsableCommand {
     guard (Workload.groupSize...1 << 40).contains(records), (1...1000).contains(rounds),
       ValueSource.byteCountRange.contains(valueBytes), seed < 1 << 31
     else { throw ValidationError("--records, --rounds, --value-bytes or --seed is out of range") }
+    guard (1...3600).contains(seconds) else {
+      throw ValidationError("--seconds must be from 1 to 3600")
+    }
   }
 
   func run() throws {
@@ -60,15 +73,22 @@ struct AgreementCommand: ParsableCommand {
     let settings = BenchSettings(
       records: records, valueByteCount: valueBytes, cacheSizeBytes: 256 << 20,
       memtableSizeBytes: 64 << 20, threads: 1, seed: seed)
+    var obstacles: [String] = []
     let checks = try selected(
       tool.elements.flatMap { tool in
         switch tool {
         case .dbBench:
-          try DbBenchChecks(program: dbBench, settings: settings, scratch: scratch).checks
+          return try DbBenchChecks(program: dbBench, settings: settings, scratch: scratch).checks
+        case .h2load:
+          let h2load = H2loadChecks(
+            seandb: seandb, peers: peers, seconds: Double(seconds), seed: seed, scratch: scratch)
+          if let obstacle = h2load.obstacle { obstacles.append("h2load is left out: \(obstacle)") }
+          return h2load.obstacle == nil ? h2load.checks : []
         }
       })
     var report = report(checks, directory: scratch.path)
     let progress = Progress(rounds: rounds, stepCount: rounds * checks.count)
+    for obstacle in obstacles { progress.note(obstacle) }
     for round in 1...rounds {
       for (index, check) in checks.enumerated() {
         progress.start(check.name, on: check.tool.rawValue, round: round)
@@ -107,7 +127,8 @@ struct AgreementCommand: ParsableCommand {
       origin: Origin(
         directory: directory,
         packages: [
-          "rocksdb": "librocksdb-dev", "db_bench": "rocksdb-tools", "glibc": "libc6",
+          "rocksdb": "librocksdb-dev", "db_bench": "rocksdb-tools",
+          "h2load": "nghttp2-client", "nghttpd": "nghttp2-server", "glibc": "libc6",
         ]),
       options: [
         ("rounds", .integer(rounds)), ("records", .integer(records)),

@@ -13,13 +13,15 @@ struct SeandbDialect: Dialect {
     self.shape = shape
     self.records = records
     rangeKeyByteCount = RecordSource.keyByteCount - String(shape.rangeRecords).count + 1
-    headers = .grpc(scheme: scheme) { operation in
-      switch operation {
-      case .get, .rangeGet: "/database.Database/GetDogsByPk"
-      case .put: "/database.Database/PutDog"
-      case .batchPut: "/database.Database/BatchPutDogs"
-      case .delete: "/database.Database/DeleteDogsByPk"
-      }
+    headers = .grpc(scheme: scheme, path: Self.path)
+  }
+
+  static func path(_ operation: Operation) -> String {
+    switch operation {
+    case .get, .rangeGet: "/database.Database/GetDogsByPk"
+    case .put: "/database.Database/PutDog"
+    case .batchPut: "/database.Database/BatchPutDogs"
+    case .delete: "/database.Database/DeleteDogsByPk"
     }
   }
 

@@ -4,7 +4,6 @@ struct ServerRun {
   private let rounds: Int
   private let targets: [ServerTarget]
   private let records: RecordSource
-  private let scratch: ScratchDirectory
   private let launcher: ServerLauncher
   private let tls: TLSClient?
   private let record: RunRecord
@@ -19,7 +18,6 @@ struct ServerRun {
     self.plan = plan
     self.rounds = rounds
     self.records = records
-    self.scratch = scratch
     let interruption = Interruption(scratch: scratch)
     InterruptWatch.start { interruption.run() }
     self.launcher = launcher(usesTLS ? try Certificate(in: scratch.path) : nil)
@@ -67,7 +65,6 @@ struct ServerRun {
               try record.add(measurement)
             })
           try turn.run()
-          scratch.remove(target.rawValue)
         }
       }
     }

@@ -13,13 +13,7 @@ struct ServerTurn {
   let onEnd: (Measurement) throws -> Void
 
   func run() throws {
-    let server = try launcher.start(target, durability)
-    defer { server.stop() }
-    do {
-      if target.stores {
-        onStart("filling")
-        try fill(server)
-      }
+    try withServer { _, server in
       // Calls a second in the closed loop, at the heaviest load: a rate beyond them measures only the queue.
       var capacity: [ServerWorkload: Double] = [:]
       for step in plan.steps(of: target, durability) {
@@ -35,6 +29,22 @@ struct ServerTurn {
         }
         try onEnd(measurement)
       }
+    }
+  }
+
+  /// Starts and fills the server, and ends it and removes its data afterwards.
+  func withServer<R>(_ body: (ServerTurn, RunningServer) throws -> R) throws -> R {
+    let server = try launcher.start(target, durability)
+    defer {
+      server.stop()
+      launcher.scratch.remove(target.rawValue)
+    }
+    do {
+      if target.stores {
+        onStart("filling")
+        try fill(server)
+      }
+      return try body(self, server)
     } catch {
       // What the server says about it, if anything.
       if let process = server.process { throw process.failure("failed: \(error)") }
@@ -65,7 +75,7 @@ struct ServerTurn {
     _ = try load(shape, on: server, onBegin: {}, onEnd: {})
   }
 
-  private func measure(_ step: ServerStep, on server: RunningServer) throws -> Measurement {
+  func measure(_ step: ServerStep, on server: RunningServer) throws -> Measurement {
     let shape = plan.shape(of: step, round)
     server.process?.resetPeak()
     var before: ChildProcess.Usage?

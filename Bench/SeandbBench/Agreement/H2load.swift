@@ -1,0 +1,62 @@
+import Glibc
+
+/// Runs nghttp2's h2load: one thread, a closed loop, always the same request.
+struct H2load {
+  /// The program: a path, or a name to look up in `PATH`.
+  let program: String
+  let scratch: ScratchDirectory
+  let load: ConnectionLoad
+  /// How long calls count; a quarter of it goes before. Unit: seconds.
+  let seconds: Double
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// - Parameters:
+  ///   - body: of a gRPC call, framed; nil for a GET.
+  /// - Returns: answers a second.
+  func run(_ address: SocketAddress, path: String, body: [UInt8]?) throws -> Double {
+    var command = [
+      program, "--threads=1", "--clients=\(load.connections)",
+      "--max-concurrent-streams=\(load.inFlight)", "--duration=\(Int(seconds))",
+      "--warm-up-time=\(max(1, Int(seconds / 4)))",
+      // Windows of 2^30 bytes, as ours.
+      "--window-bits=30", "--connection-window-bits=30",
+    ]
+    if let body {
+      let file = scratch.path + "/h2load.body"
+      try write(body, to: file)
+      command += [
+        "--data=\(file)", "--header=content-type: application/grpc", "--header=te: trailers",
+      ]
+    }
+    let child = try ChildProcess.start(
+      command + ["http://\(address)\(path)"], outputTo: "\(scratch.path)/h2load")
+    guard let exit = child.wait(), exit == .code(0) else {
+      throw child.failure("did not end well (\(child.exit.map { "\($0)" } ?? "?"))")
+    }
+    let output = child.output
+    // finished in 3.00s, 161234.67 req/s, 9.81MB/s
+    guard let line = output.split(separator: "\n").first(where: { $0.hasPrefix("finished in") }),
+      let rate = number(before: "req/s", in: line), rate > 0
+    else { throw child.failure("said nothing of its rate") }
+    // status codes: 483704 2xx, 0 3xx, 0 4xx, 0 5xx
+    guard output.contains(" 0 3xx, 0 4xx, 0 5xx") else {
+      throw Failure(description: "not every answer to h2load was well:\n\(output)")
+    }
+    return rate
+  }
+
+  private func number(before unit: String, in line: Substring) -> Double? {
+    let words = line.split { $0 == " " || $0 == "," }
+    guard let index = words.firstIndex(where: { $0 == unit }), index > 0 else { return nil }
+    return Double(words[index - 1])
+  }
+
+  private func write(_ bytes: [UInt8], to path: String) throws {
+    guard let file = fopen(path, "we"), fwrite(bytes, 1, bytes.count, file) == bytes.count,
+      fclose(file) == 0
+    else { throw Failure(description: "cannot write \(path): \(errorText())") }
+  }
+}

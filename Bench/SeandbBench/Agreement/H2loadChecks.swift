@@ -1,0 +1,74 @@
+import Bytes
+
+/// What h2load can ask as well: a file of nghttpd, and the same record of seandb again and again.
+struct H2loadChecks {
+  private let tool: H2load
+  private let plan: ServerPlan
+  private let launcher: ServerLauncher
+  private let records: RecordSource
+  private let scratch: ScratchDirectory
+  /// - Parameters:
+  ///   - seandb: the program; `peers`: the directory of h2load and nghttpd.
+  init(
+    seandb: String, peers: String, seconds: Double, seed: UInt64, scratch: ScratchDirectory
+  ) {
+    self.scratch = scratch
+    let load = ConnectionLoad(connections: 16, inFlight: 64)
+    tool = H2load(program: peers + "/h2load", scratch: scratch, load: load, seconds: seconds)
+    records = RecordSource(byteCount: 100, seed: seed)
+    plan = ServerPlan(
+      workloads: [.get, .put], loads: [load], rates: [], durabilities: [.buffered], threads: 1,
+      seconds: seconds, writeSeconds: seconds, calls: nil, records: 10_000, keys: .single,
+      batchRecords: 100, rangeRecords: 10, seed: seed)
+    launcher = ServerLauncher(
+      seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: 256 << 20,
+      memtableSizeBytes: 64 << 20, answerByteCount: records.byteCount + GRPCFrame.headByteCount + 2,
+      certificate: nil, externalAddress: nil)
+  }
+
+  /// Why they cannot run; nil when they can.
+  var obstacle: String? { launcher.obstacle(of: .nghttpd) ?? launcher.obstacle(of: .seandbLSM) }
+
+  var checks: [AgreementCheck] {
+    [
+      check(.nghttpd, .get), check(.seandbRocksDB, .get), check(.seandbLSM, .get),
+      check(.seandbLSM, .put),
+    ]
+  }
+
+  private func check(_ target: ServerTarget, _ workload: ServerWorkload) -> AgreementCheck {
+    AgreementCheck(
+      name: "\(target.rawValue) \(workload.rawValue)", tool: .h2load,
+      ours: { round in
+        try turn(target, round).withServer { turn, server in
+          let load = plan.loads[0]
+          let step = ServerStep(
+            workload: workload, connections: load.connections, inFlight: load.inFlight)
+          return try turn.measure(step, on: server).operationsPerSecond
+        }
+      },
+      theirs: { round in
+        try turn(target, round).withServer { _, server in
+          guard target != .nghttpd else {
+            return try tool.run(
+              server.address, path: "/" + ServerLauncher.fileName, body: nil)
+          }
+          var slot = CallSlot()
+          slot.operation = workload == .get ? .get : .put
+          let dialect = SeandbDialect(
+            shape: plan.shape(
+              of: ServerStep(workload: workload, connections: 1, inFlight: 1), round),
+            records: records, scheme: "http")
+          dialect.writeRequest(&slot)
+          return try tool.run(
+            server.address, path: SeandbDialect.path(slot.operation), body: slot.request.array())
+        }
+      })
+  }
+
+  private func turn(_ target: ServerTarget, _ round: Int) -> ServerTurn {
+    ServerTurn(
+      target: target, durability: .buffered, round: round, plan: plan, launcher: launcher,
+      records: records, tls: nil, onStart: { _ in }, onEnd: { _ in })
+  }
+}
