@@ -103,6 +103,11 @@ def workload_rank(workload: str) -> tuple[int, int]:
     return len(WORKLOADS), 0
 
 
+def is_share(workload: str) -> bool:
+    """Whether it is a part of YCSB's mixes: its latency is its own, its rate a share of the whole's."""
+    return workload.startswith("ycsb-") and "." in workload
+
+
 def load_part(name: str, value: str | float | bool | None) -> str:
     """A part of a load in words: `sync`, `records of 1 KiB`, `zipfian keys`, `4 threads`."""
     if name == "durability":

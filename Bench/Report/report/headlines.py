@@ -44,6 +44,8 @@ def balance(run: Run, target: str, base: str, looks: Looks) -> Headline | None:
     """
     ratios: list[tuple[str, Spread]] = []
     for case in run.cases:
+        if display.is_share(case.workload):
+            continue
         load = run.heaviest(case)
         point = run.points.get((case, load, target)) if load else None
         if point and (ratio := run.ratio(point, base)):

@@ -82,6 +82,12 @@ def test_counts_where_an_engine_is_ahead_behind_and_level(said_of: Any) -> None:
     )
 
 
+def test_counts_a_mix_once_and_not_again_for_its_parts(said_of: Any) -> None:
+    rates = {"rocksdb": [100], "lsm": [300]}
+    said = said_of(made_up.engine({"ycsb-a": rates, "ycsb-a.read": rates, "readseq.more": rates}))
+    assert said["LSM against RocksDB"].startswith("ahead on 2 of 2 workloads")
+
+
 def test_gives_the_rates_of_our_engines_and_leaves_peers_to_the_charts(said_of: Any) -> None:
     rates = {"rocksdb": [194_000], "lsm": [473_000], "rocksdb-defaults": [160_000]}
     said = said_of(made_up.engine({"readrandom": rates}, targets=list(rates)))

@@ -56,6 +56,8 @@ class Row:
 def rows_of(run: Run) -> list[Row]:
     rows = []
     for case in run.cases:
+        if display.is_share(case.workload):
+            continue
         load = run.heaviest(case)
         points = run.at(case, load) if load else []
         ratios = {p.target: ratio for p in points if (ratio := run.ratio(p, run.targets[0]))}
