@@ -20,7 +20,7 @@ from programs import Programs, run
 
 HERE = pathlib.Path(__file__).parent
 CALLS = (2_000, 6_000)
-RECORDS = 20_000
+RECORDS = (10_000, 30_000)
 
 
 def server_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
@@ -41,14 +41,16 @@ def server_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float
 
 def engine_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
     """Instructions of a call into the LSM."""
-    figures = {}
-    fills = [instructions(programs, scratch, "fillrandom", n) for n in (RECORDS, 2 * RECORDS)]
-    figures["engine.lsm.fillrandom.instructions"] = (fills[1] - fills[0]) / RECORDS
-    # A workload on the compacted store, minus the making of that store.
-    base = instructions(programs, scratch, "compact", RECORDS)
+
+    def slope(workload: str) -> float:
+        counts = [instructions(programs, scratch, workload, records) for records in RECORDS]
+        return (counts[1] - counts[0]) / (RECORDS[1] - RECORDS[0])
+
+    figures = {"engine.lsm.fillrandom.instructions": slope("fillrandom")}
+    # A workload on the compacted store comes with the making of that store.
+    base = slope("compact")
     for workload in ("readrandom", "readmissing", "seekrandom"):
-        total = instructions(programs, scratch, workload, RECORDS)
-        figures[f"engine.lsm.{workload}.instructions"] = (total - base) / RECORDS
+        figures[f"engine.lsm.{workload}.instructions"] = slope(workload) - base
     return figures
 
 
