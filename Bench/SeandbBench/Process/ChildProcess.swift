@@ -197,6 +197,13 @@ package final class ChildProcess: Sendable {
 
   /// How it ended; nil while it runs.
   package var exit: Exit? {
+    guard let exit = ownExit else { return nil }
+    // An end that killAll brought about is nobody's business: the process is about to end.
+    while Self.registry.withLock({ $0.isClosed }) { pause() }
+    return exit
+  }
+
+  private var ownExit: Exit? {
     if case .ended(let exit) = state.withLock({ $0 }) { return exit }
     return nil
   }
@@ -231,15 +238,17 @@ package final class ChildProcess: Sendable {
     }
   }
 
-  /// Kills all children and waits for their ends. ``start(_:environment:outputTo:)`` does not return from now on:
-  /// this process is about to end, and what would go on may only say so in a confusing way.
+  /// Kills all children and waits for their ends. No other call that starts a child or tells of its end returns from
+  /// now on: this process is about to end, and who went on would only say so in a confusing way.
   static func killAll() {
     let children = registry.withLock { registry in
       registry.isClosed = true
       return Array(registry.children.values)
     }
     for child in children { child.send(SIGKILL) }
-    for child in children { _ = child.wait() }
+    for child in children {
+      while child.ownExit == nil { usleep(lookInterval) }
+    }
   }
 
   // MARK: - Usage
