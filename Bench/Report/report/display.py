@@ -50,6 +50,7 @@ class Look:
 
 # The engines of seandb in strong colours, wherever they run; all others muted.
 LOOKS = {
+    "rocksdb-tuned": Look("RocksDB, tuned alike", "RocksDB", "#d9660a", "#ff9a4d"),
     "rocksdb": Look("RocksDB", "RocksDB", "#d9660a", "#ff9a4d"),
     "lsm": Look("LSM", "LSM", "#1f63c6", "#6ea8ff"),
     "rocksdb-defaults": Look("RocksDB, its defaults", "defaults", "#94765c", "#b59d8a", is_ours=False),

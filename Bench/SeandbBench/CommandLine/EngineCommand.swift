@@ -9,8 +9,9 @@ struct EngineCommand: ParsableCommand {
     commandName: "engine",
     abstract: "Measures the storage engines, with the workloads of RocksDB's db_bench and of YCSB.",
     discussion: """
-      Every engine runs the same code, a key at a time: rocksdb and lsm with the settings they have in \
-      production, rocksdb-defaults with RocksDB's own. Every answer is checked; a wrong one ends the program \
+      Every engine runs the same code, a key at a time: lsm and rocksdb with the settings they have in \
+      production, rocksdb-tuned with blocks and compression like those of lsm, rocksdb-defaults with RocksDB's \
+      own settings. Every answer is checked; a wrong one ends the program \
       with exit code 1. The table goes to stdout: each figure is the median of the rounds, and a ratio, to the \
       first engine, the median of the rounds' ratios.
       """)
@@ -22,7 +23,7 @@ struct EngineCommand: ParsableCommand {
   var valueBytes = 100
 
   @Option(help: "Engines, by commas; the first one is what the others are compared with.")
-  var engines = CommaList<EngineTarget>()
+  var engines = CommaList<EngineTarget>(EngineTarget.usual)
 
   @Option(help: "Workloads, by commas. They run in the default's order.")
   var workloads = CommaList<Workload>()

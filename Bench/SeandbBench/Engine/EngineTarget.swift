@@ -2,12 +2,17 @@ import Engine
 
 /// What is measured: an engine with its settings.
 enum EngineTarget: String, CaseIterable, Sendable {
-  /// RocksDB with the settings of `seandb serve`.
-  case rocksdb
+  /// RocksDB with the settings of `seandb serve`, but blocks and compression like those of `lsm`.
+  case rocksdbTuned = "rocksdb-tuned"
   /// Our own tree with the settings of `seandb serve`.
   case lsm
   /// RocksDB with the settings that it has when nothing is set, cache and memtable too.
   case rocksdbDefaults = "rocksdb-defaults"
+  /// RocksDB with the settings of `seandb serve`.
+  case rocksdb
+
+  /// Those that are measured when nothing is said.
+  static let usual: [EngineTarget] = [.rocksdbTuned, .lsm, .rocksdbDefaults]
 
   var kind: EngineKind { self == .lsm ? .lsm : .rocksdb }
 
@@ -15,6 +20,7 @@ enum EngineTarget: String, CaseIterable, Sendable {
     var options = EngineOptions()
     options.cacheSizeBytes = settings.cacheSizeBytes
     options.memtableSizeBytes = settings.memtableSizeBytes
+    if self == .rocksdbTuned { options.rocksDBSettings = .likeLSM }
     if self == .rocksdbDefaults {
       options.rocksDBSettings = .defaults
       // Flushing for range deletes is ours, not RocksDB's.

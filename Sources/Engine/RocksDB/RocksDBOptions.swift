@@ -13,13 +13,15 @@ struct RocksDBOptions: ~Copyable {
     // SAFETY: the create functions never return nil; out of memory ends the process inside C++.
     options = rocksdb_options_create().unsafelyUnwrapped
     switch engine.rocksDBSettings {
-    case .production:
+    case .production, .likeLSM:
       let cache = rocksdb_cache_create_lru(max(engine.cacheSizeBytes, 0)).unsafelyUnwrapped
       self.cache = cache
-      setTables(cache)
+      let isLikeLSM = engine.rocksDBSettings == .likeLSM
+      setTables(cache, blockSizeBytes: isLikeLSM ? RocksDBSettings.lsmBlockSizeBytes : nil)
       setWrites(engine)
       setLogs(engine)
       setCompaction(engine)
+      if isLikeLSM { setCompressionLikeLSM() }
     case .defaults:
       cache = nil
       rocksdb_options_set_create_if_missing(options, engine.createIfMissing ? 1 : 0)
@@ -31,12 +33,14 @@ struct RocksDBOptions: ~Copyable {
     if let cache { rocksdb_cache_destroy(cache) }
   }
 
-  private func setTables(_ cache: OpaquePointer) {
+  private func setTables(_ cache: OpaquePointer, blockSizeBytes: Int?) {
     // SAFETY: the factory copies the table options; the filter policy becomes theirs, so that it is not
     // destroyed here.
     let table = rocksdb_block_based_options_create().unsafelyUnwrapped
     defer { rocksdb_block_based_options_destroy(table) }
     rocksdb_block_based_options_set_block_cache(table, cache)
+    // Unless said otherwise 4 KiB, RocksDB's own.
+    if let blockSizeBytes { rocksdb_block_based_options_set_block_size(table, blockSizeBytes) }
     // 1 % false positives; one cache line a lookup. Without a prefix extractor the filter
     // holds whole keys, which is what a point read asks for.
     rocksdb_block_based_options_set_filter_policy(
@@ -107,5 +111,15 @@ struct RocksDBOptions: ~Copyable {
     let levels = [upper, upper, lower, lower, lower, lower, lower]
     rocksdb_options_set_compression_per_level(options, levels, levels.count)
     rocksdb_options_set_bottommost_compression(options, lower)
+  }
+
+  /// Zstandard of level 1 on every level.
+  private func setCompressionLikeLSM() {
+    let zstd = Int32(rocksdb_zstd_compression)
+    let levels = [Int32](repeating: zstd, count: 7)
+    rocksdb_options_set_compression_per_level(options, levels, levels.count)
+    // Window, level, strategy and dictionary; all but the level as RocksDB has them.
+    rocksdb_options_set_compression_options(options, -14, 1, 0, 0)
+    rocksdb_options_set_bottommost_compression_options(options, -14, 1, 0, 0, 1)
   }
 }

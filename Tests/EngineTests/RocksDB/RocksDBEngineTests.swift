@@ -75,6 +75,27 @@ struct RocksDBEngineTests {
     try production.close()
   }
 
+  /// By what RocksDB itself writes down of them.
+  @Test func runsWithBlocksAndCompressionOfTheLSMWhenToldSo() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    var options = EngineOptions.small
+    options.rocksDBSettings = .likeLSM
+    let engine = try EngineKind.open(
+      .rocksdb, directory: directory.path("store"), options: options)
+    try engine.close()
+    let files = try FileManager.default.contentsOfDirectory(atPath: directory.path("store"))
+    let name = try #require(files.filter { $0.hasPrefix("OPTIONS-") }.max())
+    let written = try String(contentsOfFile: directory.path("store/\(name)"), encoding: .utf8)
+    let codecs = Array(repeating: "kZSTD", count: 7).joined(separator: ":")
+    #expect(written.contains("  block_size=8192\n"))
+    #expect(written.contains("  compression_per_level=\(codecs)\n"))
+    for kind in ["compression_opts", "bottommost_compression_opts"] {
+      let line = try #require(written.split(separator: "\n").first { $0.hasPrefix("  \(kind)=") })
+      #expect(line.contains(";level=1;"))
+    }
+  }
+
   @Test func snapshotMayOutliveTheEngine() throws {
     let fixture = try EngineFixture(.rocksdb)
     defer { fixture.remove() }
