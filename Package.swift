@@ -26,6 +26,10 @@ let staticLibraries: [LinkerSetting] = [
     ].flatMap { ["-Xlinker", $0] })
 ]
 
+/// The benchmark's clients speak TLS as well.
+let benchLibraries =
+  staticLibraries + [.unsafeFlags(["-Xlinker", "-lssl", "-Xlinker", "-lcrypto"])]
+
 let package = Package(
   name: "seandb",
   products: [
@@ -92,9 +96,7 @@ let package = Package(
         "Bytes", "Engine", "CEpoll", "CMalloc", "CNghttp2", "COpenSSL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
-      ], path: "Bench/SeandbBench", swiftSettings: swiftSettings,
-      linkerSettings: staticLibraries
-        + [.unsafeFlags(["-Xlinker", "-lssl", "-Xlinker", "-lcrypto"])]),
+      ], path: "Bench/SeandbBench", swiftSettings: swiftSettings, linkerSettings: benchLibraries),
     .target(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
@@ -123,8 +125,8 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
-      name: "BenchTests", dependencies: ["seandb-bench"], swiftSettings: swiftSettings,
-      linkerSettings: staticLibraries),
+      name: "BenchTests", dependencies: ["Bytes", "seandb-bench"], swiftSettings: swiftSettings,
+      linkerSettings: benchLibraries),
     .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
   ]
 )

@@ -87,11 +87,16 @@ final class ByteStream {
 }
 
 /// An IPv4 address and a port.
-struct SocketAddress: CustomStringConvertible, Sendable {
-  let host: String
-  let port: Int
+package struct SocketAddress: CustomStringConvertible, Sendable {
+  package let host: String
+  package let port: Int
 
-  var description: String { "\(host):\(port)" }
+  package init(host: String, port: Int) {
+    self.host = host
+    self.port = port
+  }
+
+  package var description: String { "\(host):\(port)" }
 
   /// Connects a socket, waiting for it; false with `errno` when it fails.
   func connect(_ descriptor: Int32) -> Bool {

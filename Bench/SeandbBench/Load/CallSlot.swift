@@ -1,7 +1,7 @@
-import Bytes
+package import Bytes
 
 /// What a call asks for.
-enum Operation: Int, CaseIterable, Sendable {
+package enum Operation: Int, CaseIterable, Sendable {
   /// The record of one key.
   case get
   /// Stores one record.
@@ -15,21 +15,23 @@ enum Operation: Int, CaseIterable, Sendable {
 }
 
 /// A place for one call of a connection: its request, and its answer as it comes.
-struct CallSlot: ~Copyable {
-  var operation = Operation.get
+package struct CallSlot: ~Copyable {
+  package var operation = Operation.get
   /// The record, or the first of several.
-  var index = 0
+  package var index = 0
   /// Of the monotonic clock, in nanoseconds: when the call began, or when it should have begun.
-  var startedAt: UInt64 = 0
+  package var startedAt: UInt64 = 0
 
   /// The request's bytes as the session sends them.
-  var request = ByteWriter(capacity: 256)
-  var sentCount = 0
+  package var request = ByteWriter(capacity: 256)
+  package var sentCount = 0
   /// The answer's bytes.
-  var response = ByteWriter(capacity: 256)
-  var outcome = Outcome.pending
+  package var response = ByteWriter(capacity: 256)
+  package var outcome = Outcome.pending
 
-  enum Outcome: Equatable {
+  package init() {}
+
+  package enum Outcome: Equatable {
     case pending
     case ok
     /// The server's own word for it.
@@ -42,11 +44,11 @@ struct CallSlot: ~Copyable {
 /// Unsafe island. Invariants:
 /// 1. `slots` has `count` initialised elements from `init` to `deinit`.
 /// 2. Whoever keeps an address keeps the table.
-final class SlotTable {
-  let count: Int
+package final class SlotTable {
+  package let count: Int
   private let slots: UnsafeMutablePointer<CallSlot>
 
-  init(count: Int) {
+  package init(count: Int) {
     self.count = count
     slots = .allocate(capacity: count)
     for index in 0..<count { (slots + index).initialize(to: CallSlot()) }
@@ -59,12 +61,12 @@ final class SlotTable {
 
   /// - Precondition: `index` is not negative and below `count`.
   @inline(__always)
-  func address(_ index: Int) -> UnsafeMutablePointer<CallSlot> {
+  package func address(_ index: Int) -> UnsafeMutablePointer<CallSlot> {
     precondition(index >= 0 && index < count, "a slot's number is below their count")
     return slots + index
   }
 
   /// The number of the slot at `address`.
   @inline(__always)
-  func index(of address: UnsafeMutablePointer<CallSlot>) -> Int { address - slots }
+  package func index(of address: UnsafeMutablePointer<CallSlot>) -> Int { address - slots }
 }

@@ -1,9 +1,9 @@
-import Bytes
+package import Bytes
 
 /// One connection's protocol, without a socket: calls go in and bytes come out, and the other way round.
 ///
 /// Confined to its thread.
-protocol ClientSession: AnyObject {
+package protocol ClientSession: AnyObject {
   /// Slots whose calls have ended since this was emptied last; to be emptied by the owner.
   var finished: [Int] { get set }
 
@@ -18,8 +18,8 @@ protocol ClientSession: AnyObject {
 }
 
 /// Why a load came to its end early.
-struct LoadFailure: Error, CustomStringConvertible, Sendable {
-  let description: String
+package struct LoadFailure: Error, CustomStringConvertible, Sendable {
+  package let description: String
 
-  init(_ description: String) { self.description = description }
+  package init(_ description: String) { self.description = description }
 }

@@ -3,7 +3,7 @@ import Bytes
 /// How a server is asked for records: in its own protocol, for the same thing.
 ///
 /// Thread-safety: immutable.
-protocol Dialect: Sendable {
+package protocol Dialect: Sendable {
   associatedtype Session: ClientSession
 
   /// What the server can do.
@@ -22,7 +22,7 @@ protocol Dialect: Sendable {
 }
 
 extension Dialect {
-  static func supports(_ workload: ServerWorkload) -> Bool {
+  package static func supports(_ workload: ServerWorkload) -> Bool {
     workload.operations.allSatisfy(operations.contains)
   }
 }

@@ -1,13 +1,13 @@
-import Bytes
+package import Bytes
 
 /// A message as gRPC sends it: a byte for compression, its length in 4 bytes, big-endian, and the message
 /// (gRPC over HTTP2, "Length-Prefixed-Message").
-enum GRPCFrame {
-  static let headByteCount = 5
+package enum GRPCFrame {
+  package static let headByteCount = 5
 
   /// Replaces the content of `request` by the message that `body` appends, framed.
   @inline(__always)
-  static func write(_ request: inout ByteWriter, _ body: (inout ByteWriter) -> Void) {
+  package static func write(_ request: inout ByteWriter, _ body: (inout ByteWriter) -> Void) {
     request.removeAll()
     request.append(0)
     request.appendBigEndian(UInt32(0))
@@ -18,7 +18,7 @@ enum GRPCFrame {
 
   /// The one uncompressed message of an answer; nil when it is something else.
   @inline(__always)
-  static func message(of response: borrowing ByteWriter) -> UnsafeRawBufferPointer? {
+  package static func message(of response: borrowing ByteWriter) -> UnsafeRawBufferPointer? {
     let bytes = response.bytes
     guard bytes.count >= headByteCount, bytes[0] == 0 else { return nil }
     let length = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self))

@@ -1,4 +1,4 @@
-import Bytes
+package import Bytes
 import CNghttp2
 
 /// The client's side of one HTTP/2 connection by nghttp2: unary gRPC calls, or plain GETs.
@@ -10,9 +10,9 @@ import CNghttp2
 /// 3. Header fields live in `headers` for ever: nghttp2 does not copy them.
 ///
 /// Confined to its thread.
-final class HTTP2Session: ClientSession {
+package final class HTTP2Session: ClientSession {
   /// The header fields of each operation, by its raw value.
-  struct Headers: @unchecked Sendable {
+  package struct Headers: @unchecked Sendable {
     // SAFETY: allocated once, written in `init` and only read afterwards; never freed.
     fileprivate let fields: [UnsafeMutableBufferPointer<nghttp2_nv>]
     fileprivate let hasBody: Bool
@@ -69,14 +69,14 @@ final class HTTP2Session: ClientSession {
   /// What the server may send before it is read: no call waits for a window update.
   private static let windowBytes: Int32 = 1 << 30
 
-  var finished: [Int] = []
+  package var finished: [Int] = []
   private let slots: SlotTable
   private let headers: Headers
   private var session: OpaquePointer?
   /// The connection's end, as the server has announced it.
   private var isGoingAway = false
 
-  init(slots: SlotTable, headers: Headers) {
+  package init(slots: SlotTable, headers: Headers) {
     self.slots = slots
     self.headers = headers
     finished.reserveCapacity(slots.count)
@@ -97,7 +97,7 @@ final class HTTP2Session: ClientSession {
 
   deinit { nghttp2_session_del(session) }
 
-  func submit(_ slot: Int) throws(LoadFailure) {
+  package func submit(_ slot: Int) throws(LoadFailure) {
     let address = slots.address(slot)
     let fields = headers.fields[address.pointee.operation.rawValue]
     let status: Int32
@@ -115,14 +115,14 @@ final class HTTP2Session: ClientSession {
     guard status > 0 else { throw failure("cannot begin a call", Int(status)) }
   }
 
-  func receive(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure) {
+  package func receive(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure) {
     let taken = nghttp2_session_mem_recv(
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     guard taken == bytes.count else { throw failure("the server's frames are wrong", taken) }
     if isGoingAway { throw LoadFailure("the server ends the connection (GOAWAY)") }
   }
 
-  func collectOutput(into output: inout ByteWriter) throws(LoadFailure) {
+  package func collectOutput(into output: inout ByteWriter) throws(LoadFailure) {
     while true {
       var frames: UnsafePointer<UInt8>?
       let count = nghttp2_session_mem_send(session, &frames)

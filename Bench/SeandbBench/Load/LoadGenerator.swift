@@ -2,14 +2,14 @@ import Glibc
 import Synchronization
 
 /// Puts a load on a server.
-enum LoadGenerator {
+package enum LoadGenerator {
   /// Connects, makes the calls and waits for the last answer.
   ///
   /// - Parameters:
   ///   - onBegin: called on this thread when calls begin to count.
   ///   - onEnd: called on this thread when they do no longer.
   /// - Throws: ``LoadFailure`` when an answer is wrong or a connection breaks.
-  static func run<D: Dialect>(
+  package static func run<D: Dialect>(
     _ dialect: D, shape: LoadShape, address: SocketAddress, tls: TLSClient?,
     onBegin: () -> Void, onEnd: () -> Void
   ) throws(LoadFailure) -> LoadResult {

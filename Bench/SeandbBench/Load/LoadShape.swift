@@ -1,33 +1,55 @@
 /// What is sent to a server, for how long.
-struct LoadShape: Sendable {
-  var workload: ServerWorkload
-  var connections: Int
+package struct LoadShape: Sendable {
+  package var workload: ServerWorkload
+  package var connections: Int
   /// Calls of a connection that wait at once.
-  var inFlight: Int
+  package var inFlight: Int
   /// Threads of the generator; connections are dealt out among them.
-  var threads: Int
+  package var threads: Int
   /// Calls a second, of all connections together; nil: the next call follows the answer to the one before.
-  var ratePerSecond: Int?
+  package var ratePerSecond: Int?
   /// How long calls are made before they count, and then while they count. Unit: nanoseconds.
-  var warmUp: UInt64
-  var duration: UInt64
+  package var warmUp: UInt64
+  package var duration: UInt64
   /// Ends after this many calls, which all count; nil: when the time is over.
-  var callCount: Int?
+  package var callCount: Int?
   /// Whether batches take each record once, in order.
-  var isFill = false
+  package var isFill = false
   /// Records of the store.
-  var records: Int
-  var keys: KeyDistribution
-  var batchRecords: Int
+  package var records: Int
+  package var keys: KeyDistribution
+  package var batchRecords: Int
   /// A power of ten.
-  var rangeRecords: Int
-  var seed: UInt64
+  package var rangeRecords: Int
+  package var seed: UInt64
   /// Tells this load's random choices from those of others.
-  var stream: UInt64
+  package var stream: UInt64
+
+  package init(
+    workload: ServerWorkload, connections: Int, inFlight: Int, threads: Int = 1,
+    ratePerSecond: Int? = nil, warmUp: UInt64 = 0, duration: UInt64, callCount: Int? = nil,
+    records: Int, keys: KeyDistribution = .uniform, batchRecords: Int, rangeRecords: Int,
+    seed: UInt64, stream: UInt64
+  ) {
+    self.workload = workload
+    self.connections = connections
+    self.inFlight = inFlight
+    self.threads = threads
+    self.ratePerSecond = ratePerSecond
+    self.warmUp = warmUp
+    self.duration = duration
+    self.callCount = callCount
+    self.records = records
+    self.keys = keys
+    self.batchRecords = batchRecords
+    self.rangeRecords = rangeRecords
+    self.seed = seed
+    self.stream = stream
+  }
 }
 
 /// Named mixes of calls.
-enum ServerWorkload: String, CaseIterable, Sendable {
+package enum ServerWorkload: String, CaseIterable, Sendable {
   case get
   case rangeGet = "range-get"
   case put
@@ -37,7 +59,7 @@ enum ServerWorkload: String, CaseIterable, Sendable {
   case delete
 
   /// What its calls are.
-  var operations: [Operation] {
+  package var operations: [Operation] {
     switch self {
     case .get: [.get]
     case .rangeGet: [.rangeGet]
@@ -48,12 +70,12 @@ enum ServerWorkload: String, CaseIterable, Sendable {
     }
   }
 
-  var writes: Bool { self != .get && self != .rangeGet }
+  package var writes: Bool { self != .get && self != .rangeGet }
   /// Whether records can be missing while it runs, and afterwards.
-  var deletes: Bool { operations.contains(.delete) }
+  package var deletes: Bool { operations.contains(.delete) }
 
   @inline(__always)
-  func nextOperation(_ random: inout SplitMix64) -> Operation {
+  package func nextOperation(_ random: inout SplitMix64) -> Operation {
     switch self {
     case .get: .get
     case .rangeGet: .rangeGet
@@ -72,7 +94,7 @@ enum ServerWorkload: String, CaseIterable, Sendable {
 }
 
 /// Which records are asked for.
-enum KeyDistribution: String, CaseIterable, Sendable {
+package enum KeyDistribution: String, CaseIterable, Sendable {
   /// Each as often as any other.
   case uniform
   /// Some much more often than others, as YCSB chooses them; the frequent ones lie anywhere.

@@ -10,13 +10,13 @@ final class StopSignal: Sendable {
 }
 
 /// What a thread has seen.
-struct LoadResult: Sendable {
-  var times: LoopTimes
+package struct LoadResult: Sendable {
+  package var times: LoopTimes
   /// Calls that count and were answered by an error.
-  var errors = 0
-  var firstError: String?
+  package var errors = 0
+  package var firstError: String?
   /// Records that the calls which count have stored.
-  var storedRecords = 0
+  package var storedRecords = 0
 
   mutating func merge(_ other: LoadResult) {
     times.merge(other.times)
@@ -92,7 +92,8 @@ final class LoadThread<D: Dialect> {
   /// - Parameter start: on the monotonic clock, the same for all threads.
   func run(from start: UInt64) throws(LoadFailure) -> LoadResult {
     let isCounted = shape.callCount != nil
-    measureFrom = isCounted ? start : start + shape.warmUp
+    // A fixed number of calls all count, from the first one on.
+    measureFrom = isCounted ? MonotonicClock.now() : start + shape.warmUp
     measureUntil = isCounted ? .max : measureFrom + shape.duration
     result = LoadResult(times: LoopTimes(startedAt: measureFrom))
     if let rate = shape.ratePerSecond {

@@ -1,4 +1,4 @@
-import Bytes
+package import Bytes
 
 /// The records of the load: a `Dog` of the seed's `database.proto`, all of the same length, that says by itself
 /// whose record it is.
@@ -9,11 +9,11 @@ import Bytes
 ///     field 4, breed   "mongrel!"
 ///
 /// Thread-safety: immutable.
-struct RecordSource: Sendable {
-  static let keyByteCount = 16
-  static let keyDigitCount = 12
+package struct RecordSource: Sendable {
+  package static let keyByteCount = 16
+  package static let keyDigitCount = 12
   /// The range of a record's length in bytes.
-  static let byteCountRange = 40...(1 << 20)
+  package static let byteCountRange = 40...(1 << 20)
 
   private static let prefix = Array("DOG#".utf8)
   private static let markByteCount = 8
@@ -22,7 +22,7 @@ struct RecordSource: Sendable {
   /// Age and breed.
   private static let tail: [UInt8] = [0x18, 1, 0x22, 8] + Array("mongrel!".utf8)
 
-  let byteCount: Int
+  package let byteCount: Int
   private let nameByteCount: Int
   /// The name's tag and length.
   private let nameHead: [UInt8]
@@ -30,7 +30,7 @@ struct RecordSource: Sendable {
 
   /// - Parameter byteCount: lies in ``byteCountRange``. A record may be one or two bytes shorter, where the length
   ///   of the name's length jumps.
-  init(byteCount: Int, seed: UInt64) {
+  package init(byteCount: Int, seed: UInt64) {
     precondition(Self.byteCountRange.contains(byteCount), "as long as byteCountRange says")
     var nameByteCount = byteCount - 2 - Self.keyByteCount - Self.tail.count - 2
     func head(_ count: Int) -> [UInt8] {
@@ -58,11 +58,13 @@ struct RecordSource: Sendable {
 
   /// The first `count` bytes of the key of a record.
   @inline(__always)
-  static func appendKey(_ index: Int, count: Int = keyByteCount, to writer: inout ByteWriter) {
+  package static func appendKey(
+    _ index: Int, count: Int = keyByteCount, to writer: inout ByteWriter
+  ) {
     withKey(index) { writer.append(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
   }
 
-  func appendRecord(_ index: Int, to writer: inout ByteWriter) {
+  package func appendRecord(_ index: Int, to writer: inout ByteWriter) {
     writer.append(0x0a)
     writer.append(UInt8(Self.keyByteCount))
     Self.appendKey(index, to: &writer)
@@ -82,7 +84,7 @@ struct RecordSource: Sendable {
   }
 
   /// Whether `bytes` are the record of `index`, by its length, key and mark.
-  func isRecord(_ bytes: UnsafeRawBufferPointer, of index: Int) -> Bool {
+  package func isRecord(_ bytes: UnsafeRawBufferPointer, of index: Int) -> Bool {
     guard bytes.count == byteCount, bytes[0] == 0x0a, bytes[1] == UInt8(Self.keyByteCount)
     else { return false }
     let keyEnd = 2 + Self.keyByteCount
@@ -102,7 +104,7 @@ struct RecordSource: Sendable {
   }
 
   @inline(__always)
-  static func withKey<R>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+  package static func withKey<R>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
     withUnsafeTemporaryAllocation(byteCount: keyByteCount, alignment: 1) { key in
       prefix.withUnsafeBytes { key.copyMemory(from: $0) }
       var rest = UInt(bitPattern: index)

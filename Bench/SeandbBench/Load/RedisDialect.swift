@@ -1,20 +1,20 @@
 import Bytes
 
 /// Redis: SET, GET, MSET and DEL. It has no order of keys, so no range of them.
-struct RedisDialect: Dialect {
-  static let operations: Set<Operation> = [.get, .put, .batchPut, .delete]
+package struct RedisDialect: Dialect {
+  package static let operations: Set<Operation> = [.get, .put, .batchPut, .delete]
 
   private let shape: LoadShape
   private let records: RecordSource
 
-  init(shape: LoadShape, records: RecordSource) {
+  package init(shape: LoadShape, records: RecordSource) {
     self.shape = shape
     self.records = records
   }
 
-  func makeSession(slots: SlotTable) -> RedisSession { RedisSession(slots: slots) }
+  package func makeSession(slots: SlotTable) -> RedisSession { RedisSession(slots: slots) }
 
-  func writeRequest(_ slot: inout CallSlot) {
+  package func writeRequest(_ slot: inout CallSlot) {
     let index = slot.index
     slot.request.removeAll()
     switch slot.operation {
@@ -32,7 +32,7 @@ struct RedisDialect: Dialect {
     }
   }
 
-  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
+  package func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
     guard slot.operation == .get else { return slot.response.isEmpty }
     let bytes = slot.response.bytes
     return records.isRecord(bytes, of: slot.index) || (someMayBeMissing && bytes.isEmpty)

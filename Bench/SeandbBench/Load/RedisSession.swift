@@ -1,11 +1,11 @@
-import Bytes
+package import Bytes
 
 /// The client's side of one Redis connection: requests are pipelined, and answers come in their order
 /// (RESP2, redis.io "Redis serialization protocol specification").
 ///
 /// Confined to its thread.
-final class RedisSession: ClientSession {
-  var finished: [Int] = []
+package final class RedisSession: ClientSession {
+  package var finished: [Int] = []
   private let slots: SlotTable
   private var output = ByteWriter()
   /// Slots whose answers are awaited, oldest first, in a ring.
@@ -15,20 +15,20 @@ final class RedisSession: ClientSession {
   /// Bytes of an answer that has not come completely.
   private var input = ByteWriter()
 
-  init(slots: SlotTable) {
+  package init(slots: SlotTable) {
     self.slots = slots
     waiting = Array(repeating: 0, count: slots.count)
     finished.reserveCapacity(slots.count)
   }
 
-  func submit(_ slot: Int) throws(LoadFailure) {
+  package func submit(_ slot: Int) throws(LoadFailure) {
     precondition(waitingCount < waiting.count, "no more calls than slots")
     waiting[(first + waitingCount) % waiting.count] = slot
     waitingCount += 1
     output.append(slots.address(slot).pointee.request.bytes)
   }
 
-  func receive(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure) {
+  package func receive(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure) {
     input.append(bytes)
     var offset = 0
     while offset < input.count, let end = try answerEnd(from: offset) { offset = end }
@@ -41,7 +41,7 @@ final class RedisSession: ClientSession {
     }
   }
 
-  func collectOutput(into output: inout ByteWriter) throws(LoadFailure) {
+  package func collectOutput(into output: inout ByteWriter) throws(LoadFailure) {
     output.append(self.output.bytes)
     self.output.removeAll()
   }

@@ -1,22 +1,22 @@
 import Bytes
 
 /// The seed's `database.proto`: seandb, and the hand-written server with the same service.
-struct SeandbDialect: Dialect {
-  static let operations = Set(Operation.allCases)
+package struct SeandbDialect: Dialect {
+  package static let operations = Set(Operation.allCases)
 
   private let shape: LoadShape
   private let records: RecordSource
   private let headers: HTTP2Session.Headers
   private let rangeKeyByteCount: Int
 
-  init(shape: LoadShape, records: RecordSource, scheme: String) {
+  package init(shape: LoadShape, records: RecordSource, scheme: String) {
     self.shape = shape
     self.records = records
     rangeKeyByteCount = RecordSource.keyByteCount - String(shape.rangeRecords).count + 1
     headers = .grpc(scheme: scheme, path: Self.path)
   }
 
-  static func path(_ operation: Operation) -> String {
+  package static func path(_ operation: Operation) -> String {
     switch operation {
     case .get, .rangeGet: "/database.Database/GetDogsByPk"
     case .put: "/database.Database/PutDog"
@@ -25,11 +25,11 @@ struct SeandbDialect: Dialect {
     }
   }
 
-  func makeSession(slots: SlotTable) -> HTTP2Session {
+  package func makeSession(slots: SlotTable) -> HTTP2Session {
     HTTP2Session(slots: slots, headers: headers)
   }
 
-  func writeRequest(_ slot: inout CallSlot) {
+  package func writeRequest(_ slot: inout CallSlot) {
     let index = slot.index
     GRPCFrame.write(&slot.request) { message in
       switch slot.operation {
@@ -55,7 +55,7 @@ struct SeandbDialect: Dialect {
     }
   }
 
-  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
+  package func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
     guard let message = GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
     case .put, .batchPut, .delete: return message.isEmpty

@@ -7,12 +7,12 @@ import COpenSSL
 ///
 /// Unsafe island. Invariants:
 /// 1. `context` lives from `init` to `deinit`.
-final class TLSClient: @unchecked Sendable {
+package final class TLSClient: @unchecked Sendable {
   private static let alpn: [UInt8] = [2] + Array("h2".utf8)
 
   private let context: OpaquePointer
 
-  init() throws(LoadFailure) {
+  package init() throws(LoadFailure) {
     guard let context = SSL_CTX_new(TLS_client_method()) else {
       throw LoadFailure("OpenSSL gives no context")
     }

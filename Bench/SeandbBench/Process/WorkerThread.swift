@@ -1,12 +1,12 @@
 import Glibc
 
 /// A thread of the operating system, for work that blocks.
-struct WorkerThread {
+package struct WorkerThread {
   private let thread: pthread_t
 
   /// Starts a thread which runs `body` once.
   @discardableResult
-  static func start(_ body: @escaping @Sendable () -> Void) -> WorkerThread {
+  package static func start(_ body: @escaping @Sendable () -> Void) -> WorkerThread {
     final class Box {
       let body: @Sendable () -> Void
       init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -25,5 +25,5 @@ struct WorkerThread {
   }
 
   /// Waits for its end. Once.
-  func join() { pthread_join(thread, nil) }
+  package func join() { pthread_join(thread, nil) }
 }
