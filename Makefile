@@ -6,6 +6,7 @@
 # make bench-short
 #               the same in small, and gates on what an operation costs; fails when an answer is wrong
 # make peers    what the server benchmark compares with: .build/peers/bin (Bench/Peers/README.md)
+# make profile  where a benchmark spends its time: .build/profile/flame.svg and summary.txt (docs/profiling.md)
 # make soak     30 minutes of mixed load on the LSM, every answer checked, then `verify`; SOAK_MINUTES=1 for less
 # make fuzz     the decoders of the LSM on random bytes, 30 s each; FUZZ_SECONDS=1200 for longer
 # make lint     formatting and style, without changing anything
@@ -15,6 +16,9 @@
 # ENGINE_FLAGS="--workloads readrandom", SERVER_FLAGS and AGREEMENT_FLAGS narrow a benchmark; what there is:
 # .build/release/seandb-bench help server
 #
+# PROFILE="server --targets seandb-lsm --workloads put" profiles another benchmark, PROFILE_TOOL=callgrind counts
+# instructions, PROFILE_FOCUS=readRandom shows only what runs inside a function of that name.
+#
 # Missing Debian packages are installed first (as root, or by sudo). Swift 6.3 has to be there.
 
 BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
@@ -23,6 +27,10 @@ TEST_PACKAGES = python3 python3-venv rocksdb-tools
 SWIFT_FILES = Package.swift Sources Tests Bench Fuzz
 FUZZ_SECONDS = 30
 SOAK_MINUTES = 30
+PROFILE = engine --engines lsm --workloads readrandom --rounds 1
+PROFILE_TOOL = perf
+PROFILE_FOCUS =
+PROFILE_PACKAGES = python3 $(if $(filter callgrind,$(PROFILE_TOOL)),valgrind,linux-perf)
 SOAK_DIRECTORY = .build/soak
 CLIENTS = Tests/Clients
 VENV = .build/venv
@@ -30,7 +38,8 @@ REPORT_VENV = .build/report-venv
 BENCH_DIRECTORY = .build/bench
 BENCH_PARTS =
 
-.PHONY: run test build build-packages test-packages bench bench-short bench-build gate-packages peers soak fuzz lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-build gate-packages peers profile soak \
+  fuzz lint format clean
 
 run: build
 	@echo "==> creating a database from Examples/pets/schema.proto"
@@ -71,8 +80,9 @@ bench-short: bench-build .build/seandb peers gate-packages $(REPORT_VENV)/requir
 	  AGREEMENT_FLAGS="--records 20000 --rounds 1" scripts/bench $(BENCH_DIRECTORY)-short
 	@echo "==> what an operation costs"
 	python3 -B Bench/Gates
-	@echo "==> tests of the report"
+	@echo "==> tests of the report and of the profile"
 	$(REPORT_VENV)/bin/python -B -m pytest -c Bench/Report/pytest.ini Bench/Report
+	$(REPORT_VENV)/bin/python -B -m pytest -c Bench/Profile/pytest.ini Bench/Profile
 
 gate-packages:
 	@scripts/install-packages valgrind python3 libc6-dev
@@ -89,6 +99,11 @@ bench-build: build-packages
 
 peers:
 	@scripts/install-peers
+
+profile: bench-build $(if $(filter server,$(PROFILE)),build)
+	@scripts/install-packages $(PROFILE_PACKAGES)
+	python3 -B Bench/Profile --tool $(PROFILE_TOOL) $(if $(PROFILE_FOCUS),--focus "$(PROFILE_FOCUS)") -- \
+	  .build/release/seandb-bench $(PROFILE)
 
 .build/seandb:
 	@$(MAKE) build
@@ -110,4 +125,5 @@ format:
 
 clean:
 	swift package clean
-	rm -rf .build/seandb .build/peers .build-fuzz/bin .build-fuzz/modules $(VENV) $(REPORT_VENV) $(BENCH_DIRECTORY) $(BENCH_DIRECTORY)-short out
+	rm -rf .build/seandb .build/peers .build/profile .build-fuzz/bin .build-fuzz/modules $(VENV) $(REPORT_VENV) \
+	  $(BENCH_DIRECTORY) $(BENCH_DIRECTORY)-short out
