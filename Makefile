@@ -70,11 +70,11 @@ $(VENV)/requirements.txt: $(CLIENTS)/requirements.txt | test-packages
 	$(VENV)/bin/pip install --quiet --requirement $<
 	cp $< $@
 
-bench: bench-build .build/seandb peers $(REPORT_VENV)/requirements.txt
+bench: build bench-build peers $(REPORT_VENV)/requirements.txt
 	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="$(ENGINE_FLAGS)" SERVER_FLAGS="$(SERVER_FLAGS)" \
 	  AGREEMENT_FLAGS="$(AGREEMENT_FLAGS)" scripts/bench $(BENCH_DIRECTORY) $(BENCH_PARTS)
 
-bench-short: bench-build .build/seandb peers gate-packages $(REPORT_VENV)/requirements.txt
+bench-short: build bench-build peers gate-packages $(REPORT_VENV)/requirements.txt
 	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="--records 20000 --rounds 1" \
 	  SERVER_FLAGS="--records 20000 --rounds 1 --seconds 0.2 --write-seconds 0.2 --rates 2000" \
 	  AGREEMENT_FLAGS="--records 20000 --rounds 1" scripts/bench $(BENCH_DIRECTORY)-short
