@@ -2,7 +2,7 @@
 # make test     everything: unit tests, then real gRPC clients against the release binary
 # make build    the release binary, .build/seandb
 # make bench    engines, servers and what people would use instead, side by side: .build/bench/report.html.
-#               About 20 minutes; BENCH_PARTS=engine (server, agreement) for a part
+#               Less than half an hour; BENCH_PARTS=engine (server, agreement) for a part
 # make bench-short
 #               the same in small, and gates on what an operation costs; fails when an answer is wrong
 # make peers    what the server benchmark compares with: .build/peers/bin (Bench/Peers/README.md)

@@ -99,7 +99,7 @@ let package = Package(
     .executableTarget(
       name: "seandb-bench",
       dependencies: [
-        "Bytes", "Engine", "CEpoll", "CMalloc", "CNghttp2", "COpenSSL",
+        "Bytes", "Engine", "CEpoll", "CLinux", "CMalloc", "CNghttp2", "COpenSSL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Bench/SeandbBench", swiftSettings: swiftSettings, linkerSettings: benchLibraries),

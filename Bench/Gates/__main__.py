@@ -11,6 +11,7 @@ Ends with exit code 1 when a gate fails or a program does.
 import argparse
 import json
 import pathlib
+import signal
 import sys
 import tempfile
 import tomllib
@@ -89,6 +90,8 @@ def written_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, floa
 
 
 def main() -> int:
+    # As Ctrl-C does: through every `with` and `finally`, which end the servers.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seandb", default=".build/seandb")
     parser.add_argument("--bench", default=".build/release/seandb-bench")
@@ -114,6 +117,8 @@ def report(figures: dict[str, float], thresholds: dict[str, float]) -> int:
             verdict = "FAILED: no threshold" if most is None else "FAILED: not measured"
         elif figure > most:
             verdict = "FAILED: too much"
+        elif figure < most / 2:
+            verdict = "FAILED: too little to be true, or a threshold of another time"
         failed |= verdict != "ok"
         print(f"{name:45} {number(figure):>10} of at most {number(most):>10}  {verdict}")
     return 1 if failed else 0

@@ -1,8 +1,14 @@
 // System calls that glibc declares only under _GNU_SOURCE, which Swift's import of it does not set.
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 // sync_file_range(2) with SYNC_FILE_RANGE_WRITE: begins to write the dirty pages of a range, does not wait.
 static inline long linux_start_writeback(int descriptor, long long offset, long long count) {
   return syscall(SYS_sync_file_range, descriptor, offset, count, 2);
+}
+
+// prctl(2) with PR_SET_TIMERSLACK, which is variadic: how late the calling thread's sleeps may end, in nanoseconds.
+static inline int linux_set_timer_slack(unsigned long nanoseconds) {
+  return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0);
 }

@@ -33,7 +33,7 @@ struct AgreementReport {
     .members(
       origin.members(benchmark: "agreement", isComplete: isComplete) + [
         ("options", .members(options)),
-        ("checks", .array(results.map(Self.object))),
+        ("checks", .array(results.filter { $0.ratio != nil }.map(Self.object))),
       ])
   }
 

@@ -42,7 +42,10 @@ struct H2load {
       let rate = number(before: "req/s", in: line), rate > 0
     else { throw child.failure("said nothing of its rate") }
     // status codes: 483704 2xx, 0 3xx, 0 4xx, 0 5xx
-    guard output.contains(" 0 3xx, 0 4xx, 0 5xx") else {
+    // requests: 483704 total, ..., 483704 succeeded, 0 failed, 0 errored, 0 timeout
+    guard output.contains(" 0 3xx, 0 4xx, 0 5xx"),
+      output.contains(" 0 failed, 0 errored, 0 timeout")
+    else {
       throw Failure(description: "not every answer to h2load was well:\n\(output)")
     }
     return rate

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 
 /// What h2load can ask as well: a file of nghttpd, and the same record of seandb again and again.
 struct H2loadChecks {
@@ -22,12 +23,15 @@ struct H2loadChecks {
       batchRecords: 100, rangeRecords: 10, seed: seed)
     launcher = ServerLauncher(
       seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: 256 << 20,
-      memtableSizeBytes: 64 << 20, answerByteCount: records.byteCount + GRPCFrame.headByteCount + 2,
+      memtableSizeBytes: 64 << 20, answerByteCount: SeandbDialect.answerByteCount(records),
       certificate: nil, externalAddress: nil)
   }
 
   /// Why they cannot run; nil when they can.
-  var obstacle: String? { launcher.obstacle(of: .nghttpd) ?? launcher.obstacle(of: .seandbLSM) }
+  var obstacle: String? {
+    if access(tool.program, X_OK) != 0 { return "there is no \(tool.program)" }
+    return launcher.obstacle(of: .nghttpd) ?? launcher.obstacle(of: .seandbLSM)
+  }
 
   var checks: [AgreementCheck] {
     [
@@ -69,6 +73,6 @@ struct H2loadChecks {
   private func turn(_ target: ServerTarget, _ round: Int) -> ServerTurn {
     ServerTurn(
       target: target, durability: .buffered, round: round, plan: plan, launcher: launcher,
-      records: records, tls: nil, onStart: { _ in }, onEnd: { _ in })
+      records: records, tls: nil, capacities: Capacities(), onStart: { _ in }, onEnd: { _ in })
   }
 }

@@ -26,13 +26,13 @@ struct AgreementCommand: ParsableCommand {
   var seandb = ".build/seandb"
 
   @Option(help: "Seconds of a measurement with h2load: whole ones.")
-  var seconds = 3
+  var seconds = 2
 
   @Option(help: "Cases, by commas, as the table names them (default: all).")
   var cases: String?
 
   @Option(help: "Records of a store.")
-  var records = 1_000_000
+  var records = 500_000
 
   @Option(help: "Bytes of a value; a key has 16.")
   var valueBytes = 100
@@ -75,9 +75,13 @@ struct AgreementCommand: ParsableCommand {
       memtableSizeBytes: 64 << 20, threads: 1, seed: seed)
     var obstacles: [String] = []
     let checks = try selected(
-      tool.elements.flatMap { tool in
+      tool.elements.flatMap { (tool) throws -> [AgreementCheck] in
         switch tool {
         case .dbBench:
+          guard CommandOutput.firstLine(of: "command -v '\(dbBench)'") != nil else {
+            obstacles.append("db_bench is left out: there is no \(dbBench)")
+            return []
+          }
           return try DbBenchChecks(program: dbBench, settings: settings, scratch: scratch).checks
         case .h2load:
           let h2load = H2loadChecks(

@@ -10,7 +10,8 @@ struct ServerCommand: ParsableCommand {
       Starts each server, fills it, asks it, checks every answer and ends it; the servers take turns in each \
       round. Closed loop: each call in flight is followed by the next one when its answer is there. Open loop \
       (--rates): calls are due at fixed times and their latency runs from then, so that a server which stalls \
-      hides nothing. get and put run at every load and rate, the others at the heaviest load.
+      hides nothing. get and put run at every load and rate, the others at the heaviest load (batch-put with a \
+      sixteenth of its calls in flight).
 
       A server whose program is missing is left out, with a note.
       """)
@@ -26,7 +27,7 @@ struct ServerCommand: ParsableCommand {
     loads: [(1, 1), (8, 16), (16, 64)].map { ConnectionLoad(connections: $0, inFlight: $1) })
 
   @Option(help: "Calls a second of the open loop, by commas; 0 for none.")
-  var rates = Rates(rates: [2_000, 10_000, 40_000, 100_000])
+  var rates = Rates(rates: [5_000, 20_000, 80_000])
 
   @Option(help: "What a write survives, by commas: buffered, sync. Reads run with the first one.")
   var durability = CommaList<ServerDurability>()
@@ -47,10 +48,10 @@ struct ServerCommand: ParsableCommand {
   var rangeRecords = 10
 
   @Option(help: "Seconds that calls count; a quarter of it goes before.")
-  var seconds = 1.0
+  var seconds = 0.8
 
-  @Option(help: "The same, for writing workloads at the heaviest load.")
-  var writeSeconds = 3.0
+  @Option(help: "The same, for put and mixed at the heaviest load, where stalls are to show.")
+  var writeSeconds = 2.0
 
   @Option(help: "Ends a closed loop after so many calls instead.")
   var calls: Int?
@@ -117,8 +118,6 @@ struct ServerCommand: ParsableCommand {
   }
 
   func run() throws {
-    // Sleeps of the open loop end when they should, not up to 50 microseconds later.
-    SystemFile.write("1", to: "/proc/self/timerslack_ns")
     let file = try json.map { try OutputFile(path: $0) }
     let parent = directory ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
     let scratch = try ScratchDirectory(in: parent)
@@ -126,14 +125,18 @@ struct ServerCommand: ParsableCommand {
     let source = RecordSource(byteCount: recordBytes, seed: seed)
     let run = try ServerRun(
       plan: plan, rounds: rounds, targets: targets.elements, records: source,
-      origin: Origin(directory: scratch.path, packages: Self.packages), scratch: scratch,
+      origin: Origin(
+        directory: scratch.path, packages: Self.packages,
+        programs: [
+          "etcd": peers + "/etcd", "redis": peers + "/redis-server",
+          "nghttpd": peers + "/nghttpd",
+        ]), scratch: scratch,
       file: file,
       launcher: { certificate in
         ServerLauncher(
           seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: cacheSize.bytes,
           memtableSizeBytes: memtableSize.bytes,
-          // Of the gRPC frame, and of the record's tag and length.
-          answerByteCount: source.byteCount + GRPCFrame.headByteCount + 2,
+          answerByteCount: SeandbDialect.answerByteCount(source),
           certificate: certificate, externalAddress: address.address)
       }, usesTLS: tls)
     try run.run()
@@ -141,7 +144,6 @@ struct ServerCommand: ParsableCommand {
 
   private static let packages: KeyValuePairs<String, String> = [
     "rocksdb": "librocksdb-dev", "nghttp2": "libnghttp2-dev", "gRPC C++": "libgrpc++-dev",
-    "etcd": "etcd-server", "redis": "redis-tools", "nghttpd": "nghttp2-server",
     "openssl": "libssl-dev", "glibc": "libc6",
   ]
 

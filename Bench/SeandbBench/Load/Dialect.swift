@@ -17,8 +17,8 @@ package protocol Dialect: Sendable {
 
   /// Whether the slot's answer is what was asked for.
   ///
-  /// - Parameter someMayBeMissing: whether deletes run beside it or ran before.
-  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool
+  /// - Parameter deleted: the records that may be missing, since deletes run beside it or ran before.
+  func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool
 }
 
 extension Dialect {

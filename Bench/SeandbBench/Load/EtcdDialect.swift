@@ -74,11 +74,36 @@ struct EtcdDialect: Dialect {
     records.appendRecord(index, to: &message)
   }
 
-  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
+  func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
     guard let message = GRPCFrame.message(of: slot.response) else { return false }
-    guard slot.operation == .get || slot.operation == .rangeGet else { return !message.isEmpty }
+    switch slot.operation {
+    case .put, .delete: return !message.isEmpty
+    case .batchPut: return hasSucceeded(message)
+    case .get, .rangeGet: return holdsRecords(message, slot, deleted)
+    }
+  }
+
+  /// TxnResponse.succeeded
+  private func hasSucceeded(_ message: UnsafeRawBufferPointer) -> Bool {
+    var reader = ProtobufReader(message)
+    do throws(ProtobufError) {
+      while !reader.isAtEnd {
+        let tag = try reader.nextTag()
+        if tag.number == 2 { return try reader.nextVarint() == 1 }
+        try reader.skip(tag)
+      }
+    } catch {
+      return false
+    }
+    return false
+  }
+
+  private func holdsRecords(
+    _ message: UnsafeRawBufferPointer, _ slot: borrowing CallSlot, _ deleted: DeletedRecords
+  ) -> Bool {
     let count = slot.operation == .get ? 1 : shape.rangeRecords
     var next = slot.index
+    let end = slot.index + count
     var reader = ProtobufReader(message)
     do throws(ProtobufError) {
       while !reader.isAtEnd {
@@ -89,16 +114,14 @@ struct EtcdDialect: Dialect {
           continue
         }
         guard let record = try value(of: reader.nextLengthDelimited()) else { return false }
-        if someMayBeMissing {
-          while next < slot.index + count, !records.isRecord(record, of: next) { next += 1 }
-        }
-        guard next < slot.index + count, records.isRecord(record, of: next) else { return false }
+        while next < end, deleted.contains(next), !records.isRecord(record, of: next) { next += 1 }
+        guard next < end, records.isRecord(record, of: next) else { return false }
         next += 1
       }
     } catch {
       return false
     }
-    return someMayBeMissing || next == slot.index + count
+    return (next..<end).allSatisfy(deleted.contains)
   }
 
   /// KeyValue.value

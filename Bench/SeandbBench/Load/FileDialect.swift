@@ -19,7 +19,7 @@ struct FileDialect: Dialect {
 
   func writeRequest(_ slot: inout CallSlot) { slot.request.removeAll() }
 
-  func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
+  func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
     slot.response.count == fileByteCount
   }
 }

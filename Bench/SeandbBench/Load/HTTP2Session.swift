@@ -80,10 +80,10 @@ package final class HTTP2Session: ClientSession {
     self.slots = slots
     self.headers = headers
     finished.reserveCapacity(slots.count)
-    // SAFETY: invariant 1. Both calls fail for want of memory only, and then `session` is nil, which
-    // `submit` finds.
-    nghttp2_session_client_new(
+    // SAFETY: invariant 1.
+    let status = nghttp2_session_client_new(
       &session, Self.callbacks, Unmanaged.passUnretained(self).toOpaque())
+    precondition(status == 0, "memory for a session")
     var settings = [
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),

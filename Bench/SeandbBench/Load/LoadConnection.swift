@@ -12,6 +12,8 @@ final class LoadConnection<Session: ClientSession> {
   var freeSlots: [Int]
   /// Whether the socket took less than there was: the rest waits until it takes more.
   private(set) var isBlocked = false
+  /// Whether calls were begun since ``flush()``.
+  var hasNewCalls = false
   private var output = ByteWriter(capacity: 64 << 10)
   private var sentCount = 0
 
@@ -24,6 +26,7 @@ final class LoadConnection<Session: ClientSession> {
 
   /// Sends what the session has to send, as far as the socket takes it.
   func flush() throws(LoadFailure) {
+    hasNewCalls = false
     try session.collectOutput(into: &output)
     while sentCount < output.count {
       let rest = UnsafeRawBufferPointer(rebasing: output.bytes[sentCount...])

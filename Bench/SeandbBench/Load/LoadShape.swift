@@ -54,7 +54,7 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   case rangeGet = "range-get"
   case put
   case batchPut = "batch-put"
-  /// Of 20 calls 15 gets, 3 puts, a range get and a delete.
+  /// Of 20 calls 15 gets, 3 puts, a range get and a delete of every eighth record.
   case mixed
   case delete
 
@@ -71,8 +71,7 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   }
 
   package var writes: Bool { self != .get && self != .rangeGet }
-  /// Whether records can be missing while it runs, and afterwards.
-  package var deletes: Bool { operations.contains(.delete) }
+  package var deleted: DeletedRecords { self == .mixed ? .lastOfEight : .none }
 
   @inline(__always)
   package func nextOperation(_ random: inout SplitMix64) -> Operation {
@@ -91,6 +90,15 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
       }
     }
   }
+}
+
+/// Which records may be missing when they are read. All others must be there.
+package enum DeletedRecords: Sendable {
+  case none
+  case lastOfEight
+
+  @inline(__always)
+  func contains(_ index: Int) -> Bool { self == .lastOfEight && index & 7 == 7 }
 }
 
 /// Which records are asked for.

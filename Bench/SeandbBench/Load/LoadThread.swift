@@ -1,4 +1,5 @@
 import Bytes
+import CLinux
 import Glibc
 import Synchronization
 
@@ -35,7 +36,7 @@ package struct LoadResult: Sendable {
 ///
 /// Confined: connected on one thread, run on another.
 final class LoadThread<D: Dialect> {
-  /// How long answers are waited for when the time is over. Unit: nanoseconds.
+  /// How long no answer may come while some are awaited. Unit: nanoseconds.
   private static var patience: UInt64 { 20_000_000_000 }
   private static var bufferByteCount: Int { 256 << 10 }
 
@@ -55,6 +56,7 @@ final class LoadThread<D: Dialect> {
   private var begunCount = 0
   private var measureFrom: UInt64 = 0
   private var measureUntil: UInt64 = 0
+  private var lastAnswerAt: UInt64 = 0
   /// Of the open loop.
   private var nextDue: UInt64 = 0
   private var interval: UInt64 = 0
@@ -96,6 +98,9 @@ final class LoadThread<D: Dialect> {
     measureFrom = isCounted ? MonotonicClock.now() : start + shape.warmUp
     measureUntil = isCounted ? .max : measureFrom + shape.duration
     result = LoadResult(times: LoopTimes(startedAt: measureFrom))
+    lastAnswerAt = measureFrom
+    // Sleeps of the open loop end when they should, not up to 50 microseconds later.
+    linux_set_timer_slack(1)
     if let rate = shape.ratePerSecond {
       interval = UInt64(shape.threads) * 1_000_000_000 / UInt64(max(1, rate))
       // Threads take turns.
@@ -110,6 +115,7 @@ final class LoadThread<D: Dialect> {
     }
     for connection in connections { try flush(connection) }
     try loop()
+    if !isCounted { result.times.endWindow(at: measureUntil) }
     return result
   }
 
@@ -121,21 +127,22 @@ final class LoadThread<D: Dialect> {
       var now = MonotonicClock.now()
       if shape.ratePerSecond != nil { try beginDue(now) }
       if inFlightCount == 0, isOver(now) { return }
-      if now > measureUntil, now - measureUntil > Self.patience {
-        throw LoadFailure("\(inFlightCount) calls have no answer after 20 s")
+      if inFlightCount > 0, now > lastAnswerAt, now - lastAnswerAt > Self.patience {
+        throw LoadFailure("none of \(inFlightCount) calls was answered for 20 s")
       }
-      let readyCount = try poller.wait(nanoseconds: waitTime(now))
+      let readyCount = try poller.wait(nanoseconds: waitTime())
       for position in 0..<readyCount {
         let (index, canRead) = poller.ready(position)
         let connection = connections[index]
-        if canRead {
-          try connection.receive(buffer)
+        if canRead { try connection.receive(buffer) }
+        repeat {
           if !connection.session.finished.isEmpty {
             now = MonotonicClock.now()
             try finishCalls(of: connection, now)
           }
-        }
-        try flush(connection)
+          try flush(connection)
+          // A call may end when its request is sent, such as one that was answered before.
+        } while !connection.session.finished.isEmpty
       }
     }
   }
@@ -145,10 +152,11 @@ final class LoadThread<D: Dialect> {
     return now >= measureUntil && (shape.ratePerSecond == nil || nextDue >= measureUntil)
   }
 
-  private func waitTime(_ now: UInt64) -> UInt64 {
+  private func waitTime() -> UInt64 {
     // Short enough to see the stop signal.
     let longest: UInt64 = 50_000_000
     guard shape.ratePerSecond != nil, nextDue < measureUntil else { return longest }
+    let now = MonotonicClock.now()
     // When nothing is free, the next answer wakes.
     return nextDue <= now ? longest : min(longest, nextDue - now)
   }
@@ -172,17 +180,13 @@ final class LoadThread<D: Dialect> {
 
   /// Begins all calls that are due and find a free slot.
   private func beginDue(_ now: UInt64) throws(LoadFailure) {
-    var touched = false
     while nextDue <= now, nextDue < measureUntil {
       guard let connection = connectionWithFreeSlot(), let slot = connection.freeSlots.popLast()
       else { break }
       _ = try begin(slot, of: connection, startedAt: nextDue)
       nextDue += interval
-      touched = true
     }
-    if touched {
-      for connection in connections where !connection.isBlocked { try flush(connection) }
-    }
+    for connection in connections where connection.hasNewCalls { try flush(connection) }
   }
 
   private func connectionWithFreeSlot() -> LoadConnection<D.Session>? {
@@ -212,6 +216,7 @@ final class LoadThread<D: Dialect> {
     address.pointee.outcome = .pending
     dialect.writeRequest(&address.pointee)
     try connection.session.submit(slot)
+    connection.hasNewCalls = true
     begunCount += 1
     inFlightCount += 1
     return true
@@ -227,7 +232,10 @@ final class LoadThread<D: Dialect> {
       shape.keys == .zipfian
       ? order.number(at: zipfian.next(&random)) : random.next(below: shape.records)
     switch operation {
-    case .get, .put, .delete: return index
+    case .get, .put: return index
+    case .delete:
+      guard shape.workload.deleted == .lastOfEight else { return index }
+      return index | 7 < shape.records ? index | 7 : 7
     case .batchPut: return min(index, shape.records - shape.batchRecords)
     case .rangeGet: return index / shape.rangeRecords * shape.rangeRecords
     }
@@ -239,6 +247,7 @@ final class LoadThread<D: Dialect> {
     let finished = connection.session.finished
     connection.session.finished.removeAll(keepingCapacity: true)
     let isClosedLoop = shape.ratePerSecond == nil
+    lastAnswerAt = now
     for slot in finished {
       inFlightCount -= 1
       let address = connection.slots.address(slot)
@@ -247,7 +256,11 @@ final class LoadThread<D: Dialect> {
       let counts =
         isClosedLoop ? now < measureUntil && now >= measureFrom : startedAt >= measureFrom
       try check(&address.pointee, counts: counts)
-      if counts { result.times.record(now - startedAt, endedAt: now) }
+      if counts {
+        result.times.record(now - startedAt, endedAt: now)
+      } else if isClosedLoop, now >= measureUntil {
+        result.times.recordLate(now - startedAt)
+      }
       if isClosedLoop, now < measureUntil {
         _ = try begin(slot, of: connection, startedAt: now)
       } else {
@@ -263,7 +276,7 @@ final class LoadThread<D: Dialect> {
       result.firstError = result.firstError ?? text
       return
     }
-    guard dialect.isRight(slot, someMayBeMissing: shape.workload.deletes) else {
+    guard dialect.isRight(slot, deleted: shape.workload.deleted) else {
       throw LoadFailure("wrong answer to \(slot.operation) of record \(slot.index)")
     }
     guard counts else { return }

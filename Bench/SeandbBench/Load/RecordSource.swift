@@ -1,4 +1,5 @@
 package import Bytes
+import Glibc
 
 /// The records of the load: a `Dog` of the seed's `database.proto`, all of the same length, that says by itself
 /// whose record it is.
@@ -71,7 +72,7 @@ package struct RecordSource: Sendable {
     nameHead.withUnsafeBytes { writer.append($0) }
     Self.withMark(index) { writer.append($0) }
     var rest = nameByteCount - Self.markByteCount
-    var start = index &* 61 & (Self.textByteCount - 1)
+    var start = Self.textStart(index)
     text.withUnsafeBytes { text in
       while rest > 0 {
         let count = min(rest, text.count - start)
@@ -83,24 +84,51 @@ package struct RecordSource: Sendable {
     Self.tail.withUnsafeBytes { writer.append($0) }
   }
 
-  /// Whether `bytes` are the record of `index`, by its length, key and mark.
+  /// Whether `bytes` are the record of `index`, every one of them.
   package func isRecord(_ bytes: UnsafeRawBufferPointer, of index: Int) -> Bool {
     guard bytes.count == byteCount, bytes[0] == 0x0a, bytes[1] == UInt8(Self.keyByteCount)
     else { return false }
     let keyEnd = 2 + Self.keyByteCount
     let markStart = keyEnd + nameHead.count
+    let textStart = markStart + Self.markByteCount
+    let tailStart = byteCount - Self.tail.count
     return Self.withKey(index) { Self.equal($0, bytes[2..<keyEnd]) }
-      && Self.withMark(index) { Self.equal($0, bytes[markStart..<markStart + Self.markByteCount]) }
+      && nameHead.withUnsafeBytes { Self.equal($0, bytes[keyEnd..<markStart]) }
+      && Self.withMark(index) { Self.equal($0, bytes[markStart..<textStart]) }
+      && isText(bytes[textStart..<tailStart], of: index)
+      && Self.tail.withUnsafeBytes { Self.equal($0, bytes[tailStart...]) }
   }
+
+  @inline(__always)
+  private func isText(_ bytes: Slice<UnsafeRawBufferPointer>, of index: Int) -> Bool {
+    var rest = bytes
+    var start = Self.textStart(index)
+    return text.withUnsafeBytes { text in
+      while !rest.isEmpty {
+        let part = UnsafeRawBufferPointer(
+          rebasing: text[start..<min(text.count, start + rest.count)])
+        guard Self.equal(part, rest.prefix(part.count)) else { return false }
+        rest = rest.dropFirst(part.count)
+        start = 0
+      }
+      return true
+    }
+  }
+
+  /// Where the text of a record's name begins.
+  @inline(__always)
+  private static func textStart(_ index: Int) -> Int { index &* 61 & (textByteCount - 1) }
 
   @inline(__always)
   private static func equal(_ bytes: UnsafeRawBufferPointer, _ slice: Slice<UnsafeRawBufferPointer>)
     -> Bool
   {
-    for offset in 0..<bytes.count where bytes[offset] != slice[slice.startIndex + offset] {
-      return false
+    let other = UnsafeRawBufferPointer(rebasing: slice)
+    guard let first = bytes.baseAddress, let second = other.baseAddress else {
+      return bytes.count == other.count
     }
-    return true
+    // SAFETY: both have that many bytes.
+    return bytes.count == other.count && memcmp(first, second, bytes.count) == 0
   }
 
   @inline(__always)

@@ -32,11 +32,20 @@ package struct RedisDialect: Dialect {
     }
   }
 
-  package func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
-    guard slot.operation == .get else { return slot.response.isEmpty }
+  package func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
     let bytes = slot.response.bytes
-    return records.isRecord(bytes, of: slot.index) || (someMayBeMissing && bytes.isEmpty)
+    switch slot.operation {
+    case .get:
+      return records.isRecord(bytes, of: slot.index)
+        || (deleted.contains(slot.index) && bytes.isEmpty)
+    case .put, .batchPut: return bytes.elementsEqual(Self.ok)
+    // How many there were.
+    case .delete: return bytes.count == 1 && (bytes[0] == 48 || bytes[0] == 49)
+    case .rangeGet: return false
+    }
   }
+
+  private static let ok = Array("OK".utf8)
 
   private func begin(
     _ command: StaticString, argumentCount: Int, _ request: inout ByteWriter

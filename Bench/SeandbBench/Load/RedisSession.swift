@@ -53,7 +53,10 @@ package final class RedisSession: ClientSession {
     let line = UnsafeRawBufferPointer(rebasing: bytes[(offset + 1)..<lineEnd])
     switch bytes[offset] {
     case UInt8(ascii: "+"), UInt8(ascii: ":"):
-      try finish { $0.outcome = .ok }
+      try finish {
+        $0.response.append(line)
+        $0.outcome = .ok
+      }
       return lineEnd + 2
     case UInt8(ascii: "-"):
       let text = String(decoding: line, as: UTF8.self)

@@ -16,6 +16,16 @@ package struct SeandbDialect: Dialect {
     headers = .grpc(scheme: scheme, path: Self.path)
   }
 
+  /// Bytes of a framed `Dogs` with one record.
+  static func answerByteCount(_ records: RecordSource) -> Int {
+    var answer = ByteWriter()
+    GRPCFrame.write(&answer) { message in
+      message.append(0x0a)
+      message.appendVarint(UInt64(records.byteCount))
+    }
+    return answer.count + records.byteCount
+  }
+
   package static func path(_ operation: Operation) -> String {
     switch operation {
     case .get, .rangeGet: "/database.Database/GetDogsByPk"
@@ -55,28 +65,29 @@ package struct SeandbDialect: Dialect {
     }
   }
 
-  package func isRight(_ slot: borrowing CallSlot, someMayBeMissing: Bool) -> Bool {
+  package func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
     guard let message = GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
     case .put, .batchPut, .delete: return message.isEmpty
     case .get, .rangeGet:
       let count = slot.operation == .get ? 1 : shape.rangeRecords
       var next = slot.index
+      let end = slot.index + count
       var reader = ProtobufReader(message)
       do throws(ProtobufError) {
         while !reader.isAtEnd {
           guard try reader.nextTag().number == 1 else { return false }
           let record = try reader.nextLengthDelimited()
-          if someMayBeMissing {
-            while next < slot.index + count, !records.isRecord(record, of: next) { next += 1 }
+          while next < end, deleted.contains(next), !records.isRecord(record, of: next) {
+            next += 1
           }
-          guard next < slot.index + count, records.isRecord(record, of: next) else { return false }
+          guard next < end, records.isRecord(record, of: next) else { return false }
           next += 1
         }
       } catch {
         return false
       }
-      return someMayBeMissing || next == slot.index + count
+      return (next..<end).allSatisfy(deleted.contains)
     }
   }
 }

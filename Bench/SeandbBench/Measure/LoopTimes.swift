@@ -26,9 +26,12 @@ package struct LoopTimes: Sendable {
     stepEnd = startedAt + Self.stepLength
   }
 
-  package var count: Int { Int(truncatingIfNeeded: histogram.totalCount) }
+  /// Operations that ended late: their durations count, but not they.
+  private var lateCount = 0
 
-  /// From the start to the end of the last operation.
+  package var count: Int { Int(truncatingIfNeeded: histogram.totalCount) - lateCount }
+
+  /// From the start to the end of the last operation, or to that of the window.
   package var seconds: Double { Double(endedAt - startedAt) / 1e9 }
 
   /// - Parameter now: not before that of the call before.
@@ -48,6 +51,19 @@ package struct LoopTimes: Sendable {
     }
   }
 
+  /// Ends a window of time: what comes until its end counts to it, silence too.
+  package mutating func endWindow(at end: UInt64) {
+    guard end > endedAt else { return }
+    if end >= stepEnd { endSteps(before: end) }
+    endedAt = end
+  }
+
+  /// The duration of an operation that had begun when the window ended: leaving it out would hide the longest.
+  package mutating func recordLate(_ nanoseconds: UInt64) {
+    lateCount += 1
+    histogram.record(min(nanoseconds, Self.longest))
+  }
+
   /// Adds what another thread measured beside this one, or another kind of operation.
   package mutating func merge(_ other: LoopTimes) {
     // Of the longer loop the last step has not ended; the shorter one's last step may lie within it.
@@ -58,6 +74,7 @@ package struct LoopTimes: Sendable {
       (index < own.count ? own[index] : 0) + (index < others.count ? others[index] : 0)
     }
     histogram.add(other.histogram)
+    lateCount += other.lateCount
     countBeforeStep = steps.reduce(0, +)
     startedAt = min(startedAt, other.startedAt)
     stepEnd = startedAt + UInt64(wholeCount + 1) * Self.stepLength

@@ -20,6 +20,8 @@ struct Measurement: Sendable {
   /// another one, which has it for both.
   struct Cost: Sendable {
     var cpuSeconds: Double?
+    /// Of the load generator, all its threads: near its time, the generator was the limit and not the server.
+    var generatorCPUSeconds: Double?
     /// Bytes handed to the disk.
     var writtenBytes: UInt64?
     /// Bytes of keys and values that the operations wrote.

@@ -1,9 +1,9 @@
 import Glibc
 
-enum MonotonicClock {
+package enum MonotonicClock {
   /// Nanoseconds since some start; a call takes 20 to 40.
   @inline(__always)
-  static func now() -> UInt64 {
+  package static func now() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(bitPattern: Int64(time.tv_sec)) &* 1_000_000_000

@@ -2,7 +2,7 @@ import Glibc
 
 /// Cleans up when the user ends the program early, child processes first.
 ///
-/// SIGINT and SIGTERM are blocked in every thread, those of the engines too, and taken by one thread which
+/// SIGINT, SIGTERM and SIGHUP are blocked in every thread, those of the engines too, and taken by one thread which
 /// waits for them: the clean-up is ordinary code and not a signal handler.
 enum InterruptWatch {
   /// Starts to watch; a signal then kills all children, runs `cleanUp` and ends the process.
@@ -12,6 +12,9 @@ enum InterruptWatch {
     sigemptyset(&signals)
     sigaddset(&signals, SIGINT)
     sigaddset(&signals, SIGTERM)
+    sigaddset(&signals, SIGHUP)
+    // A reader or server that has gone is an error of the write, not the end.
+    signal(SIGPIPE, SIG_IGN)
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     let watched = signals
     WorkerThread.start {

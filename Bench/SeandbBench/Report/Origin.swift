@@ -16,16 +16,25 @@ struct Origin: Sendable {
   /// - Parameters:
   ///   - directory: absolute; where the targets write.
   ///   - packages: Debian packages whose versions to tell, by what people call them.
-  init(directory: String, packages: KeyValuePairs<String, String>) {
+  ///   - programs: the same for programs, which are asked by `--version`.
+  init(
+    directory: String, packages: KeyValuePairs<String, String>,
+    programs: KeyValuePairs<String, String> = [:]
+  ) {
     machine = Machine(directory: directory)
     commit =
       CommandOutput.firstLine(of: "git describe --always --exclude '*' --dirty=+") ?? "unknown"
-    versions = packages.compactMap { name, package in
-      // Packages may be there for several architectures: the first line is enough.
-      CommandOutput.firstLine(of: "dpkg-query --show --showformat '${Version}\\n' \(package)").map {
-        (name, $0)
+    versions =
+      packages.compactMap { name, package in
+        // Packages may be there for several architectures: the first line is enough.
+        CommandOutput.firstLine(of: "dpkg-query --show --showformat '${Version}\\n' \(package)")
+          .map { (name, $0) }
       }
-    }
+      + programs.compactMap { name, program in
+        CommandOutput.firstLine(
+          of: "'\(program)' --version | grep --only-matching '[0-9][0-9]*\\.[0-9.]*[0-9]'"
+        ).map { (name, $0) }
+      }
     startedAt = CommandOutput.firstLine(of: "date --utc +%Y-%m-%dT%H:%M:%SZ") ?? "unknown"
   }
 

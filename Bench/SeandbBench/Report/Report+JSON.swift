@@ -48,6 +48,7 @@ extension Report {
         ])
       } ?? .null,
       "cpuSeconds": cost.cpuSeconds.map { .number($0) } ?? .null,
+      "generatorCPUSeconds": cost.generatorCPUSeconds.map { .number($0) } ?? .null,
       "writtenBytes": bytes(cost.writtenBytes), "userBytes": bytes(cost.userBytes),
       "liveBytes": bytes(cost.liveBytes), "diskBytes": bytes(cost.diskBytes),
       "peakResidentBytes": bytes(cost.peakResidentBytes),

@@ -4,7 +4,7 @@ extension Report {
     var table = TextTable(
       header: [
         "workload", "load", "target", "op/s", "ratio (min..max)", "p50 µs", "p99 µs", "p99.9 µs",
-        "max µs", "CPU µs/op", "written MiB", "w-amp", "disk MiB", "s-amp", "peak MiB",
+        "max µs", "CPU µs/op", "written MiB", "w-amp", "disk MiB", "s-amp", "peak MiB", "load CPU",
       ], leftColumnCount: 3)
     for subject in subjects {
       for target in targets {
@@ -14,10 +14,21 @@ extension Report {
     }
     return """
       \(origin.machineLine)
-      \(heading), median of \(rounds) \(rounds == 1 ? "round" : "rounds")
+      \(heading), \(roundsText)
 
       \(table.text)
       """
+  }
+
+  /// How many rounds the figures are medians of, which are fewer than asked for after an interruption.
+  private var roundsText: String {
+    let counts = subjects.flatMap { subject in
+      targets.map { measurements(of: subject, on: $0).count }.filter { $0 > 0 }
+    }
+    guard let least = counts.min(), let most = counts.max() else { return "nothing measured" }
+    return least == most
+      ? "median of \(most) \(most == 1 ? "round" : "rounds")"
+      : "median of \(least) to \(most) rounds"
   }
 
   private func row(_ subject: Subject, _ target: String, _ all: [Measurement]) -> [String] {
@@ -36,11 +47,18 @@ extension Report {
       ratio(subject, target),
       time(\.median), time(\.p99), time(\.p999), time(\.maximum),
       median { measurement in
-        measurement.cost.cpuSeconds.map { $0 * 1e6 / Double(max(1, measurement.operations)) }
+        measurement.operations == 0
+          ? nil : measurement.cost.cpuSeconds.map { $0 * 1e6 / Double(measurement.operations) }
       }.map(Figure.short) ?? "",
       mebibytes(\.writtenBytes), median(\.writeAmplification).map(Figure.short) ?? "",
       mebibytes(\.diskBytes), median(\.spaceAmplification).map(Figure.short) ?? "",
       mebibytes(\.peakResidentBytes),
+      // Of the time that its threads had.
+      median { measurement in
+        measurement.cost.generatorCPUSeconds.map {
+          $0 / (measurement.seconds * Double(measurement.load.threads)) * 100
+        }
+      }.map { Figure.fixed($0, places: 0) + " %" } ?? "",
     ]
   }
 

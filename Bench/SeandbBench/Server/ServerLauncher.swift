@@ -43,14 +43,20 @@ struct ServerLauncher: Sendable {
   }
 
   /// Starts it and waits until it listens.
-  func start(_ target: ServerTarget, _ durability: ServerDurability) throws -> RunningServer {
+  ///
+  /// - Parameter isNew: whether it begins with an empty directory; else with what it has left there.
+  func start(
+    _ target: ServerTarget, _ durability: ServerDurability, isNew: Bool = true
+  ) throws -> RunningServer {
     if target == .external, let externalAddress {
       return RunningServer(target: target, address: externalAddress, directory: nil, process: nil)
     }
-    scratch.remove(target.rawValue)
     let directory = "\(scratch.path)/\(target.rawValue)"
-    guard mkdir(directory, 0o755) == 0 else {
-      throw Failure(description: "cannot make \(directory): \(errorText())")
+    if isNew {
+      scratch.remove(target.rawValue)
+      guard mkdir(directory, 0o755) == 0 else {
+        throw Failure(description: "cannot make \(directory): \(errorText())")
+      }
     }
     let port = try Self.freePort()
     let process = try ChildProcess.start(
@@ -96,6 +102,8 @@ struct ServerLauncher: Sendable {
       return [
         peers + "/redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir", data,
         "--appendonly", "yes", "--appendfsync", isSync ? "always" : "no", "--save", "",
+        // No rewriting of the log meanwhile, by a process whose cost would not be seen.
+        "--auto-aof-rewrite-percentage", "0",
         "--loglevel", "warning",
       ]
     case .nghttpd:

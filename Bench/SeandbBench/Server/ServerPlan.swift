@@ -1,8 +1,5 @@
 /// What is measured on each server.
 struct ServerPlan: Sendable {
-  /// A rate of the open loop is left out when it is more than this part of what the closed loop has reached.
-  static let highestUtilization = 0.9
-
   var workloads: [ServerWorkload]
   /// From the lightest to the heaviest.
   var loads: [ConnectionLoad]
@@ -12,7 +9,7 @@ struct ServerPlan: Sendable {
   var durabilities: [ServerDurability]
   var threads: Int
   var seconds: Double
-  /// Of a writing workload at the heaviest load: long enough for stalls to show.
+  /// Of `put` and `mixed` at the heaviest load: long enough for stalls to show.
   var writeSeconds: Double
   /// Ends a closed loop after so many calls, which all count; nil: after its time.
   var calls: Int?
@@ -24,6 +21,9 @@ struct ServerPlan: Sendable {
 
   /// Workloads that run at every load and rate; the others at the heaviest load only.
   private static let curves: Set<ServerWorkload> = [.get, .put]
+  private static let long: Set<ServerWorkload> = [.put, .mixed]
+  /// Batches are larger than other calls by as much as there are fewer of them in flight.
+  private static let batchInFlightShare = 16
   /// The share of a measurement's time that goes before it.
   private static let warmUpShare = 0.25
 
@@ -32,17 +32,18 @@ struct ServerPlan: Sendable {
     var steps: [ServerStep] = []
     for workload in ServerWorkload.allCases where workloads.contains(workload) {
       guard target.supports(workload) else { continue }
-      // Reads and rates once.
-      let isFirst = durability == durabilities.first
-      guard workload.writes || isFirst else { continue }
+      // Reads once.
+      guard workload.writes || durability == durabilities.first else { continue }
       let isCurve = Self.curves.contains(workload)
       for load in isCurve ? loads[...] : loads.suffix(1) {
+        let inFlight =
+          workload == .batchPut ? max(1, load.inFlight / Self.batchInFlightShare) : load.inFlight
         steps.append(
           ServerStep(
-            workload: workload, connections: load.connections, inFlight: load.inFlight,
-            isLong: workload.writes && load == loads.last))
+            workload: workload, connections: load.connections, inFlight: inFlight,
+            isLong: Self.long.contains(workload) && load == loads.last))
       }
-      guard isCurve && isFirst, let load = loads.last else { continue }
+      guard isCurve, let load = loads.last else { continue }
       for rate in rates {
         steps.append(
           ServerStep(
@@ -58,7 +59,7 @@ struct ServerPlan: Sendable {
     return LoadShape(
       workload: step.workload, connections: step.connections, inFlight: step.inFlight,
       threads: min(threads, step.connections), ratePerSecond: step.ratePerSecond,
-      warmUp: UInt64(self.seconds * Self.warmUpShare * 1e9), duration: UInt64(seconds * 1e9),
+      warmUp: UInt64(seconds * Self.warmUpShare * 1e9), duration: UInt64(seconds * 1e9),
       callCount: step.ratePerSecond == nil ? calls : nil, records: records, keys: keys,
       batchRecords: batchRecords,
       rangeRecords: rangeRecords, seed: seed, stream: UInt64(round))

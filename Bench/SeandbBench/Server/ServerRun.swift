@@ -53,16 +53,17 @@ struct ServerRun {
   }
 
   func run() throws {
+    let capacities = Capacities()
     for round in 1...rounds {
       for target in turns(in: round) {
         for durability in plan.durabilities where !plan.steps(of: target, durability).isEmpty {
           let turn = ServerTurn(
             target: target, durability: durability, round: round, plan: plan, launcher: launcher,
-            records: records, tls: tls,
+            records: records, tls: tls, capacities: capacities,
             onStart: { progress.start($0, on: target.rawValue, round: round) },
             onEnd: { measurement in
-              progress.end([measurement])
-              try record.add(measurement)
+              progress.end(measurement.map { [$0] } ?? [])
+              if let measurement { try record.add(measurement) }
             })
           try turn.run()
         }

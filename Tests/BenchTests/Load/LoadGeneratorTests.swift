@@ -53,6 +53,18 @@ struct LoadGeneratorTests {
     #expect(latency.p99 < 100_000_000)
   }
 
+  /// 300 ms before the window's end the server stops for 600: nothing of that is left out.
+  @Test func aStallAcrossTheEndCounts() throws {
+    let server = try SetServer(connectionCount: 2, stallAt: 700_000_000, stall: 600_000_000)
+    let times = try run(shape(), on: server).times
+    // By the window, not by the last answer in it.
+    #expect(abs(times.seconds - 1) < 0.001)
+    #expect(try #require(times.timeline(factor: 1)).suffix(3).dropLast().allSatisfy { $0 == 0 })
+    // The eight calls that were under way were answered behind it, and are not counted.
+    #expect(times.latency.maximum > 500_000_000)
+    #expect(times.count < server.callCount)
+  }
+
   @Test func saysThatTheServerHasGone() throws {
     let server = try SetServer(connectionCount: 2, closesAfter: 100)
     #expect(throws: LoadFailure.self) { _ = try run(shape(), on: server) }
@@ -69,7 +81,8 @@ private final class SetServer: Sendable {
   var callCount: Int { calls.load(ordering: .relaxed) }
 
   init(
-    connectionCount: Int, stallAfter: Int = .max, stall: UInt64 = 0, closesAfter: Int = .max
+    connectionCount: Int, stallAfter: Int = .max, stallAt: UInt64 = .max, stall: UInt64 = 0,
+    closesAfter: Int = .max
   ) throws {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
@@ -89,14 +102,18 @@ private final class SetServer: Sendable {
         pollfd(fd: accept(listener, nil, nil), events: Int16(POLLIN), revents: 0)
       }
       close(listener)
-      serve(&connections, stallAfter: stallAfter, stall: stall, closesAfter: closesAfter)
+      serve(
+        &connections, stallAfter: stallAfter, stallAt: stallAt, stall: stall,
+        closesAfter: closesAfter)
       for connection in connections { close(connection.fd) }
     }
   }
 
   private func serve(
-    _ connections: inout [pollfd], stallAfter: Int, stall: UInt64, closesAfter: Int
+    _ connections: inout [pollfd], stallAfter: Int, stallAt: UInt64, stall: UInt64,
+    closesAfter: Int
   ) {
+    let start = MonotonicClock.now()
     var seen = [Int](repeating: 0, count: connections.count)
     var hasStalled = false
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -111,7 +128,8 @@ private final class SetServer: Sendable {
           seen[index] -= requestByteCount
           let number = calls.add(1, ordering: .relaxed).newValue
           if number >= closesAfter { return }
-          if number >= stallAfter, !hasStalled {
+          let elapsed = MonotonicClock.now() - start
+          if number >= stallAfter || elapsed >= stallAt, !hasStalled {
             hasStalled = true
             // What the test is about: a server that does nothing for a while.
             usleep(UInt32(stall / 1000))

@@ -22,7 +22,7 @@ struct RedisSessionTests {
   private func expectAll(_ session: RedisSession, _ slots: SlotTable) {
     #expect(session.finished == [0, 1, 2, 3, 4, 5])
     let bodies = (0..<6).map { slots.address($0).pointee.response.array() }
-    #expect(bodies == [[], Array("a\r\n".utf8), [], [], [], []])
+    #expect(bodies == [Array("OK".utf8), Array("a\r\n".utf8), Array("1".utf8), [], [], []])
     let outcomes = (0..<6).map { slots.address($0).pointee.outcome }
     #expect(outcomes == [.ok, .ok, .ok, .ok, .failed("ERR no"), .ok])
   }

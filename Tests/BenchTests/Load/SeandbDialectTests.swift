@@ -12,7 +12,7 @@ struct SeandbDialectTests {
 
   /// A framed `Dogs` with these records.
   private func isRight(
-    _ operation: Operation, of index: Int, holding indexes: [Int], missing: Bool = false,
+    _ operation: Operation, of index: Int, holding indexes: [Int], deleted: DeletedRecords = .none,
     change: (inout [UInt8]) -> Void = { _ in }
   ) -> Bool {
     var slot = CallSlot()
@@ -27,7 +27,7 @@ struct SeandbDialectTests {
     var bytes = answer.array()
     change(&bytes)
     slot.response.append(bytes)
-    return Self.dialect.isRight(slot, someMayBeMissing: missing)
+    return Self.dialect.isRight(slot, deleted: deleted)
   }
 
   @Test func holdTheRecordThatWasAskedFor() {
@@ -35,7 +35,8 @@ struct SeandbDialectTests {
     #expect(!isRight(.get, of: 3, holding: [4]))
     #expect(!isRight(.get, of: 3, holding: []))
     #expect(!isRight(.get, of: 3, holding: [3, 3]))
-    #expect(isRight(.get, of: 3, holding: [], missing: true))
+    #expect(!isRight(.get, of: 3, holding: [], deleted: .lastOfEight))
+    #expect(isRight(.get, of: 7, holding: [], deleted: .lastOfEight))
   }
 
   @Test func holdAWholeRangeInOrder() {
@@ -45,10 +46,14 @@ struct SeandbDialectTests {
     #expect(!isRight(.rangeGet, of: 20, holding: Array((20..<30).reversed())))
   }
 
-  @Test func mayLackRecordsWhereSomeAreDeleted() {
-    #expect(isRight(.rangeGet, of: 20, holding: [21, 25, 29], missing: true))
-    #expect(!isRight(.rangeGet, of: 20, holding: [25, 21], missing: true))
-    #expect(!isRight(.rangeGet, of: 20, holding: [30], missing: true))
+  /// Of 20 to 29 the one of 23 may be.
+  @Test func mayLackRecordsThatAreDeleted() {
+    let rest = [20, 21, 22, 24, 25, 26, 27, 28, 29]
+    #expect(isRight(.rangeGet, of: 20, holding: rest, deleted: .lastOfEight))
+    #expect(isRight(.rangeGet, of: 20, holding: Array(20..<30), deleted: .lastOfEight))
+    #expect(!isRight(.rangeGet, of: 20, holding: rest))
+    #expect(!isRight(.rangeGet, of: 20, holding: Array(rest.dropLast()), deleted: .lastOfEight))
+    #expect(!isRight(.rangeGet, of: 20, holding: Array(rest.dropFirst()), deleted: .lastOfEight))
   }
 
   @Test func areEmptyForWrites() {
