@@ -2,12 +2,16 @@ import Bytes
 import Glibc
 
 /// What h2load can ask as well: a file of nghttpd, and the same record of seandb again and again.
+///
+/// Servers have one thread for connections where they can be told: with more of them the load generator is the limit,
+/// and the figures are of the generators.
 struct H2loadChecks {
   private let tool: H2load
   private let plan: ServerPlan
   private let launcher: ServerLauncher
   private let records: RecordSource
   private let scratch: ScratchDirectory
+
   /// - Parameters:
   ///   - seandb: the program; `peers`: the directory of h2load and nghttpd.
   init(
@@ -24,7 +28,7 @@ struct H2loadChecks {
     launcher = ServerLauncher(
       seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: 256 << 20,
       memtableSizeBytes: 64 << 20, answerByteCount: SeandbDialect.answerByteCount(records),
-      certificate: nil, externalAddress: nil)
+      certificate: nil, connectionThreads: 1, externalAddress: nil)
   }
 
   /// Why they cannot run; nil when they can.
@@ -35,13 +39,15 @@ struct H2loadChecks {
 
   var checks: [AgreementCheck] {
     [
-      check(.nghttpd, .get), check(.seandbRocksDB, .get), check(.seandbLSM, .get),
-      check(.seandbLSM, .put),
-    ]
+      check(.nghttpd, .get), check(.grpcCppRocksDB, .get), check(.grpcCppRocksDB, .put),
+      check(.seandbRocksDB, .get), check(.seandbLSM, .get), check(.seandbLSM, .put),
+    ].filter { launcher.obstacle(of: $0.target) == nil }.map(\.check)
   }
 
-  private func check(_ target: ServerTarget, _ workload: ServerWorkload) -> AgreementCheck {
-    AgreementCheck(
+  private func check(
+    _ target: ServerTarget, _ workload: ServerWorkload
+  ) -> (target: ServerTarget, check: AgreementCheck) {
+    let check = AgreementCheck(
       name: "\(target.rawValue) \(workload.rawValue)", tool: .h2load,
       ours: { round in
         try turn(target, round).withServer { turn, server in
@@ -68,6 +74,7 @@ struct H2loadChecks {
             server.address, path: SeandbDialect.path(slot.operation), body: slot.request.array())
         }
       })
+    return (target, check)
   }
 
   private func turn(_ target: ServerTarget, _ round: Int) -> ServerTurn {

@@ -12,6 +12,8 @@ struct ServerLauncher: Sendable {
   /// What a `get` of nghttpd answers: as many bytes as a record in a gRPC answer.
   let answerByteCount: Int
   let certificate: Certificate?
+  /// Threads for connections, of the servers that can be told; nil: as many as cores.
+  var connectionThreads: Int?
   /// Where a server runs already.
   let externalAddress: SocketAddress?
 
@@ -87,7 +89,7 @@ struct ServerLauncher: Sendable {
         "--engine", target == .seandbLSM ? "lsm" : "rocksdb", "--durability", durability.rawValue,
         "--cache-size", "\(cacheSizeBytes)", "--memtable-size", "\(memtableSizeBytes)",
         "--log-level", "warning",
-      ]
+      ] + (connectionThreads.map { ["--event-loops", "\($0)"] } ?? [])
     case .grpcCppRocksDB:
       let tls = certificate.map { ["--tls-cert", $0.certificatePath, "--tls-key", $0.keyPath] }
       return [
@@ -109,8 +111,8 @@ struct ServerLauncher: Sendable {
     case .nghttpd:
       let file = try OutputFile(path: "\(directory)/\(Self.fileName)")
       try file.replace(with: String(repeating: "x", count: answerByteCount))
-      let cores = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-      let common = ["--address", "127.0.0.1", "--htdocs", directory, "--workers", "\(cores)"]
+      let workers = connectionThreads ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
+      let common = ["--address", "127.0.0.1", "--htdocs", directory, "--workers", "\(workers)"]
       if let certificate {
         return [peers + "/nghttpd"] + common
           + ["\(port)", certificate.keyPath, certificate.certificatePath]
