@@ -157,8 +157,9 @@ final class LoadThread<D: Dialect> {
     let longest: UInt64 = 50_000_000
     guard shape.ratePerSecond != nil, nextDue < measureUntil else { return longest }
     let now = MonotonicClock.now()
-    // When nothing is free, the next answer wakes.
-    return nextDue <= now ? longest : min(longest, nextDue - now)
+    if nextDue > now { return min(longest, nextDue - now) }
+    // Became due since the clock was read, or nothing is free for it: then the next answer wakes.
+    return connections.contains { !$0.freeSlots.isEmpty } ? 0 : longest
   }
 
   /// The part of `count` calls that this thread makes.

@@ -44,6 +44,15 @@ struct LoadGeneratorTests {
     #expect(p90 > 100_000_000)
   }
 
+  /// A server that answers at once is asked in time: no call waits for the generator's own sleep.
+  @Test func anOpenLoopIsNotLateItself() throws {
+    let server = try SetServer(connectionCount: 2)
+    let result = try run(shape(rate: 5000), on: server)
+    #expect(result.times.count == 5000)
+    let p90 = result.times.latency.curve[try #require(Latency.fractions.firstIndex(of: 0.9))]
+    #expect(p90 < 20_000_000)
+  }
+
   @Test func aClosedLoopWaitsWithTheServer() throws {
     let server = try SetServer(connectionCount: 2, stallAfter: 300, stall: 300_000_000)
     let result = try run(shape(), on: server)
