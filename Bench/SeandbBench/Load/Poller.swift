@@ -8,7 +8,7 @@ final class Poller {
   private static let maximumReadyCount = 256
 
   private let descriptor: Int32
-  private var events = [epoll_event](repeating: epoll_event(), count: maximumReadyCount)
+  private var events = [linux_epoll_event](repeating: linux_epoll_event(), count: maximumReadyCount)
 
   init() throws(LoadFailure) {
     descriptor = linux_epoll_create()
