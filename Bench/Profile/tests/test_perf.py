@@ -14,11 +14,11 @@ seandb-bench   100/100   PERF_RECORD_COMM exec: seandb-bench:100/100
 seandb-bench   100/100      2000000 
 \tffffffff816b9563 __x64_sys_pwrite64 ([kernel.kallsyms])
 \t           f64c7 __libc_pwrite (/usr/lib/x86_64-linux-gnu/libc.so.6)
-\t          3201f0 $s3LSM8SkipListC6insert_5valueyAA11InternalKeyV_SWtF (/work/seandb-bench)
-\t           2724a _start (/work/seandb-bench)
+\t          3201f0 $s3LSM8SkipListC6insert_5valueyAA11InternalKeyV_SWtF (/opt/seandb-bench)
+\t           2724a _start (/opt/seandb-bench)
 
 rocksdb:low12   100/102      3000000 
-\t           10000 rocksdb::Cache<rocksdb::Slice>::Get (/work/seandb-bench)
+\t           10000 rocksdb::Cache<rocksdb::Slice>::Get (/opt/seandb-bench)
 \t           20000 clone3 (/usr/lib/x86_64-linux-gnu/libc.so.6)
 
 sh   200/200   PERF_RECORD_COMM exec: server:200/200
@@ -33,8 +33,8 @@ def test_samples_become_stacks_of_a_process_and_its_threads():
         (
             ("seandb-bench",),
             (
-                ("_start", "/work/seandb-bench"),
-                ("$s3LSM8SkipListC6insert_5valueyAA11InternalKeyV_SWtF", "/work/seandb-bench"),
+                ("_start", "/opt/seandb-bench"),
+                ("$s3LSM8SkipListC6insert_5valueyAA11InternalKeyV_SWtF", "/opt/seandb-bench"),
                 ("__libc_pwrite", "/usr/lib/x86_64-linux-gnu/libc.so.6"),
                 ("__x64_sys_pwrite64", "[kernel.kallsyms]"),
             ),
@@ -43,7 +43,7 @@ def test_samples_become_stacks_of_a_process_and_its_threads():
             ("seandb-bench", "thread rocksdb:low*"),
             (
                 ("clone3", "/usr/lib/x86_64-linux-gnu/libc.so.6"),
-                ("rocksdb::Cache<rocksdb::Slice>::Get", "/work/seandb-bench"),
+                ("rocksdb::Cache<rocksdb::Slice>::Get", "/opt/seandb-bench"),
             ),
         ): 3_000_000,
         (("server", "thread NIO-ELT-*-#*"), (("[unknown]", "/tmp/out/server (deleted)"),)): 5_000_000,
@@ -51,7 +51,7 @@ def test_samples_become_stacks_of_a_process_and_its_threads():
 
 
 def test_a_function_belongs_to_its_module():
-    program = "/work/seandb-bench"
+    program = "/opt/seandb-bench"
     assert symbols.module("$s3LSM8SkipListC6insert_5valueyAA11InternalKeyV_SWtF", program) == "LSM"
     assert symbols.module("$s12seandb_bench5StoreV3runyyF", program) == "seandb-bench"
     assert symbols.module("$s8NIOPosix18SelectableEventLoopC3runyyKF", program) == "SwiftNIO"
