@@ -17,7 +17,7 @@ import tempfile
 import tomllib
 
 from counted_server import CountedServer
-from programs import Programs, run
+from programs import Programs, run, total_of
 
 HERE = pathlib.Path(__file__).parent
 CALLS = (2_000, 6_000)
@@ -64,14 +64,6 @@ def instructions(
     command += ["--records", str(records), "--rounds", "1", "--directory", str(scratch)]
     run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command])
     return total_of(out)
-
-
-def total_of(out: pathlib.Path) -> int:
-    """The sum that callgrind wrote at its end."""
-    for line in out.read_text().splitlines():
-        if line.startswith("summary:"):
-            return int(line.split()[1])
-    raise SystemExit(f"callgrind has counted nothing in {out}")
 
 
 def written_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:

@@ -7,7 +7,7 @@ import signal
 import struct
 import subprocess
 
-from programs import Programs, run
+from programs import Programs, run, total_of
 
 SCHEMA = """\
 syntax = "proto3";
@@ -84,9 +84,7 @@ class CountedServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
         if self.tool == "callgrind":
-            for line in self.counts.read_text().splitlines():
-                if line.startswith("summary:"):
-                    self.count = int(line.split()[1])
+            self.count = total_of(self.counts)
         else:
             self.count = struct.unpack("Q", self.counts.read_bytes())[0]
         if self.count == 0:

@@ -1,5 +1,6 @@
 """The programs that are measured, and how they are run."""
 
+import pathlib
 import subprocess
 from dataclasses import dataclass
 
@@ -19,3 +20,11 @@ def run(command: list[str]) -> str:
         words = " ".join(str(word) for word in command)
         raise SystemExit(f"exit code {result.returncode} of: {words}\n{result.stderr[-2000:]}")
     return result.stdout
+
+
+def total_of(out: pathlib.Path) -> int:
+    """The sum that callgrind wrote at its end."""
+    for line in out.read_text().splitlines():
+        if line.startswith("summary:"):
+            return int(line.split()[1])
+    raise SystemExit(f"callgrind has counted nothing in {out}")

@@ -39,9 +39,7 @@ struct DbBench {
         "--histogram=1", "--statistics=0", "--progress_reports=0",
       ] + flags
     let child = try ChildProcess.start(command, outputTo: "\(scratch.path)/db_bench")
-    guard let exit = child.wait(), exit == .code(0) else {
-      throw child.failure("did not end well (\(child.exit.map { "\($0)" } ?? "?"))")
-    }
+    try child.waitForSuccess()
     // fillseq      :       2.570 micros/op 389040 ops/sec 2.570 seconds 1000000 operations; ...
     guard
       let line = child.output.split(separator: "\n").first(where: {

@@ -33,9 +33,7 @@ struct H2load {
     }
     let child = try ChildProcess.start(
       command + ["http://\(address)\(path)"], outputTo: "\(scratch.path)/h2load")
-    guard let exit = child.wait(), exit == .code(0) else {
-      throw child.failure("did not end well (\(child.exit.map { "\($0)" } ?? "?"))")
-    }
+    try child.waitForSuccess()
     let output = child.output
     // finished in 3.00s, 161234.67 req/s, 9.81MB/s
     guard let line = output.split(separator: "\n").first(where: { $0.hasPrefix("finished in") }),

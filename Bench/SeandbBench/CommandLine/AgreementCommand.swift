@@ -9,8 +9,8 @@ struct AgreementCommand: ParsableCommand {
     abstract: "Compares figures of this benchmark with those of other tools for the same work.",
     discussion: """
       db_bench: runs RocksDB's own benchmark and the workloads on the target rocksdb in turns, with the same \
-      settings, sizes and cases. h2load: asks nghttpd for a file and seandb for one record, in turns with the \
-      load generator of `server`. Figures within 10 % of each other agree. The table goes to stdout.
+      settings, sizes and cases. h2load: asks nghttpd for a file, the C++ peer for one record and seandb for \
+      ten, in turns with the load generator of `server`. Figures within 10 % of each other agree. The table goes to stdout.
       """)
 
   @Option(help: "Tools to compare with, by commas.")
@@ -19,7 +19,7 @@ struct AgreementCommand: ParsableCommand {
   @Option(help: "RocksDB's benchmark, of the package rocksdb-tools: a path, or a name in $PATH.")
   var dbBench = "db_bench"
 
-  @Option(help: "The directory of h2load and nghttpd.", completion: .directory)
+  @Option(help: "The directory of h2load, nghttpd and the C++ peer.", completion: .directory)
   var peers = ".build/peers/bin"
 
   @Option(help: "The seandb program.", completion: .file())
@@ -79,7 +79,8 @@ struct AgreementCommand: ParsableCommand {
         switch tool {
         case .dbBench:
           guard CommandOutput.firstLine(of: "command -v '\(dbBench)'") != nil else {
-            obstacles.append("db_bench is left out: there is no \(dbBench)")
+            obstacles.append(
+              "db_bench is left out: there is no \(dbBench); the package rocksdb-tools has it")
             return []
           }
           return try DbBenchChecks(program: dbBench, settings: settings, scratch: scratch).checks
@@ -93,6 +94,7 @@ struct AgreementCommand: ParsableCommand {
     var report = report(checks, directory: scratch.path)
     let progress = Progress(rounds: rounds, stepCount: rounds * checks.count)
     for obstacle in obstacles { progress.note(obstacle) }
+    guard !checks.isEmpty else { throw LoadFailure("there is no tool to compare with; see above") }
     for round in 1...rounds {
       for (index, check) in checks.enumerated() {
         progress.start(check.name, on: check.tool.rawValue, round: round)

@@ -94,7 +94,7 @@ struct EngineCommand: ParsableCommand {
       progress.note("\(parent) is in memory: fillsync means nothing there")
     }
     for round in 1...rounds {
-      for target in turns(in: round) {
+      for target in engines.elements.turns(in: round) {
         let turn = EngineTurn(
           target: target, round: round, workloads: Set(workloads.elements), settings: settings,
           scratch: scratch,
@@ -131,11 +131,5 @@ struct EngineCommand: ParsableCommand {
         \(Figure.grouped(Double(records))) records, keys of \(KeyBuffer.byteCount) bytes, \
         values of \(valueBytes), cache \(cache) MiB, memtable \(memtable) MiB, seed \(seed)
         """)
-  }
-
-  /// The engines, beginning with another one in each round: none is always the first.
-  private func turns(in round: Int) -> [EngineTarget] {
-    let first = (round - 1) % engines.elements.count
-    return Array(engines.elements[first...] + engines.elements[..<first])
   }
 }

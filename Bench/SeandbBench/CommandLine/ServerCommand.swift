@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 
 /// `seandb-bench server`.
 struct ServerCommand: ParsableCommand {
@@ -119,8 +118,7 @@ struct ServerCommand: ParsableCommand {
 
   func run() throws {
     let file = try json.map { try OutputFile(path: $0) }
-    let parent = directory ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
-    let scratch = try ScratchDirectory(in: parent)
+    let scratch = try ScratchDirectory(in: ScratchDirectory.parent(directory))
     defer { scratch.remove() }
     let source = RecordSource(byteCount: recordBytes, seed: seed)
     let run = try ServerRun(
@@ -130,8 +128,7 @@ struct ServerCommand: ParsableCommand {
         programs: [
           "etcd": peers + "/etcd", "redis": peers + "/redis-server",
           "nghttpd": peers + "/nghttpd",
-        ]), scratch: scratch,
-      file: file,
+        ]), scratch: scratch, file: file,
       launcher: { certificate in
         ServerLauncher(
           seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: cacheSize.bytes,
@@ -152,8 +149,7 @@ struct ServerCommand: ParsableCommand {
       workloads: workloads.elements, loads: loads.loads, rates: rates.rates,
       durabilities: durability.elements, threads: threads, seconds: seconds,
       writeSeconds: writeSeconds, calls: calls, records: records, keys: keys,
-      batchRecords: batchRecords,
-      rangeRecords: rangeRecords, seed: seed)
+      batchRecords: batchRecords, rangeRecords: rangeRecords, seed: seed)
   }
 }
 

@@ -5,8 +5,7 @@
 ///           | mix(index) + generation, little-endian   | the next bytes of 1 MiB of text  |
 ///           +------------------------------------------+----------------------------------+
 ///
-/// The text is that of RocksDB's db_bench: pieces of 100 bytes, each 50 random printable characters twice.
-/// The generation tells a newer value of a key from an older one.
+/// The text is ``CompressibleText``. The generation tells a newer value of a key from an older one.
 ///
 /// Unsafe island. Invariants:
 /// 1. `text` has `textByteCount` bytes and `value` `byteCount`, all initialised, from `init` to `deinit`.
@@ -14,7 +13,6 @@
 struct ValueSource: ~Copyable {
   static let byteCountRange = 8...(64 << 10)
   private static let textByteCount = 1 << 20
-  private static let pieceByteCount = 100
 
   let byteCount: Int
   private let text: UnsafeMutableRawBufferPointer
@@ -29,14 +27,8 @@ struct ValueSource: ~Copyable {
     text = .allocate(byteCount: Self.textByteCount, alignment: 8)
     value = .allocate(byteCount: byteCount, alignment: 8)
     value.initializeMemory(as: UInt8.self, repeating: 0)
-    var random = SplitMix64(seed: seed, stream: 0x7465_7874)
-    for index in text.indices {
-      let isRepeated = index % Self.pieceByteCount >= Self.pieceByteCount / 2
-      text[index] =
-        isRepeated
-        ? text[index - Self.pieceByteCount / 2]
-        : UInt8(truncatingIfNeeded: 32 + random.next(below: 95))
-    }
+    text.copyBytes(
+      from: CompressibleText.bytes(Self.textByteCount, seed: seed, stream: 0x7465_7874))
   }
 
   deinit {

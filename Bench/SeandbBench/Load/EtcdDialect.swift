@@ -7,12 +7,10 @@ struct EtcdDialect: Dialect {
   private let shape: LoadShape
   private let records: RecordSource
   private let headers: HTTP2Session.Headers
-  private let rangeKeyByteCount: Int
 
   init(shape: LoadShape, records: RecordSource, scheme: String) {
     self.shape = shape
     self.records = records
-    rangeKeyByteCount = RecordSource.keyByteCount - String(shape.rangeRecords).count + 1
     headers = .grpc(scheme: scheme) { operation in
       switch operation {
       case .get, .rangeGet: "/etcdserverpb.KV/Range"
@@ -39,7 +37,7 @@ struct EtcdDialect: Dialect {
         // DeleteRangeRequest.key
         RecordSource.withKey(index) { message.appendField(1, $0) }
       case .rangeGet:
-        let count = rangeKeyByteCount
+        let count = shape.rangeKeyByteCount
         RecordSource.withKey(index) { key in
           // RangeRequest.key and range_end: the prefix, and the first key behind all that begin with it.
           message.appendField(1, UnsafeRawBufferPointer(rebasing: key.prefix(count)))
@@ -101,9 +99,7 @@ struct EtcdDialect: Dialect {
   private func holdsRecords(
     _ message: UnsafeRawBufferPointer, _ slot: borrowing CallSlot, _ deleted: DeletedRecords
   ) -> Bool {
-    let count = slot.operation == .get ? 1 : shape.rangeRecords
-    var next = slot.index
-    let end = slot.index + count
+    var expected = ExpectedRecords(shape.range(of: slot), of: records, deleted: deleted)
     var reader = ProtobufReader(message)
     do throws(ProtobufError) {
       while !reader.isAtEnd {
@@ -113,15 +109,13 @@ struct EtcdDialect: Dialect {
           try reader.skip(tag)
           continue
         }
-        guard let record = try value(of: reader.nextLengthDelimited()) else { return false }
-        while next < end, deleted.contains(next), !records.isRecord(record, of: next) { next += 1 }
-        guard next < end, records.isRecord(record, of: next) else { return false }
-        next += 1
+        guard let record = try value(of: reader.nextLengthDelimited()), expected.accepts(record)
+        else { return false }
       }
     } catch {
       return false
     }
-    return (next..<end).allSatisfy(deleted.contains)
+    return expected.areComplete
   }
 
   /// KeyValue.value

@@ -20,7 +20,9 @@ package struct LoadShape: Sendable {
   package var keys: KeyDistribution
   package var batchRecords: Int
   /// A power of ten.
-  package var rangeRecords: Int
+  package let rangeRecords: Int
+  /// Bytes that the keys of a range have in common.
+  let rangeKeyByteCount: Int
   package var seed: UInt64
   /// Tells this load's random choices from those of others.
   package var stream: UInt64
@@ -43,8 +45,14 @@ package struct LoadShape: Sendable {
     self.keys = keys
     self.batchRecords = batchRecords
     self.rangeRecords = rangeRecords
+    rangeKeyByteCount = RecordSource.keyByteCount - String(rangeRecords).count + 1
     self.seed = seed
     self.stream = stream
+  }
+
+  /// The records that a read asks for.
+  func range(of slot: borrowing CallSlot) -> Range<Int> {
+    slot.index..<slot.index + (slot.operation == .get ? 1 : rangeRecords)
   }
 }
 

@@ -19,7 +19,6 @@ package struct RecordSource: Sendable {
   private static let prefix = Array("DOG#".utf8)
   private static let markByteCount = 8
   private static let textByteCount = 1 << 16
-  private static let pieceByteCount = 100
   /// Age and breed.
   private static let tail: [UInt8] = [0x18, 1, 0x22, 8] + Array("mongrel!".utf8)
 
@@ -45,16 +44,7 @@ package struct RecordSource: Sendable {
     nameHead = head(nameByteCount)
     self.byteCount =
       2 + Self.keyByteCount + nameHead.count + nameByteCount + Self.tail.count
-    var random = SplitMix64(seed: seed, stream: 0x6e61_6d65)
-    var text: [UInt8] = []
-    for index in 0..<Self.textByteCount {
-      let isRepeated = index % Self.pieceByteCount >= Self.pieceByteCount / 2
-      text.append(
-        isRepeated
-          ? text[index - Self.pieceByteCount / 2]
-          : UInt8(truncatingIfNeeded: 32 + random.next(below: 95)))
-    }
-    self.text = text
+    text = CompressibleText.bytes(Self.textByteCount, seed: seed, stream: 0x6e61_6d65)
   }
 
   /// The first `count` bytes of the key of a record.

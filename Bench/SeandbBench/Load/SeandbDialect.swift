@@ -7,12 +7,10 @@ package struct SeandbDialect: Dialect {
   private let shape: LoadShape
   private let records: RecordSource
   private let headers: HTTP2Session.Headers
-  private let rangeKeyByteCount: Int
 
   package init(shape: LoadShape, records: RecordSource, scheme: String) {
     self.shape = shape
     self.records = records
-    rangeKeyByteCount = RecordSource.keyByteCount - String(shape.rangeRecords).count + 1
     headers = .grpc(scheme: scheme, path: Self.path)
   }
 
@@ -48,7 +46,7 @@ package struct SeandbDialect: Dialect {
         RecordSource.withKey(index) { message.appendField(1, $0) }
       case .rangeGet:
         // IndexQuery.begins_with
-        let count = rangeKeyByteCount
+        let count = shape.rangeKeyByteCount
         RecordSource.withKey(index) {
           message.appendField(4, UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
         }
@@ -70,24 +68,17 @@ package struct SeandbDialect: Dialect {
     switch slot.operation {
     case .put, .batchPut, .delete: return message.isEmpty
     case .get, .rangeGet:
-      let count = slot.operation == .get ? 1 : shape.rangeRecords
-      var next = slot.index
-      let end = slot.index + count
+      var expected = ExpectedRecords(shape.range(of: slot), of: records, deleted: deleted)
       var reader = ProtobufReader(message)
       do throws(ProtobufError) {
         while !reader.isAtEnd {
           guard try reader.nextTag().number == 1 else { return false }
-          let record = try reader.nextLengthDelimited()
-          while next < end, deleted.contains(next), !records.isRecord(record, of: next) {
-            next += 1
-          }
-          guard next < end, records.isRecord(record, of: next) else { return false }
-          next += 1
+          guard expected.accepts(try reader.nextLengthDelimited()) else { return false }
         }
       } catch {
         return false
       }
-      return (next..<end).allSatisfy(deleted.contains)
+      return expected.areComplete
     }
   }
 }

@@ -220,6 +220,17 @@ package final class ChildProcess: Sendable {
     }
   }
 
+  /// Waits for its end, which must be exit code 0.
+  ///
+  /// - Throws: ``Failure`` with its last words when it is another one, or takes longer than `timeoutSeconds`. It is
+  ///   not ended then.
+  func waitForSuccess(timeoutSeconds: Double = .infinity) throws {
+    guard let exit = wait(timeoutSeconds: timeoutSeconds) else {
+      throw failure("takes longer than \(timeoutSeconds) s")
+    }
+    guard exit == .code(0) else { throw failure("did not end well (\(exit))") }
+  }
+
   /// Ends it: by SIGTERM, and by SIGKILL when that takes too long. Does nothing when it has ended.
   @discardableResult
   package func stop(timeoutSeconds: Double = 10) -> Exit {

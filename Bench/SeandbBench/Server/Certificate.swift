@@ -1,13 +1,7 @@
-import Glibc
-
 /// A certificate that signs itself, for servers on this machine while the benchmark runs.
 struct Certificate: Sendable {
   let certificatePath: String
   let keyPath: String
-
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
-  }
 
   /// Makes one with an elliptic key (P-256), which is what public sites use most.
   init(in directory: String) throws {
@@ -20,8 +14,6 @@ struct Certificate: Sendable {
         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
       ],
       outputTo: directory + "/openssl.out")
-    guard openssl.wait(timeoutSeconds: 30) == .code(0) else {
-      throw openssl.failure("cannot make a certificate")
-    }
+    try openssl.waitForSuccess(timeoutSeconds: 30)
   }
 }

@@ -30,7 +30,8 @@ struct ServerLauncher: Sendable {
   func obstacle(of target: ServerTarget) -> String? {
     if certificate != nil && !target.hasTLS { return "it has no TLS here" }
     guard let program = program(of: target) else { return nil }
-    return access(program, X_OK) == 0 ? nil : "there is no \(program)"
+    return access(program, X_OK) == 0
+      ? nil : "there is no \(program); `make build peers` makes those that can be had"
   }
 
   private func program(of target: ServerTarget) -> String? {
@@ -157,9 +158,7 @@ struct ServerLauncher: Sendable {
     let create = try ChildProcess.start(
       [seandb, "create", schema, "--out", scratch.path + "/out"],
       outputTo: scratch.path + "/create.out")
-    guard create.wait(timeoutSeconds: Self.startTimeout) == .code(0) else {
-      throw create.failure("cannot create a server")
-    }
+    try create.waitForSuccess(timeoutSeconds: Self.startTimeout)
     return server
   }
 

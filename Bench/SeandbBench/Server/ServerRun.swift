@@ -33,7 +33,8 @@ struct ServerRun {
     }
     self.targets = usable
     guard !usable.isEmpty else {
-      throw LoadFailure("no server is left: \(obstacles.map { "\($0.0.rawValue): \($0.1)" })")
+      let reasons = obstacles.map { "\n  \($0.0.rawValue): \($0.1)" }.joined()
+      throw LoadFailure("no server can take part:\(reasons)")
     }
     record = RunRecord(
       Report(
@@ -55,7 +56,7 @@ struct ServerRun {
   func run() throws {
     let capacities = Capacities()
     for round in 1...rounds {
-      for target in turns(in: round) {
+      for target in targets.turns(in: round) {
         for durability in plan.durabilities where !plan.steps(of: target, durability).isEmpty {
           let turn = ServerTurn(
             target: target, durability: durability, round: round, plan: plan, launcher: launcher,
@@ -72,12 +73,6 @@ struct ServerRun {
     progress.finish()
     try record.complete()
     print(record.table)
-  }
-
-  /// The servers, beginning with another one in each round: none is always the first.
-  private func turns(in round: Int) -> [ServerTarget] {
-    let first = (round - 1) % targets.count
-    return Array(targets[first...] + targets[..<first])
   }
 }
 
