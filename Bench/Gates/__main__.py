@@ -43,27 +43,34 @@ def server_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float
 def engine_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
     """Instructions of a call into the LSM."""
 
-    def slope(workload: str) -> float:
-        counts = [instructions(programs, scratch, workload, records) for records in RECORDS]
-        return (counts[1] - counts[0]) / (RECORDS[1] - RECORDS[0])
+    def growth(workload: str) -> tuple[int, int]:
+        """How many more instructions and operations of the workload there are with more records."""
+        (few, less), (many, more) = (engine_run(programs, scratch, workload, n) for n in RECORDS)
+        return many - few, more - less
 
-    figures = {"engine.lsm.fillrandom.instructions": slope("fillrandom")}
+    count, operations = growth("fillrandom")
+    figures = {"engine.lsm.fillrandom.instructions": count / operations}
     # A workload on the compacted store comes with the making of that store.
-    base = slope("compact")
+    base, _ = growth("compact")
     for workload in ("readrandom", "readmissing", "seekrandom"):
-        figures[f"engine.lsm.{workload}.instructions"] = slope(workload) - base
+        count, operations = growth(workload)
+        figures[f"engine.lsm.{workload}.instructions"] = (count - base) / operations
     return figures
 
 
-def instructions(
+def engine_run(
     programs: Programs, scratch: pathlib.Path, workload: str, records: int
-) -> int:
-    """All instructions of the engine benchmark, which runs what comes before `workload` as well."""
-    out = scratch / "callgrind.out"
+) -> tuple[int, int]:
+    """All instructions of the engine benchmark, which runs what comes before `workload` as well, and the operations
+    of `workload`."""
+    out, measured = scratch / "callgrind.out", scratch / "engine.json"
     command = [programs.bench, "engine", "--engines", "lsm", "--workloads", workload]
     command += ["--records", str(records), "--rounds", "1", "--directory", str(scratch)]
+    command += ["--json", str(measured)]
     run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command])
-    return total_of(out)
+    measurements = json.loads(measured.read_text())["measurements"]
+    operations = [one["operations"] for one in measurements if one["workload"] == workload]
+    return total_of(out), operations[0]
 
 
 def written_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:

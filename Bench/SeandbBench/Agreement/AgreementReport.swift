@@ -8,10 +8,10 @@ struct AgreementReport {
   /// Whether all rounds were run.
   var isComplete = false
 
-  /// A row for each check: medians of the rounds, and whether they agree.
+  /// A row for each check: medians of the turns, and whether they agree.
   var table: String {
     var table = TextTable(
-      header: ["case", "tool", "ours op/s", "theirs op/s", "ratio (min..max)", "verdict"],
+      header: ["case", "tool", "turns", "ours op/s", "theirs op/s", "ratio (min..max)", "verdict"],
       leftColumnCount: 2)
     for result in results {
       guard let ratio = result.ratio, let least = result.ratios.min(),
@@ -20,7 +20,7 @@ struct AgreementReport {
       let (low, high) = (Figure.fixed(least, places: 2), Figure.fixed(most, places: 2))
       let verdict = result.agrees ? "agrees" : ratio > 1 ? "ours faster" : "ours slower"
       table.add([
-        result.name, result.tool.rawValue,
+        result.name, result.tool.rawValue, String(result.turns.count),
         Figure.median(result.ours).map(Figure.grouped) ?? "",
         Figure.median(result.theirs).map(Figure.grouped) ?? "",
         "\(Figure.fixed(ratio, places: 2)) (\(low)..\(high))", verdict,

@@ -48,56 +48,60 @@ final class DbBenchChecks {
 
   var checks: [AgreementCheck] {
     let syncedCount = max(1, settings.records / Workload.syncShare)
+    let seekCount = max(1, settings.records / Workload.longShare)
+    // The shorter a measurement, the more turns: so that each case takes about as long.
     return [
-      fill(.fillseq, "fillseq"),
-      fill(.fillsync, "fillrandom", flags: ["--sync=1", "--writes=\(syncedCount)"]),
-      fill(.fillbatch, "fillbatch"),
-      fill(.fillrandom, "filluniquerandom"),
-      read(.readrandom, found: settings.records),
-      read(.readmissing, found: 0),
-      read(.readseq),
-      read(.readreverse),
+      fill(.fillseq, "fillseq", turns: 2),
+      fill(
+        .fillsync, "fillrandom", turns: 2, flags: ["--sync=1", "--writes=\(syncedCount)"]),
+      fill(.fillbatch, "fillbatch", turns: 3),
+      fill(.fillrandom, "filluniquerandom", turns: 1),
+      read(.readrandom, turns: 1, found: settings.records),
+      read(.readmissing, turns: 4, found: 0),
+      read(.readseq, turns: 4),
+      read(.readreverse, turns: 4),
       // Both read the value of ten records and step on to one more.
       read(
-        .seekrandom, found: settings.records,
-        flags: ["--seek_nexts=\(Workload.seekLength - 1)"]),
+        .seekrandom, turns: 1, found: seekCount,
+        flags: ["--seek_nexts=\(Workload.seekLength - 1)", "--reads=\(seekCount)"]),
     ]
   }
 
   private func fill(
-    _ workload: Workload, _ benchmark: String, flags: [String] = []
+    _ workload: Workload, _ benchmark: String, turns: Int, flags: [String] = []
   ) -> AgreementCheck {
     let directory = "\(scratch.path)/fill"
-    return AgreementCheck(
-      name: workload.rawValue, tool: .dbBench,
-      ours: { [self] round in
-        defer { scratch.remove("fill") }
-        return try run(workload, in: directory, round)
-      },
-      theirs: { [self] round in
-        defer { scratch.remove("fill") }
-        sync()
-        return try tool.run(
-          benchmark, directory: directory, isExisting: false, round: round, flags: flags)
-      })
+    return AgreementCheck(name: workload.rawValue, tool: .dbBench) { [self] round in
+      try AgreementTurn.alternate(
+        turns, round: round,
+        ours: {
+          defer { scratch.remove("fill") }
+          return try run(workload, in: directory, round)
+        },
+        theirs: {
+          defer { scratch.remove("fill") }
+          sync()
+          return try tool.run(
+            benchmark, directory: directory, isExisting: false, round: round, flags: flags)
+        })
+    }
   }
 
   private func read(
-    _ workload: Workload, found: Int? = nil, flags: [String] = []
+    _ workload: Workload, turns: Int, found: Int? = nil, flags: [String] = []
   ) -> AgreementCheck {
     let directory = "\(scratch.path)/\(storeName)"
-    return AgreementCheck(
-      name: workload.rawValue, tool: .dbBench,
-      ours: { [self] round in
-        try makeStore(round)
-        return try run(workload, in: directory, round)
-      },
-      theirs: { [self] round in
-        try makeStore(round)
-        return try tool.run(
-          workload.rawValue, directory: directory, isExisting: true, round: round, found: found,
-          flags: flags)
-      })
+    return AgreementCheck(name: workload.rawValue, tool: .dbBench) { [self] round in
+      try makeStore(round)
+      return try AgreementTurn.alternate(
+        turns, round: round,
+        ours: { try run(workload, in: directory, round) },
+        theirs: {
+          try tool.run(
+            workload.rawValue, directory: directory, isExisting: true, round: round,
+            found: found, flags: flags)
+        })
+    }
   }
 
   private func run(_ workload: Workload, in directory: String, _ round: Int) throws -> Double {

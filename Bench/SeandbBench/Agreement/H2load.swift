@@ -17,10 +17,11 @@ struct H2load {
   ///   - body: of a gRPC call, framed; nil for a GET.
   /// - Returns: answers a second.
   func run(_ address: SocketAddress, path: String, body: [UInt8]?) throws -> Double {
+    let milliseconds = Int(seconds * 1000)
     var command = [
       program, "--threads=1", "--clients=\(load.connections)",
-      "--max-concurrent-streams=\(load.inFlight)", "--duration=\(Int(seconds))",
-      "--warm-up-time=\(max(1, Int(seconds / 4)))",
+      "--max-concurrent-streams=\(load.inFlight)", "--duration=\(milliseconds)ms",
+      "--warm-up-time=\(max(1, milliseconds / 4))ms",
       // Windows of 2^30 bytes, as ours.
       "--window-bits=30", "--connection-window-bits=30",
     ]

@@ -10,23 +10,24 @@ struct AgreementCommand: ParsableCommand {
     discussion: """
       db_bench: runs RocksDB's own benchmark and the workloads on the target rocksdb in turns, with the same \
       settings, sizes and cases. h2load: asks nghttpd for a file, the C++ peer for one record and seandb for \
-      ten, in turns with the load generator of `server`. Figures within 10 % of each other agree. The table goes to stdout.
+      ten, in turns with the load generator of `server`. Figures within 10 % of each other agree. The table \
+      goes to stdout.
       """)
 
   @Option(help: "Tools to compare with, by commas.")
   var tool = CommaList<AgreementTool>()
 
-  @Option(help: "RocksDB's benchmark, of the package rocksdb-tools: a path, or a name in $PATH.")
-  var dbBench = "db_bench"
+  @Option(help: "RocksDB's benchmark: a path, or a name in $PATH (default: db_bench in --peers).")
+  var dbBench: String?
 
-  @Option(help: "The directory of h2load, nghttpd and the C++ peer.", completion: .directory)
+  @Option(help: "The directory of db_bench, h2load and the servers.", completion: .directory)
   var peers = ".build/peers/bin"
 
   @Option(help: "The seandb program.", completion: .file())
   var seandb = ".build/seandb"
 
-  @Option(help: "Seconds of a measurement with h2load: whole ones.")
-  var seconds = 2
+  @Option(help: "Seconds of a measurement with h2load; a quarter of it goes before.")
+  var seconds = 0.8
 
   @Option(help: "Cases, by commas, as the table names them (default: all).")
   var cases: String?
@@ -37,8 +38,8 @@ struct AgreementCommand: ParsableCommand {
   @Option(help: "Bytes of a value; a key has 16.")
   var valueBytes = 100
 
-  @Option(help: "Rounds; in each, every case is run once by both.")
-  var rounds = 3
+  @Option(help: "Rounds; in each, every case is run by both, short ones several times.")
+  var rounds = 4
 
   @Option(help: "Replays the random choices of another run.")
   var seed: UInt64 = 1
@@ -58,8 +59,8 @@ struct AgreementCommand: ParsableCommand {
     guard (Workload.groupSize...1 << 40).contains(records), (1...1000).contains(rounds),
       ValueSource.byteCountRange.contains(valueBytes), seed < 1 << 31
     else { throw ValidationError("--records, --rounds, --value-bytes or --seed is out of range") }
-    guard (1...3600).contains(seconds) else {
-      throw ValidationError("--seconds must be from 1 to 3600")
+    guard (0.01...3600).contains(seconds) else {
+      throw ValidationError("--seconds must be from 0.01 to 3600")
     }
   }
 
@@ -78,15 +79,16 @@ struct AgreementCommand: ParsableCommand {
       tool.elements.flatMap { (tool) throws -> [AgreementCheck] in
         switch tool {
         case .dbBench:
+          let dbBench = dbBench ?? "\(peers)/db_bench"
           guard CommandOutput.firstLine(of: "command -v '\(dbBench)'") != nil else {
             obstacles.append(
-              "db_bench is left out: there is no \(dbBench); the package rocksdb-tools has it")
+              "db_bench is left out: there is no \(dbBench); `make peers` makes one")
             return []
           }
           return try DbBenchChecks(program: dbBench, settings: settings, scratch: scratch).checks
         case .h2load:
           let h2load = H2loadChecks(
-            seandb: seandb, peers: peers, seconds: Double(seconds), seed: seed, scratch: scratch)
+            seandb: seandb, peers: peers, seconds: seconds, seed: seed, scratch: scratch)
           if let obstacle = h2load.obstacle { obstacles.append("h2load is left out: \(obstacle)") }
           return h2load.obstacle == nil ? h2load.checks : []
         }
@@ -98,12 +100,11 @@ struct AgreementCommand: ParsableCommand {
     for round in 1...rounds {
       for (index, check) in checks.enumerated() {
         progress.start(check.name, on: check.tool.rawValue, round: round)
-        // One after the other, another one first each time.
-        let first = round % 2 == 1 ? try check.ours(round) : try check.theirs(round)
-        let second = round % 2 == 1 ? try check.theirs(round) : try check.ours(round)
-        let (ours, theirs) = round % 2 == 1 ? (first, second) : (second, first)
-        report.results[index].add(ours: ours, theirs: theirs)
+        let turns = try check.run(round)
+        report.results[index].add(turns)
         try file?.replace(with: report.json.text + "\n")
+        let ours = Figure.median(turns.map(\.ours)) ?? 0
+        let theirs = Figure.median(turns.map(\.theirs)) ?? 0
         progress.end(
           "round \(round)/\(rounds) \(check.name) ours \(Figure.grouped(ours)), "
             + "\(check.tool.rawValue) \(Figure.grouped(theirs)) op/s")
@@ -133,7 +134,7 @@ struct AgreementCommand: ParsableCommand {
       origin: Origin(
         directory: directory,
         packages: [
-          "rocksdb": "librocksdb-dev", "db_bench": "rocksdb-tools",
+          "rocksdb": "librocksdb-dev", "db_bench": "librocksdb-dev",
           "h2load": "nghttp2-client", "nghttpd": "nghttp2-server", "glibc": "libc6",
         ]),
       options: [
@@ -143,8 +144,8 @@ struct AgreementCommand: ParsableCommand {
       ],
       heading: """
         \(Figure.grouped(Double(records))) records, keys of \(KeyBuffer.byteCount) bytes, \
-        values of \(valueBytes), seed \(seed), median of \(rounds) \
-        \(rounds == 1 ? "round" : "rounds")
+        values of \(valueBytes), seed \(seed), medians of all turns in \
+        \(rounds) \(rounds == 1 ? "round" : "rounds")
         """,
       results: checks.map(AgreementResult.init))
   }

@@ -15,7 +15,9 @@ extension Store {
         recorder.lap()
       }
     }
-    let readers = randomReads(below: records, threads: settings.threads, operations: records)
+    let readers = randomReads(
+      below: records, threads: settings.threads,
+      operations: max(1, records / Workload.longShare))
     return try measure(.readwhilewriting, [readers, writer])
   }
 }

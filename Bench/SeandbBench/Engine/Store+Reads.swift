@@ -38,8 +38,10 @@ extension Store {
   /// Finds a random key and reads the records behind it.
   func seekRandom() throws -> [Measurement] {
     let records = recordCount
-    return try measure(.seekrandom, threads: settings.threads, operations: records) {
-      worker, recorder in
+    return try measure(
+      .seekrandom, threads: settings.threads,
+      operations: max(1, records / Workload.longShare)
+    ) { worker, recorder in
       while worker.next() != nil {
         try worker.scan(
           from: worker.random.next(below: records), count: Workload.seekLength,

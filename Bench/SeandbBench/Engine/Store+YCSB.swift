@@ -3,7 +3,8 @@ import Engine
 extension Store {
   /// A core workload of YCSB; the measurements behind the first are those of its kinds of operations.
   mutating func ycsb(_ workload: Workload, _ mix: YCSBMix) throws -> [Measurement] {
-    let operations = max(1, recordCount / (mix.first == .scan ? Workload.scanShare : 1))
+    let operations = max(
+      1, recordCount / (mix.first == .scan ? Workload.scanShare : Workload.longShare))
     let sequence = InsertSequence(count: recordCount)
     let newest = generations.upperBound
     let changes = mix.second == .update || mix.second == .readModifyWrite

@@ -30,8 +30,10 @@ enum Workload: String, CaseIterable, Sendable {
   static let prefixLength = 256
   /// `prefixscan` does one scan for so many records; each is read four times on average.
   static let prefixScanShare = 64
-  /// `ycsb-e` does one operation for so many records, the others of YCSB one for each.
-  static let scanShare = 10
+  /// `seekrandom`, `readwhilewriting` and YCSB do one operation for so many records: they take the longest.
+  static let longShare = 2
+  /// `ycsb-e`, where an operation reads 50 records on average, does one for so many.
+  static let scanShare = 20
 
   var hasOwnStore: Bool { [.fillseq, .fillsync, .fillbatch].contains(self) }
 
