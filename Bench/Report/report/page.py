@@ -128,7 +128,7 @@ def agreement(checks: Sequence[Check]) -> str:
         return ""
     how = (
         "The same case by our own program and by a known tool, in turns: our rate divided by the tool's. "
-        "The band is the tolerance, a dot is a round, the bar their median."
+        "The band is the tolerance, a dot is a turn, the bar their median."
     )
     figure = f"<figure>{dots.agreement(checks)}</figure>"
     return section("Agreement", how, f"<div class=beside>{figure}{tables.agreement(checks)}</div>")
