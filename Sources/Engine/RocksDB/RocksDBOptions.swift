@@ -17,7 +17,7 @@ struct RocksDBOptions: ~Copyable {
       let cache = rocksdb_cache_create_lru(max(engine.cacheSizeBytes, 0)).unsafelyUnwrapped
       self.cache = cache
       let isLikeLSM = engine.rocksDBSettings == .likeLSM
-      setTables(cache, blockSizeBytes: isLikeLSM ? RocksDBSettings.lsmBlockSizeBytes : nil)
+      setTables(cache, isLikeLSM: isLikeLSM)
       setWrites(engine)
       setLogs(engine)
       setCompaction(engine)
@@ -33,14 +33,18 @@ struct RocksDBOptions: ~Copyable {
     if let cache { rocksdb_cache_destroy(cache) }
   }
 
-  private func setTables(_ cache: OpaquePointer, blockSizeBytes: Int?) {
+  private func setTables(_ cache: OpaquePointer, isLikeLSM: Bool) {
     // SAFETY: the factory copies the table options; the filter policy becomes theirs, so that it is not
     // destroyed here.
     let table = rocksdb_block_based_options_create().unsafelyUnwrapped
     defer { rocksdb_block_based_options_destroy(table) }
     rocksdb_block_based_options_set_block_cache(table, cache)
-    // Unless said otherwise 4 KiB, RocksDB's own.
-    if let blockSizeBytes { rocksdb_block_based_options_set_block_size(table, blockSizeBytes) }
+    if isLikeLSM {
+      rocksdb_block_based_options_set_block_size(table, RocksDBSettings.lsmBlockSizeBytes)
+    } else {
+      // Blocks of 4 KiB, RocksDB's own size.
+      setPartitions(table)
+    }
     // 1 % false positives; one cache line a lookup. Without a prefix extractor the filter
     // holds whole keys, which is what a point read asks for.
     rocksdb_block_based_options_set_filter_policy(
@@ -57,6 +61,18 @@ struct RocksDBOptions: ~Copyable {
     // Every table stays open. Not only for speed: with a bounded table cache, a memory-tier read that
     // meets a closed table answers "found" with an empty value (rocksdb:db/table_cache.cc, Get).
     rocksdb_options_set_max_open_files(options, -1)
+  }
+
+  /// Indexes and filters in parts of 4 KiB, with an index of the parts above them, which stays in memory as long as its
+  /// table is open. In one piece a table's filter has a megabyte or more: a small cache has no room for it (RocksDB divides
+  /// the cache into up to 64), and a large store's do not fit together, so that each read would read one whole
+  /// (docs/decisions/0012-partitioned-filters.md).
+  private func setPartitions(_ table: OpaquePointer) {
+    rocksdb_block_based_options_set_index_type(
+      table, Int32(rocksdb_block_based_table_index_type_two_level_index_search))
+    rocksdb_block_based_options_set_partition_filters(table, 1)
+    rocksdb_block_based_options_set_metadata_block_size(table, 4 << 10)
+    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
   }
 
   private func setWrites(_ engine: EngineOptions) {
