@@ -10,6 +10,8 @@ import Bytes
 ///    restart point at or before it.
 /// 2. While `isValid`, the key is `keyBytes` bytes at `keyInBlock`, or in `buffer` when that is
 ///    nil.
+/// 3. `steps` holds, 8 bytes each, entries that follow each other between `restart` and `offset`, the last one right before
+///    `offset`: the entry's offset, and where its key is in `stepKeys` unless it shares nothing with the one before it.
 package struct BlockIterator: ~Copyable {
   private var block: Block
   private var offset: Int
@@ -17,6 +19,11 @@ package struct BlockIterator: ~Copyable {
   private var restart = 0
   private var buffer = ByteWriter()
   private var keyInBlock: UnsafeRawPointer?
+  private var steps = ByteWriter()
+  private var stepKeys = ByteWriter()
+  private static let stepBytes = 8
+  /// Keys of more bytes are not kept for steps back. Unit: bytes.
+  private static let maximumStepKeyBytes = 64 << 10
 
   /// An iterator that stands nowhere yet.
   package init(_ block: Block) {
@@ -52,6 +59,7 @@ package struct BlockIterator: ~Copyable {
 
   private mutating func invalidate() {
     offset = block.entriesEnd
+    steps.removeAll()
   }
 
   // MARK: - Moving
@@ -83,20 +91,67 @@ package struct BlockIterator: ~Copyable {
   /// - Precondition: ``isValid``.
   package mutating func next() {
     precondition(isValid)
+    steps.removeAll()
     advance()
   }
 
-  /// Goes one entry back. O(restart interval): entries can only be decoded forwards.
+  /// Goes one entry back.
+  ///
+  /// Entries can only be decoded forwards, from a restart point on; so the first step back from a place costs O(restart
+  /// interval), and those behind it in the same interval O(1) each.
   /// - Precondition: ``isValid``.
   package mutating func previous() {
     precondition(isValid)
+    if !steps.isEmpty { return takeStep() }
     let end = offset
     if end == 0 { return invalidate() }
     enter(restart: block.restartOffset(restart) < end ? restart : restart - 1)
-    while entry.end < end { advance() }
+    while entry.end < end {
+      noteStep()
+      advance()
+    }
+  }
+
+  /// Keeps where it stands for a step back from the next entry.
+  @inline(__always)
+  private mutating func noteStep() {
+    if entry.shared != 0 {
+      // Entries with long keys that share most of them may be many times the block.
+      if stepKeys.count + entry.keyBytes > Self.maximumStepKeyBytes { forgetSteps() }
+      if entry.keyBytes > Self.maximumStepKeyBytes { return }
+    }
+    // A block has less than 2^32 bytes.
+    steps.appendLittleEndian(UInt64(offset) << 32 | UInt64(stepKeys.count))
+    if entry.shared != 0 { stepKeys.append(buffer.bytes) }
+  }
+
+  private mutating func forgetSteps() {
+    steps.removeAll()
+    stepKeys.removeAll()
+  }
+
+  /// Goes to the last of `steps`.
+  private mutating func takeStep() {
+    let rest = steps.count - Self.stepBytes
+    // SAFETY: `steps` holds whole steps, and at least one.
+    let step = UInt64(
+      littleEndian: steps.bytes.loadUnaligned(fromByteOffset: rest, as: UInt64.self))
+    steps.truncate(to: rest)
+    offset = Int(step >> 32)
+    entry = BlockEntry(validated: block.base, at: offset)
+    if entry.shared == 0 {
+      keyInBlock = block.base + entry.restOffset
+      return
+    }
+    let start = Int(step & 0xFFFF_FFFF)
+    keyInBlock = nil
+    buffer.removeAll()
+    buffer.append(
+      UnsafeRawBufferPointer(rebasing: stepKeys.bytes[start..<start + entry.keyBytes]))
   }
 
   private mutating func enter(restart: Int) {
+    forgetSteps()
     self.restart = restart
     offset = block.restartOffset(restart)
     entry = BlockEntry(validated: block.base, at: offset)

@@ -18,8 +18,8 @@ import Testing
       #expect(bytes.count == expected)
     }
 
-    func withBlock(_ body: (Block) -> Void) throws {
-      try bytes.withUnsafeBytes { body(try Block(validating: $0, content: .entries)) }
+    func withBlock(_ body: (Block) throws -> Void) throws {
+      try bytes.withUnsafeBytes { try body(try Block(validating: $0, content: .entries)) }
     }
   }
 
@@ -126,6 +126,49 @@ import Testing
         place -= 1
       }
       #expect(Self.entry(iterator) == (sorted.indices.contains(place) ? sorted[place] : nil))
+    }
+  }
+
+  /// Steps back are remembered within an interval; none may be taken from where the iterator no longer is.
+  @Test(arguments: SeededGenerator.seeds, [1, 3, 16, 1000])
+  func walksBothWays(seed: UInt64, restartInterval: Int) throws {
+    var random = SeededGenerator(seed: seed)
+    for prefixBytes in [0, 5, 9_000, 66_000] {
+      // Keys that share so much that those of an interval are not all kept, or none.
+      let prefix = [UInt8](repeating: 7, count: prefixBytes)
+      let entries = random.entries(prefixBytes > 1000 ? 14 : 200, valueBytes: 0..<20).map {
+        Entry(prefix + $0.key, $0.sequence, $0.kind, value: $0.value)
+      }
+      let sample = Sample(entries, restartInterval: restartInterval)
+      let other = Sample(Array(entries.prefix(20)), restartInterval: restartInterval)
+      try sample.withBlock { block in
+        try other.withBlock { otherBlock in
+          var iterator = BlockIterator(block)
+          iterator.seekToLast()
+          var place = sample.entries.count - 1
+          for _ in 0..<(prefixBytes > 1000 ? 6 : 40) {
+            let isBack = Int.random(in: 0..<3, using: &random) > 0
+            for _ in 0..<Int.random(in: 1...40, using: &random) where iterator.isValid {
+              if isBack { iterator.previous() } else { iterator.next() }
+              place += isBack ? -1 : 1
+              #expect(
+                Self.entry(iterator)
+                  == (sample.entries.indices.contains(place) ? sample.entries[place] : nil))
+            }
+            guard !iterator.isValid || Int.random(in: 0..<4, using: &random) == 0 else { continue }
+            if Bool.random(using: &random) {
+              // Elsewhere and back: nothing of the other block is left.
+              iterator.reset(otherBlock)
+              iterator.seekToLast()
+              iterator.previous()
+              iterator.reset(block)
+            }
+            place = Int.random(in: 0..<sample.entries.count, using: &random)
+            sample.entries[place].withKey { iterator.seek($0) }
+            #expect(Self.entry(iterator) == sample.entries[place])
+          }
+        }
+      }
     }
   }
 
