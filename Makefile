@@ -77,7 +77,7 @@ bench: build bench-build peers $(REPORT_VENV)/requirements.txt
 bench-short: build bench-build peers gate-packages $(REPORT_VENV)/requirements.txt
 	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="--records 20000 --rounds 1" \
 	  SERVER_FLAGS="--records 20000 --rounds 1 --seconds 0.2 --write-seconds 0.2 --rates 2000" \
-	  AGREEMENT_FLAGS="--records 20000 --rounds 1" scripts/bench $(BENCH_DIRECTORY)-short
+	  AGREEMENT_FLAGS="--records 20000 --rounds 1 --seconds 0.2" scripts/bench $(BENCH_DIRECTORY)-short
 	@echo "==> what an operation costs"
 	python3 -B Bench/Gates
 	@echo "==> tests of the report and of the profile"
