@@ -78,7 +78,7 @@ package struct AgreementResult: Sendable {
   package var ratio: Double? { Figure.median(ratios) }
 
   package var agrees: Bool {
-    // Not a hair less than the tolerance, as 1.1 - 1 would be.
+    // In binary 1.1 - 1 is a little more than 0.1.
     ratio.map { abs($0 - 1) <= Self.tolerance + 1e-9 } ?? false
   }
 }

@@ -1,7 +1,7 @@
 import Bytes
 import Glibc
 
-/// What h2load can ask as well: a file of nghttpd, and the same record of seandb again and again.
+/// What h2load can ask as well: a file of nghttpd, a record of the C++ peer, a range of seandb, always the same.
 ///
 /// Calls for which the server is the limit and not a generator, which would be what is compared: so servers have one
 /// thread for connections where they can be told, and seandb, which answers a `get` or `put` faster than h2load can ask,
@@ -12,9 +12,9 @@ struct H2loadChecks {
   private let launcher: ServerLauncher
   private let records: RecordSource
   private let scratch: ScratchDirectory
-  /// Of nghttpd's file. With a short one it depends on how many requests each finds in its socket's buffer.
+  /// Of nghttpd's file. What it does with a short one depends on how many requests it finds in a socket's buffer.
   private static let fileByteCount = 4096
-  /// In a round.
+  /// Turns of a check in a round.
   private static let turns = 3
 
   /// - Parameters:

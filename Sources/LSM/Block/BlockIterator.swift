@@ -22,7 +22,7 @@ package struct BlockIterator: ~Copyable {
   private var steps = ByteWriter()
   private var stepKeys = ByteWriter()
   private static let stepBytes = 8
-  /// Keys of more bytes are not kept for steps back. Unit: bytes.
+  /// The most bytes of keys that are kept for steps back; beyond it, those further back are forgotten.
   private static let maximumStepKeyBytes = 64 << 10
 
   /// An iterator that stands nowhere yet.
