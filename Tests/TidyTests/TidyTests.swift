@@ -131,6 +131,37 @@ import Testing
     }
   }
 
+  @Test func explainsEveryReasonOfAnError() throws {
+    let operations = try #require(Self.read(Self.root + "/docs/operations.md"))
+    let explained = Set(operations.split { !$0.isLetter && $0 != "_" }.map(String.init))
+    let reasons = Self.sources.flatMap {
+      $0.text.components(between: "reason: \"", and: "\"")
+    }
+    #expect(reasons.count > 25)
+    for reason in Set(reasons) where !reason.contains("\\") {
+      #expect(explained.contains(reason), "docs/operations.md does not explain \(reason)")
+    }
+  }
+
+  @Test func saysNothingTwiceInOperations() throws {
+    let operations = try #require(Self.read(Self.root + "/docs/operations.md"))
+    let headings = operations.split(separator: "\n").filter { $0.hasPrefix("#") }
+    #expect(Set(headings).count == headings.count)
+  }
+
+  @Test func namesEveryFolderOfTheLSMInItsMap() throws {
+    let map = try #require(Self.read(Self.root + "/docs/lsm.md"))
+    let folders = Set(
+      Self.sources.filter { $0.path.hasPrefix("Sources/LSM/") }.compactMap { file in
+        let parts = file.path.split(separator: "/")
+        return parts.count > 3 ? String(parts[2]) : nil
+      })
+    #expect(folders.count > 10)
+    for folder in folders {
+      #expect(map.contains("`\(folder)/`"), "docs/lsm.md does not name \(folder)/")
+    }
+  }
+
   @Test func namesOnlyFilesThatAreThereInTheGlossary() throws {
     let glossary = try #require(Self.read(Self.root + "/docs/glossary.md"))
     var count = 0
