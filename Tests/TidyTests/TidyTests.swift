@@ -71,7 +71,7 @@ import Testing
       "Bytes": [], "LSM": ["Bytes", "CZstd", "CLinux"], "Engine": ["Bytes", "LSM", "CRocksDB"],
       "Wire": ["Bytes", "CNghttp2"],
       "Schema": ["Bytes"], "Server": ["Bytes", "Engine", "Wire", "Schema"],
-      "seandb": ["Bytes", "LSM", "Engine", "Wire", "Schema", "Server"],
+      "seandb": ["Bytes", "LSM", "Engine", "Wire", "Schema", "Server", "CLinux"],
     ]
     for file in Self.sources {
       let module = String(file.path.split(separator: "/")[1])

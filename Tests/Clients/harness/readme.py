@@ -37,7 +37,10 @@ def steps(text: str) -> list[Step]:
 
 
 def agrees(shown: list[str], lines: list[str]) -> bool:
-    """Whether the output is what is shown: the same JSON, which each grpcurl spaces in its own way, or the same lines."""
+    """Whether the output is what is shown: the same JSON, or the same lines.
+
+    Each version of grpcurl spaces its JSON in its own way.
+    """
     try:
         return json.loads("\n".join(shown)) == json.loads("\n".join(lines))
     except ValueError:
