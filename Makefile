@@ -1,4 +1,5 @@
-# make run      build, create a database from Examples/pets and serve it on 127.0.0.1:50051
+# make run      build, make a server of Examples/pets/schema.proto and run it on 127.0.0.1:50051; what it makes and
+#               stores stays in Examples/pets. LISTEN=127.0.0.1:50061 for another port
 # make test     everything: unit tests, then real gRPC clients against the release binary
 # make build    the release binary, .build/seandb
 # make bench    engines, servers and what people would use instead, side by side: .build/bench/report.html.
@@ -24,6 +25,8 @@
 BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
   libzstd-dev zlib1g-dev libnghttp2-dev libssl-dev protobuf-compiler libprotobuf-dev
 TEST_PACKAGES = python3 python3-venv rocksdb-tools
+PETS = Examples/pets
+LISTEN = 127.0.0.1:50051
 SWIFT_FILES = Package.swift Sources Tests Bench Fuzz
 FUZZ_SECONDS = 30
 SOAK_MINUTES = 30
@@ -42,10 +45,10 @@ BENCH_PARTS =
   fuzz lint format clean
 
 run: build
-	@echo "==> creating a database from Examples/pets/schema.proto"
-	.build/seandb create Examples/pets/schema.proto --out out
-	@echo "==> serving it; Ctrl-C ends it"
-	exec out/server
+	@echo "==> making a server of $(PETS)/schema.proto"
+	.build/seandb create $(PETS)/schema.proto --out $(PETS)/out
+	@echo "==> running it; Ctrl-C ends it"
+	exec $(PETS)/out/server --data $(PETS)/data --listen $(LISTEN)
 
 build: build-packages
 	@echo "==> building seandb (release)"
@@ -126,4 +129,4 @@ format:
 clean:
 	swift package clean
 	rm -rf .build/seandb .build/peers .build/profile .build-fuzz/bin .build-fuzz/modules $(VENV) $(REPORT_VENV) \
-	  $(BENCH_DIRECTORY) $(BENCH_DIRECTORY)-short out
+	  $(BENCH_DIRECTORY) $(BENCH_DIRECTORY)-short out $(PETS)/out

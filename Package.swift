@@ -93,7 +93,7 @@ let package = Package(
     .executableTarget(
       name: "seandb",
       dependencies: [
-        "Bytes", "LSM", "Engine", "Wire", "Schema", "Server", "CMalloc",
+        "Bytes", "LSM", "Engine", "Wire", "Schema", "Server", "CMalloc", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),

@@ -10,11 +10,13 @@ import SwiftProtobuf
 package struct CompiledSchema: Sendable {
   /// How diagnostics name the schema: the path that the user gave.
   package let sourceName: String
-  /// `database` when the schema has no package of its own.
+  /// What the database is called: ``DatabaseName/standard`` unless the user gave a name.
+  package let databaseName: DatabaseName
+  /// That of ``databaseName`` when the schema has no package of its own.
   package let packageName: String
   /// In the order of the file.
   package let models: [Model]
-  /// The text of `database.proto`.
+  /// The text of the generated file, `database.proto` unless the database has a name.
   package let databaseProto: String
   /// The user's own files that the schema imports, directly or not; without `google/protobuf/*`.
   package let importedFiles: [ImportedFile]
@@ -33,7 +35,7 @@ package struct CompiledSchema: Sendable {
   let sourcePaths: [String]
 
   /// The name that the service has on the wire: `database.Database`.
-  package var serviceName: String { "\(packageName).\(ModelNames.service)" }
+  package var serviceName: String { "\(packageName).\(databaseName.service)" }
 
   /// - Throws: `damaged` when the descriptors do not fit each other or the models.
   init(
@@ -41,6 +43,9 @@ package struct CompiledSchema: Sendable {
     databaseProto: String, importedFiles: [ImportedFile], files: [DescriptorFile],
     positions: [SourcePositions], notes: [String], warnings: [String], sourcePaths: [String]
   ) throws(SchemaError) {
+    guard let databaseName = files.last.flatMap({ DatabaseName(generatedFile: $0.name) }) else {
+      throw .damaged(.inconsistentDescriptors("there is no generated file"))
+    }
     let descriptors = try Self.decode(files)
     let plan = try RecordPlan(descriptors)
     var models: [Model] = []
@@ -60,6 +65,7 @@ package struct CompiledSchema: Sendable {
           messageIndex: index, listMessageIndex: listIndex))
     }
     self.sourceName = sourceName
+    self.databaseName = databaseName
     self.packageName = packageName
     self.models = models
     self.databaseProto = databaseProto
@@ -84,6 +90,17 @@ package struct CompiledSchema: Sendable {
       }
     }
     return result
+  }
+
+  /// A diagnostic with the place where a file is imported.
+  func diagnostic(atImportOf path: String, _ message: String) throws(SchemaError) -> Diagnostic {
+    // The schema itself is the last, and the user's first place to look.
+    for file in try Self.decode(files).reversed() {
+      guard let index = file.dependency.firstIndex(of: path) else { continue }
+      return positions(ofFile: file.name).diagnostic(
+        at: [DescriptorPath.dependency, Int32(index)], message)
+    }
+    return Diagnostic(file: sourceName, line: 1, column: 1, message: message)
   }
 
   /// The positions of a file's declarations; of nothing when the file is none of the user's.

@@ -2,11 +2,7 @@
 enum ModelNames {
   static let query = "IndexQuery"
   static let empty = "Empty"
-  static let service = "Database"
-  static let defaultPackage = "database"
   static let keyField = "pk"
-  /// The import path of the generated file.
-  static let generatedFile = "database.proto"
 
   static func plural(_ name: String) -> String { name + "s" }
 

@@ -3,7 +3,7 @@ import Glibc
 /// Whole-file reads and writes that report the `errno` and the path.
 ///
 /// Unsafe island: passes bytes of arrays to `read` and `write` inside their `withUnsafe…` scopes.
-enum POSIXFile {
+package enum POSIXFile {
   /// A file's identity on this machine, whatever path leads to it.
   struct Identity: Hashable, Sendable {
     let device: UInt64
@@ -35,7 +35,7 @@ enum POSIXFile {
   }
 
   /// Writes all bytes to an open file.
-  static func write(
+  package static func write(
     _ bytes: [UInt8], to descriptor: Int32, path: String
   ) throws(SchemaError) {
     var written = 0
@@ -57,6 +57,18 @@ enum POSIXFile {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
     return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+  }
+
+  /// What stands there when it is not a file ("a folder", "a link"); nil for a file, and for nothing.
+  package static func whatIsNoFile(_ path: String) -> String? {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return nil }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return nil
+    case S_IFDIR: return "a folder"
+    case S_IFLNK: return "a link"
+    default: return "no plain file"
+    }
   }
 
   static func isDirectory(_ path: String) -> Bool {

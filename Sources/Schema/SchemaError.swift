@@ -14,6 +14,8 @@ package enum SchemaError: Error, Equatable, Sendable {
   case includeDirectoryMissing(String)
   /// Writing would replace a file that the schema was made from.
   case wouldOverwriteSource(path: String)
+  /// What stands where a file would go was not written by seandb (`what`: "a folder", "a link").
+  case inTheWay(path: String, what: String)
   /// An imported file has an import path that leads out of the output directory.
   case unsafePath(String)
   /// The bytes are no compiled schema, or not the one that was written.
@@ -52,6 +54,8 @@ extension SchemaError: CustomStringConvertible {
       "the import directory \(path) (-I) is not there or is no directory"
     case .wouldOverwriteSource(let path):
       "will not overwrite \(path): the schema is made from it; choose another output directory"
+    case .inTheWay(let path, let what):
+      "will not replace \(path): it is \(what); move it away, or choose another directory with --out"
     case .unsafePath(let path):
       "the import path \"\(path)\" leads out of the output directory; import the file by a plain "
         + "relative path"

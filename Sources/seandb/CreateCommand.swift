@@ -22,22 +22,38 @@ struct CreateCommand: AsyncParsableCommand {
   @Option(help: "The directory to write to; made when missing.")
   var out = "out"
 
+  @OptionGroup var naming: NameOption
+
+  private static let programName = "server"
+
   func run() async throws {
     let start = ContinuousClock.now
-    let schema = await SchemaInput.compile(schema, includeDirectories: includeDirectories)
+    let schema = await SchemaInput.compile(
+      schema, includeDirectories: includeDirectories, databaseName: naming.databaseName)
+    let previous: CompiledSchema?
     do {
-      try SchemaWriter.write(databaseProtoOf: schema, into: out)
-      try EmbeddedSchema.writeServer(with: schema, named: "server", into: out)
+      previous = try EmbeddedSchema.schema(ofServerAt: "\(out)/\(Self.programName)")
+      try SchemaWriter.write(
+        schema, program: EmbeddedSchema.server(with: schema, named: Self.programName),
+        replacing: previous, into: out)
     } catch let error as SchemaError {
       SchemaInput.fail(error)
     } catch {
       Terminal.fail("\(error)")
     }
-    report(schema, since: start)
+    report(schema, replaced: previous, since: start)
   }
 
-  private func report(_ schema: CompiledSchema, since start: ContinuousClock.Instant) {
+  private func report(
+    _ schema: CompiledSchema, replaced: CompiledSchema?, since start: ContinuousClock.Instant
+  ) {
     for note in schema.notes { Terminal.say("note: \(note)") }
+    if let replaced, replaced.serviceName != schema.serviceName {
+      Terminal.say(
+        "note: \(out)/\(Self.programName) was the server of \(replaced.serviceName), and is "
+          + "\(schema.serviceName)'s now; to have both, give each a directory of its own with --out"
+      )
+    }
     for model in schema.models {
       Terminal.say("\(model.name), key pk (field \(model.keyFieldNumber)):")
       for (method, request, response) in [
@@ -50,6 +66,8 @@ struct CreateCommand: AsyncParsableCommand {
       }
     }
     let elapsed = (ContinuousClock.now - start) / .milliseconds(1)
-    Terminal.say("wrote \(out)/server and \(out)/database.proto in \(Int(elapsed.rounded())) ms")
+    Terminal.say(
+      "wrote \(out)/\(Self.programName) and \(out)/\(schema.databaseName.file) in "
+        + "\(Int(elapsed.rounded())) ms")
   }
 }

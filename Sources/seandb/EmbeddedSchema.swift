@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Schema
 
@@ -12,7 +13,6 @@ import Schema
 enum EmbeddedSchema {
   private static let magic = Array("SEANDBX1".utf8)
   private static let trailerBytes = 16
-  private static let ownExecutable = "/proc/self/exe"
 
   struct Failure: Error, CustomStringConvertible {
     let description: String
@@ -20,47 +20,54 @@ enum EmbeddedSchema {
 
   /// The schema inside this program; nil when it is the plain tool.
   static func load() throws -> CompiledSchema? {
-    let file = try openForReading(ownExecutable)
+    let file = try openOwnExecutable()
     defer { close(file) }
     guard let (offset, length) = try findSchema(file) else { return nil }
     let bytes = try read(file, at: offset, count: length)
     return try bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
   }
 
-  /// Writes a server: a copy of this program with `schema` at its end. Whole or not at all: a temporary
-  /// file, fsync, rename, fsync of the directory.
-  static func writeServer(with schema: CompiledSchema, named name: String, into directory: String)
-    throws
-  {
-    let source = try openForReading(ownExecutable)
-    defer { close(source) }
-    let length = try findSchema(source)?.offset ?? size(source)
-    let path = "\(directory)/\(name)"
-    let temporary = "\(directory)/.\(name).\(getpid()).tmp"
-    let target = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o755)
-    guard target >= 0 else { throw failure("create \(temporary)") }
-    var isInstalled = false
-    defer {
-      close(target)
-      if !isInstalled { unlink(temporary) }
+  /// The schema of the server that a new one would replace; nil when nothing is there, or a server whose
+  /// schema is damaged or of another version.
+  ///
+  /// - Throws: `inTheWay` when what is there is no server of ours.
+  static func schema(ofServerAt path: String) throws(SchemaError) -> CompiledSchema? {
+    if let what = POSIXFile.whatIsNoFile(path) { throw .inTheWay(path: path, what: what) }
+    let file = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+    guard file >= 0 else {
+      if errno == ENOENT { return nil }
+      throw .io(operation: "open", path: path, code: errno)
     }
-    try copy(length, from: source, to: target, temporary)
-    var tail = schema.serialized()
-    withUnsafeBytes(of: UInt64(tail.count).littleEndian) { tail.append(contentsOf: $0) }
-    tail += magic
-    try write(tail, to: target, temporary)
-    guard fchmod(target, 0o755) == 0, fsync(target) == 0 else {
-      throw failure("fsync \(temporary)")
+    defer { close(file) }
+    do {
+      guard let (offset, length) = try findSchema(file) else {
+        throw SchemaError.inTheWay(path: path, what: "no server that seandb made")
+      }
+      let bytes = try read(file, at: offset, count: length)
+      return try bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
+    } catch SchemaError.inTheWay(let path, let what) {
+      throw .inTheWay(path: path, what: what)
+    } catch {
+      return nil
     }
-    guard rename(temporary, path) == 0 else { throw failure("rename \(temporary) to \(path)") }
-    isInstalled = true
-    let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { throw failure("open \(directory)") }
-    defer { close(folder) }
-    guard fsync(folder) == 0 else { throw failure("fsync \(directory)") }
   }
 
   // MARK: - Reading
+
+  /// By the kernel's link to it, or where there is no /proc by the path that it was started by.
+  private static func openOwnExecutable() throws -> Int32 {
+    let file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
+    guard file < 0 else { return file }
+    let reason = String(cString: strerror(errno))
+    // SAFETY: the kernel's string lives as long as the process.
+    if let path = linux_program_path() {
+      let file = open(path, O_RDONLY | O_CLOEXEC)
+      if file >= 0 { return file }
+    }
+    throw Failure(
+      description: "cannot read the program's own file, which may hold a schema "
+        + "(/proc/self/exe: \(reason)); mount /proc, or start the program by its full path")
+  }
 
   private static func findSchema(_ file: Int32) throws -> (offset: Int, length: Int)? {
     let size = try size(file)
@@ -75,15 +82,9 @@ enum EmbeddedSchema {
     return (size - trailerBytes - Int(length), Int(length))
   }
 
-  private static func openForReading(_ path: String) throws -> Int32 {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw failure("open \(path)") }
-    return file
-  }
-
   private static func size(_ file: Int32) throws -> Int {
     var status = stat()
-    guard fstat(file, &status) == 0 else { throw failure("stat \(ownExecutable)") }
+    guard fstat(file, &status) == 0 else { throw failure("stat the program's own file") }
     return Int(status.st_size)
   }
 
@@ -95,38 +96,36 @@ enum EmbeddedSchema {
         pread(file, $0.baseAddress! + done, count - done, off_t(offset + done))
       }
       if result < 0 && errno == EINTR { continue }
-      guard result > 0 else { throw failure("read \(ownExecutable)") }
+      guard result > 0 else { throw failure("read the schema at the end of the program") }
       done += result
     }
     return bytes
   }
 
-  // MARK: - Writing
-
-  private static func copy(_ count: Int, from source: Int32, to target: Int32, _ path: String)
-    throws
-  {
-    var offset: off_t = 0
-    while Int(offset) < count {
-      let copied = sendfile(target, source, &offset, count - Int(offset))
-      if copied < 0 && errno == EINTR { continue }
-      guard copied > 0 else { throw failure("write \(path)") }
-    }
-  }
-
-  private static func write(_ bytes: [UInt8], to target: Int32, _ path: String) throws {
-    var done = 0
-    while done < bytes.count {
-      let written = bytes.withUnsafeBytes {
-        Glibc.write(target, $0.baseAddress! + done, bytes.count - done)
-      }
-      if written < 0 && errno == EINTR { continue }
-      guard written > 0 else { throw failure("write \(path)") }
-      done += written
-    }
-  }
-
   private static func failure(_ action: String) -> Failure {
     Failure(description: "cannot \(action): \(String(cString: strerror(errno)))")
+  }
+
+  // MARK: - Writing
+
+  /// A server, to be written to a file: a copy of this program with `schema` at its end.
+  static func server(with schema: CompiledSchema, named name: String) throws -> SchemaWriter.Program
+  {
+    let source = try openOwnExecutable()
+    let length = try findSchema(source)?.offset ?? size(source)
+    var tail = schema.serialized()
+    withUnsafeBytes(of: UInt64(tail.count).littleEndian) { tail.append(contentsOf: $0) }
+    tail += magic
+    return SchemaWriter.Program(name: name) { [tail] target, path throws(SchemaError) in
+      var offset: off_t = 0
+      while Int(offset) < length {
+        let copied = sendfile(target, source, &offset, length - Int(offset))
+        if copied < 0 && errno == EINTR { continue }
+        guard copied > 0 else {
+          throw .io(operation: "write", path: path, code: copied == 0 ? EIO : errno)
+        }
+      }
+      try POSIXFile.write(tail, to: target, path: path)
+    }
   }
 }

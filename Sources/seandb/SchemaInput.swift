@@ -3,9 +3,13 @@ import Schema
 
 /// Compiles the schema a command names; a bad one ends the process with its diagnostics.
 enum SchemaInput {
-  static func compile(_ path: String, includeDirectories: [String]) async -> CompiledSchema {
+  static func compile(
+    _ path: String, includeDirectories: [String], databaseName: DatabaseName = .standard
+  ) async -> CompiledSchema {
     do throws(SchemaError) {
-      let schema = try await SchemaCompiler(includeDirectories: includeDirectories).compile(path)
+      let compiler = SchemaCompiler(
+        includeDirectories: includeDirectories, databaseName: databaseName)
+      let schema = try await compiler.compile(path)
       for warning in schema.warnings { Terminal.warn(warning) }
       return schema
     } catch {

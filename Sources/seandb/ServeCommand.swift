@@ -19,12 +19,21 @@ struct ServeCommand: AsyncParsableCommand {
     help: "A directory to look for imports in. May be given several times.")
   var includeDirectories: [String] = []
 
+  @OptionGroup var naming: NameOption
+
   @OptionGroup var options: ServerOptions
+
+  func validate() throws {
+    if schema == nil && naming.name != nil {
+      throw ValidationError("--name goes with a SCHEMA; the stored schema keeps its own name")
+    }
+  }
 
   func run() async throws {
     var compiled: CompiledSchema?
     if let schema {
-      compiled = await SchemaInput.compile(schema, includeDirectories: includeDirectories)
+      compiled = await SchemaInput.compile(
+        schema, includeDirectories: includeDirectories, databaseName: naming.databaseName)
     }
     await ServerProcess.run(schema: compiled, options: options)
   }

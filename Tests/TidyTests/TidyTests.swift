@@ -71,7 +71,7 @@ import Testing
       "Bytes": [], "LSM": ["Bytes", "CZstd", "CLinux"], "Engine": ["Bytes", "LSM", "CRocksDB"],
       "Wire": ["Bytes", "CNghttp2"],
       "Schema": ["Bytes"], "Server": ["Bytes", "Engine", "Wire", "Schema"],
-      "seandb": ["Bytes", "LSM", "Engine", "Wire", "Schema", "Server"],
+      "seandb": ["Bytes", "LSM", "Engine", "Wire", "Schema", "Server", "CLinux"],
     ]
     for file in Self.sources {
       let module = String(file.path.split(separator: "/")[1])
@@ -128,6 +128,37 @@ import Testing
         let path = Self.root + "/" + (folder.isEmpty ? "" : folder + "/") + target
         #expect(access(path, F_OK) == 0, "\(document.path) links to \(piece), which is not there")
       }
+    }
+  }
+
+  @Test func explainsEveryReasonOfAnError() throws {
+    let operations = try #require(Self.read(Self.root + "/docs/operations.md"))
+    let explained = Set(operations.split { !$0.isLetter && $0 != "_" }.map(String.init))
+    let reasons = Self.sources.flatMap {
+      $0.text.components(between: "reason: \"", and: "\"")
+    }
+    #expect(reasons.count > 25)
+    for reason in Set(reasons) where !reason.contains("\\") {
+      #expect(explained.contains(reason), "docs/operations.md does not explain \(reason)")
+    }
+  }
+
+  @Test func saysNothingTwiceInOperations() throws {
+    let operations = try #require(Self.read(Self.root + "/docs/operations.md"))
+    let headings = operations.split(separator: "\n").filter { $0.hasPrefix("#") }
+    #expect(Set(headings).count == headings.count)
+  }
+
+  @Test func namesEveryFolderOfTheLSMInItsMap() throws {
+    let map = try #require(Self.read(Self.root + "/docs/lsm.md"))
+    let folders = Set(
+      Self.sources.filter { $0.path.hasPrefix("Sources/LSM/") }.compactMap { file in
+        let parts = file.path.split(separator: "/")
+        return parts.count > 3 ? String(parts[2]) : nil
+      })
+    #expect(folders.count > 10)
+    for folder in folders {
+      #expect(map.contains("`\(folder)/`"), "docs/lsm.md does not name \(folder)/")
     }
   }
 

@@ -32,6 +32,8 @@ struct DeclarationIndex {
     let place: Place
   }
 
+  /// The generated file's import path.
+  let rootFile: String
   private(set) var packages: [String: String] = [:]
   private(set) var messages: [String: Message] = [:]
   private(set) var enums: [String: Enum] = [:]
@@ -41,11 +43,12 @@ struct DeclarationIndex {
 
   /// - Throws: `damaged`, which a schema that was loaded or compiled cannot be.
   init(_ schema: CompiledSchema) throws(SchemaError) {
+    rootFile = schema.databaseName.file
     var generated = Set(schema.models.map(\.pluralName))
     generated.formUnion([ModelNames.query, ModelNames.empty])
     for file in try CompiledSchema.decode(schema.files) {
       let isOwn = !ImportedFile.isWellKnown(file.name)
-      let isRoot = file.name == ModelNames.generatedFile
+      let isRoot = file.name == rootFile
       let scope = file.package.isEmpty ? "" : file.package + "."
       if isOwn { packages[file.name] = file.package }
       for (index, message) in file.messageType.enumerated() {

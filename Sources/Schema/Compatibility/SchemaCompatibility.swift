@@ -62,9 +62,10 @@ package struct SchemaCompatibility {
 
   private mutating func checkAll(oldSchema: CompiledSchema) {
     for (file, package) in old.packages {
-      guard let newPackage = new.packages[file], newPackage != package else { continue }
+      let newFile = file == old.rootFile ? new.rootFile : file
+      guard let newPackage = new.packages[newFile], newPackage != package else { continue }
       report(
-        "FILE_SAME_PACKAGE", .init(file: file, path: [DescriptorPath.package]), [],
+        "FILE_SAME_PACKAGE", .init(file: newFile, path: [DescriptorPath.package]), [],
         "the package changed from \"\(package)\" to \"\(newPackage)\": change it back")
     }
     checkModels(oldSchema: oldSchema)
@@ -90,7 +91,7 @@ package struct SchemaCompatibility {
     for model in oldSchema.models {
       let message = new.messages["\(newSchema.packageName).\(model.name)"]
       guard let newModel = newModels[model.name] else {
-        let place = message?.place ?? .init(file: ModelNames.generatedFile, path: [])
+        let place = message?.place ?? .init(file: new.rootFile, path: [])
         report(
           "MODEL_NO_DELETE", place, message == nil ? [] : [DescriptorPath.name],
           message == nil

@@ -13,6 +13,7 @@ struct ModelRules {
   private let root: Google_Protobuf_FileDescriptorProto
   /// All files that the root imports, and their imports.
   private let imports: [Google_Protobuf_FileDescriptorProto]
+  private let databaseName: DatabaseName
   private let positions: SourcePositions
   private let importPositions: [String: SourcePositions]
   private let packageName: String
@@ -23,13 +24,15 @@ struct ModelRules {
 
   init(
     root: Google_Protobuf_FileDescriptorProto, imports: [Google_Protobuf_FileDescriptorProto],
-    positions: SourcePositions, importPositions: [String: SourcePositions]
+    databaseName: DatabaseName, positions: SourcePositions,
+    importPositions: [String: SourcePositions]
   ) {
     self.root = root
     self.imports = imports
+    self.databaseName = databaseName
     self.positions = positions
     self.importPositions = importPositions
-    packageName = root.package.isEmpty ? ModelNames.defaultPackage : root.package
+    packageName = root.package.isEmpty ? databaseName.defaultPackage : root.package
     checkImportPaths()
     findModels()
     checkModelNames()
@@ -62,12 +65,34 @@ struct ModelRules {
   // MARK: - Imports
 
   private mutating func checkImportPaths() {
-    guard imports.contains(where: { $0.name == ModelNames.generatedFile }) else { return }
-    let index = root.dependency.firstIndex(of: ModelNames.generatedFile)
+    let paths = Set(imports.map(\.name))
+    for path in paths {
+      if path == databaseName.file {
+        reportImport(
+          path,
+          "an imported file has the path \"\(path)\", which the generated file takes: rename the "
+            + "imported file")
+      }
+      for folder in Self.folders(of: path)
+      where folder == databaseName.file || paths.contains(folder) {
+        reportImport(
+          path,
+          "the import \"\(path)\" stands in a folder \"\(folder)\", and a file "
+            + (folder == databaseName.file ? "that is generated" : "that is imported as well")
+            + " has the same path: rename one of them")
+      }
+    }
+  }
+
+  private mutating func reportImport(_ path: String, _ message: String) {
+    let index = root.dependency.firstIndex(of: path)
     report(
-      index.map { [DescriptorPath.dependency, Int32($0)] } ?? [DescriptorPath.dependency],
-      "an imported file has the path \"\(ModelNames.generatedFile)\", which the generated file "
-        + "takes: rename the imported file")
+      index.map { [DescriptorPath.dependency, Int32($0)] } ?? [DescriptorPath.dependency], message)
+  }
+
+  /// `a` and `a/b` for `a/b/c.proto`.
+  static func folders(of path: String) -> [String] {
+    path.indices.filter { path[$0] == "/" }.map { String(path[..<$0]) }
   }
 
   // MARK: - Models
@@ -200,8 +225,10 @@ struct ModelRules {
             + "\(owner.description)\(owner.place): rename one of them")
       }
     }
+    checkServiceName()
     let fixed = [
-      ("message", ModelNames.query), ("message", ModelNames.empty), ("service", ModelNames.service),
+      ("message", ModelNames.query), ("message", ModelNames.empty),
+      ("service", databaseName.service),
     ]
     for (kind, name) in fixed {
       guard let owner = owners[name] else { continue }
@@ -209,6 +236,23 @@ struct ModelRules {
         owner.path ?? [DescriptorPath.package],
         "\(owner.description)\(owner.path == nil ? owner.place : "") clashes with the \(kind) "
           + "\(name) that seandb generates for every schema: rename it")
+    }
+  }
+
+  /// The service must not be called like a generated message; the name `database` cannot lead to it.
+  private mutating func checkServiceName() {
+    let service = databaseName.service
+    let advice = "that the name \(databaseName.text) gives: choose another --name"
+    if let model = models.first(where: { ModelNames.plural($0.name) == service }) {
+      report(
+        Self.nameOfMessage(model.index),
+        "message \(service), generated for model \(model.name), clashes with the service \(service) "
+          + advice)
+    } else if [ModelNames.query, ModelNames.empty].contains(service) {
+      report(
+        [DescriptorPath.syntax],
+        "message \(service), generated for every schema, clashes with the service \(service) "
+          + advice)
     }
   }
 
@@ -228,7 +272,7 @@ struct ModelRules {
     }
     for service in root.service {
       notes.append(
-        "\(positions.displayName): service \(service.name) is kept in \(ModelNames.generatedFile), "
+        "\(positions.displayName): service \(service.name) is kept in \(databaseName.file), "
           + "but the server does not serve it")
     }
   }

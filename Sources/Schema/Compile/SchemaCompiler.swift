@@ -6,14 +6,21 @@ import SwiftProtobuf
 /// Thread-safety: a value; compilations may run at the same time.
 package struct SchemaCompiler: Sendable {
   private let includeDirectories: [String]
+  private let databaseName: DatabaseName
   private let protoc: Protoc
 
   /// - Parameters:
   ///   - includeDirectories: where imports are looked for, in this order (`-I`). A schema outside
   ///     of all of them finds imports in its own folder first.
+  ///   - databaseName: what the generated file, its service and, when the schema has none, its package
+  ///     are called.
   ///   - protoc: the compiler's name, looked up on the PATH.
-  package init(includeDirectories: [String], protoc: String = "protoc") {
+  package init(
+    includeDirectories: [String], databaseName: DatabaseName = .standard,
+    protoc: String = "protoc"
+  ) {
     self.includeDirectories = includeDirectories
+    self.databaseName = databaseName
     self.protoc = Protoc(program: protoc)
   }
 
@@ -54,20 +61,20 @@ package struct SchemaCompiler: Sendable {
     let imports = described.files.dropLast()
 
     let positions = SourcePositions(
-      file: ModelNames.generatedFile, displayName: name, info: root.sourceCodeInfo)
+      file: databaseName.file, displayName: name, info: root.sourceCodeInfo)
     let ownImports = imports.filter { !ImportedFile.isWellKnown($0.name) }
     let importPositions = ownImports.map {
       SourcePositions(file: $0.name, displayName: $0.name, info: $0.sourceCodeInfo)
     }
     let rules = ModelRules(
-      root: root, imports: Array(imports), positions: positions,
+      root: root, imports: Array(imports), databaseName: databaseName, positions: positions,
       importPositions: Dictionary(
         importPositions.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first }))
     guard rules.violations.isEmpty else { throw .invalid(rules.violations) }
 
     let text = DatabaseProto(
       source: source, descriptor: root, schemaName: Self.printable(POSIXFile.split(name).name),
-      modelNames: rules.models.map(\.name)
+      modelNames: rules.models.map(\.name), databaseName: databaseName
     ).text()
     var sourcePaths = [name]
     var importedFiles: [ImportedFile] = []
@@ -83,7 +90,7 @@ package struct SchemaCompiler: Sendable {
 
     return try CompiledSchema(
       sourceName: name,
-      packageName: root.package.isEmpty ? ModelNames.defaultPackage : root.package,
+      packageName: root.package.isEmpty ? databaseName.defaultPackage : root.package,
       modelNames: rules.models.map { ($0.name, $0.keyFieldNumber) },
       databaseProto: text,
       importedFiles: importedFiles,
@@ -161,7 +168,7 @@ package struct SchemaCompiler: Sendable {
     for file in importedFiles {
       try TemporaryDirectory.place(file.contents, at: file.path, below: output)
     }
-    try TemporaryDirectory.place(Array(text.utf8), at: ModelNames.generatedFile, below: output)
+    try TemporaryDirectory.place(Array(text.utf8), at: databaseName.file, below: output)
     // The user may have brought google/protobuf/*.proto along instead of protoc's own.
     for name in wellKnown where ImportedFile.isWellKnown(name) {
       guard let path = try? location.path(ofImport: name) else { continue }
@@ -172,14 +179,14 @@ package struct SchemaCompiler: Sendable {
     if POSIXFile.isDirectory(directory + "/known") { searchPath.append(directory + "/known") }
     do {
       return try await describe(
-        "\(output)/\(ModelNames.generatedFile)", searchPath: searchPath, includingSourceInfo: false,
+        "\(output)/\(databaseName.file)", searchPath: searchPath, includingSourceInfo: false,
         output: directory + "/served.binpb"
       ) { $0 }
     } catch SchemaError.invalid(let diagnostics) {
       let reasons = diagnostics.map(\.description).joined(separator: "\n")
       throw .protocFailed(
-        output: "the generated \(ModelNames.generatedFile) is refused; if the schema has no "
-          + "`package` statement, give it one (`package \(ModelNames.defaultPackage);`)\n\(reasons)"
+        output: "the generated \(databaseName.file) is refused; if the schema has no "
+          + "`package` statement, give it one (`package \(databaseName.defaultPackage);`)\n\(reasons)"
       )
     }
   }
@@ -190,12 +197,13 @@ package struct SchemaCompiler: Sendable {
     of served: Described, against root: Google_Protobuf_FileDescriptorProto,
     positions: SourcePositions
   ) throws(SchemaError) {
-    guard let generated = served.files.last, generated.name == ModelNames.generatedFile else {
-      throw .protocFailed(output: "it left \(ModelNames.generatedFile) out of its answer")
+    guard let generated = served.files.last, generated.name == databaseName.file else {
+      throw .protocFailed(output: "it left \(databaseName.file) out of its answer")
     }
     let expected =
       root.package.isEmpty
-      ? PackageInsertion(ModelNames.defaultPackage, rootDeclarations: root).applied(to: root) : root
+      ? PackageInsertion(databaseName.defaultPackage, rootDeclarations: root).applied(to: root)
+      : root
     var changed: [Diagnostic] = []
     for (index, message) in expected.messageType.enumerated()
     where index >= generated.messageType.count || generated.messageType[index] != message {
@@ -203,7 +211,7 @@ package struct SchemaCompiler: Sendable {
         positions.diagnostic(
           at: [DescriptorPath.message, Int32(index), DescriptorPath.name],
           "a type name in message \(message.name) means another type once the schema is in package "
-            + "\(ModelNames.defaultPackage): add `package \(ModelNames.defaultPackage);` to the "
+            + "\(databaseName.defaultPackage): add `package \(databaseName.defaultPackage);` to the "
             + "schema and write the full name"))
     }
     guard changed.isEmpty else { throw .invalid(changed) }

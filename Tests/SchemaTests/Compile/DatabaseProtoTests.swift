@@ -188,7 +188,7 @@ struct DatabaseProtoTests {
       "in/global.proto": "syntax = \"proto3\";\nmessage Global {}\n",
     ])
     let schema = try await folder.compile("in/schema.proto")
-    try SchemaWriter.write(databaseProtoOf: schema, into: "\(folder.path)/out")
+    try SchemaWriter.write(schema, into: "\(folder.path)/out")
     guard let built = try runProgram(["buf", "build", "."], in: "\(folder.path)/out") else {
       return
     }

@@ -36,10 +36,12 @@ final class SchemaFolder {
   }
 
   func compile(
-    _ name: String = "schema.proto", includeDirectories: [String] = []
+    _ name: String = "schema.proto", includeDirectories: [String] = [],
+    databaseName: DatabaseName = .standard
   ) async throws(SchemaError) -> CompiledSchema {
-    try await SchemaCompiler(includeDirectories: includeDirectories.map { "\(path)/\($0)" })
-      .compile("\(path)/\(name)")
+    try await SchemaCompiler(
+      includeDirectories: includeDirectories.map { "\(path)/\($0)" }, databaseName: databaseName
+    ).compile("\(path)/\(name)")
   }
 }
 

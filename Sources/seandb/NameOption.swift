@@ -1,0 +1,21 @@
+import ArgumentParser
+import Schema
+
+/// `--name`, of the commands that compile a schema to serve it.
+struct NameOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "What clients know the database by: NAME.proto, service Name, and package NAME when the schema has none (default: database).",
+      valueName: "name"))
+  var name: String?
+
+  var databaseName: DatabaseName { name.flatMap(DatabaseName.init) ?? .standard }
+
+  func validate() throws {
+    if let name, DatabaseName(name) == nil {
+      throw ValidationError(
+        "--name takes 1 to 64 lower-case letters, digits and _, the first one a letter, such as "
+          + "pet_clinic; \"\(name)\" is no such name")
+    }
+  }
+}
