@@ -35,16 +35,17 @@ struct DeclarationIndex {
   private(set) var packages: [String: String] = [:]
   private(set) var messages: [String: Message] = [:]
   private(set) var enums: [String: Enum] = [:]
-  /// Also those of `google/protobuf/*`, for defaults.
+  /// Also those of files that come with protoc, for defaults.
   private(set) var allEnums: [String: Enum] = [:]
   private(set) var extensions: [ExtensionKey: Extension] = [:]
 
+  /// - Parameter ownFiles: the files whose declarations are indexed.
   /// - Throws: `damaged`, which a schema that was loaded or compiled cannot be.
-  init(_ schema: CompiledSchema) throws(SchemaError) {
+  init(_ schema: CompiledSchema, ownFiles: Set<String>) throws(SchemaError) {
     var generated = Set(schema.models.map(\.pluralName))
     generated.formUnion([ModelNames.query, ModelNames.empty])
     for file in try CompiledSchema.decode(schema.files) {
-      let isOwn = !ImportedFile.isWellKnown(file.name)
+      let isOwn = ownFiles.contains(file.name)
       let isRoot = file.name == ModelNames.generatedFile
       let scope = file.package.isEmpty ? "" : file.package + "."
       if isOwn { packages[file.name] = file.package }

@@ -13,6 +13,8 @@ struct ModelRules {
   private let root: Google_Protobuf_FileDescriptorProto
   /// All files that the root imports, and their imports.
   private let imports: [Google_Protobuf_FileDescriptorProto]
+  /// Which of them are the user's, by name.
+  private let ownImports: Set<String>
   private let positions: SourcePositions
   private let importPositions: [String: SourcePositions]
   private let packageName: String
@@ -23,10 +25,11 @@ struct ModelRules {
 
   init(
     root: Google_Protobuf_FileDescriptorProto, imports: [Google_Protobuf_FileDescriptorProto],
-    positions: SourcePositions, importPositions: [String: SourcePositions]
+    ownImports: Set<String>, positions: SourcePositions, importPositions: [String: SourcePositions]
   ) {
     self.root = root
     self.imports = imports
+    self.ownImports = ownImports
     self.positions = positions
     self.importPositions = importPositions
     packageName = root.package.isEmpty ? ModelNames.defaultPackage : root.package
@@ -215,7 +218,14 @@ struct ModelRules {
   // MARK: - Notes
 
   private mutating func collectNotes() {
-    for file in imports where !ImportedFile.isWellKnown(file.name) {
+    for file in imports {
+      guard ownImports.contains(file.name) else {
+        if !ImportedFile.isWellKnown(file.name) {
+          notes.append(
+            "\(file.name) comes with this protoc: clients need a protoc that has it too")
+        }
+        continue
+      }
       for message in file.messageType {
         let isKeyed = message.field.contains {
           $0.name == ModelNames.keyField && $0.type == .string && $0.label != .repeated

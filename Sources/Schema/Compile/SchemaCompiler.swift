@@ -55,12 +55,14 @@ package struct SchemaCompiler: Sendable {
 
     let positions = SourcePositions(
       file: ModelNames.generatedFile, displayName: name, info: root.sourceCodeInfo)
-    let ownImports = imports.filter { !ImportedFile.isWellKnown($0.name) }
+    let ownImports = try await WellKnownFiles(protoc: protoc, directory: directory).userFiles(
+      among: Array(imports), location: location)
     let importPositions = ownImports.map {
       SourcePositions(file: $0.name, displayName: $0.name, info: $0.sourceCodeInfo)
     }
     let rules = ModelRules(
-      root: root, imports: Array(imports), positions: positions,
+      root: root, imports: Array(imports), ownImports: Set(ownImports.map(\.name)),
+      positions: positions,
       importPositions: Dictionary(
         importPositions.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first }))
     guard rules.violations.isEmpty else { throw .invalid(rules.violations) }
@@ -76,9 +78,7 @@ package struct SchemaCompiler: Sendable {
       sourcePaths.append(path)
       importedFiles.append(ImportedFile(path: file.name, contents: try POSIXFile.read(path)))
     }
-    let served = try await describeGenerated(
-      text, importedFiles: importedFiles, wellKnown: imports.map(\.name), location: location,
-      in: directory)
+    let served = try await describeGenerated(text, importedFiles: importedFiles, in: directory)
     try checkMeaning(of: served, against: root, positions: positions)
 
     return try CompiledSchema(
@@ -154,25 +154,16 @@ package struct SchemaCompiler: Sendable {
   /// Compiles the generated text beside copies of the imported files alone, as a client's protoc
   /// will.
   private func describeGenerated(
-    _ text: String, importedFiles: [ImportedFile], wellKnown: [String], location: SchemaLocation,
-    in directory: String
+    _ text: String, importedFiles: [ImportedFile], in directory: String
   ) async throws(SchemaError) -> Described {
     let output = directory + "/out"
     for file in importedFiles {
       try TemporaryDirectory.place(file.contents, at: file.path, below: output)
     }
     try TemporaryDirectory.place(Array(text.utf8), at: ModelNames.generatedFile, below: output)
-    // The user may have brought google/protobuf/*.proto along instead of protoc's own.
-    for name in wellKnown where ImportedFile.isWellKnown(name) {
-      guard let path = try? location.path(ofImport: name) else { continue }
-      let contents = try POSIXFile.read(path)
-      try TemporaryDirectory.place(contents, at: name, below: directory + "/known")
-    }
-    var searchPath = [output]
-    if POSIXFile.isDirectory(directory + "/known") { searchPath.append(directory + "/known") }
     do {
       return try await describe(
-        "\(output)/\(ModelNames.generatedFile)", searchPath: searchPath, includingSourceInfo: false,
+        "\(output)/\(ModelNames.generatedFile)", searchPath: [output], includingSourceInfo: false,
         output: directory + "/served.binpb"
       ) { $0 }
     } catch SchemaError.invalid(let diagnostics) {
