@@ -62,6 +62,29 @@ struct DeclarationIndex {
         add(file.extension, file: file.name, path: [DescriptorPath.fileExtension])
       }
     }
+    leaveOutUnstored(schema)
+  }
+
+  /// Of a file under a well-known name only what records can hold counts: the options of
+  /// `descriptor.proto` come and go with the version of protoc.
+  private mutating func leaveOutUnstored(_ schema: CompiledSchema) {
+    guard messages.values.contains(where: { ImportedFile.isWellKnown($0.place.file) }) else {
+      return
+    }
+    var stored = Set(schema.models.map(\.fullName))
+    var next = Array(stored)
+    while let name = next.popLast() {
+      for field in messages[name]?.declaration.field ?? [] where field.hasTypeName {
+        let type = String(field.typeName.dropFirst())
+        if stored.insert(type).inserted { next.append(type) }
+      }
+    }
+    messages = messages.filter {
+      !ImportedFile.isWellKnown($0.value.place.file) || stored.contains($0.key)
+    }
+    enums = enums.filter {
+      !ImportedFile.isWellKnown($0.value.place.file) || stored.contains($0.key)
+    }
   }
 
   private mutating func add(

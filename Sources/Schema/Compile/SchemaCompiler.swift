@@ -67,10 +67,10 @@ package struct SchemaCompiler: Sendable {
         importPositions.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first }))
     guard rules.violations.isEmpty else { throw .invalid(rules.violations) }
 
-    let text = DatabaseProto(
+    let generator = DatabaseProto(
       source: source, descriptor: root, schemaName: Self.printable(POSIXFile.split(name).name),
-      modelNames: rules.models.map(\.name)
-    ).text()
+      modelNames: rules.models.map(\.name))
+    let text = generator.text()
     var sourcePaths = [name]
     var importedFiles: [ImportedFile] = []
     for file in ownImports {
@@ -78,8 +78,13 @@ package struct SchemaCompiler: Sendable {
       sourcePaths.append(path)
       importedFiles.append(ImportedFile(path: file.name, contents: try POSIXFile.read(path)))
     }
-    let served = try await describeGenerated(text, importedFiles: importedFiles, in: directory)
-    try checkMeaning(of: served, against: root, positions: positions)
+    let served = try await describeGenerated(
+      generator, text, importedFiles: importedFiles, named: name, in: directory)
+    guard let generated = served.files.last, generated.name == ModelNames.generatedFile else {
+      throw .protocFailed(output: "it left \(ModelNames.generatedFile) out of its answer")
+    }
+    let meaning = MeaningCheck(root: root, generated: generated, positions: positions)
+    guard meaning.violations.isEmpty else { throw .invalid(meaning.violations) }
 
     return try CompiledSchema(
       sourceName: name,
@@ -154,7 +159,8 @@ package struct SchemaCompiler: Sendable {
   /// Compiles the generated text beside copies of the imported files alone, as a client's protoc
   /// will.
   private func describeGenerated(
-    _ text: String, importedFiles: [ImportedFile], in directory: String
+    _ generator: DatabaseProto, _ text: String, importedFiles: [ImportedFile], named name: String,
+    in directory: String
   ) async throws(SchemaError) -> Described {
     let output = directory + "/out"
     for file in importedFiles {
@@ -167,36 +173,16 @@ package struct SchemaCompiler: Sendable {
         output: directory + "/served.binpb"
       ) { $0 }
     } catch SchemaError.invalid(let diagnostics) {
-      let reasons = diagnostics.map(\.description).joined(separator: "\n")
-      throw .protocFailed(
-        output: "the generated \(ModelNames.generatedFile) is refused; if the schema has no "
-          + "`package` statement, give it one (`package \(ModelNames.defaultPackage);`)\n\(reasons)"
-      )
+      throw .invalid(
+        diagnostics.map { diagnostic in
+          let place = generator.sourcePosition(ofLine: diagnostic.line, column: diagnostic.column)
+          return Diagnostic(
+            file: name, line: place?.line ?? 1, column: place?.column ?? 1,
+            message: "in \(ModelNames.generatedFile), where a name can mean a generated message: "
+              + "\(diagnostic.message)"
+              + (diagnostic.message.hasSuffix(".") ? "" : ".")
+              + " Write names of other packages in full, with a leading dot")
+        })
     }
-  }
-
-  /// Sees to it that adding a package and the generated messages left the user's declarations as
-  /// they were: a name could now mean another type.
-  private func checkMeaning(
-    of served: Described, against root: Google_Protobuf_FileDescriptorProto,
-    positions: SourcePositions
-  ) throws(SchemaError) {
-    guard let generated = served.files.last, generated.name == ModelNames.generatedFile else {
-      throw .protocFailed(output: "it left \(ModelNames.generatedFile) out of its answer")
-    }
-    let expected =
-      root.package.isEmpty
-      ? PackageInsertion(ModelNames.defaultPackage, rootDeclarations: root).applied(to: root) : root
-    var changed: [Diagnostic] = []
-    for (index, message) in expected.messageType.enumerated()
-    where index >= generated.messageType.count || generated.messageType[index] != message {
-      changed.append(
-        positions.diagnostic(
-          at: [DescriptorPath.message, Int32(index), DescriptorPath.name],
-          "a type name in message \(message.name) means another type once the schema is in package "
-            + "\(ModelNames.defaultPackage): add `package \(ModelNames.defaultPackage);` to the "
-            + "schema and write the full name"))
-    }
-    guard changed.isEmpty else { throw .invalid(changed) }
   }
 }

@@ -15,7 +15,8 @@ struct WellKnownFilesTests {
     _ imported: String, _ text: String, type: String
   ) async throws -> CompiledSchema {
     try await SchemaFolder([
-      "schema.proto": Self.head + "import \"\(imported)\";\nmessage Dog { string pk = 1; \(type) a = 2; }\n",
+      "schema.proto": Self.head
+        + "import \"\(imported)\";\nmessage Dog { string pk = 1; \(type) a = 2; }\n",
       imported: text,
     ]).compile()
   }
@@ -34,7 +35,8 @@ struct WellKnownFilesTests {
     let new = try await compile(path, text("string"), type: "acme.A")
     let violations = SchemaCompatibility.violations(old: old, new: new)
     #expect(
-      violations.map { "\($0.diagnostic)".prefix { $0 != " " } } == ["\(path):3:13:"], "\(violations)")
+      violations.map { "\($0.diagnostic)".prefix { $0 != " " } } == ["\(path):3:13:"],
+      "\(violations)")
   }
 
   @Test func leavesOutACopyThatSaysWhatProtocsOwnDoes() async throws {
@@ -59,5 +61,38 @@ struct WellKnownFilesTests {
       let rules = SchemaCompatibility.violations(old: old, new: new).map(\.diagnostic.rule)
       #expect(rules.contains("FIELD_WIRE_COMPATIBLE_TYPE"))
     }
+  }
+
+  /// A tree that carries a descriptor.proto along for its options may take protoc's own any time.
+  @Test func comparesOnlyWhatRecordsCanHold() async throws {
+    let path = "google/protobuf/descriptor.proto"
+    func schema(_ type: String, _ field: String) async throws -> CompiledSchema {
+      try await compile(
+        path,
+        "syntax = \"proto2\";\npackage google.protobuf;\nmessage \(type) { \(field) }\n"
+          + "message FileOptions { optional string more = 900; extensions 1000 to max; }\n",
+        type: "google.protobuf.\(type)")
+    }
+    let unused = try await schema("Other", "optional int32 x = 1;")
+    let used = try await schema("UninterpretedOption", "optional int32 identifier_value = 3;")
+    let known = try await SchemaFolder([
+      "schema.proto": Self.head + "import \"\(path)\";\nmessage Dog { string pk = 1; "
+        + "google.protobuf.UninterpretedOption a = 2; }\n"
+    ]).compile()
+    #expect(unused.importedFiles.map(\.path) == [path])
+    #expect(
+      Set(SchemaCompatibility.violations(old: unused, new: known).map(\.diagnostic.rule))
+        == ["FIELD_WIRE_COMPATIBLE_TYPE"])
+    #expect(
+      Set(SchemaCompatibility.violations(old: used, new: known).map(\.diagnostic.rule))
+        == ["FIELD_WIRE_COMPATIBLE_TYPE"])
+    #expect(
+      SchemaCompatibility.violations(old: known, new: used).contains {
+        "\($0.diagnostic)".contains("UninterpretedOption was deleted")
+      })
+    #expect(
+      !SchemaCompatibility.violations(old: known, new: used).contains {
+        "\($0.diagnostic)".contains("Options")
+      })
   }
 }
