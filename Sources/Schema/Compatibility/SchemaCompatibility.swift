@@ -20,8 +20,11 @@ package struct SchemaCompatibility {
   /// - Complexity: O(declarations).
   package static func violations(old: CompiledSchema, new: CompiledSchema) -> [Violation] {
     do {
+      // A file may be protoc's own in one schema and the user's in the other.
+      let ownFiles = old.ownFileNames.union(new.ownFileNames)
       var check = SchemaCompatibility(
-        old: try DeclarationIndex(old), new: try DeclarationIndex(new), newSchema: new)
+        old: try DeclarationIndex(old, ownFiles: ownFiles),
+        new: try DeclarationIndex(new, ownFiles: ownFiles), newSchema: new)
       check.checkAll(oldSchema: old)
       return check.violations.sorted {
         ($0.diagnostic.file, $0.diagnostic.line, $0.diagnostic.column, $0.diagnostic.message)

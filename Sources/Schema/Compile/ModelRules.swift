@@ -13,6 +13,8 @@ struct ModelRules {
   private let root: Google_Protobuf_FileDescriptorProto
   /// All files that the root imports, and their imports.
   private let imports: [Google_Protobuf_FileDescriptorProto]
+  /// Which of them are the user's, by name.
+  private let ownImports: Set<String>
   private let databaseName: DatabaseName
   private let positions: SourcePositions
   private let importPositions: [String: SourcePositions]
@@ -24,11 +26,12 @@ struct ModelRules {
 
   init(
     root: Google_Protobuf_FileDescriptorProto, imports: [Google_Protobuf_FileDescriptorProto],
-    databaseName: DatabaseName, positions: SourcePositions,
+    ownImports: Set<String>, databaseName: DatabaseName, positions: SourcePositions,
     importPositions: [String: SourcePositions]
   ) {
     self.root = root
     self.imports = imports
+    self.ownImports = ownImports
     self.databaseName = databaseName
     self.positions = positions
     self.importPositions = importPositions
@@ -259,7 +262,14 @@ struct ModelRules {
   // MARK: - Notes
 
   private mutating func collectNotes() {
-    for file in imports where !ImportedFile.isWellKnown(file.name) {
+    for file in imports {
+      guard ownImports.contains(file.name) else {
+        if !ImportedFile.isWellKnown(file.name) {
+          notes.append(
+            "\(file.name) comes with this protoc: clients need a protoc that has it too")
+        }
+        continue
+      }
       for message in file.messageType {
         let isKeyed = message.field.contains {
           $0.name == ModelNames.keyField && $0.type == .string && $0.label != .repeated

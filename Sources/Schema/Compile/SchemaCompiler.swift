@@ -62,20 +62,22 @@ package struct SchemaCompiler: Sendable {
 
     let positions = SourcePositions(
       file: databaseName.file, displayName: name, info: root.sourceCodeInfo)
-    let ownImports = imports.filter { !ImportedFile.isWellKnown($0.name) }
+    let ownImports = try await WellKnownFiles(protoc: protoc, directory: directory).userFiles(
+      among: Array(imports), location: location)
     let importPositions = ownImports.map {
       SourcePositions(file: $0.name, displayName: $0.name, info: $0.sourceCodeInfo)
     }
     let rules = ModelRules(
-      root: root, imports: Array(imports), databaseName: databaseName, positions: positions,
+      root: root, imports: Array(imports), ownImports: Set(ownImports.map(\.name)),
+      databaseName: databaseName, positions: positions,
       importPositions: Dictionary(
         importPositions.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first }))
     guard rules.violations.isEmpty else { throw .invalid(rules.violations) }
 
-    let text = DatabaseProto(
+    let generator = DatabaseProto(
       source: source, descriptor: root, schemaName: Self.printable(POSIXFile.split(name).name),
-      modelNames: rules.models.map(\.name), databaseName: databaseName
-    ).text()
+      modelNames: rules.models.map(\.name), databaseName: databaseName)
+    let text = generator.text()
     var sourcePaths = [name]
     var importedFiles: [ImportedFile] = []
     for file in ownImports {
@@ -84,9 +86,14 @@ package struct SchemaCompiler: Sendable {
       importedFiles.append(ImportedFile(path: file.name, contents: try POSIXFile.read(path)))
     }
     let served = try await describeGenerated(
-      text, importedFiles: importedFiles, wellKnown: imports.map(\.name), location: location,
-      in: directory)
-    try checkMeaning(of: served, against: root, positions: positions)
+      generator, text, importedFiles: importedFiles, named: name, in: directory)
+    guard let generated = served.files.last, generated.name == databaseName.file else {
+      throw .protocFailed(output: "it left \(databaseName.file) out of its answer")
+    }
+    let meaning = MeaningCheck(
+      root: root, generated: generated, defaultPackage: databaseName.defaultPackage,
+      positions: positions)
+    guard meaning.violations.isEmpty else { throw .invalid(meaning.violations) }
 
     return try CompiledSchema(
       sourceName: name,
@@ -161,7 +168,7 @@ package struct SchemaCompiler: Sendable {
   /// Compiles the generated text beside copies of the imported files alone, as a client's protoc
   /// will.
   private func describeGenerated(
-    _ text: String, importedFiles: [ImportedFile], wellKnown: [String], location: SchemaLocation,
+    _ generator: DatabaseProto, _ text: String, importedFiles: [ImportedFile], named name: String,
     in directory: String
   ) async throws(SchemaError) -> Described {
     let output = directory + "/out"
@@ -169,51 +176,22 @@ package struct SchemaCompiler: Sendable {
       try TemporaryDirectory.place(file.contents, at: file.path, below: output)
     }
     try TemporaryDirectory.place(Array(text.utf8), at: databaseName.file, below: output)
-    // The user may have brought google/protobuf/*.proto along instead of protoc's own.
-    for name in wellKnown where ImportedFile.isWellKnown(name) {
-      guard let path = try? location.path(ofImport: name) else { continue }
-      let contents = try POSIXFile.read(path)
-      try TemporaryDirectory.place(contents, at: name, below: directory + "/known")
-    }
-    var searchPath = [output]
-    if POSIXFile.isDirectory(directory + "/known") { searchPath.append(directory + "/known") }
     do {
       return try await describe(
-        "\(output)/\(databaseName.file)", searchPath: searchPath, includingSourceInfo: false,
+        "\(output)/\(databaseName.file)", searchPath: [output], includingSourceInfo: false,
         output: directory + "/served.binpb"
       ) { $0 }
     } catch SchemaError.invalid(let diagnostics) {
-      let reasons = diagnostics.map(\.description).joined(separator: "\n")
-      throw .protocFailed(
-        output: "the generated \(databaseName.file) is refused; if the schema has no "
-          + "`package` statement, give it one (`package \(databaseName.defaultPackage);`)\n\(reasons)"
-      )
+      throw .invalid(
+        diagnostics.map { diagnostic in
+          let place = generator.sourcePosition(ofLine: diagnostic.line, column: diagnostic.column)
+          return Diagnostic(
+            file: name, line: place?.line ?? 1, column: place?.column ?? 1,
+            message: "in \(databaseName.file), where a name can mean a generated message: "
+              + "\(diagnostic.message)"
+              + (diagnostic.message.hasSuffix(".") ? "" : ".")
+              + " Write names of other packages in full, with a leading dot")
+        })
     }
-  }
-
-  /// Sees to it that adding a package and the generated messages left the user's declarations as
-  /// they were: a name could now mean another type.
-  private func checkMeaning(
-    of served: Described, against root: Google_Protobuf_FileDescriptorProto,
-    positions: SourcePositions
-  ) throws(SchemaError) {
-    guard let generated = served.files.last, generated.name == databaseName.file else {
-      throw .protocFailed(output: "it left \(databaseName.file) out of its answer")
-    }
-    let expected =
-      root.package.isEmpty
-      ? PackageInsertion(databaseName.defaultPackage, rootDeclarations: root).applied(to: root)
-      : root
-    var changed: [Diagnostic] = []
-    for (index, message) in expected.messageType.enumerated()
-    where index >= generated.messageType.count || generated.messageType[index] != message {
-      changed.append(
-        positions.diagnostic(
-          at: [DescriptorPath.message, Int32(index), DescriptorPath.name],
-          "a type name in message \(message.name) means another type once the schema is in package "
-            + "\(databaseName.defaultPackage): add `package \(databaseName.defaultPackage);` to the "
-            + "schema and write the full name"))
-    }
-    guard changed.isEmpty else { throw .invalid(changed) }
   }
 }
