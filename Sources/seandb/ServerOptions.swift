@@ -15,7 +15,8 @@ struct ServerOptions: ParsableArguments {
   var data = "./data"
 
   @Option(
-    help: "The storage engine (default: the one that the data directory has; in a new one rocksdb).")
+    help: "The storage engine (default: the one that the data directory has; in a new one rocksdb)."
+  )
   var engine: EngineKind?
 
   @Option(help: "The address to listen on; port 0 takes a free one.")
