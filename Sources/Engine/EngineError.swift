@@ -23,8 +23,13 @@ package enum EngineError: Error, Equatable, Sendable {
   case noSpace(Failure)
   /// Another process, or another engine of this one, has the directory open.
   case lockHeld(directory: String)
-  /// The engine takes no writes: an earlier write failed, or it was opened for reading.
+  /// Another process changes the store so fast that it could not be looked at. Nothing is known to be wrong.
+  case busy(directory: String)
+  /// The engine takes no writes: an earlier write failed, or it was opened for reading. This one was not stored.
   case readOnly(reason: String)
+  /// The engine takes no writes for now, and goes on by itself (``WriteState/paused(reason:)``). This one was not
+  /// stored.
+  case writesPaused(reason: String)
   /// ``StorageEngine/close()`` was called.
   case closed
   /// The snapshot belongs to another engine.
@@ -58,17 +63,22 @@ extension EngineError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .corruption(let failure):
-      "\(failure): stored data are damaged; stop the server, keep a copy of the directory, "
-        + "restore it from a checkpoint or backup"
+      "\(failure). Stored data are damaged: stop the server, keep a copy of the directory, and see what can be "
+        + "saved with `seandb repair --dry-run DIR`, or restore a backup"
     case .io(let failure):
-      "\(failure): the operating system refused the I/O; check the disk and the permissions"
+      "\(failure). Check the disk and the permissions"
     case .noSpace(let failure):
-      "\(failure): the disk is full; free space and restart the server"
+      "\(failure). The disk is full: free space"
     case .lockHeld(let directory):
       "cannot open \(directory): it is in use; stop the process that has it open, or use another "
         + "directory"
+    case .busy(let directory):
+      "\(directory) changes faster than it can be looked at. Nothing is known to be wrong: try again, or stop "
+        + "the server first"
     case .readOnly(let reason):
-      "the engine takes no writes: \(reason)"
+      "no writes are taken: \(reason)"
+    case .writesPaused(let reason):
+      "writes are paused: \(reason)"
     case .closed:
       "the engine is closed"
     case .foreignSnapshot:

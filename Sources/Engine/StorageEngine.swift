@@ -13,6 +13,10 @@
 /// - **Poison.** After a failed log write or fsync the engine takes no more writes: they throw
 ///   ``EngineError/readOnly(reason:)`` with the cause. Reads go on. Whether the batch that failed is
 ///   there after the next open is not known; the caller must say "unknown", not "no".
+/// - **Pause.** While a full disk holds up flush or compaction, and nothing written is in doubt, writes
+///   throw ``EngineError/writesPaused(reason:)`` and are not stored. They go on by themselves once there is room.
+/// - **Sequence.** ``lastSequence()`` grows with every batch, and is never smaller after an open than it was
+///   when the last acknowledged batch returned. Whoever keeps it elsewhere can tell that writes are gone.
 /// - **Honesty.** Stored bytes that cannot be read are an error. No read returns fewer records than
 ///   there are, or "absent", because of an error.
 ///
@@ -75,6 +79,19 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// Rewrites the tables that overlap `range` (nil: all) so that overwritten and deleted records give
   /// their space back. Waits for the end; ``close()`` cuts it short.
   func compact(_ range: KeyRange?) throws(EngineError)
+
+  /// The sequence number of the newest change that is visible. O(1), no I/O.
+  func lastSequence() throws(EngineError) -> UInt64
+
+  /// Whether writes are taken, also when a job in the background has failed and no write has met that yet.
+  ///
+  /// Cheap enough for every second, not for every call: while writes are paused it may write an empty batch to
+  /// see whether the pause is over.
+  func writeState() -> WriteState
+
+  /// The file that names the tables which count, and its size; nil for an engine whose open finds out by itself
+  /// that the end of that file is gone. One look at the file system.
+  func manifestExtent() -> ManifestExtent?
 
   /// What an operator wants to know. Cheap enough for every few seconds, not for every call.
   func statistics() throws(EngineError) -> EngineStatistics
@@ -148,6 +165,8 @@ package enum Durability: Sendable, Equatable {
 }
 
 extension StorageEngine {
+  package func manifestExtent() -> ManifestExtent? { nil }
+
   /// The value of one key as an array, from the newest state. For set-up work, not for hot paths: it
   /// copies, and may block on the disk.
   package func value(

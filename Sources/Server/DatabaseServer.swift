@@ -12,55 +12,86 @@ package final class DatabaseServer: Sendable {
   private let logger: Logger
   private let directory: DataDirectory
   private let engine: any StorageEngine
+  private let mark: CommitMark
   private let schema: CompiledSchema
+  private let address: BoundAddress
   private let server: GRPCServer
   private let sweeper: RangeDeleteSweeper
+  private let monitor: WriteMonitor
   private let commits: CommitQueue
   private let reads: StorageReads
-  private let health = HealthService()
+  private let health: HealthService
 
-  /// Opens the data directory and checks the schema against the stored one. Blocks on disk I/O.
+  /// Takes the address, opens the data directory, and checks the schema against the stored one. Blocks on disk
+  /// I/O.
   ///
   /// - Parameter schema: nil takes the stored schema.
-  /// - Throws: when the directory, the engine or the schema does not allow it; nothing is changed then.
+  /// - Throws: when the address, the directory, the engine or the schema does not allow it. Nothing is changed
+  ///   then, and nothing is created when the address is the reason.
   package static func open(
     schema: CompiledSchema?, configuration: ServerConfiguration, logger: Logger
   ) throws(ServerError) -> DatabaseServer {
     OpenFileLimit.raise(logger)
     let path = configuration.dataDirectory
-    let directory = try DataDirectory(
-      path: path, engine: configuration.engine, mayCreate: schema != nil)
+    let kind = try DataDirectory.engine(
+      of: path, wanted: configuration.engine, mayCreate: schema != nil)
+    let address: BoundAddress
+    do throws(ListenError) {
+      address = try BoundAddress(host: configuration.host, port: configuration.port)
+    } catch {
+      throw .cannotListen(
+        address: "\(configuration.host):\(configuration.port)", detail: error.detail)
+    }
+    let directory = try DataDirectory(path: path, engine: kind)
     var options = EngineOptions()
     options.cacheSizeBytes = configuration.cacheSizeBytes
     options.memtableSizeBytes = configuration.memtableSizeBytes
-    let engine: any StorageEngine
-    do throws(EngineError) {
-      engine = try EngineKind.open(
-        configuration.engine, directory: directory.storePath, options: options)
-    } catch {
-      throw .engine(error)
-    }
+    let (engine, mark) = try directory.openStore(options)
     do throws(ServerError) {
-      try directory.sync()
       let catalogue = Catalogue(engine: engine, directory: path)
       var wanted = schema
       if wanted == nil { wanted = try catalogue.storedSchema() }
       guard let schema = wanted else { throw .noSchema(path: path) }
       let ids = try catalogue.adopt(schema)
-      return DatabaseServer(configuration, directory, engine, schema, ids, logger)
+      mark.record(engine, .sync)
+      try directory.declareStoreMade()
+      return DatabaseServer(configuration, directory, engine, mark, address, schema, ids, logger)
     } catch {
-      try? engine.close()
+      closeStore(engine, directory, mark, logger)
       throw error
+    }
+  }
+
+  /// Closes the engine, and says in the mark that it was closed in good order when it was.
+  private static func closeStore(
+    _ engine: any StorageEngine, _ directory: DataDirectory, _ mark: CommitMark, _ logger: Logger
+  ) {
+    let isWhole = engine.writeState() == .open
+    do throws(EngineError) {
+      try engine.close()
+    } catch {
+      logger.error("closing the store failed", metadata: ["error": "\(error)"])
+      return
+    }
+    guard isWhole else { return }
+    do throws(ServerError) {
+      try mark.closed(StoreFile.list(directory.storePath))
+    } catch {
+      // The next start looks at the store as after a crash.
+      logger.warning("the commit mark was not written", metadata: ["error": "\(error)"])
     }
   }
 
   private init(
     _ configuration: ServerConfiguration, _ directory: DataDirectory, _ engine: any StorageEngine,
-    _ schema: CompiledSchema, _ ids: [String: UInt32], _ logger: Logger
+    _ mark: CommitMark, _ address: BoundAddress, _ schema: CompiledSchema, _ ids: [String: UInt32],
+    _ logger: Logger
   ) {
     self.configuration = configuration
     self.directory = directory
     self.engine = engine
+    self.mark = mark
+    self.address = address
     self.schema = schema
     self.logger = logger
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
@@ -74,12 +105,22 @@ package final class DatabaseServer: Sendable {
       wire.maximumAssembledBytes, 2 * configuration.maximumRequestBytes)
     server = GRPCServer(configuration: wire, logger: logger)
     sweeper = RangeDeleteSweeper(engine: engine)
+    let health = HealthService()
+    self.health = health
+    let writes = schema.serviceName + Self.writeHealthSuffix
+    monitor = WriteMonitor(engine: engine, logger: logger) { isOpen in
+      health.set(isOpen ? .serving : .notServing, for: writes)
+    }
     commits = CommitQueue(
-      engine: engine, durability: configuration.durability, sweeper: sweeper)
+      engine: engine, durability: configuration.durability, mark: mark, sweeper: sweeper,
+      monitor: monitor)
     reads = StorageReads(threadCount: configuration.storageThreads, server: server)
     registerModels(ids)
     registerServices()
   }
+
+  /// What the name of a service ends with whose health is that of writes alone.
+  private static let writeHealthSuffix = "/write"
 
   private func registerModels(_ ids: [String: UInt32]) {
     for model in schema.models {
@@ -110,40 +151,44 @@ package final class DatabaseServer: Sendable {
   /// - Returns: the port.
   package func start() async throws(ServerError) -> Int {
     sweeper.start()
+    monitor.start()
     commits.start(completions: server.completions())
-    let port: Int
-    do throws(ListenError) {
-      port = try await server.start(host: configuration.host, port: configuration.port)
-    } catch {
-      let address = "\(configuration.host):\(configuration.port)"
-      await shutDown()
-      throw .cannotListen(address: address, detail: error.detail)
-    }
     health.set(.serving, for: "")
     health.set(.serving, for: schema.serviceName)
+    health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
+    let port: Int
+    do throws(ListenError) {
+      port = try await server.start(address)
+    } catch {
+      await shutDown()
+      throw .cannotListen(
+        address: "\(configuration.host):\(configuration.port)", detail: error.detail)
+    }
     logger.info(
       "serving",
       metadata: [
         "service": "\(schema.serviceName)", "models": "\(schema.models.count)",
-        "engine": "\(configuration.engine.rawValue)", "data": "\(configuration.dataDirectory)",
+        "engine": "\(directory.engine.rawValue)", "data": "\(configuration.dataDirectory)",
       ])
     return port
   }
 
   /// Drains: health says NOT_SERVING, clients get GOAWAY, calls under way end, queued writes are
   /// committed, the engine is closed.
-  package func shutDown() async {
+  ///
+  /// - Returns: whether writes were taken until the end; false when an operator has to look after the disk.
+  @discardableResult
+  package func shutDown() async -> Bool {
     health.shutDown()
     await server.drain()
     commits.stop()
     reads.stop()
     await server.close()
     sweeper.stop()
-    do throws(EngineError) {
-      try engine.close()
-    } catch {
-      logger.error("closing the engine failed", metadata: ["error": "\(error)"])
-    }
+    monitor.look()
+    monitor.stop()
+    Self.closeStore(engine, directory, mark, logger)
     sweeper.waitUntilEnded()
+    return monitor.state == .open
   }
 }

@@ -2,7 +2,8 @@ package import Engine
 
 /// How a database server runs. Sizes in bytes.
 package struct ServerConfiguration: Sendable {
-  package var engine = EngineKind.rocksdb
+  /// nil: the engine that the data directory has; in a new one RocksDB.
+  package var engine: EngineKind?
   package var dataDirectory = "./data"
   package var host = "127.0.0.1"
   /// 0 takes a free port.

@@ -9,6 +9,22 @@ package enum ServerError: Error {
   case directoryInUse(path: String)
   /// The data directory belongs to another engine.
   case wrongEngine(path: String, has: String, wanted: String)
+  /// The data directory belongs to an engine that this program does not have.
+  case unknownEngine(path: String, name: String)
+  /// The marker was changed or cut.
+  case markerDamaged(path: String)
+  /// There is a store and no marker.
+  case markerMissing(path: String)
+  /// The commit mark was changed or cut.
+  case markDamaged(path: String)
+  /// There is a store and no commit mark.
+  case markMissing(path: String)
+  /// A store that was made is not there.
+  case storeLost(path: String, what: String)
+  /// Files of the store are others than when it was closed.
+  case storeChanged(path: String, differences: [String])
+  /// The store ends before the last change that was acknowledged.
+  case storeBehind(path: String, last: UInt64, acknowledged: UInt64)
   /// The directory was written by a newer seandb.
   case newerFormat(path: String, version: String)
   /// There is no schema: none was given and the directory has none.
@@ -29,26 +45,55 @@ extension ServerError: CustomStringConvertible {
     switch self {
     case .dataDirectory(let path, let problem): "\(path): \(problem)"
     case .directoryInUse(let path):
-      "\(path): another process has this data directory; stop it, or choose another with --data"
+      "\(path): another process has this data directory. Stop it, or choose another with --data"
     case .wrongEngine(let path, let has, let wanted):
-      "\(path): this data directory belongs to the engine \(has), not \(wanted); "
-        + "start with --engine \(has), or choose another directory with --data"
+      "\(path): this data directory belongs to the engine \(has), not \(wanted). "
+        + "Start with --engine \(has), or without --engine, or choose another directory with --data"
+    case .unknownEngine(let path, let name):
+      "\(path): this data directory belongs to the engine \(name), which this program does not know. "
+        + "Use a newer seandb"
     case .newerFormat(let path, let version):
-      "\(path): the data directory has format \(version), this program knows format "
-        + "\(DataDirectoryMarker.formatVersion); use a newer seandb"
+      "\(path): it has format \(version), and this program knows formats up to "
+        + "\(DataDirectoryMarker.formatVersion). Use a newer seandb"
     case .noSchema(let path):
-      "\(path): no schema is stored here yet; name one: seandb serve SCHEMA.proto --data \(path)"
+      "\(path): no schema is stored here yet. Name one: seandb serve SCHEMA.proto --data \(path)"
     case .schemaBreaks(let diagnostics):
       diagnostics.map(\.description).joined(separator: "\n")
         + "\nthe schema breaks records that are stored; nothing was changed. "
         + "Undo these changes, or start on an empty directory with --data"
     case .catalogueDamaged(let path, let detail):
-      "\(path): the stored schema cannot be read (\(detail)); restore the directory from a backup"
+      "\(path): the stored schema cannot be read (\(detail)). Restore the directory from a backup"
     case .engine(let error): "\(error)"
     case .cannotListen(let address, let detail):
-      "cannot listen on \(address): \(detail); choose another with --listen HOST:PORT"
+      "cannot listen on \(address): \(detail). Choose another address with --listen HOST:PORT"
     case .noSignals(let detail):
-      "cannot set up signal handling: \(detail); raise the limits (ulimit -n)"
+      "cannot set up signal handling: \(detail). Raise the limits (ulimit -n)"
+    case .markerDamaged(let path):
+      "\(path): this is not the marker that was written. Restore the file from a backup"
+    case .markerMissing(let path):
+      "\(path): there is a store here, and its marker (the file SEANDB) is missing. "
+        + "Restore the file from a backup"
+    case .markDamaged(let path):
+      "\(path): this is not what was written there. Restore the file, or take the store as it is: "
+        + "`seandb repair` with the data directory"
+    case .markMissing(let path):
+      "\(path): the file COMMITTED is missing, which says how far the store must reach. Restore it, or take the "
+        + "store as it is: `seandb repair \(path)`"
+    case .storeLost(let path, let what):
+      "\(path) \(what), and a store was made here. Mount or restore it; to begin with an empty database, choose "
+        + "another directory with --data"
+    case .storeChanged(let path, let differences):
+      "\(path)/\(DataDirectory.storeName) is not as it was left: \(Self.list(differences)). "
+        + "Put the files back, or take the store as it is: `seandb repair \(path)`"
+    case .storeBehind(let path, let last, let acknowledged):
+      "\(path)/\(DataDirectory.storeName) ends with change \(last), and change \(acknowledged) was acknowledged: "
+        + "a log is missing or was cut. Put it back, or take the store as it is: `seandb repair \(path)`"
     }
+  }
+
+  private static func list(_ parts: [String]) -> String {
+    let shown = 3
+    return parts.prefix(shown).joined(separator: ", ")
+      + (parts.count > shown ? " and \(parts.count - shown) more" : "")
   }
 }

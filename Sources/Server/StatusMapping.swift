@@ -14,36 +14,43 @@ enum StatusMapping {
     case .closed:
       RPCStatus(
         .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; call again later")
-    case .io, .noSpace:
+    case .io, .noSpace, .readOnly, .writesPaused:
       RPCStatus(.unavailable, reason: "STORAGE_FAILED", "\(error)", metadata: [("model", model)])
     default: RPCStatus(.internal, reason: "STORAGE_FAILED", "\(error)")
     }
   }
 
-  /// A failed commit. Whether its changes are stored is only known after the next start.
-  static func status(ofWrite error: EngineError) -> RPCStatus {
+  /// A failed commit. Whether its changes are stored is only known after the next start, unless the error says.
+  ///
+  /// - Parameter since: when the engine stopped taking writes.
+  static func status(ofWrite error: EngineError, since: String?) -> RPCStatus {
+    let when = since.map { " since \($0)" } ?? ""
     switch error {
-    case .readOnly:
-      RPCStatus(
+    case .readOnly(let reason):
+      return RPCStatus(
         .unavailable, reason: "READ_ONLY",
-        "\(error); this write was not stored. Restart the server once the cause is mended")
+        "not stored: no writes are taken\(when) (\(reason)). Free or repair the disk, then restart the server")
+    case .writesPaused(let reason):
+      return RPCStatus(
+        .resourceExhausted, reason: "DISK_FULL",
+        "not stored: the disk is full\(when) (\(reason)). Free space; writes go on by themselves then")
     case .closed:
-      RPCStatus(
+      return RPCStatus(
         .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; call again later")
     case .noSpace:
-      RPCStatus(
+      return RPCStatus(
         .resourceExhausted, reason: "DISK_FULL",
-        "\(error); whether this write was stored is not known")
+        "\(error). Whether this write was stored is not known")
     case .tooLarge:
-      RPCStatus(
-        .resourceExhausted, reason: "REQUEST_TOO_LARGE", "\(error); this write was not stored")
+      return RPCStatus(
+        .resourceExhausted, reason: "REQUEST_TOO_LARGE", "\(error). This write was not stored")
     case .corruption:
-      RPCStatus(
-        .dataLoss, reason: "CORRUPTION", "\(error); whether this write was stored is not known")
+      return RPCStatus(
+        .dataLoss, reason: "CORRUPTION", "\(error). Whether this write was stored is not known")
     default:
-      RPCStatus(
+      return RPCStatus(
         .unavailable, reason: "STORAGE_FAILED",
-        "\(error); whether this write was stored is not known")
+        "\(error). Whether this write was stored is not known")
     }
   }
 

@@ -9,9 +9,12 @@ struct RepairCommand: AsyncParsableCommand {
     commandName: "repair",
     abstract: "Makes a damaged store open again, and says exactly what could not be saved.",
     discussion: """
-      For the engine lsm, with the server stopped. Whole tables stay; damaged ones are written anew from what can \
+      With the server stopped. Of the engine lsm, whole tables stay; damaged ones are written anew from what can \
       be read; without a readable manifest all tables are merged. The logs are replayed up to the first damage. \
       Replaced files are kept in store/lost+found-N. A store in which nothing is wrong is not changed.
+
+      Of RocksDB, whose own tool `ldb repair` mends its files, it reads all records. Of both engines it takes the \
+      store as it is then: it says how many acknowledged changes are gone, and the next start does not miss them.
 
       Exit code 0: the store is whole, and nothing was lost. 1: something was lost (each loss is a line that \
       begins with "lost:"; the store opens all the same), or the repair failed.
@@ -24,12 +27,16 @@ struct RepairCommand: AsyncParsableCommand {
 
   func run() async throws {
     let location = store.locate()
-    guard location.engine == .lsm else {
-      Terminal.fail(
-        "\(location.storePath) is a store of RocksDB; its own tool repairs it: "
-          + "ldb repair --db=\(location.storePath)")
-    }
     OpenFileLimit.raise()
+    guard location.engine == .lsm else {
+      let reading = StoreReading(location)
+      for problem in reading.problems { Terminal.say("problem: \(problem)") }
+      guard reading.problems.isEmpty else {
+        Terminal.fail(
+          "RocksDB's own tool repairs its files: ldb repair --db=\(location.storePath). Then run this again")
+      }
+      accept(location, hasLosses: false)
+    }
     var options = StoreRepair.Options()
     options.isDryRun = dryRun
     let line = ProgressLine()
@@ -39,7 +46,10 @@ struct RepairCommand: AsyncParsableCommand {
       ) { line.show($0) }
       line.clear()
       say(report, location)
-      Terminal.end(report.losses.isEmpty ? 0 : Terminal.failure)
+      guard !dryRun || report.problems.isEmpty else {
+        Terminal.end(report.losses.isEmpty ? 0 : Terminal.failure)
+      }
+      accept(location, hasLosses: !report.losses.isEmpty)
     } catch {
       line.clear()
       if case .lockHeld = error {
@@ -59,10 +69,7 @@ struct RepairCommand: AsyncParsableCommand {
           + "give them anew, and other ids than the records have: restore a backup unless you know better"
       )
     }
-    guard report.isNeeded else {
-      Terminal.say("ok: nothing to repair")
-      return
-    }
+    guard report.isNeeded else { return }
     let lost =
       report.losses.isEmpty
       ? "nothing is lost" : "what is lost stands above"
@@ -88,6 +95,33 @@ struct RepairCommand: AsyncParsableCommand {
       Terminal.say(
         "the replaced files are in \(location.storePath)/\(folder); remove it when you miss nothing"
       )
+    }
+  }
+
+  /// Makes marker and commit mark fit the store as it is now.
+  private func accept(_ location: StoreLocation, hasLosses: Bool) -> Never {
+    let code = hasLosses ? Terminal.failure : 0
+    guard let directory = location.dataDirectory else { Terminal.end(code) }
+    do throws(ServerError) {
+      let acceptance = try StoreAcceptance(location, directory: directory)
+      for problem in acceptance.problems { Terminal.say("problem: \(problem)") }
+      if acceptance.lostChangeCount > 0 {
+        Terminal.say(
+          "lost: the last \(ReportText.count(acceptance.lostChangeCount, "acknowledged change"))")
+      }
+      guard !acceptance.problems.isEmpty else {
+        if !hasLosses { Terminal.say("ok: nothing to repair") }
+        Terminal.end(code)
+      }
+      if dryRun {
+        Terminal.say("would take the store as it is")
+      } else {
+        try acceptance.apply()
+        Terminal.say("repaired: the store is taken as it is, and the next start misses nothing")
+      }
+      Terminal.end(acceptance.lostChangeCount > 0 ? Terminal.failure : code)
+    } catch {
+      Terminal.fail(error)
     }
   }
 

@@ -14,8 +14,9 @@ struct ServerOptions: ParsableArguments {
   @Option(help: "Where the data live; made when missing. One process at a time.")
   var data = "./data"
 
-  @Option(help: "The storage engine; a data directory keeps the one it was made with.")
-  var engine = EngineKind.rocksdb
+  @Option(
+    help: "The storage engine (default: the one that the data directory has; in a new one rocksdb).")
+  var engine: EngineKind?
 
   @Option(name: .customLong("listen"), help: "The address to listen on; port 0 takes a free one.")
   private var listenFlag = Given(ListenAddress(host: "127.0.0.1", port: 50051))

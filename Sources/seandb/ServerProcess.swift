@@ -26,7 +26,11 @@ enum ServerProcess {
       Terminal.say("listening on \(options.listen.text(port: port))")
       let signal = await TerminationSignals.first()
       logger.info("draining", metadata: ["signal": "\(signal)"])
-      await server.shutDown()
+      guard await server.shutDown() else {
+        Terminal.fail(
+          "stopped while no writes were taken, for the cause that the log names. Free or repair the disk, then start again"
+        )
+      }
       logger.info("stopped")
       Terminal.end(0)
     } catch {

@@ -35,7 +35,7 @@ extension StoreLocation {
     do throws(EngineError) {
       return try EngineKind.open(engine, directory: storePath, options: options)
     } catch {
-      Terminal.fail("\(error)")
+      Terminal.fail(error)
     }
   }
 }

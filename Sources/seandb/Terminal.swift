@@ -1,10 +1,14 @@
+import Engine
 import Glibc
+import Server
 
 /// What the commands say: results on stdout, everything else on stderr.
 enum Terminal {
   /// Exit code for a bad schema (sysexits' EX_DATAERR).
   static let badSchema: Int32 = 65
   static let failure: Int32 = 1
+  /// Exit code for what could not be looked at just now (sysexits' EX_TEMPFAIL).
+  static let tryAgain: Int32 = 75
 
   static func say(_ line: String) {
     write(line, to: STDOUT_FILENO)
@@ -21,6 +25,17 @@ enum Terminal {
   static func fail(_ message: String, code: Int32 = failure) -> Never {
     warn("error: " + message)
     exit(code)
+  }
+
+  /// Ends the process with an engine's error: a store that changes too fast is no failure of the store.
+  static func fail(_ error: EngineError) -> Never {
+    if case .busy = error { fail("\(error)", code: tryAgain) }
+    fail("\(error)")
+  }
+
+  static func fail(_ error: ServerError) -> Never {
+    if case .engine(let error) = error { fail(error) }
+    fail("\(error)")
   }
 
   private static func write(_ line: String, to file: Int32) {

@@ -28,6 +28,7 @@ struct VerifyCommand: AsyncParsableCommand {
   }
 
   private func verify(_ location: StoreLocation) -> Never {
+    let expectation = location.expectation()
     let line = ProgressLine()
     do throws(LSMError) {
       let summary = try StoreVerification.run(
@@ -51,7 +52,11 @@ struct VerifyCommand: AsyncParsableCommand {
       parts.append(
         ReportText.count(summary.logCount, "log") + " with "
           + ReportText.count(summary.recordCount, "batch", "batches"))
-      end(parts, problems: summary.problemCount)
+      var problems = summary.problemCount
+      if problems == 0, expectation != nil {
+        problems += location.problems(expectation, location.openForReading().lastSequenceAndClose())
+      }
+      end(parts, problems: problems)
     } catch {
       line.clear()
       Terminal.fail("\(error)")
@@ -60,42 +65,18 @@ struct VerifyCommand: AsyncParsableCommand {
 
   /// RocksDB checks each block's checksum when it reads it, and this reads all.
   private func verifyByReading(_ location: StoreLocation) -> Never {
-    let engine = location.openForReading()
-    var counts: [UInt64] = []
-    var problems = 0
-    for direction in ScanDirection.allCases {
-      var count: UInt64 = 0
-      do throws(EngineError) {
-        _ = try engine.scan(.all, direction: direction, limit: .max, snapshot: nil, tier: .any) {
-          _, _ in
-          count += 1
-          return .next
-        }
-      } catch {
-        Terminal.say("\(error)")
-        problems += 1
-      }
-      counts.append(count)
-    }
-    if problems == 0, counts[0] != counts[1] {
-      Terminal.say(
-        "\(location.storePath): \(counts[0]) records forwards and \(counts[1]) backwards")
-      problems += 1
-    }
-    var parts: [String] = []
-    do throws(EngineError) {
-      let statistics = try engine.statistics()
-      let tables = statistics.levels.reduce(0) { $0 + $1.fileCount }
-      parts = [ReportText.count(tables, "table"), ReportText.bytes(statistics.tableBytes)]
-      try engine.close()
-    } catch {
-      Terminal.warn("note: \(error)")
-    }
-    parts.append(ReportText.count(counts.max() ?? 0, "record"))
+    let expectation = location.expectation()
+    let reading = StoreReading(location)
+    for problem in reading.problems { Terminal.say(problem) }
+    let problems = reading.problems.count + location.problems(expectation, reading.lastSequence)
     Terminal.warn(
       "note: RocksDB checks the checksum of each block as it is read, and all were; its own sst_dump looks further"
     )
-    end(parts, problems: problems)
+    end(
+      [
+        ReportText.count(reading.tableCount, "table"), ReportText.bytes(reading.tableBytes),
+        ReportText.count(reading.recordCount, "record"),
+      ], problems: problems)
   }
 
   private func end(_ parts: [String], problems: Int) -> Never {

@@ -149,6 +149,14 @@ package final class LSMEngine: StorageEngine {
     }
   }
 
+  package func lastSequence() throws(EngineError) -> UInt64 {
+    try inside(.statistics) { (tree) throws(LSMError) in tree.lastSequence }
+  }
+
+  package func writeState() -> WriteState {
+    tree.failure.map { .refused(reason: "\($0)") } ?? .open
+  }
+
   package func statistics() throws(EngineError) -> EngineStatistics {
     try inside(.statistics) { (tree) throws(LSMError) in
       EngineStatistics(try tree.statistics())

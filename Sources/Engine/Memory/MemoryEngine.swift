@@ -56,6 +56,7 @@ package final class MemoryEngine: StorageEngine {
       var records = state.records
       try batch.visitEntries { records.apply($0) }
       state.records = records
+      state.lastSequence += UInt64(batch.count)
     }
   }
 
@@ -73,6 +74,15 @@ package final class MemoryEngine: StorageEngine {
   package func flush() throws(EngineError) { _ = try records(nil) }
 
   package func compact(_ range: KeyRange?) throws(EngineError) { _ = try records(nil) }
+
+  package func lastSequence() throws(EngineError) -> UInt64 {
+    try state.withLock { (state) throws(EngineError) in
+      guard !state.isClosed else { throw .closed }
+      return state.lastSequence
+    }
+  }
+
+  package func writeState() -> WriteState { .open }
 
   package func statistics() throws(EngineError) -> EngineStatistics {
     let records = try records(nil)
@@ -103,6 +113,7 @@ package final class MemoryEngine: StorageEngine {
 
   private struct State: Sendable {
     var records = Records()
+    var lastSequence: UInt64 = 0
     var isClosed = false
   }
 

@@ -93,13 +93,13 @@ extension RocksDBEngine {
       statistics.isWriteStopped = property("rocksdb.is-write-stopped") != 0
       statistics.snapshotCount = property("rocksdb.num-snapshots")
       statistics.backgroundErrors = property("rocksdb.background-errors")
-      statistics.readOnlyReason = readOnlyReason.withLock { $0 }
+      statistics.readOnlyReason = readOnlyReason.withLock { $0 } ?? pause.withLock { $0.reason }
       return statistics
     }
   }
 
   /// A numeric property; 0 for one RocksDB does not know.
-  private func property(_ name: String) -> UInt64 {
+  func property(_ name: String) -> UInt64 {
     var value: UInt64 = 0
     return rocksdb_property_int(handle.database, name, &value) == 0 ? value : 0
   }
@@ -117,21 +117,33 @@ extension RocksDBEngine {
     return levels
   }
 
+  func lastSequence() throws(EngineError) -> UInt64 {
+    try handle.inside { (database) throws(EngineError) in
+      rocksdb_get_latest_sequence_number(database)
+    }
+  }
+
+  func manifestExtent() -> ManifestExtent? {
+    let file = manifest.withLock { manifest -> (name: String, number: UInt64)? in
+      // A manifest is replaced when it has 64 MiB, and at an open.
+      if let manifest, RocksDBFiles.size(manifest.name, in: handle.directory) != nil {
+        return manifest
+      }
+      manifest = RocksDBFiles.names(in: handle.directory).compactMap { name in
+        guard name.hasPrefix("MANIFEST-"), let number = UInt64(name.dropFirst(9)) else { return nil }
+        return (name, number)
+      }.max { $0.number < $1.number }
+      return manifest
+    }
+    guard let file, let bytes = RocksDBFiles.size(file.name, in: handle.directory) else {
+      return nil
+    }
+    return ManifestExtent(number: file.number, bytes: bytes)
+  }
+
   /// RocksDB has no property for it: the sum of the `.log` files.
   private func logBytes() -> UInt64 {
-    guard let stream = opendir(handle.directory) else { return 0 }
-    defer { closedir(stream) }
-    var total: UInt64 = 0
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      guard name.hasSuffix(".log") else { continue }
-      var status = stat()
-      if stat("\(handle.directory)/\(name)", &status) == 0 {
-        total += UInt64(clamping: status.st_size)
-      }
-    }
-    return total
+    RocksDBFiles.names(in: handle.directory).filter { $0.hasSuffix(".log") }
+      .reduce(0) { $0 + (RocksDBFiles.size($1, in: handle.directory) ?? 0) }
   }
 }

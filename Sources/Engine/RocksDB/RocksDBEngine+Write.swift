@@ -19,15 +19,63 @@ extension RocksDBEngine {
       handle.database, durability == .sync ? handle.writeSync : handle.writeBuffered, copy,
       &message)
     if hasRangeDeletes { rangeDeletes.didWrite() }
-    if let status = RocksDBStatus(message) {
-      // Even where RocksDB would try again by itself: after a failed fsync the kernel may have dropped the
-      // pages it could not write, and a later fsync reports success.
-      let error = status.error(.apply, in: handle.directory)
-      refuseWrites(
-        "a write failed (\(status.text)); free or repair the disk, then restart the server")
-      throw error
-    }
+    if let status = RocksDBStatus(message) { throw refusal(status) }
+    if isPaused.load(ordering: .relaxed) { endPause() }
     if hasRangeDeletes { flushIfNeeded(batch.rangeDeleteCount) }
+  }
+
+  /// Takes in that RocksDB did not write, and gives the error to throw.
+  ///
+  /// Two kinds of failure end in different states:
+  ///
+  /// - No room on the disk, for a table of a flush or for the next bytes of the log. RocksDB takes no writes then,
+  ///   looks every few seconds whether there is room, flushes all memtables and begins a new log before it takes
+  ///   one again (rocksdb:db/error_handler.cc, file/sst_file_manager_impl.cc). Everything acknowledged is in the
+  ///   memtables, so nothing is in doubt: a pause. Only the write that met the full log itself may show up again
+  ///   after a crash.
+  /// - Everything else, a failed fsync above all: the kernel may have dropped the pages it could not write, and
+  ///   a later fsync reports success. No more writes, also where RocksDB would try again.
+  private func refusal(_ status: borrowing RocksDBStatus) -> EngineError {
+    let error = status.error(.apply, in: handle.directory)
+    guard case .noSpace = error, !status.isFailedSync else {
+      refuseWrites(status.text)
+      return error
+    }
+    let isFirst = pause.withLock { pause in
+      defer { pause.reason = status.text }
+      return pause.reason == nil
+    }
+    isPaused.store(true, ordering: .relaxed)
+    // A write that met a stop that was there before it was not tried at all.
+    return isFirst && status.isAboutLog ? error : .writesPaused(reason: status.text)
+  }
+
+  private func endPause() {
+    pause.withLock { $0.reason = nil }
+    isPaused.store(false, ordering: .relaxed)
+  }
+
+  func writeState() -> WriteState {
+    guard handle.gate.enter() else { return .refused(reason: "the engine is closed") }
+    defer { handle.gate.leave() }
+    if let reason = readOnlyReason.withLock({ $0 }) { return .refused(reason: reason) }
+    let errors = property("rocksdb.background-errors")
+    let mustTry = pause.withLock { pause in
+      defer { pause.backgroundErrors = errors }
+      return pause.reason != nil || pause.backgroundErrors != errors
+    }
+    guard mustTry else { return .open }
+    // RocksDB has no call that tells whether it takes writes: an empty batch is 19 bytes of log.
+    let empty = rocksdb_writebatch_create()
+    defer { rocksdb_writebatch_destroy(empty) }
+    var message: UnsafeMutablePointer<CChar>?
+    rocksdb_write(handle.database, handle.writeBuffered, empty, &message)
+    guard let status = RocksDBStatus(message) else {
+      endPause()
+      return .open
+    }
+    _ = refusal(status)
+    return readOnlyReason.withLock { $0 }.map { .refused(reason: $0) } ?? .paused(reason: status.text)
   }
 
   func checkWritable() throws(EngineError) {
@@ -41,9 +89,7 @@ extension RocksDBEngine {
       return
     }
     // The batch is written; an error of the flush belongs to later writes.
-    if let status = flushMemtable(wait: false) {
-      refuseWrites("a flush failed (\(status.text)); repair the disk, then restart the server")
-    }
+    if let status = flushMemtable(wait: false) { _ = refusal(status) }
   }
 
   /// - Precondition: called inside the gate.

@@ -4,7 +4,7 @@ import Synchronization
 /// ``StorageEngine`` on RocksDB 7.8, by its C API.
 ///
 /// Constant after init: `handle`, `rangeDeletesBeforeFlush`. With its own synchronisation: the rest.
-/// No call of C happens under the lock of `readOnlyReason`.
+/// No call of C happens under the locks of `readOnlyReason` and `pause`.
 final class RocksDBEngine: StorageEngine {
   let handle: RocksDBHandle
   let rangeDeletesBeforeFlush: Int
@@ -13,6 +13,19 @@ final class RocksDBEngine: StorageEngine {
   /// Whether `readOnlyReason` is set: what a write looks at.
   let isReadOnly = Atomic<Bool>(false)
   let readOnlyReason = Mutex<String?>(nil)
+  /// Whether RocksDB has stopped writes for a job in the background and will go on by itself.
+  let isPaused = Atomic<Bool>(false)
+  let pause = Mutex(Pause())
+
+  /// The manifest that was found last.
+  let manifest = Mutex<(name: String, number: UInt64)?>(nil)
+
+  struct Pause {
+    /// What RocksDB said; nil when writes are not paused.
+    var reason: String?
+    /// RocksDB's count of failed jobs when it was looked at last.
+    var backgroundErrors: UInt64 = 0
+  }
 
   /// Opens or creates the database. Blocks on disk I/O.
   init(directory: String, options: EngineOptions) throws(EngineError) {

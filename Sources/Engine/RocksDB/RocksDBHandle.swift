@@ -33,14 +33,9 @@ final class RocksDBHandle: @unchecked Sendable {
       throw .invalidPath(path: directory, reason: "it holds a NUL byte")
     }
     let options = RocksDBOptions(engineOptions)
-    var message: UnsafeMutablePointer<CChar>?
-    let database =
+    database =
       engineOptions.isReadOnly
-      ? rocksdb_open_for_read_only(options.options, directory, 0, &message)
-      : rocksdb_open(options.options, directory, &message)
-    if let status = RocksDBStatus(message) { throw status.error(.open, in: directory) }
-    // SAFETY: the C call returns nil only together with an error.
-    self.database = database.unsafelyUnwrapped
+      ? try Self.openForReading(directory, options) : try Self.open(directory, options)
     self.directory = directory
     self.options = options
     readAny = RocksDBReadOptions(.any)
@@ -50,6 +45,40 @@ final class RocksDBHandle: @unchecked Sendable {
     // The log is written, not fsynced: the default of RocksDB.
     writeBuffered = rocksdb_writeoptions_create().unsafelyUnwrapped
   }
+
+  private static func open(
+    _ directory: String, _ options: borrowing RocksDBOptions
+  ) throws(EngineError) -> OpaquePointer {
+    var message: UnsafeMutablePointer<CChar>?
+    let database = rocksdb_open(options.options, directory, &message)
+    if let status = RocksDBStatus(message) { throw status.error(.open, in: directory) }
+    // SAFETY: the C call returns nil only together with an error.
+    return database.unsafelyUnwrapped
+  }
+
+  /// Opens for reading, also beside a process that writes.
+  ///
+  /// RocksDB takes no lock for it: a file that the writer removes between the look at the manifest and the look
+  /// at the file itself is missed, and RocksDB calls that damage. It counts only when the store's files were the
+  /// same before and after the look.
+  private static func openForReading(
+    _ directory: String, _ options: borrowing RocksDBOptions
+  ) throws(EngineError) -> OpaquePointer {
+    for _ in 0..<looks {
+      let before = RocksDBFiles(directory)
+      var message: UnsafeMutablePointer<CChar>?
+      let database = rocksdb_open_for_read_only(options.options, directory, 0, &message)
+      guard let status = RocksDBStatus(message) else {
+        // SAFETY: the C call returns nil only together with an error.
+        return database.unsafelyUnwrapped
+      }
+      guard RocksDBFiles(directory) != before else { throw status.error(.open, in: directory) }
+    }
+    throw .busy(directory: directory)
+  }
+
+  /// A look lasts some milliseconds; with the smallest memtables a busy server spoils one in thirty.
+  private static let looks = 100
 
   deinit {
     // No call can be inside: each holds a reference to this object.

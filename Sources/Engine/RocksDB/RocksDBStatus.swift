@@ -25,7 +25,20 @@ struct RocksDBStatus: ~Copyable {
     }
   }
 
-  var text: String { String(cString: message) }
+  /// The words, on one line: RocksDB appends the words of several failures to each other.
+  var text: String {
+    String(cString: message).split(separator: "\n").joined(separator: "; ")
+  }
+
+  /// Whether an fsync failed, after which nobody knows what the disk has.
+  var isFailedSync: Bool {
+    let text = text
+    return text.contains("While fsync") || text.contains("While fdatasync")
+      || text.contains("sync_file_range")
+  }
+
+  /// Whether the write-ahead log is what could not be written.
+  var isAboutLog: Bool { text.contains(".log") }
 
   /// The error to throw for it (rocksdb:util/status.cc has the prefixes).
   func error(_ operation: EngineOperation, in directory: String) -> EngineError {

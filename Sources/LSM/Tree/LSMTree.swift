@@ -111,6 +111,15 @@ package final class LSMTree: Sendable {
     SequenceNumber(rawValue: visible.load(ordering: .acquiring))
   }
 
+  /// The sequence number of the last change that readers see; 0 for a store that was never written to. One
+  /// atomic load, from any thread, in a tree that was opened for reading only too.
+  ///
+  /// It never goes back while the tree is open. An acknowledged batch of n changes has raised it by n. After
+  /// an open it is at least what it was once the last batch was acknowledged that the store kept: all of
+  /// them after a kill -9; after a power cut those that were synced, or followed by a sync, ``flush()`` or
+  /// ``close()``.
+  package var lastSequence: UInt64 { visible.load(ordering: .acquiring) }
+
   // MARK: - Failures
 
   /// Ends all writing; the first cause stays.

@@ -24,6 +24,8 @@ package final class CommitQueue: Sendable {
   private let engine: any StorageEngine
   private let durability: Durability
   private let sweeper: RangeDeleteSweeper?
+  private let mark: CommitMark?
+  private let monitor: WriteMonitor?
   private let state = Mutex(State())
   private let wakeUp = DispatchSemaphore(value: 0)
   private let ended = DispatchSemaphore(value: 0)
@@ -54,12 +56,18 @@ package final class CommitQueue: Sendable {
     var isStopping = false
   }
 
-  /// - Parameter sweeper: is told of committed range deletes.
+  /// - Parameters:
+  ///   - mark: is told of each commit before its calls are answered.
+  ///   - sweeper: is told of committed range deletes.
+  ///   - monitor: is told when a commit failed.
   package init(
-    engine: any StorageEngine, durability: Durability, sweeper: RangeDeleteSweeper? = nil
+    engine: any StorageEngine, durability: Durability, mark: CommitMark? = nil,
+    sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil
   ) {
     self.engine = engine
+    self.mark = mark
     self.sweeper = sweeper
+    self.monitor = monitor
     self.durability = durability
   }
 
@@ -145,9 +153,11 @@ package final class CommitQueue: Sendable {
   private func commit(_ group: Group, _ completions: inout Completions) {
     do throws(EngineError) {
       try engine.apply(group.batch, durability: durability)
+      mark?.record(engine, durability)
       for call in group.calls { completions.complete(call, .empty) }
     } catch {
-      let status = StatusMapping.status(ofWrite: error)
+      monitor?.look()
+      let status = StatusMapping.status(ofWrite: error, since: monitor?.since)
       for call in group.calls { completions.complete(call, .failed(status)) }
     }
     completions.post()

@@ -3,42 +3,92 @@ import Glibc
 
 /// A data directory held by this process.
 ///
-///     DIR/LOCK     flock'ed while a process has the directory; holds its process id
-///     DIR/SEANDB   marker, three lines: `seandb data directory`, `format 1`, `engine rocksdb`
-///     DIR/store/   the engine's own files
+///     DIR/LOCK       flock'ed while a process has the directory; holds its process id
+///     DIR/SEANDB     the marker (``DataDirectoryMarker``)
+///     DIR/COMMITTED  how far the store must reach (``CommitMark``)
+///     DIR/store/     the engine's own files
 ///
-/// The marker is written before the engine makes its first file, whole or not at all (temporary file,
-/// fsync, rename, fsync of the directory).
+/// The marker is written before the engine makes its first file.
 ///
 /// Thread-safety: constant after init. The lock goes with the last reference, or with the process.
 final class DataDirectory: Sendable {
+  static let storeName = "store"
+
   let path: String
+  let engine: EngineKind
+  /// As it was found, or as it was written: nothing of the store is made yet then.
+  let marker: DataDirectoryMarker
   /// Where the engine keeps its files.
-  var storePath: String { path + "/store" }
+  var storePath: String { path + "/" + Self.storeName }
   private let lock: Int32
 
-  /// Creates or opens the directory and locks it.
-  init(path: String, engine: EngineKind, mayCreate: Bool) throws(ServerError) {
-    self.path = path
-    if !mayCreate && access(path, F_OK) != 0 { throw .noSchema(path: path) }
-    try Self.create(path)
-    if access(path + "/SEANDB", F_OK) != 0 { try Self.refuseForeignFiles(in: path) }
-    let descriptor = open(path + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw .dataDirectory(path: path, problem: Self.problem("open LOCK in it"))
+  /// The engine that `path` has, or is going to have. Looks only: nothing is created.
+  ///
+  /// - Parameters:
+  ///   - wanted: the engine asked for; nil follows the marker, or is RocksDB in a new directory.
+  ///   - mayCreate: whether a directory without a store is fine.
+  static func engine(
+    of path: String, wanted: EngineKind?, mayCreate: Bool
+  ) throws(ServerError) -> EngineKind {
+    var status = stat()
+    if stat(path, &status) != 0 {
+      guard errno == ENOENT else { throw SmallFile.failure("use", path) }
+      if !mayCreate { throw .noSchema(path: path) }
+      return wanted ?? .rocksdb
     }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw .dataDirectory(
+        path: path, problem: "this is a file, not a directory. Choose another with --data")
+    }
+    guard let marker = try DataDirectoryMarker(in: path) else {
+      try refuseForeignFiles(in: path)
+      if !mayCreate { throw .noSchema(path: path) }
+      return wanted ?? .rocksdb
+    }
+    guard let engine = EngineKind(rawValue: marker.engine) else {
+      throw .unknownEngine(path: path, name: marker.engine)
+    }
+    guard wanted == nil || wanted == engine else {
+      throw .wrongEngine(path: path, has: marker.engine, wanted: wanted?.rawValue ?? "")
+    }
+    return engine
+  }
+
+  /// Creates or opens the directory and locks it.
+  init(path: String, engine: EngineKind) throws(ServerError) {
+    self.path = path
+    self.engine = engine
+    try Self.create(path)
+    if access(path + "/" + DataDirectoryMarker.fileName, F_OK) != 0 {
+      try Self.refuseForeignFiles(in: path)
+    }
+    let descriptor = open(path + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw SmallFile.failure("open", path + "/LOCK") }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let isHeld = errno == EWOULDBLOCK
-      let problem = Self.problem("lock it")
+      let problem = SmallFile.failure("lock", path)
       close(descriptor)
-      throw isHeld ? .directoryInUse(path: path) : .dataDirectory(path: path, problem: problem)
+      throw isHeld ? .directoryInUse(path: path) : problem
+    }
+    do throws(ServerError) {
+      // Looked at again: another process may have made it until the lock was ours.
+      if let found = try DataDirectoryMarker(in: path) {
+        guard found.engine == engine.rawValue else {
+          throw .wrongEngine(path: path, has: found.engine, wanted: engine.rawValue)
+        }
+        marker = found
+      } else {
+        marker = DataDirectoryMarker(engine: engine, isStoreMade: false)
+        try Self.write(marker, in: path)
+      }
+    } catch {
+      close(descriptor)
+      throw error
     }
     lock = descriptor
     ftruncate(descriptor, 0)
     let process = Array("\(getpid())\n".utf8)
-    _ = write(descriptor, process, process.count)
-    // From here on a throw runs deinit: every stored property is set.
-    try checkMarker(engine)
+    _ = Glibc.write(descriptor, process, process.count)
   }
 
   // Unlocked by hand: a child process forked meanwhile may hold the descriptor for a moment longer.
@@ -51,77 +101,43 @@ final class DataDirectory: Sendable {
   private static func create(_ path: String) throws(ServerError) {
     if mkdir(path, 0o755) == 0 || errno == EEXIST { return }
     let parent = parent(of: path)
-    guard errno == ENOENT, parent != path else {
-      throw .dataDirectory(path: path, problem: problem("create it"))
-    }
+    guard errno == ENOENT, parent != path else { throw SmallFile.failure("create", path) }
     try create(parent)
     guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
-      throw .dataDirectory(path: path, problem: problem("create it"))
+      throw SmallFile.failure("create", path)
     }
-    try sync(directory: self.parent(of: parent))
-  }
-
-  private static func problem(_ action: String) -> String {
-    "cannot \(action): \(String(cString: strerror(errno)))"
-  }
-
-  // MARK: - Marker
-
-  private func checkMarker(_ engine: EngineKind) throws(ServerError) {
-    guard let marker = try DataDirectoryMarker(in: path) else { return try writeMarker(engine) }
-    guard marker.engine == engine.rawValue else {
-      throw .wrongEngine(path: path, has: marker.engine, wanted: engine.rawValue)
-    }
+    try SmallFile.sync(directory: self.parent(of: parent))
   }
 
   /// A directory with files of somebody else is never made a database.
   private static func refuseForeignFiles(in path: String) throws(ServerError) {
-    guard let stream = opendir(path) else {
-      throw .dataDirectory(path: path, problem: problem("list it"))
+    guard let names = SmallFile.names(in: path) else { throw SmallFile.failure("list", path) }
+    let own = ["LOCK", DataDirectoryMarker.fileName + SmallFile.temporarySuffix, "lost+found"]
+    guard let foreign = names.first(where: { !own.contains($0) }) else { return }
+    if names.contains(storeName) || names.contains(CommitMarkImage.fileName) {
+      throw .markerMissing(path: path)
     }
-    defer { closedir(stream) }
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      guard [".", "..", "LOCK", "SEANDB.tmp", "lost+found"].contains(name) else {
-        throw .dataDirectory(
-          path: path,
-          problem:
-            "not a seandb data directory, and not empty (it has \(name)); choose another with --data"
-        )
-      }
-    }
+    throw .dataDirectory(
+      path: path,
+      problem: "not a seandb data directory, and not empty (it has \(foreign)). "
+        + "Choose another with --data")
   }
 
-  private func writeMarker(_ engine: EngineKind) throws(ServerError) {
-    let text = Array(DataDirectoryMarker(engine: engine).text.utf8)
-    let temporary = path + "/SEANDB.tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    let isWritten =
-      descriptor >= 0 && write(descriptor, text, text.count) == text.count && fsync(descriptor) == 0
-    let problem = Self.problem("write SEANDB in it")
-    if descriptor >= 0 { close(descriptor) }
-    guard isWritten else { throw .dataDirectory(path: path, problem: problem) }
-    guard rename(temporary, path + "/SEANDB") == 0 else {
-      throw .dataDirectory(path: path, problem: Self.problem("rename SEANDB.tmp in it"))
-    }
-    try Self.sync(directory: path)
-    try Self.sync(directory: Self.parent(of: path))
+  // MARK: - The store
+
+  /// Whether the store must be there: a missing one is a loss then.
+  var mustHaveStore: Bool { marker.isStoreMade || marker.format == 1 }
+
+  /// Says that the store was made and has its mark. Does nothing when that is said already.
+  func declareStoreMade() throws(ServerError) {
+    let made = DataDirectoryMarker(engine: engine, isStoreMade: true)
+    guard marker != made else { return }
+    try Self.write(made, in: path)
   }
 
-  /// Makes the entries of the directory durable, that of the engine's folder among them. To be called
-  /// before the first write is acknowledged.
-  func sync() throws(ServerError) { try Self.sync(directory: path) }
-
-  private static func sync(directory: String) throws(ServerError) {
-    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0, fsync(descriptor) == 0 else {
-      let problem = problem("fsync it")
-      if descriptor >= 0 { close(descriptor) }
-      throw .dataDirectory(path: directory, problem: problem)
-    }
-    close(descriptor)
+  private static func write(_ marker: DataDirectoryMarker, in path: String) throws(ServerError) {
+    try SmallFile.replace(DataDirectoryMarker.fileName, in: path, with: Array(marker.text.utf8))
+    try SmallFile.sync(directory: parent(of: path))
   }
 
   private static func parent(of path: String) -> String {

@@ -8,6 +8,8 @@ package struct StoreLocation: Equatable, Sendable {
   package let storePath: String
   /// Whether it was found by a data directory's marker.
   package let hasMarker: Bool
+  /// The data directory; nil for an engine's own directory that is in none.
+  package let dataDirectory: String?
 
   /// Looks at `path`; changes nothing.
   ///
@@ -20,25 +22,25 @@ package struct StoreLocation: Equatable, Sendable {
     do throws(ServerError) {
       if let marker = try DataDirectoryMarker(in: path) {
         guard let engine = EngineKind(rawValue: marker.engine) else {
-          throw .dataDirectory(
-            path: path,
-            problem:
-              "its engine is \(marker.engine), which this program does not know; use a newer seandb"
-          )
+          throw .unknownEngine(path: path, name: marker.engine)
         }
-        self.init(engine: engine, storePath: folder, hasMarker: true)
+        self.init(engine: engine, storePath: folder, hasMarker: true, dataDirectory: path)
         return
       }
-    } catch .dataDirectory(let file, let problem) where file.hasSuffix("/SEANDB") {
-      guard let engine = Self.engine(in: folder) else {
-        throw .dataDirectory(path: file, problem: problem)
-      }
-      self.init(engine: engine, storePath: folder, hasMarker: false)
+    } catch .markerDamaged(let file) {
+      guard let engine = Self.engine(in: folder) else { throw .markerDamaged(path: file) }
+      self.init(engine: engine, storePath: folder, hasMarker: false, dataDirectory: path)
       return
     }
-    for candidate in [path, folder] {
-      guard let engine = Self.engine(in: candidate) else { continue }
-      self.init(engine: engine, storePath: candidate, hasMarker: false)
+    if let engine = Self.engine(in: path) {
+      let parent = path + "/.."
+      let isInside = access(parent + "/" + DataDirectoryMarker.fileName, F_OK) == 0
+      self.init(
+        engine: engine, storePath: path, hasMarker: false, dataDirectory: isInside ? parent : nil)
+      return
+    }
+    if let engine = Self.engine(in: folder) {
+      self.init(engine: engine, storePath: folder, hasMarker: false, dataDirectory: path)
       return
     }
     guard access(path, F_OK) == 0 else {
@@ -48,23 +50,16 @@ package struct StoreLocation: Equatable, Sendable {
       path: path, problem: "neither a seandb data directory nor a store of one of its engines")
   }
 
-  private init(engine: EngineKind, storePath: String, hasMarker: Bool) {
+  private init(engine: EngineKind, storePath: String, hasMarker: Bool, dataDirectory: String?) {
     self.engine = engine
     self.storePath = storePath
     self.hasMarker = hasMarker
+    self.dataDirectory = dataDirectory
   }
 
   /// The engine whose files a directory holds.
   private static func engine(in directory: String) -> EngineKind? {
-    guard let stream = opendir(directory) else { return nil }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      names.append(
-        withUnsafeBytes(of: entry.pointee.d_name) {
-          String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-        })
-    }
+    guard let names = SmallFile.names(in: directory) else { return nil }
     if names.contains(where: { $0.hasSuffix(".table") }) { return .lsm }
     if names.contains(where: {
       $0.hasSuffix(".sst") || $0 == "IDENTITY" || $0.hasPrefix("OPTIONS-")

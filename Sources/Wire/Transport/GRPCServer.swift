@@ -6,7 +6,7 @@ import Synchronization
 
 /// A gRPC server for raw message bytes, over plaintext HTTP/2 with prior knowledge.
 ///
-/// Register methods, then ``start(host:port:)``; ``drain()`` and ``close()`` end it. It can be started once.
+/// Register methods, then ``start(_:)``; ``drain()`` and ``close()`` end it. It can be started once.
 ///
 /// Thread-safety: `register` before `start`, by one thread; all else from any thread.
 package final class GRPCServer: Sendable {
@@ -50,29 +50,29 @@ package final class GRPCServer: Sendable {
   /// An empty collection of outcomes for calls of this server.
   package func completions() -> Completions { Completions(loops: loops) }
 
-  /// Binds and accepts; port 0 takes a free one.
+  /// Listens on `address` and accepts.
   /// - Returns: the port.
-  package func start(host: String, port: Int) async throws(ListenError) -> Int {
+  package func start(_ address: BoundAddress) async throws(ListenError) -> Int {
+    let socket = try address.listen(backlog: Self.backlog)
     do {
-      let listener = try await bind(host: host, port: port)
+      let listener = try await accept(socket)
       state.withLock { $0.listener = listener }
-      return listener.localAddress?.port ?? port
-    } catch let error as IOError {
-      throw ListenError(detail: String(cString: strerror(error.errnoCode)))
+      return listener.localAddress?.port ?? address.port
     } catch {
       throw ListenError(detail: "\(error)")
     }
   }
 
-  private func bind(host: String, port: Int) async throws -> any Channel {
+  private static let backlog: CInt = 1024
+
+  /// - Parameter socket: becomes the channel's, also when this fails.
+  private func accept(_ socket: CInt) async throws -> any Channel {
     let table = MethodTable(state.withLock { $0.methods })
     let byLoop = Dictionary(
       uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
     let configuration = configuration
     let limit = ConnectionLimit(configuration.maximumConnections)
     return try await ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: 1024)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelInitializer { channel in
         // Without it, a process out of files would try to accept in a loop that takes a whole core.
         channel.eventLoop.makeCompletedFuture {
@@ -94,7 +94,7 @@ package final class GRPCServer: Sendable {
             ConnectionHandler(loop: loop, configuration: configuration, methods: table))
         }
       }
-      .bind(host: host, port: port).get()
+      .withBoundSocket(socket).get()
   }
 
   /// Stops accepting, lets the calls under way end (at most the configured grace), and closes all
@@ -154,10 +154,4 @@ private final class ConnectionLimit: Sendable {
     closed.whenComplete { _ in self.count.wrappingSubtract(1, ordering: .relaxed) }
     return true
   }
-}
-
-/// Why an address cannot be listened on.
-package struct ListenError: Error, Equatable, Sendable {
-  /// The operating system's words, such as "Address already in use".
-  package let detail: String
 }

@@ -46,6 +46,8 @@ final class GatedEngine: StorageEngine {
     didCompact.signal()
   }
 
+  func lastSequence() throws(EngineError) -> UInt64 { try memory.lastSequence() }
+  func writeState() -> WriteState { memory.writeState() }
   func statistics() throws(EngineError) -> EngineStatistics { try memory.statistics() }
   func close() throws(EngineError) { try memory.close() }
 }

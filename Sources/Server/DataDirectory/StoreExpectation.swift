@@ -1,0 +1,152 @@
+import Engine
+import Glibc
+
+/// What must be found in the store of a data directory: asked before it is opened, by a start and by the tools.
+package struct StoreExpectation: Equatable, Sendable {
+  /// The data directory.
+  let directory: String
+  /// Whether a store that is not there is a loss.
+  let mustHaveStore: Bool
+  /// The sequence number that the store must reach.
+  let required: UInt64
+  /// The files of a store that was closed; nil when it was not, or is open.
+  let files: [StoreFile]?
+  /// Of a store that was not closed; nil where nothing binds.
+  let manifest: ManifestExtent?
+  /// Whether the last process ended without closing the store, or still runs.
+  var isOpen: Bool { files == nil }
+
+  var storePath: String { directory + "/" + DataDirectory.storeName }
+
+  /// Reads marker and mark of the data directory. Changes nothing.
+  ///
+  /// - Throws: when the mark is missing that the marker speaks of, or one of them is damaged.
+  package init(of directory: String) throws(ServerError) {
+    let marker = try DataDirectoryMarker(in: directory)
+    try self.init(directory: directory, marker: marker)
+  }
+
+  init(directory: String, marker: DataDirectoryMarker?) throws(ServerError) {
+    self.directory = directory
+    let mark = try CommitMark.read(in: directory)
+    guard mark != nil || marker?.isStoreMade != true else { throw .markMissing(path: directory) }
+    mustHaveStore = marker.map { $0.isStoreMade || $0.format == 1 } ?? false
+    let bootID = CommitMarkImage.currentBootID()
+    required = mark?.required(bootID: bootID) ?? 0
+    files = mark?.files
+    manifest = mark.flatMap { $0.isOfBoot(bootID) && $0.slot.manifest.number > 0 ? $0.slot.manifest : nil }
+  }
+
+  /// Checks what can be told without opening the store. Blocks on disk I/O.
+  ///
+  /// - Throws: naming what is in the way, or each file that is gone or is another one than it was.
+  package func checkFiles() throws(ServerError) {
+    guard try checkFolder() else { return }
+    let now = try StoreFile.list(storePath)
+    if let files {
+      let differences = StoreFile.differences(then: files, now: now)
+      guard differences.isEmpty else {
+        throw .storeChanged(path: directory, differences: differences)
+      }
+    }
+    if mustHaveStore {
+      guard now.contains(where: { $0.name == "CURRENT" }) else {
+        throw .storeLost(path: storePath, what: now.isEmpty ? "is empty" : "has no file CURRENT")
+      }
+    }
+    guard let manifest else { return }
+    for file in now where file.name.hasPrefix("MANIFEST-") {
+      guard UInt64(file.name.dropFirst("MANIFEST-".count)) == manifest.number,
+        file.bytes < manifest.bytes
+      else { continue }
+      throw .storeChanged(
+        path: directory,
+        differences: ["\(file.name) has \(file.bytes) bytes (it had \(manifest.bytes))"])
+    }
+  }
+
+  /// - Returns: whether there is a folder of the store.
+  private func checkFolder() throws(ServerError) -> Bool {
+    var status = stat()
+    guard stat(storePath, &status) == 0 else {
+      let code = errno
+      if lstat(storePath, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink(storePath, &target, target.count)
+        let text = String(
+          decoding: target.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        throw .storeLost(path: storePath, what: "is a link to \(text), which is not there")
+      }
+      guard code == ENOENT else {
+        errno = code
+        throw SmallFile.failure("use", storePath)
+      }
+      if mustHaveStore { throw .storeLost(path: storePath, what: "is missing") }
+      return false
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw .storeLost(path: storePath, what: "is a file, not a folder")
+    }
+    return true
+  }
+
+  /// Checks that an opened store reaches as far as it must.
+  package func check(lastSequence: UInt64) throws(ServerError) {
+    guard lastSequence < required else { return }
+    throw .storeBehind(path: directory, last: lastSequence, acknowledged: required)
+  }
+}
+
+extension DataDirectory {
+  /// Opens the store; one that is missing, or ends before the last acknowledged change, is an error and is left
+  /// as it is. Blocks on disk I/O.
+  ///
+  /// After a crash the logs are replayed twice, first for reading only: an open that writes would make a loss
+  /// final that moving a file back could still mend.
+  func openStore(_ options: EngineOptions) throws(ServerError) -> (any StorageEngine, CommitMark) {
+    let expectation = try StoreExpectation(of: path)
+    try expectation.checkFiles()
+    if expectation.mustHaveStore, expectation.isOpen, expectation.required > 0 {
+      var reading = options
+      reading.isReadOnly = true
+      reading.createIfMissing = false
+      let probe = try Self.openEngine(engine, storePath, reading)
+      let last = Result { () throws(EngineError) in try probe.lastSequence() }
+      try? probe.close()
+      try expectation.check(lastSequence: try Self.get(last))
+    }
+    let mark = try CommitMark(directory: path, required: expectation.required)
+    var options = options
+    options.createIfMissing = !expectation.mustHaveStore
+    let store = try Self.openEngine(engine, storePath, options)
+    do throws(ServerError) {
+      try SmallFile.sync(directory: path)
+      try expectation.check(
+        lastSequence: try Self.get(Result { () throws(EngineError) in try store.lastSequence() }))
+      // The open has written what the logs held into tables.
+      mark.record(store, .sync)
+      return (store, mark)
+    } catch {
+      try? store.close()
+      throw error
+    }
+  }
+
+  private static func openEngine(
+    _ kind: EngineKind, _ directory: String, _ options: EngineOptions
+  ) throws(ServerError) -> any StorageEngine {
+    do throws(EngineError) {
+      return try EngineKind.open(kind, directory: directory, options: options)
+    } catch {
+      throw .engine(error)
+    }
+  }
+
+  private static func get<Value>(_ result: Result<Value, EngineError>) throws(ServerError) -> Value {
+    do throws(EngineError) {
+      return try result.get()
+    } catch {
+      throw .engine(error)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import Engine
+import Server
+
+/// All records of a store, read in both directions: the check for an engine without one of its own.
+struct StoreReading {
+  private(set) var problems: [String] = []
+  private(set) var recordCount: UInt64 = 0
+  private(set) var tableCount: UInt64 = 0
+  private(set) var tableBytes: UInt64 = 0
+  /// nil when the store did not say.
+  private(set) var lastSequence: UInt64?
+
+  /// Reads the store; ends the process when it does not open.
+  init(_ location: StoreLocation) {
+    let engine = location.openForReading()
+    var counts: [UInt64] = []
+    for direction in ScanDirection.allCases {
+      var count: UInt64 = 0
+      do throws(EngineError) {
+        _ = try engine.scan(.all, direction: direction, limit: .max, snapshot: nil, tier: .any) {
+          _, _ in
+          count += 1
+          return .next
+        }
+      } catch {
+        problems.append("\(error)")
+      }
+      counts.append(count)
+    }
+    if problems.isEmpty, counts[0] != counts[1] {
+      problems.append(
+        "\(location.storePath): \(counts[0]) records forwards and \(counts[1]) backwards")
+    }
+    recordCount = counts.max() ?? 0
+    do throws(EngineError) {
+      lastSequence = try engine.lastSequence()
+      let statistics = try engine.statistics()
+      tableCount = statistics.levels.reduce(0) { $0 + $1.fileCount }
+      tableBytes = statistics.tableBytes
+      try engine.close()
+    } catch {
+      Terminal.warn("note: \(error)")
+    }
+  }
+}
+
+extension StoreLocation {
+  /// What marker and commit mark ask of the store; nil for a store in no data directory. Ends the process when they
+  /// are damaged, or files are gone that were there when the store was closed.
+  func expectation() -> StoreExpectation? {
+    guard let directory = dataDirectory else { return nil }
+    do throws(ServerError) {
+      let expectation = try StoreExpectation(of: directory)
+      do throws(ServerError) {
+        try expectation.checkFiles()
+        return expectation
+      } catch {
+        // A server that has just started changes the files, and has said so before.
+        let now = try StoreExpectation(of: directory)
+        guard now != expectation else { throw error }
+        try now.checkFiles()
+        return now
+      }
+    } catch {
+      Terminal.fail(error)
+    }
+  }
+
+  /// Says what is missing at the end of a store.
+  /// - Returns: the number of problems.
+  func problems(_ expectation: StoreExpectation?, _ lastSequence: UInt64?) -> Int {
+    guard let expectation, let lastSequence else { return 0 }
+    do throws(ServerError) {
+      try expectation.check(lastSequence: lastSequence)
+      return 0
+    } catch {
+      Terminal.say("\(error)")
+      return 1
+    }
+  }
+}
+
+extension StorageEngine {
+  /// Closes an engine that was opened for reading. nil when it did not say.
+  func lastSequenceAndClose() -> UInt64? {
+    let last = try? lastSequence()
+    try? close()
+    return last
+  }
+}
