@@ -58,6 +58,8 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CEpoll"),
+    // Holds a constructor, which only C can write.
+    .target(name: "CProgram"),
     .target(name: "Bytes", swiftSettings: swiftSettings),
     .target(
       name: "LSM", dependencies: ["Bytes", "CZstd", "CLinux"],
@@ -93,7 +95,7 @@ let package = Package(
     .executableTarget(
       name: "seandb",
       dependencies: [
-        "Bytes", "LSM", "Engine", "Wire", "Schema", "Server", "CMalloc", "CLinux",
+        "Bytes", "LSM", "Engine", "Wire", "Schema", "Server", "CMalloc", "CProgram",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),

@@ -1,5 +1,4 @@
 // System calls that glibc declares only under _GNU_SOURCE, which Swift's import of it does not set.
-#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -7,11 +6,6 @@
 // sync_file_range(2) with SYNC_FILE_RANGE_WRITE: begins to write the dirty pages of a range, does not wait.
 static inline long linux_start_writeback(int descriptor, long long offset, long long count) {
   return syscall(SYS_sync_file_range, descriptor, offset, count, 2);
-}
-
-// getauxval(3) with AT_EXECFN: the path that this program was started by; NULL when the kernel tells none.
-static inline const char *linux_program_path(void) {
-  return (const char *)getauxval(AT_EXECFN);
 }
 
 // prctl(2) with PR_SET_TIMERSLACK, which is variadic: how late the calling thread's sleeps may end, in nanoseconds.

@@ -24,6 +24,10 @@ struct CreateCommand: AsyncParsableCommand {
 
   @OptionGroup var naming: NameOption
 
+  func validate() throws {
+    guard !out.isEmpty else { throw ValidationError("--out takes a directory; it is empty") }
+  }
+
   private static let programName = "server"
 
   func run() async throws {

@@ -1,4 +1,4 @@
-import CLinux
+import CProgram
 import Glibc
 import Schema
 
@@ -60,7 +60,7 @@ enum EmbeddedSchema {
     guard file < 0 else { return file }
     let reason = String(cString: strerror(errno))
     // SAFETY: the kernel's string lives as long as the process.
-    if let path = linux_program_path() {
+    if let path = program_path() {
       let file = open(path, O_RDONLY | O_CLOEXEC)
       if file >= 0 { return file }
     }

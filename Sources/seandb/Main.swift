@@ -8,12 +8,15 @@ enum Main {
     // A client that goes away must not take the server along.
     signal(SIGPIPE, SIG_IGN)
     do {
+      let arguments = try ProgramArguments.read()
       if let schema = try EmbeddedSchema.load() {
         EmbeddedServerCommand.schema = schema
-        await EmbeddedServerCommand.main()
+        await CommandRunner.run(EmbeddedServerCommand.self, arguments)
       } else {
-        await SeandbCommand.main()
+        await CommandRunner.run(SeandbCommand.self, arguments)
       }
+    } catch let failure as ProgramArguments.Failure {
+      Terminal.fail("\(failure)", code: CommandRunner.badUsage)
     } catch {
       Terminal.fail("\(error)")
     }

@@ -35,6 +35,7 @@ struct ServeCommand: AsyncParsableCommand {
       compiled = await SchemaInput.compile(
         schema, includeDirectories: includeDirectories, databaseName: naming.databaseName)
     }
+    if let warning = options.memoryWarning { Terminal.warn(warning) }
     await ServerProcess.run(schema: compiled, options: options)
   }
 }
@@ -52,6 +53,7 @@ struct EmbeddedServerCommand: AsyncParsableCommand {
   @OptionGroup var options: ServerOptions
 
   func run() async throws {
+    if let warning = options.memoryWarning { Terminal.warn(warning) }
     await ServerProcess.run(schema: Self.schema, options: options)
   }
 }

@@ -8,7 +8,7 @@ import Server
 /// A server as a process: log, start, the line on stdout, signals, exit code.
 enum ServerProcess {
   static func run(schema: CompiledSchema?, options: ServerOptions) async -> Never {
-    let level = options.logLevel.level
+    let level = options.logLevel
     var logger = Logger(label: "seandb") { label in
       var handler = StreamLogHandler.standardError(label: label)
       handler.logLevel = level

@@ -173,7 +173,7 @@ class TestCommandLine:
         for command in ([create(DOG_SCHEMA).server], [process.binary(), "serve"]):
             done = process.run(*command, "--data", tmp_path / "data", *flags)
             assert done.returncode == 64, done
-            assert done.stdout == "" and "Usage:" in done.stderr, done
+            assert done.stdout == "" and len(done.stderr.splitlines()) == 2, done
             assert not (tmp_path / "data").exists()
 
     @pytest.mark.parametrize(

@@ -1,0 +1,166 @@
+import ArgumentParser
+import Logging
+
+/// A value that stands behind a flag, which says itself what the flag takes.
+protocol FlagValue {
+  /// - Throws: what goes behind the flag's name: `takes …`.
+  init(flag text: String) throws(FlagProblem)
+  var flagText: String { get }
+  /// All there are, if they are few.
+  static var flagTexts: [String] { get }
+}
+
+extension FlagValue {
+  static var flagTexts: [String] { [] }
+}
+
+struct FlagProblem: Error {
+  let sentence: String
+
+  init(_ sentence: String) { self.sentence = sentence }
+
+  /// `"loud" is not one`, for a value that a flag does not take.
+  static func notOne(_ text: String) -> String {
+    text.isEmpty ? "it is empty" : "\"\(text)\" is not one"
+  }
+}
+
+/// A flag's value as it was given. The parser takes any; ``value(of:)``, called by the command's `validate`,
+/// says in the flag's own words what is wrong: the parser's words know nothing of it.
+struct Given<Value: FlagValue>: ExpressibleByArgument {
+  private let result: Result<Value, FlagProblem>
+  private let text: String
+
+  init(_ value: Value) {
+    result = .success(value)
+    text = value.flagText
+  }
+
+  init?(argument: String) {
+    text = argument
+    do throws(FlagProblem) {
+      result = .success(try Value(flag: argument))
+    } catch {
+      result = .failure(error)
+    }
+  }
+
+  var defaultValueDescription: String { text }
+  static var allValueStrings: [String] { Value.flagTexts }
+
+  /// Once the command is validated.
+  var value: Value {
+    guard case .success(let value) = result else {
+      preconditionFailure("the command was not validated")
+    }
+    return value
+  }
+
+  /// - Throws: for a value that the flag does not take.
+  @discardableResult
+  func value(of flag: String) throws -> Value {
+    do {
+      return try result.get()
+    } catch {
+      throw ValidationError("\(flag) \(error.sentence)")
+    }
+  }
+}
+
+// MARK: - Words
+
+/// A choice among few words.
+protocol WordFlag: FlagValue, RawRepresentable, CaseIterable where RawValue == String {}
+
+extension WordFlag {
+  init(flag text: String) throws(FlagProblem) {
+    guard let value = Self(rawValue: text) else {
+      throw FlagProblem("takes \(Self.list); \(FlagProblem.notOne(text))")
+    }
+    self = value
+  }
+
+  var flagText: String { rawValue }
+  static var flagTexts: [String] { allCases.map(\.rawValue) }
+
+  private static var list: String {
+    flagTexts.dropLast().joined(separator: ", ") + " or \(flagTexts.last ?? "")"
+  }
+}
+
+/// `--log-level`: swift-log's levels by their names.
+extension Logger.Level: WordFlag {}
+
+/// `--durability`.
+enum DurabilityOption: String, WordFlag {
+  case sync
+  case buffered
+}
+
+// MARK: - Numbers
+
+/// `--event-loops`.
+struct ThreadCount: FlagValue {
+  let count: Int
+
+  init(flag text: String) throws(FlagProblem) {
+    guard let count = Int(text), (1...1024).contains(count) else {
+      throw FlagProblem("takes a number from 1 to 1024; \(FlagProblem.notOne(text))")
+    }
+    self.count = count
+  }
+
+  var flagText: String { String(count) }
+}
+
+/// A size in bytes: `1048576`, `1024K`, `1M`; the units are powers of 1024.
+struct ByteSize: FlagValue {
+  let bytes: Int
+
+  init(bytes: Int) { self.bytes = bytes }
+
+  init(flag text: String) throws(FlagProblem) {
+    guard let bytes = Self.parse(text) else {
+      throw FlagProblem(
+        "takes a number of bytes, or one with K, M or G, such as 256M; \(FlagProblem.notOne(text))")
+    }
+    self.bytes = bytes
+  }
+
+  private static func parse(_ text: String) -> Int? {
+    var digits = text.uppercased()
+    if digits.hasSuffix("IB") {
+      digits.removeLast(2)
+    } else if digits.hasSuffix("B") {
+      digits.removeLast()
+    }
+    var unit = 1
+    if let last = digits.last, let shift = ["K": 10, "M": 20, "G": 30][last] {
+      unit = 1 << shift
+      digits.removeLast()
+    }
+    guard let amount = Int(digits), amount >= 0 else { return nil }
+    let (bytes, overflow) = amount.multipliedReportingOverflow(by: unit)
+    return overflow ? nil : bytes
+  }
+
+  var flagText: String {
+    for (unit, shift) in [("G", 30), ("M", 20), ("K", 10)]
+    where bytes >= 1 << shift && bytes % (1 << shift) == 0 {
+      return "\(bytes >> shift)\(unit)"
+    }
+    return String(bytes)
+  }
+}
+
+extension Given<ByteSize> {
+  /// - Throws: for a size that is none, or is out of the bounds.
+  func check(_ flag: String, from least: Int, to most: Int) throws {
+    guard (least...most).contains(try value(of: flag).bytes) else {
+      let bounds = [least, most].map { ByteSize(bytes: $0).flagText }
+      throw ValidationError(
+        "\(flag) takes a size from \(bounds[0]) to \(bounds[1]); \"\(defaultValueDescription)\" is not in it"
+      )
+    }
+  }
+}
