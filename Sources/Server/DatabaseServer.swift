@@ -46,8 +46,9 @@ package final class DatabaseServer: Sendable {
       var wanted = schema
       if wanted == nil { wanted = try catalogue.storedSchema() }
       guard let schema = wanted else { throw .noSchema(path: path) }
-      let ids = try catalogue.adopt(schema)
-      return DatabaseServer(configuration, directory, engine, schema, ids, logger)
+      let adopted = try catalogue.adopt(schema)
+      Self.log(adopted, logger)
+      return DatabaseServer(configuration, directory, engine, schema, adopted, logger)
     } catch {
       try? engine.close()
       throw error
@@ -56,7 +57,7 @@ package final class DatabaseServer: Sendable {
 
   private init(
     _ configuration: ServerConfiguration, _ directory: DataDirectory, _ engine: any StorageEngine,
-    _ schema: CompiledSchema, _ ids: [String: UInt32], _ logger: Logger
+    _ schema: CompiledSchema, _ adopted: AdoptedSchema, _ logger: Logger
   ) {
     self.configuration = configuration
     self.directory = directory
@@ -77,15 +78,26 @@ package final class DatabaseServer: Sendable {
     commits = CommitQueue(
       engine: engine, durability: configuration.durability, sweeper: sweeper)
     reads = StorageReads(threadCount: configuration.storageThreads, server: server)
-    registerModels(ids)
+    registerModels(adopted)
     registerServices()
   }
 
-  private func registerModels(_ ids: [String: UInt32]) {
-    for model in schema.models {
-      guard let id = ids[model.fullName] else { continue }
+  private static func log(_ adopted: AdoptedSchema, _ logger: Logger) {
+    for warning in adopted.warnings { logger.warning("\(warning)") }
+    guard !adopted.missing.isEmpty else { return }
+    logger.notice(
+      "an earlier schema is served: the stored one is newer and stays, and records keep what this one lacks",
+      metadata: ["missing": "\(adopted.missing.joined(separator: ", "))"])
+  }
+
+  private func registerModels(_ adopted: AdoptedSchema) {
+    // The methods are those of the served schema, the checks those of the stored one.
+    let recordSchema = adopted.recordSchema
+    let names = Set(schema.models.map(\.fullName))
+    for model in recordSchema.models where names.contains(model.fullName) {
+      guard let id = adopted.modelIDs[model.fullName] else { continue }
       let access = ModelAccess(
-        model: model, prefix: KeyPrefix(.record, model: id), plan: schema.recordPlan,
+        model: model, prefix: KeyPrefix(.record, model: id), plan: recordSchema.recordPlan,
         engine: engine,
         commits: commits, reads: reads, maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"
