@@ -65,12 +65,16 @@ struct ModelRules {
   // MARK: - Imports
 
   private mutating func checkImportPaths() {
-    guard imports.contains(where: { $0.name == ModelNames.generatedFile }) else { return }
-    let index = root.dependency.firstIndex(of: ModelNames.generatedFile)
-    report(
-      index.map { [DescriptorPath.dependency, Int32($0)] } ?? [DescriptorPath.dependency],
-      "an imported file has the path \"\(ModelNames.generatedFile)\", which the generated file "
-        + "takes: rename the imported file")
+    let taken = ModelNames.generatedFile
+    for file in imports where file.name == taken || file.name.hasPrefix(taken + "/") {
+      let index = root.dependency.firstIndex(of: file.name)
+      report(
+        index.map { [DescriptorPath.dependency, Int32($0)] } ?? [DescriptorPath.dependency],
+        "an imported file has the path \"\(file.name)\", "
+          + (file.name == taken
+            ? "which the generated file takes: rename the imported file"
+            : "but \(taken) is the generated file and no folder: rename the folder"))
+    }
   }
 
   // MARK: - Models
@@ -81,10 +85,12 @@ struct ModelRules {
       guard let fieldIndex = message.field.firstIndex(where: { $0.name == ModelNames.keyField })
       else {
         if !used.contains(message.name) {
+          let advice =
+            Self.likelyKey(of: message).map { "is `\($0)` meant as the key? Name it `pk`" }
+            ?? "add a field `string pk` to make it a model, use it in a model, or remove it"
           report(
             Self.nameOfMessage(index),
-            "message \(message.name) has no `string pk` and no other message uses it: add a field "
-              + "`string pk` to make it a model, use it in a model, or remove it")
+            "message \(message.name) has no `string pk` and no other message uses it: \(advice)")
         }
         continue
       }
@@ -99,6 +105,15 @@ struct ModelRules {
           Candidate(name: message.name, keyFieldNumber: Int(field.number), index: index))
       }
     }
+  }
+
+  /// A string field that looks like a key under another name: `PK`, `id`, `dog_id`.
+  private static func likelyKey(of message: Google_Protobuf_DescriptorProto) -> String? {
+    let owner = ModelNames.folded(message.name)
+    let names = ["pk", "id", "key", "\(owner)id", "\(owner)key", "\(owner)pk", "primarykey"]
+    return message.field.first {
+      $0.type == .string && $0.label != .repeated && names.contains(ModelNames.folded($0.name))
+    }?.name
   }
 
   private func problem(
@@ -235,6 +250,15 @@ struct ModelRules {
           "\(file.name): message \(message.name) has a `string pk` but is imported: it is an "
             + "embedded type, not a model")
       }
+    }
+    let taken = Dictionary(
+      ModelNames.clientNames.map { ($0.name, $0.language) }, uniquingKeysWith: { $0 + ", " + $1 })
+    for message in root.messageType {
+      guard let language = taken[message.name] else { continue }
+      notes.append(
+        "\(positions.displayName): message \(message.name) has the name of something that gRPC for "
+          + "\(language) generates for service \(ModelNames.service): such a client does not compile"
+      )
     }
     for service in root.service {
       notes.append(
