@@ -23,7 +23,8 @@ package struct ImportedFile: Sendable, Equatable {
 package struct DescriptorFile: Sendable, Equatable {
   /// Its import path.
   package let name: String
-  /// A serialized `google.protobuf.FileDescriptorProto` without source info.
+  /// A serialized `google.protobuf.FileDescriptorProto`. The source info of the user's files has
+  /// their comments and no more, that of others is left out.
   package let descriptor: [UInt8]
   /// The names of the files that it imports.
   package let dependencies: [String]

@@ -51,10 +51,18 @@ package struct SchemaCompiler: Sendable {
       searchPath.append(link)
     }
     let importPath = location.importPath
-    let described = try await describe(
-      "\(directory)/root/\(importPath)", searchPath: searchPath, includingSourceInfo: true,
-      output: directory + "/source.binpb"
-    ) { $0 == importPath ? name : $0 }
+    let editions = ImportEditions(location: location)
+    let described: Described
+    do {
+      described = try await describe(
+        "\(directory)/root/\(importPath)", searchPath: searchPath, ownFiles: [],
+        output: "source.binpb", in: directory
+      ) { $0 == importPath ? name : $0 }
+    } catch .invalid(let diagnostics) {
+      // A protoc of before editions says something else of them.
+      let found = editions.diagnostics(importedFrom: source)
+      throw .invalid(found.isEmpty ? diagnostics : found)
+    }
     guard let root = described.files.last, root.name == importPath else {
       throw .protocFailed(output: "it left \(importPath) out of its answer")
     }
@@ -62,6 +70,10 @@ package struct SchemaCompiler: Sendable {
 
     let positions = SourcePositions(
       file: databaseName.file, displayName: name, info: root.sourceCodeInfo)
+    let unsupported = imports.filter { $0.syntax == "editions" }
+    guard unsupported.isEmpty else {
+      throw .invalid(unsupported.map { editions.diagnostic(forFile: $0.name) })
+    }
     let ownImports = try await WellKnownFiles(protoc: protoc, directory: directory).userFiles(
       among: Array(imports), location: location)
     let importPositions = ownImports.map {
@@ -103,13 +115,24 @@ package struct SchemaCompiler: Sendable {
       importedFiles: importedFiles,
       files: served.descriptors,
       positions: [positions] + importPositions,
-      notes: rules.notes,
+      notes: rules.notes + notes(onReflectionOf: served.descriptors),
       warnings: described.warnings,
       sourcePaths: sourcePaths)
   }
 
   private static func printable(_ name: String) -> String {
     String(name.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
+  }
+
+  /// Clients take messages of 4 MiB unless they are told otherwise.
+  private func notes(onReflectionOf files: [DescriptorFile]) -> [String] {
+    let size = files.reduce(0) { $0 + $1.descriptor.count + 8 }
+    guard size > 4 << 20 else { return [] }
+    return [
+      "the schema's descriptors have \((size + (1 << 20) - 1) >> 20) MiB, more than the 4 MiB that "
+        + "grpcurl and other clients of reflection take: raise their limit (grpcurl -max-msg-sz), or "
+        + "generate clients from \(databaseName.file)"
+    ]
   }
 
   // MARK: - Running protoc
@@ -121,12 +144,15 @@ package struct SchemaCompiler: Sendable {
     let warnings: [String]
   }
 
+  /// - Parameter ownFiles: the files whose comments are kept.
   private func describe(
-    _ file: String, searchPath: [String], includingSourceInfo: Bool, output: String,
+    _ file: String, searchPath: [String], ownFiles: Set<String>, output name: String,
+    in directory: String,
     displayName: @Sendable (String) -> String
   ) async throws(SchemaError) -> Described {
+    let output = "\(directory)/\(name)"
     let said = try await protoc.compile(
-      file, searchPath: searchPath, includingSourceInfo: includingSourceInfo, to: output,
+      file, searchPath: searchPath, includingSourceInfo: true, to: output, in: directory,
       displayName: displayName)
     let bytes = try POSIXFile.read(output)
     let warnings = said.warnings.map { warning in
@@ -139,8 +165,12 @@ package struct SchemaCompiler: Sendable {
       let files = try descriptors.map {
         try Google_Protobuf_FileDescriptorProto(serializedBytes: $0)
       }
-      let named = zip(files, descriptors).map {
-        DescriptorFile(name: $0.name, descriptor: $1, dependencies: $0.dependency)
+      let named = try zip(files, descriptors).map {
+        DescriptorFile(
+          name: $0.name,
+          descriptor: try SourceComments.descriptor(
+            $1, keepingComments: ownFiles.contains($0.name)),
+          dependencies: $0.dependency)
       }
       return Described(files: files, descriptors: named, warnings: warnings)
     } catch {
@@ -178,8 +208,9 @@ package struct SchemaCompiler: Sendable {
     try TemporaryDirectory.place(Array(text.utf8), at: databaseName.file, below: output)
     do {
       return try await describe(
-        "\(output)/\(databaseName.file)", searchPath: [output], includingSourceInfo: false,
-        output: directory + "/served.binpb"
+        "\(output)/\(databaseName.file)", searchPath: [output],
+        ownFiles: Set(importedFiles.map(\.path) + [databaseName.file]),
+        output: "served.binpb", in: directory
       ) { $0 }
     } catch SchemaError.invalid(let diagnostics) {
       throw .invalid(

@@ -36,7 +36,8 @@ struct WellKnownFiles {
     let output = directory + "/wellknown.binpb"
     do throws(SchemaError) {
       _ = try await protoc.compile(
-        "\(folder)/\(probe)", searchPath: [folder], includingSourceInfo: false, to: output
+        "\(folder)/\(probe)", searchPath: [folder], includingSourceInfo: false, to: output,
+        in: directory
       ) { $0 }
     } catch .invalid {
       return [:]

@@ -136,8 +136,8 @@ struct DatabaseProtoTests {
   @Test func namesListsInSnakeCase() async throws {
     let names = [
       ("HTTPServer", "http_servers"), ("DogTag", "dog_tags"), ("Dog2", "dog2s"),
-      ("Cat_Tag", "cat_tags"), ("lower", "lowers"), ("Bus", "buss"), ("A", "as"),
-      ("GetURLFast", "get_url_fasts"), ("_1", "_1s"), ("X509Cert", "x509_certs"),
+      ("Cat_Tag", "cat_tags"), ("lower", "lowers_"), ("Bus", "buss"), ("A", "as"),
+      ("GetURLFast", "get_url_fasts"), ("_1", "_1s_"), ("X509Cert", "x509_certs"),
       ("_Odd__Name_", "odd_names"),
     ]
     let schema = try await compile(
