@@ -32,6 +32,12 @@ extension StoreLocation {
     var options = EngineOptions()
     options.isReadOnly = true
     options.createIfMissing = false
+    do throws(ServerError) {
+      // RocksDB ends the process over a file's number that it cannot have given.
+      _ = try StoreFile.list(storePath)
+    } catch {
+      Terminal.fail(error)
+    }
     do throws(EngineError) {
       return try EngineKind.open(engine, directory: storePath, options: options)
     } catch {

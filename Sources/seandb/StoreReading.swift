@@ -4,6 +4,7 @@ import Server
 /// All records of a store, read in both directions: the check for an engine without one of its own.
 struct StoreReading {
   private(set) var problems: [String] = []
+  /// Without what the database keeps of itself.
   private(set) var recordCount: UInt64 = 0
   private(set) var tableCount: UInt64 = 0
   private(set) var tableBytes: UInt64 = 0
@@ -16,22 +17,24 @@ struct StoreReading {
     var counts: [UInt64] = []
     for direction in ScanDirection.allCases {
       var count: UInt64 = 0
+      var records: UInt64 = 0
       do throws(EngineError) {
         _ = try engine.scan(.all, direction: direction, limit: .max, snapshot: nil, tier: .any) {
-          _, _ in
+          key, _ in
           count += 1
+          if key.first == KeyKind.record.rawValue { records += 1 }
           return .next
         }
       } catch {
         problems.append("\(error)")
       }
       counts.append(count)
+      recordCount = max(recordCount, records)
     }
     if problems.isEmpty, counts[0] != counts[1] {
       problems.append(
         "\(location.storePath): \(counts[0]) records forwards and \(counts[1]) backwards")
     }
-    recordCount = counts.max() ?? 0
     do throws(EngineError) {
       lastSequence = try engine.lastSequence()
       let statistics = try engine.statistics()

@@ -72,10 +72,12 @@ struct VerifyCommand: AsyncParsableCommand {
     Terminal.warn(
       "note: RocksDB checks the checksum of each block as it is read, and all were; its own sst_dump looks further"
     )
+    let records = ReportText.count(reading.recordCount, "record")
+    if reading.tableCount == 0 { end([records + " (all still in the log)"], problems: problems) }
     end(
       [
         ReportText.count(reading.tableCount, "table"), ReportText.bytes(reading.tableBytes),
-        ReportText.count(reading.recordCount, "record"),
+        records,
       ], problems: problems)
   }
 

@@ -463,4 +463,55 @@ struct StorageEngineConformanceTests {
     #expect(try engine.statistics().memtableBytes > 0)
     #expect(try engine.statistics().readOnlyReason == nil)
   }
+
+  // MARK: - Sequence
+
+  @Test(arguments: EngineUnderTest.allCases)
+  func tellsHowFarItReaches(kind: EngineUnderTest) throws {
+    let fixture = try kind.makeFixture()
+    defer { fixture.remove() }
+    var last = try fixture.engine.lastSequence()
+    func hasGrown(by changes: UInt64) throws {
+      let now = try fixture.engine.lastSequence()
+      #expect(now >= last + changes)
+      last = now
+    }
+    try fixture.engine.put(Record("a", "1"), Record("b", "2"), Record("b", "3"))
+    try hasGrown(by: 3)
+    try fixture.engine.delete("never there")
+    try hasGrown(by: 1)
+    try fixture.engine.deleteRange("a", "b")
+    try hasGrown(by: 1)
+    try fixture.reopen()
+    try hasGrown(by: 0)
+    try fixture.engine.flush()
+    try fixture.engine.compact(nil)
+    try fixture.reopen()
+    try hasGrown(by: 0)
+    #expect(fixture.engine.writeState() == .open)
+    try fixture.engine.close()
+    #expect(throws: EngineError.closed) { _ = try fixture.engine.lastSequence() }
+  }
+
+  @Test(arguments: EngineUnderTest.allCases.filter(\.keepsData))
+  func reachesAsFarForReadingOnly(kind: EngineUnderTest) throws {
+    let fixture = try kind.makeFixture()
+    defer { fixture.remove() }
+    for round in 0..<3 {
+      for index in 0..<20 { try fixture.engine.put(Record("k\(index)", "\(round)")) }
+      let last = try fixture.engine.lastSequence()
+      var options = fixture.options
+      options.isReadOnly = true
+      options.createIfMissing = false
+      let reader = try EngineKind.open(
+        kind == .rocksdb ? .rocksdb : .lsm, directory: fixture.path, options: options)
+      #expect(try reader.lastSequence() == last)
+      guard case .refused = reader.writeState() else {
+        Issue.record("an engine for reading takes writes")
+        return
+      }
+      try reader.close()
+      if round == 1 { try fixture.engine.flush() }
+    }
+  }
 }

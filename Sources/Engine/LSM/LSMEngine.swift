@@ -8,6 +8,7 @@ import Synchronization
 package final class LSMEngine: StorageEngine {
   let directory: String
   private let tree: LSMTree
+  private let isReadOnly: Bool
   private let gate = OperationGate()
   /// Whether a write was told why the tree takes no more of them.
   private let hasToldFailure = Atomic<Bool>(false)
@@ -25,6 +26,7 @@ package final class LSMEngine: StorageEngine {
     directory: String, tree options: TreeOptions, fileSystem: any FileSystem
   ) throws(EngineError) {
     self.directory = directory
+    isReadOnly = options.isReadOnly
     do throws(LSMError) {
       tree = try LSMTree.open(fileSystem, directory: directory, options: options)
     } catch {
@@ -154,7 +156,8 @@ package final class LSMEngine: StorageEngine {
   }
 
   package func writeState() -> WriteState {
-    tree.failure.map { .refused(reason: "\($0)") } ?? .open
+    if isReadOnly { return .refused(reason: "it was opened for reading only") }
+    return tree.failure.map { .refused(reason: "\($0)") } ?? .open
   }
 
   package func statistics() throws(EngineError) -> EngineStatistics {
