@@ -54,6 +54,7 @@ extension EngineError {
       case .poisoned(let cause):
         .readOnly(
           reason: "a write failed (\(cause)); free or repair the disk, then restart the server")
+      case .refused(let cause): Self(cause, operation, in: directory)
       case .readOnly: .readOnly(reason: "it was opened for reading only")
       case .closed: .closed
       case .malformedBatch(let offset):
