@@ -29,7 +29,7 @@ package enum EngineError: Error, Equatable, Sendable {
   case readOnly(reason: String)
   /// The engine takes no writes for now, and goes on by itself (``WriteState/paused(reason:)``). This one was not
   /// stored.
-  case writesPaused(reason: String)
+  case writesPaused(reason: String, isDiskFull: Bool)
   /// ``StorageEngine/close()`` was called.
   case closed
   /// The snapshot belongs to another engine.
@@ -77,7 +77,7 @@ extension EngineError: CustomStringConvertible {
         + "the server first"
     case .readOnly(let reason):
       "no writes are taken: \(reason)"
-    case .writesPaused(let reason):
+    case .writesPaused(let reason, _):
       "writes are paused: \(reason)"
     case .closed:
       "the engine is closed"

@@ -6,7 +6,7 @@ extension LSMError: CustomStringConvertible {
     case .io(let failure):
       "\(failure); check the disk and the permissions"
     case .noSpace(let failure):
-      "\(failure); free space and open the store again"
+      "\(failure); free space"
     case .notFound(let failure), .alreadyExists(let failure):
       "\(failure)"
     case .lockHeld(let path):
@@ -17,6 +17,8 @@ extension LSMError: CustomStringConvertible {
       "\(path) has format \(version), which this program does not know; use a newer program"
     case .poisoned(let cause):
       "the store takes no writes because an earlier one failed: \(cause)"
+    case .refused(let cause):
+      "the write was not stored, since the store cannot go on at the moment: \(cause)"
     case .closed(let path):
       "\(path) is closed"
     case .tooLarge(let bytes, let limit):

@@ -44,6 +44,9 @@ package enum LSMError: Error, Equatable, Sendable {
   case unsupportedFormat(path: String, version: UInt64)
   /// An earlier write or fsync failed: nothing more is written, nothing deleted. Open the store again.
   indirect case poisoned(cause: LSMError)
+  /// This write was not taken, and is not in the store: flushing, compacting or beginning a log fails at the
+  /// moment. It is tried again; once the cause is mended writes are taken again.
+  indirect case refused(cause: LSMError)
   /// The file or store was closed before.
   case closed(path: String)
   /// A record, key or value over the format's limit.
@@ -65,7 +68,7 @@ package enum LSMError: Error, Equatable, Sendable {
 package enum FileOperation: String, Sendable {
   case create, open, read, write, sync, close, list, rename, remove, link, lock
   case inspect
-  case preallocate
+  case preallocate, truncate
   case createDirectory = "create the directory"
   case syncDirectory = "sync the directory"
 }
@@ -90,11 +93,19 @@ package enum DamageKind: Equatable, Sendable {
 }
 
 extension LSMError {
+  /// Whether what the operating system refuses now may succeed later: a full disk, too many open files.
+  var isPassing: Bool {
+    switch self {
+    case .io, .noSpace, .notFound, .alreadyExists, .tooLarge, .refused: true
+    default: false
+    }
+  }
+
   /// Whether stored data are damaged, as against unreachable. Never to be answered by "absent".
   package var isCorruption: Bool {
     switch self {
     case .corruption: true
-    case .poisoned(let cause): cause.isCorruption
+    case .poisoned(let cause), .refused(let cause): cause.isCorruption
     default: false
     }
   }

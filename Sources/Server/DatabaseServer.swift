@@ -68,7 +68,7 @@ package final class DatabaseServer: Sendable {
   private static func closeStore(
     _ engine: any StorageEngine, _ directory: DataDirectory, _ mark: CommitMark, _ logger: Logger
   ) {
-    let isWhole = engine.writeState() == .open
+    let isWhole = engine.writeState().takesWrites
     do throws(EngineError) {
       try engine.close()
     } catch {
@@ -110,8 +110,8 @@ package final class DatabaseServer: Sendable {
     let health = HealthService()
     self.health = health
     let writes = schema.serviceName + Self.writeHealthSuffix
-    monitor = WriteMonitor(engine: engine, logger: logger) { isOpen in
-      health.set(isOpen ? .serving : .notServing, for: writes)
+    monitor = WriteMonitor(engine: engine, logger: logger) { takesWrites in
+      health.set(takesWrites ? .serving : .notServing, for: writes)
     }
     commits = CommitQueue(
       engine: engine, durability: configuration.durability, mark: mark, sweeper: sweeper,
@@ -202,6 +202,6 @@ package final class DatabaseServer: Sendable {
     monitor.stop()
     Self.closeStore(engine, directory, mark, logger)
     sweeper.waitUntilEnded()
-    return monitor.state == .open
+    return monitor.state.takesWrites
   }
 }

@@ -31,10 +31,11 @@ enum StatusMapping {
         .unavailable, reason: "READ_ONLY",
         "not stored: no writes are taken\(when) (\(reason)). Mend the cause, then restart the server"
       )
-    case .writesPaused(let reason):
+    case .writesPaused(let reason, let isDiskFull):
       return RPCStatus(
-        .resourceExhausted, reason: "DISK_FULL",
-        "not stored: the disk is full\(when) (\(reason)). Free space; writes go on by themselves then"
+        isDiskFull ? .resourceExhausted : .unavailable,
+        reason: isDiskFull ? "DISK_FULL" : "WRITES_PAUSED",
+        "not stored: no writes are taken for now\(when) (\(reason)). Mend the cause; writes go on by themselves then"
       )
     case .closed:
       return RPCStatus(

@@ -53,6 +53,7 @@ extension EngineError {
       case .lockHeld: .lockHeld(directory: directory)
       case .poisoned(let cause):
         .readOnly(reason: "\(cause)")
+      case .refused(let cause): .writesPaused(reason: "\(cause)", isDiskFull: cause.isDiskFull)
       case .readOnly: .readOnly(reason: "it was opened for reading only")
       case .closed: .closed
       case .malformedBatch(let offset):
@@ -62,6 +63,11 @@ extension EngineError {
         .other(failure("\(error)"))
       }
   }
+}
+
+extension LSMError {
+  /// Whether the disk or the quota is full.
+  var isDiskFull: Bool { if case .noSpace = self { true } else { false } }
 }
 
 extension EngineStatistics {

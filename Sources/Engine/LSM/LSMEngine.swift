@@ -9,6 +9,8 @@ package final class LSMEngine: StorageEngine {
   let directory: String
   private let tree: LSMTree
   private let isReadOnly: Bool
+  /// Whether the last write was refused for a trouble that passes.
+  private let isRefusing = Atomic<Bool>(false)
   private let gate = OperationGate()
   /// Whether a write was told why the tree takes no more of them.
   private let hasToldFailure = Atomic<Bool>(false)
@@ -113,6 +115,10 @@ package final class LSMEngine: StorageEngine {
     let records = UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...])
     do throws(LSMError) {
       try tree.apply(records, sync: durability == .sync)
+      if isRefusing.load(ordering: .relaxed) { isRefusing.store(false, ordering: .relaxed) }
+    } catch .refused(let cause) {
+      isRefusing.store(true, ordering: .relaxed)
+      throw .writesPaused(reason: "\(cause)", isDiskFull: cause.isDiskFull)
     } catch .poisoned(let cause) where !hasToldFailure.exchange(true, ordering: .relaxed) {
       // A flush or a compaction failed in the background: the first write that meets it says what it was.
       throw EngineError(cause, .apply, in: directory)
@@ -157,7 +163,13 @@ package final class LSMEngine: StorageEngine {
 
   package func writeState() -> WriteState {
     if isReadOnly { return .refused(reason: "it was opened for reading only") }
-    return tree.failure.map { .refused(reason: "\($0)") } ?? .open
+    guard let trouble = tree.trouble else {
+      isRefusing.store(false, ordering: .relaxed)
+      return .open
+    }
+    if trouble.isFinal { return .refused(reason: "\(trouble.cause)") }
+    return isRefusing.load(ordering: .relaxed) || trouble.work == .log
+      ? .paused(reason: "\(trouble.cause)") : .strained(reason: "\(trouble)")
   }
 
   package func statistics() throws(EngineError) -> EngineStatistics {

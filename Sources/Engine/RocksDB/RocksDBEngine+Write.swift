@@ -43,7 +43,7 @@ extension RocksDBEngine {
     }
     pause.withLock { $0.reason = status.text }
     isPaused.store(true, ordering: .relaxed)
-    return .writesPaused(reason: status.text)
+    return .writesPaused(reason: status.text, isDiskFull: true)
   }
 
   private func endPause() {
@@ -56,11 +56,11 @@ extension RocksDBEngine {
     defer { handle.gate.leave() }
     if let reason = readOnlyReason.withLock({ $0 }) { return .refused(reason: reason) }
     let errors = property("rocksdb.background-errors")
-    let mustTry = pause.withLock { pause in
+    let (hasFailed, isPaused) = pause.withLock { pause in
       defer { pause.backgroundErrors = errors }
-      return pause.reason != nil || pause.backgroundErrors != errors
+      return (pause.backgroundErrors != errors, pause.reason != nil)
     }
-    guard mustTry else { return .open }
+    guard hasFailed || isPaused else { return .open }
     // RocksDB has no call that tells whether it takes writes: an empty batch is 19 bytes of log.
     let empty = rocksdb_writebatch_create()
     defer { rocksdb_writebatch_destroy(empty) }
@@ -68,7 +68,8 @@ extension RocksDBEngine {
     rocksdb_write(handle.database, handle.writeBuffered, empty, &message)
     guard let status = RocksDBStatus(message) else {
       endPause()
-      return .open
+      return hasFailed
+        ? .strained(reason: "a flush or compaction failed; the file LOG of the store says which") : .open
     }
     _ = refusal(status)
     return readOnlyReason.withLock { $0 }.map { .refused(reason: $0) }

@@ -20,7 +20,12 @@ final class Monitor<State>: @unchecked Sendable {
     state = .allocate(capacity: 1)
     // SAFETY: fresh memory of the right types; destroyed in deinit only.
     pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
+    // The clock of ``MonotonicTime``, so that a change of the date moves no deadline.
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
     state.initialize(to: initial)
   }
 
@@ -53,8 +58,37 @@ final class Monitor<State>: @unchecked Sendable {
     return try body(&state.pointee)
   }
 
+  /// As ``wait(until:then:)``; asks again at the time that `deadline` says, too.
+  ///
+  /// - Parameter deadline: nanoseconds of ``MonotonicTime``; nil: none.
+  func wait(
+    until isReady: (inout State) -> Bool, orAt deadline: (State) -> UInt64?
+  ) {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    // SAFETY: invariant 2: each access ends before the wait.
+    while !isReady(&state.pointee) {
+      guard let nanoseconds = deadline(state.pointee) else {
+        pthread_cond_wait(condition, mutex)
+        continue
+      }
+      var time = timespec(
+        tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+      pthread_cond_timedwait(condition, mutex, &time)
+    }
+  }
+
   /// Has every waiter look again.
   func wakeAll() { pthread_cond_broadcast(condition) }
+}
+
+/// The system's monotonic clock.
+enum MonotonicTime {
+  static var nanoseconds: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
 }
 
 /// A mutex for a whole course of actions, I/O among them, as against ``Monitor``, which guards data.

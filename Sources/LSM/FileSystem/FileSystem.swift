@@ -62,6 +62,10 @@ package protocol WritableFile: AnyObject, Sendable {
   /// Zeros that are there already, from an earlier call, are not written again.
   func preallocate(_ bytes: UInt64) throws(LSMError)
 
+  /// Cuts off what is behind the first `size` bytes, appends and zeros written ahead alike; the next append goes
+  /// there. Durable after ``sync()``. The only call that may follow a failed append.
+  func truncate(to size: UInt64) throws(LSMError)
+
   /// Has the operating system begin to write what was appended, and does not wait: a hint that makes a later
   /// ``sync()`` of a large file short. Promises nothing.
   func startWriteback()

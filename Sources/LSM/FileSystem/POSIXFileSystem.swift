@@ -198,6 +198,17 @@ private final class POSIXWritableFile: WritableFile {
     }
   }
 
+  /// ftruncate(2).
+  func truncate(to size: UInt64) throws(LSMError) {
+    guard descriptor >= 0 else { throw .closed(path: path) }
+    while ftruncate(descriptor, off_t(size)) != 0 {
+      if errno != EINTR { throw POSIX.error(.truncate, path, errno) }
+    }
+    end = size
+    zeroedEnd = min(zeroedEnd, size)
+    writebackEnd = min(writebackEnd, size)
+  }
+
   /// sync_file_range(2), without waiting; its errors are those of the next sync.
   func startWriteback() {
     guard descriptor >= 0, end > writebackEnd else { return }

@@ -6,7 +6,9 @@ import Bytes
 /// record states everything; the rest are changes. When it has grown to several times its first record, or
 /// at each open, a new one is begun and `CURRENT` put over to it in one step.
 ///
-/// After an error nothing more is written: the edit may be durable or not, and only the next open tells.
+/// After an error nothing is appended any more: the edit may be durable or not. Every file that the state with it
+/// or the one without it needs must stay, until ``roll(to:temporary:state:)`` has made a new manifest, which states
+/// everything, the one that counts.
 ///
 /// Thread-safety: none; the tree's turnstile for edits admits one caller at a time. Blocks on disk I/O.
 final class Manifest {
@@ -17,6 +19,10 @@ final class Manifest {
   private var writer: LogWriter
   private var sequence: UInt64 = 1
   private var stateBytes: UInt64
+  /// Whether the manifest was in doubt since an error; it must be rolled before the next edit.
+  private(set) var isInDoubt = false
+  /// Manifests that may be there beside the one in use.
+  private var leftBehind: [FileNumber] = []
 
   /// A manifest is begun anew when it is this many times as long as its first record …
   private static let growthLimit: UInt64 = 4
@@ -63,8 +69,13 @@ final class Manifest {
     var record = ByteWriter()
     edit.encode(into: &record)
     sequence += 1
-    try writer.append(record.bytes, sequence: sequence)
-    try writer.sync()
+    do throws(LSMError) {
+      try writer.append(record.bytes, sequence: sequence)
+      try writer.sync()
+    } catch {
+      isInDoubt = true
+      throw error
+    }
   }
 
   /// Whether ``roll(to:temporary:state:)`` is due.
@@ -73,19 +84,35 @@ final class Manifest {
   }
 
   /// Begins a new manifest, and removes the old one.
+  ///
+  /// On an error `CURRENT` may name either, and both are whole: the manifest is in doubt.
   func roll(to number: FileNumber, temporary: FileNumber, state: VersionEdit) throws(LSMError) {
-    _ = try writer.finish()
+    if !isInDoubt {
+      isInDoubt = true
+      _ = try writer.finish()
+    }
+    leftBehind.append(number)
     writer = try Self.begin(fileSystem, directory, store, number, temporary, state)
-    let old = FileName.manifest(self.number)
+    leftBehind.removeLast()
+    leftBehind.append(self.number)
     self.number = number
     sequence = 1
     stateBytes = writer.length
-    // What is left behind the next open removes.
-    do throws(LSMError) { try fileSystem.remove(old.path(in: directory)) } catch {}
+    isInDoubt = false
+    // What stays there the next open removes.
+    for old in leftBehind {
+      do throws(LSMError) {
+        try fileSystem.remove(FileName.manifest(old).path(in: directory))
+      } catch {}
+    }
+    leftBehind = []
   }
 
-  /// Seals the manifest, so that damage to any of it is told from a torn tail.
-  func finish() throws(LSMError) { _ = try writer.finish() }
+  /// Seals the manifest, so that damage to any of it is told from a torn tail. One in doubt is left as it is: it is
+  /// whole up to the edit that failed.
+  func finish() throws(LSMError) {
+    if !isInDoubt { _ = try writer.finish() }
+  }
 }
 
 /// Reads the manifest that `CURRENT` names.

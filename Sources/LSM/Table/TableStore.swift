@@ -57,7 +57,18 @@ final class TableOutput {
 
   /// Makes the file whole and durable, and opens it. Its name is durable only after a sync of the
   /// directory.
+  ///
+  /// On an error the file is given up.
   func finish(epoch: UInt64) throws(LSMError) -> TableFile {
+    do throws(LSMError) {
+      return try finishFile(epoch: epoch)
+    } catch {
+      abandon()
+      throw error
+    }
+  }
+
+  private func finishFile(epoch: UInt64) throws(LSMError) -> TableFile {
     let properties = try builder.finish()
     try file.sync()
     let bytes = file.size

@@ -14,16 +14,25 @@ extension LSMTree {
   private func takeJob(_ state: inout State) -> Job? {
     if state.failure != nil || state.isClosing { return nil }
     if let flush = takeFlush(&state) { return .flush(flush) }
-    if let compaction = picker(state).pick() {
-      begin(compaction, &state)
-      return .compaction(compaction)
+    if isDue(state.compactionSetback) {
+      if let compaction = picker(state).pick() {
+        begin(compaction, &state)
+        return .compaction(compaction)
+      }
+      if state.compactionSetback != nil, state.runningCompactions == 0 {
+        // What failed is not due any more.
+        state.compactionSetback = nil
+        noteTrouble(&state)
+      }
     }
     return tables.obsolete.isEmpty ? nil : .removeFiles
   }
 
   private func takeFlush(_ state: inout State) -> ImmutableMemtable? {
     // One at a time, oldest first: level 0 is ordered by time.
-    guard !state.isFlushing, let oldest = state.immutables.first else { return nil }
+    guard !state.isFlushing, let oldest = state.immutables.first, isDue(state.flushSetback) else {
+      return nil
+    }
     state.isFlushing = true
     return oldest
   }
@@ -65,7 +74,8 @@ extension LSMTree {
       state.wait { state in
         job = takeJob(&state)
         return job != nil || state.isClosing
-      } then: { _ in
+      } orAt: { state in
+        nextRetry(state)
       }
       guard let job else { return }
       run(job)
@@ -73,26 +83,63 @@ extension LSMTree {
     }
   }
 
-  /// Does all the work there is, on the calling thread.
+  /// Does all the work there is, on the calling thread, until some of it fails.
   func runPendingWork() {
     while let job = state.withLock({ takeJob(&$0) }) {
-      run(job)
+      let isDone = run(job)
       _ = readState.reclaim()
+      if !isDone { return }
     }
   }
 
-  private func run(_ job: Job) {
+  /// - Returns: whether the job is done; else its failure is noted.
+  @discardableResult
+  private func run(_ job: Job) -> Bool {
     do throws(LSMError) {
       switch job {
-      case .flush(let memtable): try flush(memtable)
-      case .compaction(let compaction): try run(compaction)
+      case .flush(let memtable):
+        do throws(LSMError) {
+          try mendManifest()
+        } catch {
+          state.withLock { $0.isFlushing = false }
+          throw error
+        }
+        try flush(memtable)
+        note(nil, of: .flush)
+      case .compaction(let compaction):
+        do throws(LSMError) {
+          try mendManifest()
+        } catch {
+          end(compaction)
+          throw error
+        }
+        try run(compaction)
+        note(nil, of: .compaction)
       case .removeFiles: removeObsoleteFiles()
       }
-    } catch .closed {
-      // The tree is being closed: what was half done is left to the next open.
+      return true
     } catch {
-      state.withLock { $0.totals.backgroundErrors += 1 }
-      poison(error)
+      fail(job, error)
+      return false
+    }
+  }
+
+  private func fail(_ job: Job, _ error: LSMError) {
+    let isClosing = state.withLock { state in
+      if case .flush = job { state.flushFailureCount += 1 }
+      if !state.isClosing { state.totals.backgroundErrors += 1 }
+      return state.isClosing
+    }
+    // What was half done when the tree was closed is left to the next open.
+    if isClosing, case .closed = error { return }
+    // Nothing is lost and nothing in doubt: the memtable and its log are there, or the inputs.
+    guard error.isPassing else { return poison(error) }
+    // The next try must not take more of the disk than this one.
+    removeObsoleteFiles()
+    if case .flush = job {
+      note(error, of: .flush)
+    } else {
+      note(error, of: .compaction)
     }
   }
 
@@ -110,11 +157,12 @@ extension LSMTree {
       (state.isClosing, state.failure == nil ? takeFlush(&state) : nil)
     }
     if isClosing { throw .closed(path: directory) }
-    if let waiting { try flush(waiting) }
+    if let waiting { run(.flush(waiting)) }
   }
 
   // MARK: - Flush
 
+  /// - Throws: before anything was changed, ``LSMError/isPassing``; else an error that poisons.
   private func flush(_ immutable: ImmutableMemtable) throws(LSMError) {
     defer {
       state.withLock { $0.isFlushing = false }
@@ -135,8 +183,9 @@ extension LSMTree {
     let outputs = try merge.run()
     let counts = merge.counts
     try counts.check(expected: UInt64(memtable.entries.count), "flush")
-    try fileSystem.syncDirectory(directory)
-    try install(removing: [], adding: outputs.map { (0, $0) }, flushed: immutable) { totals in
+    try install(
+      removing: [], adding: outputs.map { (0, $0) }, new: outputs, flushed: immutable
+    ) { totals in
       totals.flushCount += 1
       totals.flushedBytes += outputs.reduce(0) { $0 + $1.metadata.fileBytes }
       totals.merged += counts
@@ -154,14 +203,13 @@ extension LSMTree {
         removing: compaction.upper.map {
           .init(level: compaction.level, number: $0.metadata.number)
         },
-        adding: compaction.upper.map { (compaction.outputLevel, $0) }, flushed: nil
+        adding: compaction.upper.map { (compaction.outputLevel, $0) }, new: [], flushed: nil
       ) { $0.moveCount += 1 }
       return
     }
     let stripes = snapshots.stripes
     let covered = compaction.coveredTables(stripes)
     let (outputs, counts) = try merge(compaction, stripes, without: covered)
-    try fileSystem.syncDirectory(directory)
     let removed =
       compaction.upper.map {
         VersionEdit.Removal(level: compaction.level, number: $0.metadata.number)
@@ -170,7 +218,8 @@ extension LSMTree {
         VersionEdit.Removal(level: compaction.outputLevel, number: $0.metadata.number)
       }
     try install(
-      removing: removed, adding: outputs.map { (compaction.outputLevel, $0) }, flushed: nil
+      removing: removed, adding: outputs.map { (compaction.outputLevel, $0) }, new: outputs,
+      flushed: nil
     ) { totals in
       totals.compactionCount += 1
       totals.compactedBytesRead += compaction.inputBytes
@@ -214,16 +263,28 @@ extension LSMTree {
 
   /// Makes a change of the store's tables durable, then has readers see it.
   ///
+  /// On an error the store is as before; an edit that may be durable all the same is undone by the next manifest,
+  /// which the next call begins with.
+  ///
   /// - Parameters:
-  ///   - added: durable tables, their names among it; or tables that only change their level.
+  ///   - added: durable tables; or tables that only change their level.
+  ///   - new: those of them that no version has yet; given up on an error.
   ///   - flushed: the memtable that became a table.
   ///   - count: adds to the totals.
   private func install(
     removing removed: [VersionEdit.Removal], adding added: [(level: Int, file: TableFile)],
-    flushed: ImmutableMemtable?, _ count: (inout TreeTotals) -> Void
+    new: [TableFile], flushed: ImmutableMemtable?, _ count: (inout TreeTotals) -> Void
   ) throws(LSMError) {
     try installs.pass { () throws(LSMError) in
-      try requireWritable()
+      do throws(LSMError) {
+        try requireWritable()
+        // The names before the edit that needs them.
+        if !new.isEmpty { try fileSystem.syncDirectory(directory) }
+        if let manifest, manifest.isInDoubt { try rollManifest(manifest) }
+      } catch {
+        for file in new { file.markRemoved() }
+        throw error
+      }
       guard let manifest else { throw .closed(path: directory) }
       let (base, edit) = state.withLock { state -> (Version, VersionEdit) in
         var edit = state.edit
@@ -238,7 +299,13 @@ extension LSMTree {
         return (state.version, edit)
       }
       let version = try VersionBuilder.version(after: base, removing: removed, adding: added)
-      try manifest.append(edit)
+      do throws(LSMError) {
+        try manifest.append(edit)
+      } catch {
+        // The next open may need them, or what they were made of.
+        doubtfulTables += new
+        throw error
+      }
       state.withLock { state in
         state.version = version
         if let flushed {
@@ -252,7 +319,19 @@ extension LSMTree {
       }
       stalls.update(version, options)
       state.wakeAll()
-      if manifest.isLong { try rollManifest(manifest) }
+      if manifest.isLong {
+        // The edit counts; a manifest that cannot be made now is made before the next one.
+        do throws(LSMError) { try rollManifest(manifest) } catch {}
+      }
+    }
+  }
+
+  /// Puts a new manifest in place of one that is in doubt, before work is done that needs one.
+  private func mendManifest() throws(LSMError) {
+    try installs.pass { () throws(LSMError) in
+      if let manifest, manifest.isInDoubt, !isPoisoned.load(ordering: .acquiring) {
+        try rollManifest(manifest)
+      }
     }
   }
 
@@ -261,6 +340,8 @@ extension LSMTree {
       (state.takeFileNumber(), state.takeFileNumber(), state.edit)
     }
     try manifest.roll(to: number, temporary: temporary, state: edit)
+    for file in doubtfulTables { file.markRemoved() }
+    doubtfulTables = []
   }
 
   /// Removes files that nobody needs any more; after a failure none, since the next open may need them.

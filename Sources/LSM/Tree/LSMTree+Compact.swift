@@ -15,7 +15,8 @@ extension LSMTree {
         do throws(LSMError) {
           try run(compaction)
         } catch {
-          if error != .closed(path: directory) { poison(error) }
+          let isClosing = state.withLock { $0.isClosing }
+          if !error.isPassing && !isClosing { poison(error) }
           throw error
         }
         _ = readState.reclaim()

@@ -28,6 +28,8 @@ package struct TreeStatistics: Sendable {
   package var logBytes: UInt64 = 0
   package var totals = TreeTotals()
   package var failure: LSMError?
+  /// See ``LSMTree/trouble``.
+  package var trouble: TreeTrouble?
 
   package init() {}
 }
@@ -64,15 +66,16 @@ extension LSMTree {
     statistics.snapshotCount = snapshots.count
     statistics.totals = state.totals
     statistics.failure = state.failure
+    statistics.trouble = trouble
     for text in try fileSystem.list(directory) {
       guard case .log(let number)? = FileName(text), number >= state.logNumber else { continue }
       let path = FileName.log(number).path(in: directory)
-      // One that was given up meanwhile counts for nothing.
+      // One that was given up meanwhile, or cannot be opened now, counts for nothing.
       do throws(LSMError) {
         let file = try fileSystem.open(path)
         statistics.logBytes += file.size
         file.close()
-      } catch .notFound {}
+      } catch {}
     }
     return statistics
   }

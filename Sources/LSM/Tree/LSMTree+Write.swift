@@ -6,8 +6,9 @@ extension LSMTree {
   ///
   /// - Parameter sync: false: survives kill -9 once the call has returned. true: a power cut too.
   /// - Throws: ``LSMError/malformedBatch(offset:)`` and ``LSMError/tooLarge(bytes:limit:)`` before anything is
-  ///   changed; ``LSMError/poisoned(cause:)``; the error of this write, which poisons the tree: whether the
-  ///   batch is there after the next open is not known then.
+  ///   changed; ``LSMError/refused(cause:)``: nothing of the batch is stored, a later one may be;
+  ///   ``LSMError/poisoned(cause:)``; the error of this write, which poisons the tree: whether the batch is there
+  ///   after the next open is not known then.
   package func apply(_ batch: UnsafeRawBufferPointer, sync: Bool) throws(LSMError) {
     let summary = try BatchReader.summary(of: batch)
     try requireWritable()
@@ -37,10 +38,26 @@ extension LSMTree {
       try log.append(batch, sequence: last)
       if sync { try log.sync() } else { try log.write() }
     } catch {
+      if endsBeforeFailure(log) {
+        note(error, of: .log)
+        throw .refused(cause: error)
+      }
       poison(error)
       throw error
     }
     return last
+  }
+
+  /// Ends the log before a batch that found no space in it; false when that fails too.
+  private func endsBeforeFailure(_ log: LogWriter) -> Bool {
+    guard log.mayEndBeforeFailure else { return false }
+    do throws(LSMError) {
+      logEnd = try log.endBeforeFailure()
+    } catch {
+      return false
+    }
+    self.log = nil
+    return true
   }
 
   private func insert(_ batch: UnsafeRawBufferPointer, first: UInt64) throws(LSMError) {
@@ -50,7 +67,7 @@ extension LSMTree {
   // MARK: - Room
 
   private func makeRoom(for summary: BatchReader.Summary) throws(LSMError) {
-    if !memtable.isFull(options),
+    if log != nil, !memtable.isFull(options),
       memtable.hasRoom(recordCount: summary.count, bytes: summary.bytes)
     {
       return
@@ -58,7 +75,7 @@ extension LSMTree {
     try requireWritable()
     let capacity = options.limits.capacity(
       forMemtableOf: options.memtableBytes, andFirst: summary)
-    if memtable.isEmpty {
+    if log != nil, memtable.isEmpty {
       // Only a batch larger than a whole memtable comes here.
       return replaceEmptyMemtable(capacity: capacity)
     }
@@ -82,11 +99,19 @@ extension LSMTree {
       state.immutables.count < options.maximumImmutableMemtables
         && state.version.level0.count < options.level0StopCount
     }
+    /// What fails of the work that would make room. It is tried again, for longer than a writer may wait.
+    func setback(_ state: State) -> Setback? {
+      if mayGoOn(state) { return nil }
+      return state.immutables.count < options.maximumImmutableMemtables
+        ? state.compactionSetback : state.flushSetback
+    }
     try state.wait { state in
-      state.failure != nil || state.isClosing || mayGoOn(state) || !isWorking(state)
+      state.failure != nil || state.isClosing || mayGoOn(state) || setback(state) != nil
+        || !isWorking(state)
     } then: { (state) throws(LSMError) in
       if let failure = state.failure { throw .poisoned(cause: failure) }
       if state.isClosing { throw .closed(path: directory) }
+      if let setback = setback(state) { throw .refused(cause: setback.cause) }
       // Whoever waits must wait for something.
       guard mayGoOn(state) else {
         throw .brokenInvariant("writes are stalled, and no job is running or due")
@@ -98,19 +123,10 @@ extension LSMTree {
   /// - Precondition: inside `writes`.
   func rotate(capacity: Int) throws(LSMError) {
     let last = SequenceNumber(rawValue: visible.load(ordering: .relaxed))
-    let number = state.withLock { $0.takeFileNumber() }
-    do throws(LSMError) {
-      guard let old = log else { throw .closed(path: directory) }
-      // Durable to its end before the next log has a record: a crash never keeps a later write and loses
-      // an earlier one.
-      let end = try old.finish()
-      log = try LogWriter(
-        fileSystem, directory: directory, name: .log(number), store: store, after: end,
-        preallocates: options.preallocatesLogs)
-    } catch {
-      poison(error)
-      throw error
-    }
+    // Durable to its end before the next log has a record: a crash never keeps a later write and loses an
+    // earlier one.
+    try endLog()
+    let number = try beginLog()
     let new = Memtable(capacityBytes: capacity)
     memtable = new
     state.withLock { state in
@@ -124,7 +140,55 @@ extension LSMTree {
     if options.backgroundThreads == 0 { runPendingWork() }
   }
 
+  /// Ends the log, if there is one, durable to its end.
+  private func endLog() throws(LSMError) {
+    guard let log else { return }
+    do throws(LSMError) {
+      logEnd = try log.finish()
+      self.log = nil
+    } catch {
+      poison(error)
+      throw error
+    }
+  }
+
+  /// Makes a log after the one that was ended. While that fails, everything acknowledged is durable in the old
+  /// ones, and writes are refused.
+  ///
+  /// - Throws: ``LSMError/refused(cause:)``.
+  private func beginLog() throws(LSMError) -> FileNumber {
+    guard let logEnd else { throw .closed(path: directory) }
+    let number = state.withLock { $0.takeFileNumber() }
+    do throws(LSMError) {
+      if let stray = strayLog {
+        // It may be whole, and would be one more log after the same one.
+        do throws(LSMError) {
+          try fileSystem.remove(FileName.log(stray).path(in: directory))
+        } catch .notFound {}
+        try fileSystem.syncDirectory(directory)
+      }
+      strayLog = number
+      log = try LogWriter(
+        fileSystem, directory: directory, name: .log(number), store: store, after: logEnd,
+        preallocates: options.preallocatesLogs)
+    } catch {
+      guard error.isPassing else {
+        poison(error)
+        throw error
+      }
+      note(error, of: .log)
+      throw .refused(cause: error)
+    }
+    self.logEnd = nil
+    strayLog = nil
+    note(nil, of: .log)
+    return number
+  }
+
   /// Writes what is in memory to tables and waits for it. Blocks on disk I/O.
+  ///
+  /// - Throws: ``LSMError/poisoned(cause:)``; ``LSMError/refused(cause:)`` when it cannot be done at the moment, after
+  ///   one try.
   package func flush() throws(LSMError) {
     try requireWritable()
     let target = try writes.pass { () throws(LSMError) -> SequenceNumber in
@@ -135,11 +199,20 @@ extension LSMTree {
       }
       return last
     }
+    let failures = state.withLock { state in
+      // Now, and not when its time has come.
+      state.flushSetback?.retryAt = 0
+      return state.flushFailureCount
+    }
+    state.wakeAll()
+    if options.backgroundThreads == 0 { runPendingWork() }
     try state.wait { state in
       state.flushedSequence >= target || state.failure != nil || state.isClosing
+        || state.flushFailureCount > failures
     } then: { (state) throws(LSMError) in
       if state.flushedSequence >= target { return }
       if let failure = state.failure { throw .poisoned(cause: failure) }
+      if let setback = state.flushSetback { throw .refused(cause: setback.cause) }
       throw .closed(path: directory)
     }
   }

@@ -9,8 +9,11 @@ import Synchronization
 /// - **Batches** are atomic and isolated: ``apply(_:sync:)``.
 /// - **Durability**: with `sync` a power cut loses nothing once the call has returned, without it a kill -9
 ///   does not.
-/// - **Poison**: after a failed write of log, table or manifest nothing more is written and no file removed;
-///   every write throws ``LSMError/poisoned(cause:)``. Reads go on. The next open tells what was kept.
+/// - **Poison**: after a failed write or sync of the log nothing more is written and no file removed; every write
+///   throws ``LSMError/poisoned(cause:)``. Reads go on. The next open tells what was kept.
+/// - **Trouble**: a flush or compaction that fails, a log that cannot be begun and an append to it that finds no
+///   space harm nothing: they are tried again, see ``trouble``. A write that cannot wait for them throws
+///   ``LSMError/refused(cause:)``.
 ///
 /// Thread-safety: every call from any thread. ``close()`` waits for nobody: no other call may run beside it
 /// or after it. Calls block on disk I/O where they say so.
@@ -34,12 +37,18 @@ package final class LSMTree: Sendable {
   let stalls = WriteStalls()
   /// Whether ``State/failure`` is set: what a write looks at.
   let isPoisoned = Atomic<Bool>(false)
+  /// Whether ``trouble`` has something to say.
+  let hasTrouble = Atomic<Bool>(false)
   let background = BackgroundThreads()
 
   /// One writer at a time.
   let writes = Turnstile()
   // SAFETY: guarded by `writes`. Nil when the tree was opened for reading only.
   nonisolated(unsafe) var log: LogWriter?
+  // SAFETY: guarded by `writes`. The end of the last log, while there is none to write to.
+  nonisolated(unsafe) var logEnd: LogEnd?
+  // SAFETY: guarded by `writes`. A log whose creation failed: it must be gone before the next one is made.
+  nonisolated(unsafe) var strayLog: FileNumber?
   // SAFETY: guarded by `writes`; the same as in `state`, without its lock.
   nonisolated(unsafe) var memtable: Memtable
   // SAFETY: written by init and `close` alone.
@@ -49,6 +58,8 @@ package final class LSMTree: Sendable {
   let installs = Turnstile()
   // SAFETY: guarded by `installs`. Nil when the tree was opened for reading only.
   nonisolated(unsafe) var manifest: Manifest?
+  // SAFETY: guarded by `installs`. Tables of edits that the manifest has or has not: they stay until it is rolled.
+  nonisolated(unsafe) var doubtfulTables: [TableFile] = []
 
   struct State {
     var version: Version
@@ -68,6 +79,11 @@ package final class LSMTree: Sendable {
     var isClosing = false
     /// Why nothing is written any more.
     var failure: LSMError?
+    var flushSetback: Setback?
+    var compactionSetback: Setback?
+    var logSetback: Setback?
+    /// Flushes that failed, since the tree was opened.
+    var flushFailureCount: UInt64 = 0
     var totals = TreeTotals()
 
     mutating func takeFileNumber() -> FileNumber {
@@ -126,6 +142,7 @@ package final class LSMTree: Sendable {
   func poison(_ error: LSMError) {
     state.withLock { state in
       if state.failure == nil { state.failure = error }
+      noteTrouble(&state)
     }
     isPoisoned.store(true, ordering: .releasing)
     state.wakeAll()
@@ -172,7 +189,9 @@ package final class LSMTree: Sendable {
       }
     }
     log = nil
+    logEnd = nil
     manifest = nil
+    doubtfulTables = []
     // A snapshot that is still held keeps the tree, but no files and no memory.
     memtable = Memtable(capacityBytes: TreeLimits.slackBytes)
     state.withLock { state in

@@ -32,6 +32,11 @@ package struct TreeOptions: Sendable {
   /// Threads for flush and compaction; 0: the writer does their work itself, at once, which makes every run
   /// repeatable. Default: 2, the least that lets a flush run beside a compaction.
   package var backgroundThreads = 2
+  /// The pause before a flush or compaction that failed is tried again; it doubles from time to time. Unit:
+  /// nanoseconds. Default: 0.1 s.
+  package var shortestRetryNanoseconds: UInt64 = 100_000_000
+  /// Default: 10 s.
+  package var longestRetryNanoseconds: UInt64 = 10_000_000_000
   /// Whether logs are written with zeros ahead, which makes syncs cheaper. Default: true.
   package var preallocatesLogs = true
   /// Whether a damaged log ends the store at the last good record, silently, instead of failing the open.

@@ -40,6 +40,10 @@ package final class LogWriter {
   private var preallocatedEnd: UInt64 = 0
   /// Bytes that the operating system was asked to begin to write.
   private var writebackLength: UInt64 = 0
+  /// What the last whole ``write()`` or ``sync()`` ended with: nothing behind it was ever acknowledged.
+  private var handedOver: (length: UInt64, lastSequence: UInt64) = (0, 0)
+  /// Whether an append to the file failed for want of space, and nothing else did.
+  private var lacksSpace = false
   private var failure: LSMError?
   private var isFinished = false
 
@@ -100,7 +104,7 @@ package final class LogWriter {
         isFirst ? (isLast ? .full : .first) : (isLast ? .last : .middle)
       appendChunk(
         type, UnsafeRawBufferPointer(rebasing: rest[..<count]), sequence: isFirst ? sequence : nil)
-      if buffer.count >= Self.bufferBytes { try write() }
+      if buffer.count >= Self.bufferBytes { try writeBuffer() }
       if isLast { return }
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
       isFirst = false
@@ -109,9 +113,20 @@ package final class LogWriter {
 
   /// Hands what is buffered to the operating system.
   package func write() throws(LSMError) {
+    try writeBuffer()
+    handedOver = (writtenLength, lastSequence)
+  }
+
+  private func writeBuffer() throws(LSMError) {
     try requireUsable()
     guard !buffer.isEmpty else { return }
-    try poisoning { () throws(LSMError) in try file.append(buffer.bytes) }
+    do throws(LSMError) {
+      try file.append(buffer.bytes)
+    } catch {
+      if case .noSpace = error { lacksSpace = true }
+      failure = error
+      throw error
+    }
     writtenLength += UInt64(buffer.count)
     buffer.removeAll(keepingAtMost: Self.bufferBytes * 2)
     // Without syncs a whole memtable's log would gather, and its rotation hold the writer up for as long as
@@ -145,16 +160,45 @@ package final class LogWriter {
 
   /// Makes the log durable, seals and closes it. Up to two syncs.
   ///
-  /// The seal is written after the first sync, so that damage before it is told from a torn tail.
+  /// The seal is written after the first sync, so that damage before it is told from a torn tail. Without space
+  /// for a seal the log ends before it.
   package func finish() throws(LSMError) -> LogEnd {
     try sync()
     _ = chunkRoom()
     var payload = ByteWriter()
     payload.appendLittleEndian(lastSequence)
     appendChunk(.seal, payload.bytes)
-    try sync()
+    do throws(LSMError) {
+      try sync()
+    } catch {
+      guard lacksSpace else { throw error }
+      return try endBeforeFailure()
+    }
     try poisoning { () throws(LSMError) in try file.close() }
     isFinished = true
+    return LogEnd(number: number, length: writtenLength, lastSequence: lastSequence)
+  }
+
+  /// Whether ``endBeforeFailure()`` may be called: an append to the file found no space.
+  package var mayEndBeforeFailure: Bool { lacksSpace && !isFinished }
+
+  /// Ends the log with the last record that was handed over whole, and closes it: nothing of a later one is in the
+  /// file then, so a batch whose append found no space is certainly not stored.
+  ///
+  /// Up to one sync. On an error the log is in doubt, as after any other.
+  ///
+  /// - Precondition: ``mayEndBeforeFailure``.
+  package func endBeforeFailure() throws(LSMError) -> LogEnd {
+    precondition(mayEndBeforeFailure, "only after an append that found no space")
+    buffer.removeAll()
+    try file.truncate(to: handedOver.length)
+    try file.sync()
+    isFinished = true
+    // What is in the file is durable; a failed close loses nothing.
+    do throws(LSMError) { try file.close() } catch {}
+    writtenLength = handedOver.length
+    syncedLength = handedOver.length
+    lastSequence = handedOver.lastSequence
     return LogEnd(number: number, length: writtenLength, lastSequence: lastSequence)
   }
 

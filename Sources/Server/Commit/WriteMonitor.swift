@@ -20,7 +20,7 @@ package final class WriteMonitor: Sendable {
 
   private let engine: any StorageEngine
   private let logger: Logger
-  private let didChange: @Sendable (_ isOpen: Bool) -> Void
+  private let didChange: @Sendable (_ takesWrites: Bool) -> Void
   private let known = Mutex(Known())
   private let wakeUp = DispatchSemaphore(value: 0)
   private let thread = NIOThreadPool(numberOfThreads: 1)
@@ -36,7 +36,8 @@ package final class WriteMonitor: Sendable {
   /// - Parameter didChange: runs after each change, on the thread that saw it, under a lock: it must not block and
   ///   not call the monitor.
   package init(
-    engine: any StorageEngine, logger: Logger, didChange: @escaping @Sendable (Bool) -> Void
+    engine: any StorageEngine, logger: Logger,
+    didChange: @escaping @Sendable (_ takesWrites: Bool) -> Void
   ) {
     self.engine = engine
     self.logger = logger
@@ -72,20 +73,26 @@ package final class WriteMonitor: Sendable {
       else { return }
       known.lookedAt = now
       let state = engine.writeState()
-      guard !state.isSame(as: known.state) else { return }
+      let before = known.state
+      guard !state.isSame(as: before) else { return }
       known.state = state
       known.since = time(nil)
-      tell(state)
-      didChange(state == .open)
+      tell(state, after: before)
+      if state.takesWrites != before.takesWrites { didChange(state.takesWrites) }
     }
   }
 
-  private func tell(_ state: WriteState) {
+  private func tell(_ state: WriteState, after before: WriteState) {
     switch state {
-    case .open: logger.notice("writes are taken again")
+    case .open:
+      logger.notice(before.takesWrites ? "flush and compaction go on" : "writes are taken again")
+    case .strained(let reason):
+      logger.warning(
+        "a flush or compaction failed and is tried again; writes are taken meanwhile",
+        metadata: ["cause": "\(reason)"])
     case .paused(let reason):
       logger.error(
-        "no writes are taken until there is room on the disk; reads go on. Free space: writes go on by themselves",
+        "no writes are taken for now; reads go on. Mend what the cause names: writes go on by themselves then",
         metadata: ["cause": "\(reason)"])
     case .refused(let reason):
       logger.critical(
@@ -107,7 +114,7 @@ extension WriteState {
   /// Whether both are of one kind: the words of a cause may change from look to look.
   fileprivate func isSame(as other: WriteState) -> Bool {
     switch (self, other) {
-    case (.open, .open), (.paused, .paused), (.refused, .refused): true
+    case (.open, .open), (.strained, .strained), (.paused, .paused), (.refused, .refused): true
     default: false
     }
   }

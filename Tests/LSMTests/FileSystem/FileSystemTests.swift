@@ -182,6 +182,6 @@ import Testing
     let failure = LSMError.Failure(.write, path: "/dev/full", code: ENOSPC)
     #expect(
       LSMError.noSpace(failure).description
-        == "cannot write /dev/full: No space left on device; free space and open the store again")
+        == "cannot write /dev/full: No space left on device; free space")
   }
 }

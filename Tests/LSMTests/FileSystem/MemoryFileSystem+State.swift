@@ -5,6 +5,11 @@ extension MemoryFileSystem.State {
   typealias Node = MemoryFileSystem.Node
   typealias Inode = MemoryFileSystem.Inode
 
+  /// How the call that was just counted fails; nil: not at all.
+  func fault(_ operation: FileOperation, _ path: String) -> MemoryFileSystem.Fault? {
+    faults[calls] ?? (ruledCalls.contains(calls) ? rule?(operation, path) : nil)
+  }
+
   // MARK: - Names
 
   static func split(_ path: String) -> (directory: String, name: String) {
@@ -95,6 +100,13 @@ extension MemoryFileSystem.Inode {
     }
   }
 
+  mutating func truncate(to size: Int) {
+    guard size < content.count else { return }
+    content.removeLast(content.count - size)
+    isSizeDirty = true
+    dirtyBlocks = dirtyBlocks.filter { $0 * Self.blockBytes < size }
+  }
+
   mutating func sync() {
     if isSizeDirty { setDurableSize(content.count) }
     for block in dirtyBlocks { writeBack(block) }
@@ -139,7 +151,9 @@ extension MemoryFileSystem.Inode {
     after.isSizeDirty = false
     let kept = durable.count
     var size = kept
-    if isSizeDirty {
+    if isSizeDirty, content.count < kept {
+      if random.below(2) == 0 { size = content.count }
+    } else if isSizeDirty {
       switch random.below(4) {
       case 0: break
       case 1, 2: size = content.count

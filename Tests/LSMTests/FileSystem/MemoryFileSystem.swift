@@ -57,6 +57,10 @@ final class MemoryFileSystem: FileSystem {
     var locks: Set<String> = []
     var calls = 0
     var faults: [Int: Fault] = [:]
+    /// Fails every call that it names a fault for, until it is taken away.
+    var rule: (@Sendable (FileOperation, String) -> Fault?)?
+    /// Where the rule holds.
+    var ruledCalls = 0..<Int.max
     var lastCall = Int.max
     var hitFaults = 0
   }
@@ -77,6 +81,14 @@ final class MemoryFileSystem: FileSystem {
 
   /// Lets the call with this number (from 1) fail.
   func fail(call: Int, _ fault: Fault) { state.withLock { $0.faults[call] = fault } }
+
+  /// Lets every call fail that `rule` names a fault for; nil ends that.
+  func fail(by rule: (@Sendable (FileOperation, String) -> Fault?)?) {
+    state.withLock { state in
+      state.rule = rule
+      state.ruledCalls = 0..<Int.max
+    }
+  }
 
   /// Refuses every call after this one, as if the process had died.
   func die(afterCall call: Int) { state.withLock { $0.lastCall = call } }
@@ -234,7 +246,7 @@ final class MemoryFileSystem: FileSystem {
       state.calls += 1
       let io = LSMError.io(LSMError.Failure(operation, path: path, code: EIO))
       guard state.calls <= state.lastCall else { throw io }
-      guard let fault = state.faults[state.calls] else { return try body(&state) }
+      guard let fault = state.fault(operation, path) else { return try body(&state) }
       state.hitFaults += 1
       switch fault {
       case .refused:

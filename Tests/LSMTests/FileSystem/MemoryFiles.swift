@@ -43,6 +43,14 @@ final class MemoryWritableFile: WritableFile {
     }
   }
 
+  func truncate(to size: UInt64) throws(LSMError) {
+    _ = try openEnd()
+    try fileSystem.call(.truncate, path) { (state) throws(LSMError) in
+      state.inodes[inode]?.truncate(to: Int(size))
+    }
+    end.withLock { $0.size = Int(size) }
+  }
+
   /// A hint: not counted among the calls.
   func startWriteback() {}
 

@@ -89,6 +89,7 @@ import Testing
       let comment = "\(name), call \(call), \(fault)"
       #expect(fileSystem.hitFaults == 1, "\(comment)")
       if let tree, run.failure != nil { try goesOnReading(tree, run, comment) }
+      if let tree, run.failure == nil { try goesOnWriting(tree, &run, comment) }
       var killed = run
       killed.check(fileSystem.restart(), atLeast: run.written, "\(comment), killed")
       for seed in 0..<2 as Range<UInt64> {
@@ -106,6 +107,19 @@ import Testing
     guard tree.failure != nil else { return }
     let found = try tree.records().records
     #expect(found == run.model(run.written).sorted(), "\(comment), reading on")
+  }
+
+  /// After a failure that harmed nothing: all work is done with the next write, and nothing is left over.
+  private func goesOnWriting(
+    _ tree: LSMTree, _ run: inout TreeRun, _ comment: String
+  ) throws {
+    #expect(try tree.records().records == run.model(run.written).sorted(), "\(comment), reading on")
+    #expect(tree.failure == nil)
+    run.write(Self.key(1), [100], to: tree)
+    try tree.compact()
+    #expect(tree.trouble == nil, "\(comment)")
+    run.write(Self.key(2), [100], to: tree)
+    #expect(try tree.records().records == run.model(run.written).sorted(), "\(comment), writing on")
   }
 
   /// An error while opening is that error, never a shorter answer; the next open finds everything.

@@ -23,6 +23,8 @@ struct TreeRun {
   /// … and so many after a power cut.
   private(set) var synced = 0
   private(set) var failure: LSMError?
+  /// Writes that were refused without harm.
+  private(set) var refusals = 0
 
   /// Runs a program until it ends or fails; the tree is left open, as a crash finds it.
   mutating func go(_ steps: [TreeStep], on fileSystem: MemoryFileSystem) -> LSMTree? {
@@ -36,15 +38,24 @@ struct TreeRun {
         switch step {
         case .write(let changes, let sync):
           batches.append(changes)
-          try open.apply(changes, sync: sync)
+          do throws(LSMError) {
+            try open.apply(changes, sync: sync)
+          } catch .refused {
+            // Certainly not stored, and the next one may be.
+            batches.removeLast()
+            refusals += 1
+            continue
+          }
           written = batches.count
           if sync { synced = batches.count }
         case .flush:
-          try open.flush()
-          synced = batches.count
+          if try isDone({ () throws(LSMError) in try open.flush() }, open) {
+            synced = batches.count
+          }
         case .compact(let lower, let upper):
-          try open.compact(lower, upper)
-          synced = batches.count
+          if try isDone({ () throws(LSMError) in try open.compact(lower, upper) }, open) {
+            synced = batches.count
+          }
         case .snapshot: snapshots.append(open.snapshot())
         case .release: if !snapshots.isEmpty { snapshots.removeFirst() }
         case .reopen:
@@ -61,6 +72,27 @@ struct TreeRun {
       failure = error
     }
     return tree
+  }
+
+  /// Writes a record that must be taken.
+  mutating func write(_ key: [UInt8], _ value: [UInt8], to tree: LSMTree) {
+    batches.append([.put(key, value)])
+    #expect(throws: Never.self) { try tree.apply([.put(key, value)], sync: true) }
+    written = batches.count
+    synced = batches.count
+  }
+
+  /// Whether a job was done; one that failed without poison may be done later.
+  private func isDone(
+    _ job: () throws(LSMError) -> Void, _ tree: LSMTree
+  ) throws(LSMError) -> Bool {
+    do throws(LSMError) {
+      try job()
+      return true
+    } catch {
+      if tree.failure != nil || error.isCorruption { throw error }
+      return false
+    }
   }
 
   /// The state after the first `count` batches.
