@@ -161,13 +161,20 @@ def test_a_protoc_that_dies_is_said(tmp_path):
 def test_missing_include_files_of_protoc_are_said(tmp_path):
     """A protoc that was copied without what belongs to it."""
     folder = tmp_path / "bin"
-    text = "google/protobuf/timestamp.proto: File not found."
-    process.write_files(folder, {"protoc": f"#!/bin/sh\necho '{text}' >&2\nexit 1\n"})
+    lines = [
+        "google/protobuf/timestamp.proto: File not found.",
+        'schema.proto:3:1: Import "google/protobuf/timestamp.proto" was not found or had errors.',
+        'schema.proto:5:30: "google.protobuf.Timestamp" is not defined.',
+    ]
+    said = "\n".join(lines)
+    process.write_files(folder, {"protoc": f"#!/bin/sh\necho '{said}' >&2\nexit 1\n"})
     (folder / "protoc").chmod(0o755)
     source = process.write_files(tmp_path, HEAD + "message Dog { string pk = 1; }\n")
     env = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
     completed = process.create(source / "schema.proto", tmp_path / "out", env=env).completed
-    assert completed.returncode == 65 and "libprotobuf-dev" in completed.stderr
+    assert completed.returncode == 65
+    said = completed.stderr.splitlines()
+    assert "libprotobuf-dev" in said[0] and said[2].endswith("is not defined."), said
 
 
 def test_include_directories_may_follow_their_flag_at_once(tmp_path):
