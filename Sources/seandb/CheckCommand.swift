@@ -56,6 +56,11 @@ struct CheckCommand: AsyncParsableCommand {
         "note: a model without records may go: `seandb check --data DIR \(new.sourceName)` looks at them"
       )
     }
+    if SchemaCompatibility.additions(of: old, over: new) != nil {
+      Terminal.warn(
+        "note: \(new.sourceName) could be an earlier schema: a server would serve it and keep the stored one"
+      )
+    }
     guard violations.isEmpty else { Terminal.end(Terminal.failure) }
     Terminal.say("compatible: \(new.sourceName) may replace \(old.sourceName)")
   }

@@ -469,7 +469,12 @@ class TestReflection:
     def test_finds_the_file_of_each_kind_of_symbol(self, reflection, symbol):
         found = files(reflection(file_containing_symbol=symbol))
         assert found[0].name == "database.proto" and found[0].package == "database"
-        assert not found[0].HasField("source_code_info")
+        # The comments, and not a place for every word.
+        locations = found[0].source_code_info.location
+        assert locations and all(
+            place.leading_comments or place.trailing_comments or place.leading_detached_comments
+            for place in locations
+        )
 
     @pytest.mark.parametrize(
         "symbol, name",

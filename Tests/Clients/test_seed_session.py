@@ -56,6 +56,16 @@ def address(create, serve):
     return serve(create(DOG_SCHEMA)).address
 
 
+@pytest.mark.one_engine
+def test_grpcurl_shows_the_comments_of_the_schema(create, serve):
+    text = DOG_SCHEMA.replace("  uint32 age = 3;", "  // In years,\n  // rounded down.\n  uint32 age = 3;")
+    address = serve(create(text)).address
+    message = grpcurl(address, "describe database.Dog").stdout
+    assert "  // In years,\n  // rounded down.\n  uint32 age = 3;" in message, message
+    service = grpcurl(address, "describe database.Database").stdout
+    assert "all or none" in service, service
+
+
 def test_grpcurl_runs_the_seeds_session(address):
     listed = grpcurl(address, "list")
     assert listed.stdout.split() == sorted(

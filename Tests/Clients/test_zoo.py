@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pathlib
 import random
+import shutil
 import sys
 
 import pytest
@@ -36,7 +37,7 @@ LIST_FIELDS = {
     "HTTPServer": "http_servers",
     "Dog2": "dog2s",
     "Snake_Case": "snake_cases",
-    "lowercase": "lowercases",
+    "lowercase": "lowercases_",
     "Bus": "buss",
     "DogTagHolder": "dog_tag_holders",
     "D": "ds",
@@ -145,6 +146,25 @@ def test_protoc_and_buf_accept_what_create_wrote(name, create, tmp_path):
         assert (field.number, field.type_name) == (1, method.input_type)
         if model in LIST_FIELDS:
             assert field.name == LIST_FIELDS[model]
+
+
+@pytest.mark.skipif(
+    not (shutil.which("g++") and pathlib.Path("/usr/include/google/protobuf/message.h").exists()),
+    reason="no g++, or no headers of protobuf",
+)
+def test_cpp_takes_every_generated_name(create, tmp_path):
+    """A field that is called like its message would be a constructor."""
+    names = ["dog", "_1", "snake_case", "UnknownField", "A", "Clas", "Thi", "Default", "HTTPServer"]
+    models = "".join(f"message {name} {{ string pk = 1; }}\n" for name in names)
+    creation = create('syntax = "proto3";\npackage p;\n' + models)
+    generated = process.run(
+        "protoc", f"-I{creation.out}", f"--cpp_out={tmp_path}", "database.proto"
+    )
+    assert generated.returncode == 0, generated.stderr
+    compiled = process.run(
+        "g++", "-std=c++17", "-fsyntax-only", f"-I{tmp_path}", tmp_path / "database.pb.cc", timeout=90
+    )
+    assert compiled.returncode == 0, compiled.stderr[:2000]
 
 
 def buf_environment(directory) -> dict:

@@ -47,6 +47,17 @@ package struct SchemaCompatibility {
     }
   }
 
+  /// What `old` has more than `new`, when that is all there is between them: `new` could be an earlier schema,
+  /// and it reads every record that was stored by `old`. Nil when it is anything else.
+  package static func additions(of old: CompiledSchema, over new: CompiledSchema) -> [String]? {
+    let violations = violations(old: old, new: new)
+    let missing = violations.compactMap(\.missing)
+    guard !missing.isEmpty, missing.count == violations.count,
+      self.violations(old: new, new: old).isEmpty
+    else { return nil }
+    return missing
+  }
+
   /// Whether records of the one mean the same by the other, in both directions.
   package static func isSame(_ first: CompiledSchema, _ second: CompiledSchema) -> Bool {
     Set(first.models.map(\.fullName)) == Set(second.models.map(\.fullName))

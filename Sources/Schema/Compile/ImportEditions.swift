@@ -6,8 +6,13 @@ struct ImportEditions {
   let location: SchemaLocation
 
   func diagnostic(forFile name: String) -> Diagnostic {
-    let source = source(ofImport: name)
-    return diagnostic(name, at: source.flatMap(SyntaxStatement.edition))
+    guard let source = source(ofImport: name) else {
+      return Diagnostic(
+        file: name, line: 1, column: 1,
+        message: "editions are not supported yet, and this file of protoc's own is in one: do not "
+          + "import it")
+    }
+    return diagnostic(name, at: SyntaxStatement.edition(of: source))
   }
 
   /// One for each file in an edition among the user's files that the schema imports, directly or not.

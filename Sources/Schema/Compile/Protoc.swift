@@ -109,13 +109,14 @@ struct Protoc: Sendable {
       let text = String(isWarning ? message.dropFirst("warning: ".count) : message)
       let diagnostic = Diagnostic(
         file: displayName(String(file)), line: position?.line ?? 1, column: position?.column ?? 1,
-        message: text + (ProtocAdvice.advice(on: text, file: String(file)) ?? ""))
+        message: text)
       if isWarning {
         messages.warnings.append(diagnostic)
       } else {
         messages.errors.append(diagnostic)
       }
     }
+    messages.errors = ProtocAdvice.added(to: messages.errors)
     return messages
   }
 

@@ -1,7 +1,25 @@
 /// What to do about an error of protoc that names a well-known file or type.
 enum ProtocAdvice {
+  /// The same errors, with what to do about those that are known.
+  static func added(to errors: [Diagnostic]) -> [Diagnostic] {
+    // A type of a file that cannot be read is missing for that reason.
+    let unread = errors.filter { $0.message.hasPrefix("Import \"") }
+    return errors.map { error in
+      guard let advice = advice(on: error.message, file: error.file),
+        !unread.contains(where: { importsFile(of: advice, $0.message) })
+      else { return error }
+      return Diagnostic(
+        file: error.file, line: error.line, column: error.column, message: error.message + advice)
+    }
+  }
+
+  private static func importsFile(of advice: String, _ error: String) -> Bool {
+    let path = error.split(separator: "\"").dropFirst().first ?? ""
+    return advice.contains("import \"\(path)\";")
+  }
+
   /// What to add to the message; nil when it is about something else.
-  static func advice(on message: String, file: String) -> String? {
+  private static func advice(on message: String, file: String) -> String? {
     if message == "File not found.", ImportedFile.isWellKnown(file) {
       return " It comes with protoc: install its include files (Debian, Ubuntu: apt-get install "
         + "libprotobuf-dev; elsewhere: the `include` folder of the protoc release)"

@@ -109,11 +109,9 @@ package struct Catalogue {
       }
     }
     if broken.isEmpty { return .replaces(dropped: dropped) }
-    let violations = SchemaCompatibility.violations(old: stored, new: schema)
-    let missing = violations.compactMap(\.missing)
-    guard missing.count == violations.count,
-      SchemaCompatibility.violations(old: schema, new: stored).isEmpty
-    else { return .breaks(broken.map(\.diagnostic)) }
+    guard let missing = SchemaCompatibility.additions(of: stored, over: schema) else {
+      return .breaks(broken.map(\.diagnostic))
+    }
     // A schema without a model that has records was served before, or the model was deleted by an edit.
     if broken.contains(where: { $0.modelWithRecords != nil }), try !isKept(schema) {
       return .breaks(broken.map(\.diagnostic))

@@ -1,3 +1,5 @@
+import Bytes
+
 /// One `.proto` file as reflection serves it.
 package struct ReflectionFile: Sendable {
   /// The name other files import it by.
@@ -11,5 +13,20 @@ package struct ReflectionFile: Sendable {
     self.name = name
     self.descriptor = descriptor
     self.dependencies = dependencies
+  }
+
+  /// The same file under another name. Its descriptor has the name in front, as protoc writes it.
+  func renamed(_ name: String) -> ReflectionFile {
+    let front = protobufName(self.name)
+    guard descriptor.starts(with: front) else { return self }
+    return ReflectionFile(
+      name: name, descriptor: protobufName(name) + descriptor.dropFirst(front.count),
+      dependencies: dependencies)
+  }
+
+  private func protobufName(_ name: String) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.appendField(1, name)
+    return writer.array()
   }
 }

@@ -17,8 +17,13 @@ package struct ReflectionService: StreamingHandler {
   ///     a missing import for an error.
   ///   - services: full names of the services that are served, without health and reflection.
   package init(files: [ReflectionFile], services: [String]) {
+    // A file of the user's at one of our paths must not hide what it does not declare itself.
+    let names = Set(files.map(\.name))
+    let own = ServiceDescriptors.files.map {
+      names.contains($0.name) ? $0.renamed("seandb/" + $0.name) : $0
+    }
     index = ReflectionIndex(
-      files: files + ServiceDescriptors.files,
+      files: files + own,
       services: services + Self.serviceNames + [HealthService.serviceName])
   }
 

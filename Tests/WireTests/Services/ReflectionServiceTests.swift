@@ -84,6 +84,23 @@ struct ReflectionServiceTests {
     link = try ServiceLink(streaming: service.methods)
   }
 
+  @Test func keepsItsOwnSymbolsBesideAFileOfTheUsersAtTheSamePath() throws {
+    let path = "google/rpc/error_details.proto"
+    let users = Self.descriptor(path, package: "google.rpc") { file in
+      file.appendMessage(4) { $0.appendField(1, "Other") }
+    }
+    let service = ReflectionService(
+      files: [ReflectionFile(name: path, descriptor: users, dependencies: [])], services: [])
+    let link = try ServiceLink(streaming: service.methods)
+    func file(declaring symbol: String) throws -> [UInt8]? {
+      let answer = try link.messages(link.open(Self.paths[0], [Self.symbol(symbol)]))
+      return try answer.first.map { try TestFields($0) }?.messages(4).first?.bytes[1]?.first
+    }
+    #expect(try file(declaring: "google.rpc.Other") == users)
+    let own = try #require(try file(declaring: "google.rpc.ErrorInfo"))
+    #expect(own.starts(with: [0x0a, 0x25] + Array("seandb/\(path)".utf8)))
+  }
+
   private func ask(_ requests: [[UInt8]], path: String = paths[0]) throws -> [TestFields] {
     try link.messages(link.open(path, requests)).map { try TestFields($0) }
   }
