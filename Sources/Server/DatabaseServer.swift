@@ -198,7 +198,7 @@ package final class DatabaseServer: Sendable {
     reads.stop()
     await server.close()
     sweeper.stop()
-    monitor.look()
+    monitor.look(isLast: true)
     monitor.stop()
     Self.closeStore(engine, directory, mark, logger)
     sweeper.waitUntilEnded()

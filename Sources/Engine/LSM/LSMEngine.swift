@@ -163,6 +163,10 @@ package final class LSMEngine: StorageEngine {
 
   package func writeState() -> WriteState {
     if isReadOnly { return .refused(reason: "it was opened for reading only") }
+    guard gate.enter() else { return .refused(reason: "the engine is closed") }
+    defer { gate.leave() }
+    // Nobody may be writing who would find out that there is room again.
+    tree.retryLog()
     guard let trouble = tree.trouble else {
       isRefusing.store(false, ordering: .relaxed)
       return .open

@@ -83,6 +83,23 @@ extension LSMTree {
     try rotate(capacity: capacity)
   }
 
+  /// Begins the log that could not be begun, should that be the trouble. Otherwise only the next write tries it.
+  ///
+  /// May block on disk I/O and while flushes are behind. What fails is noted as ``trouble``.
+  package func retryLog() {
+    guard trouble?.work == .log else { return }
+    writes.pass {
+      guard log == nil else { return }
+      do throws(LSMError) {
+        try requireWritable()
+        try waitForFlushes()
+        try rotate(capacity: options.limits.capacity(forMemtableOf: options.memtableBytes))
+      } catch {
+        // Noted where it failed.
+      }
+    }
+  }
+
   private func replaceEmptyMemtable(capacity: Int) {
     let new = Memtable(capacityBytes: capacity)
     memtable = new

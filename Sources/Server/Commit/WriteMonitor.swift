@@ -65,11 +65,13 @@ package final class WriteMonitor: Sendable {
   package var since: String { Self.clock(known.withLock { $0.since }) }
 
   /// Asks the engine, and tells of a change.
-  package func look() {
+  ///
+  /// - Parameter isLast: asks also when it was asked a moment ago.
+  package func look(isLast: Bool = false) {
     known.withLock { known in
       let now = MonotonicClock.now()
       guard !known.isStopping,
-        known.state == .open || now >= known.lookedAt &+ Self.shortestInterval
+        isLast || known.state.takesWrites || now >= known.lookedAt &+ Self.shortestInterval
       else { return }
       known.lookedAt = now
       let state = engine.writeState()
