@@ -18,9 +18,10 @@ package struct CompiledSchema: Sendable {
   package let models: [Model]
   /// The text of the generated file, `database.proto` unless the database has a name.
   package let databaseProto: String
-  /// The user's own files that the schema imports, directly or not; without `google/protobuf/*`.
+  /// The user's own files that the schema imports, directly or not; without those that come with
+  /// every protoc.
   package let importedFiles: [ImportedFile]
-  /// `database.proto` and all that it imports, `google/protobuf/*` too; dependencies first, so
+  /// `database.proto` and all that it imports, those of protoc too; dependencies first, so
   /// `database.proto` is the last.
   package let files: [DescriptorFile]
   package let recordPlan: RecordPlan
@@ -76,6 +77,15 @@ package struct CompiledSchema: Sendable {
     self.warnings = warnings
     self.positions = positions
     self.sourcePaths = sourcePaths
+  }
+
+  /// The names of the files that are the user's: compatibility is about what these declare.
+  var ownFileNames: Set<String> {
+    let imported = Set(importedFiles.map(\.path))
+    // Also what earlier versions took for protoc's own because of its folder, and left out of the
+    // imported files.
+    return Set(
+      files.map(\.name).filter { imported.contains($0) || !ImportedFile.isWellKnown($0) })
   }
 
   static func decode(

@@ -4,9 +4,25 @@ enum ModelNames {
   static let empty = "Empty"
   static let keyField = "pk"
 
+  /// What the gRPC plugins of single languages put beside the messages for the service.
+  static func clientNames(service: String) -> [(name: String, language: String)] {
+    [
+      (service + "Client", "Go"), (service + "Server", "Go"),
+      ("Unimplemented\(service)Server", "Go"), ("Unsafe\(service)Server", "Go"),
+      (service + "Grpc", "Java"),
+    ]
+  }
+
   static func plural(_ name: String) -> String { name + "s" }
 
+  /// A field that is called like its message is a constructor to C++: the list `dogs` of the model
+  /// `dog` has the field `dogs_`, which JSON calls `dogs`.
   static func listField(_ name: String) -> String {
+    let field = wordsField(name)
+    return field == plural(name) ? field + "_" : field
+  }
+
+  private static func wordsField(_ name: String) -> String {
     let words = snakeCase(name)
     // A name of underscores and digits alone leaves nothing that an identifier could begin with.
     let isIdentifier = words.utf8.first.map { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") }

@@ -52,10 +52,12 @@ package final class DatabaseServer: Sendable {
       var wanted = schema
       if wanted == nil { wanted = try catalogue.storedSchema() }
       guard let schema = wanted else { throw .noSchema(path: path) }
-      let ids = try catalogue.adopt(schema)
+      let adopted = try catalogue.adopt(schema)
       mark.record(engine, .sync)
       try directory.declareStoreMade()
-      return DatabaseServer(configuration, directory, engine, mark, address, schema, ids, logger)
+      Self.log(adopted, logger)
+      return DatabaseServer(
+        configuration, directory, engine, mark, address, schema, adopted, logger)
     } catch {
       closeStore(engine, directory, mark, logger)
       throw error
@@ -84,7 +86,7 @@ package final class DatabaseServer: Sendable {
 
   private init(
     _ configuration: ServerConfiguration, _ directory: DataDirectory, _ engine: any StorageEngine,
-    _ mark: CommitMark, _ address: BoundAddress, _ schema: CompiledSchema, _ ids: [String: UInt32],
+    _ mark: CommitMark, _ address: BoundAddress, _ schema: CompiledSchema, _ adopted: AdoptedSchema,
     _ logger: Logger
   ) {
     self.configuration = configuration
@@ -115,18 +117,29 @@ package final class DatabaseServer: Sendable {
       engine: engine, durability: configuration.durability, mark: mark, sweeper: sweeper,
       monitor: monitor)
     reads = StorageReads(threadCount: configuration.storageThreads, server: server)
-    registerModels(ids)
+    registerModels(adopted)
     registerServices()
   }
 
   /// What the name of a service ends with whose health is that of writes alone.
   private static let writeHealthSuffix = "/write"
 
-  private func registerModels(_ ids: [String: UInt32]) {
-    for model in schema.models {
-      guard let id = ids[model.fullName] else { continue }
+  private static func log(_ adopted: AdoptedSchema, _ logger: Logger) {
+    for warning in adopted.warnings { logger.warning("\(warning)") }
+    guard !adopted.missing.isEmpty else { return }
+    logger.notice(
+      "an earlier schema is served: the stored one is newer and stays, and records keep what this one lacks",
+      metadata: ["missing": "\(adopted.missing.joined(separator: ", "))"])
+  }
+
+  private func registerModels(_ adopted: AdoptedSchema) {
+    // The methods are those of the served schema, the checks those of the stored one.
+    let recordSchema = adopted.recordSchema
+    let names = Set(schema.models.map(\.fullName))
+    for model in recordSchema.models where names.contains(model.fullName) {
+      guard let id = adopted.modelIDs[model.fullName] else { continue }
       let access = ModelAccess(
-        model: model, prefix: KeyPrefix(.record, model: id), plan: schema.recordPlan,
+        model: model, prefix: KeyPrefix(.record, model: id), plan: recordSchema.recordPlan,
         engine: engine,
         commits: commits, reads: reads, maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"

@@ -29,11 +29,13 @@ enum StatusMapping {
     case .readOnly(let reason):
       return RPCStatus(
         .unavailable, reason: "READ_ONLY",
-        "not stored: no writes are taken\(when) (\(reason)). Free or repair the disk, then restart the server")
+        "not stored: no writes are taken\(when) (\(reason)). Mend the cause, then restart the server"
+      )
     case .writesPaused(let reason):
       return RPCStatus(
         .resourceExhausted, reason: "DISK_FULL",
-        "not stored: the disk is full\(when) (\(reason)). Free space; writes go on by themselves then")
+        "not stored: the disk is full\(when) (\(reason)). Free space; writes go on by themselves then"
+      )
     case .closed:
       return RPCStatus(
         .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; call again later")

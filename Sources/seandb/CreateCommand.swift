@@ -15,7 +15,7 @@ struct CreateCommand: AsyncParsableCommand {
   var schema: String
 
   @Option(
-    name: [.customShort("I"), .customLong("proto-path")],
+    name: [.customShort("I", allowingJoined: true), .customLong("proto-path")],
     help: "A directory to look for imports in. May be given several times.")
   var includeDirectories: [String] = []
 

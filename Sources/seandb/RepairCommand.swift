@@ -33,7 +33,8 @@ struct RepairCommand: AsyncParsableCommand {
       for problem in reading.problems { Terminal.say("problem: \(problem)") }
       guard reading.problems.isEmpty else {
         Terminal.fail(
-          "RocksDB's own tool repairs its files: ldb repair --db=\(location.storePath). Then run this again")
+          "RocksDB's own tool repairs its files: ldb repair --db=\(location.storePath). Then run this again"
+        )
       }
       accept(location, hasLosses: false)
     }

@@ -28,7 +28,7 @@ enum ServerProcess {
       logger.info("draining", metadata: ["signal": "\(signal)"])
       guard await server.shutDown() else {
         Terminal.fail(
-          "stopped while no writes were taken, for the cause that the log names. Free or repair the disk, then start again"
+          "stopped while no writes were taken, for the cause that the log names. Mend it, then start again"
         )
       }
       logger.info("stopped")

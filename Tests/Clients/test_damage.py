@@ -8,6 +8,7 @@ import pathlib
 import random
 import re
 import shutil
+import time
 
 import grpc
 import pytest
@@ -16,8 +17,23 @@ from conftest import DOG_SCHEMA, DOGS_AND_TAGS, ServerFactory
 from harness import process, status
 from harness.client import delimited
 from harness.process import ServerFailed
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 TABLES = {"rocksdb": "*.sst", "lsm": "*.table"}
+
+
+def health(database, service="") -> int:
+    stub = health_pb2_grpc.HealthStub(database.channel)
+    return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status
+
+
+def assert_told(server, words: str):
+    """One line of the log says why no writes are taken."""
+    lines = [line for line in server.stderr().splitlines() if words in line]
+    assert len(lines) == 1 and "cause=" in lines[0], server.stderr()
 
 
 def test_a_damaged_table_is_data_loss_and_never_a_short_answer(create, serve, engine):
@@ -67,7 +83,9 @@ def test_after_a_failed_write_it_takes_no_more_and_goes_on_reading(create, serve
     creation = create(DOG_SCHEMA)
     limited = ["sh", "-c", 'trap "" XFSZ; ulimit -f 12000; exec "$0" "$@"', creation.server]
     server = serve(command=limited)
-    dogs = serve.connect(server).model("Dog")
+    database = serve.connect(server)
+    dogs = database.model("Dog")
+    assert health(database, "database.Database/write") == SERVING
     text = delimited(2, bytes(n % 10 + 48 for n in range(100_000)))
     acknowledged = []
     with pytest.raises(grpc.RpcError) as raised:
@@ -94,7 +112,10 @@ def test_after_a_failed_write_it_takes_no_more_and_goes_on_reading(create, serve
         assert failure.code == grpc.StatusCode.UNAVAILABLE, failure
         status.assert_sentence(failure.message, r"restart")
     assert dogs.get(lte=f"k{len(acknowledged) - 1:04d}") == acknowledged
-    server.stop()
+    assert health(database, "database.Database/write") == NOT_SERVING
+    assert health(database) == health(database, "database.Database") == SERVING
+    server.stop(code=1)
+    assert_told(server, "no more writes are taken")
 
     # With room again everything acknowledged is there, and it takes writes.
     dogs = serve.connect(serve(creation)).model("Dog")
@@ -115,48 +136,99 @@ def small_disk(tmp_path):
     process.run("umount", "--lazy", disk)
 
 
-@pytest.mark.parametrize("memtable", ["64M", "4M"])
-def test_a_full_disk_is_told_and_loses_nothing(create, serve, small_disk, memtable):
-    """Writes fail with DISK_FULL, then READ_ONLY; reads go on; with room again nothing is missing.
+class FullDisk:
+    """A server on a small disk, written to until there is no room."""
 
-    With a large memtable it is the log that fills the disk, with small ones mostly tables.
-    """
-    creation, data = create(DOGS_AND_TAGS), small_disk / "data"
-    flags = ("--durability", "buffered", "--memtable-size", memtable)
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * (40 << 20))
-    server = serve(creation, *flags, data=data)
-    tags = serve.connect(server).model("DogTag")
-    acknowledged, last, failure = [], b"", None
-    while failure is None:
-        assert len(acknowledged) < 1_000, "the disk was never full"
-        last = delimited(1, b"k%04d" % len(acknowledged)) + delimited(2, os.urandom(100_000))
-        try:
-            tags.put(last)
-            acknowledged.append(last)
-        except grpc.RpcError as error:
-            failure = status.failure(error)
-    assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL")
-    status.assert_sentence(failure.message, r"No space left")
-    status.assert_sentence(failure.message, r"restart")
-    assert len(acknowledged) > 50
-    for write in (lambda: tags.put(delimited(1, b"small")), lambda: tags.delete(begins_with="k")):
-        with pytest.raises(grpc.RpcError) as raised:
-            write()
-        failure = status.failure(raised.value)
-        assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "READ_ONLY")
-        status.assert_sentence(failure.message, r"No space left")
-    assert tags.get(begins_with="") == acknowledged
-    server.stop()
+    def __init__(self, create, serve, disk, memtable):
+        self.serve, self.creation, self.data = serve, create(DOGS_AND_TAGS), disk / "data"
+        self.flags = ("--durability", "buffered", "--memtable-size", memtable)
+        self.ballast = disk / "ballast"
+        self.ballast.write_bytes(b"x" * (40 << 20))
+        self.server = serve(self.creation, *self.flags, data=self.data)
+        self.database = serve.connect(self.server)
+        self.tags = self.database.model("DogTag")
+        self.acknowledged, self.last, self.failure = [], b"", None
+        while self.failure is None:
+            assert len(self.acknowledged) < 1_000, "the disk was never full"
+            self.last = self.record(len(self.acknowledged))
+            try:
+                self.tags.put(self.last)
+                self.acknowledged.append(self.last)
+            except grpc.RpcError as error:
+                self.failure = status.failure(error)
 
-    ballast.unlink()
-    server = serve(creation, *flags, data=data)
-    tags = serve.connect(server).model("DogTag")
+    @staticmethod
+    def record(n: int) -> bytes:
+        return delimited(1, b"k%04d" % n) + delimited(2, os.urandom(100_000))
+
+    def assert_writes_fail(self, code, reason):
+        tags = self.tags
+        for write in (lambda: tags.put(delimited(1, b"no")), lambda: tags.delete(begins_with="k")):
+            with pytest.raises(grpc.RpcError) as raised:
+                write()
+            failure = status.failure(raised.value)
+            assert (failure.code, failure.reason) == (code, reason), failure
+            status.assert_sentence(failure.message, r"not stored: .*No space left")
+        assert tags.get(begins_with="") == self.acknowledged
+        assert health(self.database, "database.Database/write") == NOT_SERVING
+        assert health(self.database) == SERVING
+
+    def make_room(self):
+        self.ballast.unlink()
+
+    def restart(self):
+        self.server = self.serve(self.creation, *self.flags, data=self.data)
+        self.tags = self.serve.connect(self.server).model("DogTag")
+
+
+def test_a_log_that_fills_the_disk_ends_the_writes_and_loses_nothing(create, serve, small_disk):
+    """What stands at the end of the log is not known: no more writes, until the next start."""
+    disk = FullDisk(create, serve, small_disk, memtable="64M")
+    assert len(disk.acknowledged) > 50
+    assert (disk.failure.code, disk.failure.reason) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "DISK_FULL",
+    )
+    status.assert_sentence(disk.failure.message, r"No space left")
+    disk.assert_writes_fail(grpc.StatusCode.UNAVAILABLE, "READ_ONLY")
+    disk.server.stop(code=1)
+    assert_told(disk.server, "no more writes are taken")
+
+    disk.make_room()
+    disk.restart()
     # Of the write that failed it was said that nobody knows.
-    assert tags.get(begins_with="") in (acknowledged, [*acknowledged, last])
-    tags.put(delimited(1, b"small"))
-    assert tags.get(eq="small") == [delimited(1, b"small")]
-    server.stop()
+    assert disk.tags.get(begins_with="") in (
+        disk.acknowledged,
+        [*disk.acknowledged, disk.last],
+    )
+    disk.tags.put(delimited(1, b"small"))
+    assert disk.tags.get(eq="small") == [delimited(1, b"small")]
+    disk.server.stop()
+
+
+def test_tables_that_fill_the_disk_pause_the_writes_until_there_is_room(create, serve, small_disk):
+    """With small memtables a flush meets the full disk first: nothing is in doubt, and it heals."""
+    disk = FullDisk(create, serve, small_disk, memtable="4M")
+    assert (disk.failure.code, disk.failure.reason) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "DISK_FULL",
+    )
+    disk.assert_writes_fail(grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL")
+    disk.make_room()
+    deadline = time.monotonic() + 60
+    while health(disk.database, "database.Database/write") != SERVING:
+        assert time.monotonic() < deadline, disk.server.stderr()
+        time.sleep(0.1)
+    disk.tags.put(disk.last)
+    everything = [*disk.acknowledged, disk.last]
+    assert disk.tags.get(begins_with="") == everything
+    disk.server.stop()
+    assert_told(disk.server, "no writes are taken until there is room")
+    assert "writes are taken again" in disk.server.stderr()
+
+    disk.restart()
+    assert disk.tags.get(begins_with="") == everything
+    disk.server.stop()
 
 
 # The files of the LSM ------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from conftest import DOG_SCHEMA
-from harness import process
+from harness import process, status
 from harness.client import delimited, tag
 from harness.process import ServerFailed
 
@@ -86,11 +86,27 @@ class TestCompatibleChange:
         database.model("Bird").put(bird)
         server.stop()
 
-        # The new schema is now the stored one, and going back would lose a field.
-        with pytest.raises(ServerFailed) as refused:
-            serve(old)
-        assert refused.value.returncode == 1
-        assert "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED" in refused.value.stderr
+        # Going back to the release before: what it does not know stays as it is.
+        server = serve(old)
+        assert "an earlier schema is served" in server.stderr()
+        assert "field `good` (7) of message database.Dog" in server.stderr()
+        database = serve.connect(server)
+        assert database.models == ["Dog", "Cat"]
+        assert database.model("Dog").get(eq="rover") == [better]
+        # Checked as the newer release will read it.
+        with pytest.raises(grpc.RpcError) as raised:
+            database.model("Dog").put(ROVER + delimited(7, b"yes"))
+        assert status.failure(raised.value).code == grpc.StatusCode.INVALID_ARGUMENT
+        assert "`good` (7)" in raised.value.details()
+        database.model("Dog").put(delimited(1, b"rex"))
+        database.model("Dog").delete(eq="rex")
+        server.stop()
+
+        # A change from there that is at odds with the newer one is refused.
+        for clash in ("string good = 7;", "bool other = 8;"):
+            with pytest.raises(ServerFailed) as refused:
+                serve(create(OLD.replace("uint32 age = 3;", "uint32 age = 3;\n  " + clash)))
+            assert refused.value.returncode == 1
         database = serve.connect(serve(new))
         assert database.model("Dog").get(begins_with="") == [better]
         assert database.model("Bird").get(begins_with="") == [bird]
@@ -238,6 +254,60 @@ class TestIncompatibleChange:
         server.stop()
         if change == "dropped":
             assert serve.connect(serve(old)).model("Cat").get(begins_with="") == []
+
+    def test_check_of_a_data_directory_looks_at_the_records(self, create, serve, tmp_path):
+        text = DOG_SCHEMA + "message Cat { string pk = 1; }\n"
+        creation = create(text)
+        server = serve(creation)
+        old = creation.schema
+        dropped = schema_file(tmp_path / "dropped", DOG_SCHEMA)
+        broken = schema_file(tmp_path / "broken", text.replace("uint32 age", "string age"))
+        earlier = schema_file(tmp_path / "earlier", text.replace("  uint32 age = 3;\n", ""))
+
+        def check_data(new):
+            return process.run(process.binary(), "check", "--data", serve.data, new)
+
+        # Two schemas alone cannot tell.
+        alone = check(old, dropped)
+        assert alone.returncode == 1 and "--data" in alone.stderr, alone.stderr
+
+        def judge():
+            assert check_data(old).returncode == 0
+            assert "forgotten" in check_data(dropped).stdout
+            assert check_data(dropped).returncode == 0
+            refused = check_data(broken)
+            assert refused.returncode == 1
+            assert rules(refused.stderr) == {"FIELD_WIRE_COMPATIBLE_TYPE"}, refused.stderr
+            assert "`age` (3)" in check_data(earlier).stdout
+            assert check_data(earlier).returncode == 0
+
+        # Beside the running server and without it.
+        judge()
+        server.stop()
+        judge()
+        server = serve(creation)
+        serve.connect(server).model("Cat").put(delimited(1, b"tom"))
+        refused = check_data(dropped)
+        assert refused.returncode == 1 and rules(refused.stderr) == {"MODEL_NO_DELETE"}
+        server.stop()
+        assert check_data(dropped).returncode == 1
+        missing = process.run(process.binary(), "check", "--data", tmp_path / "none", old)
+        assert missing.returncode == 1 and "error: " in missing.stderr
+        wrong = process.run(process.binary(), "check", "--data", serve.data, old, dropped)
+        assert wrong.returncode == 64
+
+    def test_the_release_before_a_model_is_served_again(self, create, serve):
+        """Unlike a schema from which the model was deleted: the database had this one before."""
+        old, new = create(DOG_SCHEMA), create(DOG_SCHEMA + "message Cat { string pk = 1; }\n")
+        serve(old).stop()
+        server = serve(new)
+        serve.connect(server).model("Cat").put(delimited(1, b"tom"))
+        server.stop()
+        server = serve(old)
+        assert serve.connect(server).models == ["Dog"]
+        assert "model Cat" in server.stderr()
+        server.stop()
+        assert serve.connect(serve(new)).model("Cat").get(eq="tom") == [delimited(1, b"tom")]
 
     def test_the_number_of_the_pk_stays(self, create, serve):
         server = serve(create(DOG_SCHEMA))
@@ -421,6 +491,22 @@ def test_check_agrees_with_buf(name, tmp_path):
     assert checked.returncode == (1 if rules(text) else 0), text
     assert ours == theirs, f"seandb:\n{text}\nbuf:\n{buf.stdout}"
     assert bool(theirs) == (buf.returncode == 100)
+
+
+@pytest.mark.one_engine
+def test_warns_of_what_survives_and_may_mean_something_else(create, serve, tmp_path):
+    new = schema_file(
+        tmp_path / "new", DOG_SCHEMA.replace("uint32 age", "bool age").replace("breed", "race")
+    )
+    old = create(DOG_SCHEMA)
+    checked = check(old.schema, new)
+    assert checked.returncode == 0, checked.stderr
+    warnings = re.findall(r"^(.*schema\.proto:\d+:\d+: )warning: (.*)$", checked.stderr, re.M)
+    assert [place[len(str(new)) :] for place, _ in warnings] == [":7:3: ", ":8:10: "], warnings
+    assert "every value but 0 is read as true" in warnings[0][1]
+    serve(old).stop()
+    server = serve(create(new))
+    assert warnings[0][1] in server.stderr() and warnings[1][1] in server.stderr()
 
 
 def test_a_compatible_change_does_not_disturb_old_clients(create, serve):

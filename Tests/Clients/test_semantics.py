@@ -177,13 +177,29 @@ def test_the_last_pk_of_a_record_is_its_key(dogs):
     assert message.pk == "second"
 
 
-def test_the_last_expression_of_a_query_counts(database, dogs):
-    """Item 6 for the request: a oneof twice on the wire."""
-    dogs.batch_put([record("a"), record("b")])
-    response = database.call("GetDogsByPk", query(begins_with="") + query(eq="b"))
-    assert records(response) == [record("b")]
-    database.call("DeleteDogsByPk", query(gte="") + query(eq="a"))
-    assert dogs.get(begins_with="") == [record("b")]
+TWO_EXPRESSIONS = {
+    "eq, begins_with": query(eq="b") + query(begins_with=""),
+    "begins_with, eq": query(begins_with="") + query(eq="b"),
+    "gte, lte": query(gte="a") + query(lte="b"),
+    "gte, unknown, lte": query(gte="a") + delimited(99, b"x") + query(lte="b"),
+    "both eq": query(eq="a") + query(eq="b"),
+    "both begins_with": query(begins_with="a") + query(begins_with=""),
+}
+
+
+@pytest.mark.parametrize("names", TWO_EXPRESSIONS)
+@pytest.mark.parametrize("method", ["GetDogsByPk", "DeleteDogsByPk"])
+def test_a_query_has_one_expression(method, names, database, dogs):
+    """A decoder takes the last of several; a Delete that did so could erase everything."""
+    stored = [record("a"), record("b")]
+    dogs.batch_put(stored)
+    with pytest.raises(grpc.RpcError) as raised:
+        database.call(method, TWO_EXPRESSIONS[names])
+    failure = status.failure(raised.value)
+    assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_QUERY")
+    for name in names.replace("unknown, ", "").replace("both ", "").split(", "):
+        assert name in failure.message
+    assert dogs.get(begins_with="") == stored
 
 
 def test_unknown_fields_of_a_query_do_not_matter(database, dogs):

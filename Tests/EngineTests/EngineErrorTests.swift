@@ -8,8 +8,8 @@ struct EngineErrorTests {
 
   @Test func saysWhatFailedWhereAndWhatToDo() {
     let text = EngineError.corruption(Self.failure).description
-    #expect(text.hasPrefix("cannot get /data: Corruption: block checksum mismatch: "))
-    #expect(text.contains("restore"))
+    #expect(text.hasPrefix("cannot get /data: Corruption: block checksum mismatch. "))
+    #expect(text.contains("seandb repair"))
     #expect(EngineError.lockHeld(directory: "/data").description.contains("/data"))
   }
 

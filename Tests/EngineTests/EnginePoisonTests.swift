@@ -33,7 +33,7 @@ struct EnginePoisonTests {
         continue
       }
       #expect(reason.contains(kind == .lsm ? "cannot " : "IO error"))
-      #expect(reason.contains("restart"))
+      #expect(engine.writeState() == .refused(reason: reason))
     }
     #expect(throws: EngineError.self) { try engine.flush() }
     #expect(throws: EngineError.self) { try engine.compact(nil) }

@@ -52,8 +52,7 @@ extension EngineError {
       case .noSpace(let cause): .noSpace(failure("\(cause)"))
       case .lockHeld: .lockHeld(directory: directory)
       case .poisoned(let cause):
-        .readOnly(
-          reason: "a write failed (\(cause)); free or repair the disk, then restart the server")
+        .readOnly(reason: "\(cause)")
       case .readOnly: .readOnly(reason: "it was opened for reading only")
       case .closed: .closed
       case .malformedBatch(let offset):

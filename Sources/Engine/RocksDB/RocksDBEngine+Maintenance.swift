@@ -130,7 +130,9 @@ extension RocksDBEngine {
         return manifest
       }
       manifest = RocksDBFiles.names(in: handle.directory).compactMap { name in
-        guard name.hasPrefix("MANIFEST-"), let number = UInt64(name.dropFirst(9)) else { return nil }
+        guard name.hasPrefix("MANIFEST-"), let number = UInt64(name.dropFirst(9)) else {
+          return nil
+        }
         return (name, number)
       }.max { $0.number < $1.number }
       return manifest

@@ -28,26 +28,22 @@ extension RocksDBEngine {
   ///
   /// Two kinds of failure end in different states:
   ///
-  /// - No room on the disk, for a table of a flush or for the next bytes of the log. RocksDB takes no writes then,
-  ///   looks every few seconds whether there is room, flushes all memtables and begins a new log before it takes
-  ///   one again (rocksdb:db/error_handler.cc, file/sst_file_manager_impl.cc). Everything acknowledged is in the
-  ///   memtables, so nothing is in doubt: a pause. Only the write that met the full log itself may show up again
-  ///   after a crash.
-  /// - Everything else, a failed fsync above all: the kernel may have dropped the pages it could not write, and
-  ///   a later fsync reports success. No more writes, also where RocksDB would try again.
+  /// - No room on the disk for a table or a manifest of a flush. RocksDB takes no writes then, looks every few
+  ///   seconds whether there is room, and flushes all memtables before it takes one again
+  ///   (rocksdb:db/error_handler.cc, file/sst_file_manager_impl.cc). All that was acknowledged is in the log, so
+  ///   nothing is in doubt: a pause. A write that meets it was not tried.
+  /// - Everything else: a log that was written in part, and a failed fsync above all, after which the kernel may
+  ///   have dropped the pages it could not write, while a later fsync reports success. No more writes, also where
+  ///   RocksDB would try again.
   private func refusal(_ status: borrowing RocksDBStatus) -> EngineError {
     let error = status.error(.apply, in: handle.directory)
-    guard case .noSpace = error, !status.isFailedSync else {
+    guard case .noSpace = error, !status.isFailedSync, !status.isAboutLog else {
       refuseWrites(status.text)
       return error
     }
-    let isFirst = pause.withLock { pause in
-      defer { pause.reason = status.text }
-      return pause.reason == nil
-    }
+    pause.withLock { $0.reason = status.text }
     isPaused.store(true, ordering: .relaxed)
-    // A write that met a stop that was there before it was not tried at all.
-    return isFirst && status.isAboutLog ? error : .writesPaused(reason: status.text)
+    return .writesPaused(reason: status.text)
   }
 
   private func endPause() {
@@ -75,7 +71,8 @@ extension RocksDBEngine {
       return .open
     }
     _ = refusal(status)
-    return readOnlyReason.withLock { $0 }.map { .refused(reason: $0) } ?? .paused(reason: status.text)
+    return readOnlyReason.withLock { $0 }.map { .refused(reason: $0) }
+      ?? .paused(reason: status.text)
   }
 
   func checkWritable() throws(EngineError) {

@@ -11,7 +11,7 @@ package enum Compression: UInt8, Sendable, CaseIterable {
 
   /// Bytes before the zstd frame.
   static let sizeBytes = 4
-  /// The largest block before compression; a block with one huge entry may come near to it.
+  /// The largest block that is compressed, and the largest data block; one huge entry may come near to it.
   package static let maximumBlockBytes = 1 << 30
 }
 
@@ -39,7 +39,7 @@ package struct BlockCompressor: ~Copyable {
     _ block: UnsafeRawBufferPointer, with wanted: Compression, into output: inout ByteWriter
   ) -> Compression {
     output.removeAll()
-    if wanted == .zstd, block.count >= 64 {
+    if wanted == .zstd, block.count >= 64, block.count <= Compression.maximumBlockBytes {
       let limit = block.count - block.count / 8
       output.appendLittleEndian(UInt32(block.count))
       let written = output.appendUninitialized(limit - Compression.sizeBytes) { target in

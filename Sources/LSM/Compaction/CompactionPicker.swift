@@ -73,10 +73,14 @@ struct CompactionPicker {
   private func level0Merge() -> Compaction? {
     var files: [TableFile] = []
     var bytes: UInt64 = 0
+    var indexBytes: UInt64 = 0
     for file in version.level0 {
       // Neighbours in time only: a table in between would be older than one part and newer than another.
       if file.isCompacting { break }
       if files.count >= 2, bytes + file.metadata.fileBytes > options.level0MergeBytes { break }
+      // Into one table, whose index must be possible.
+      indexBytes += file.table.maximumIndexBytes
+      if indexBytes > UInt64(TableFormat.maximumIndexBytes) { break }
       files.append(file)
       bytes += file.metadata.fileBytes
     }

@@ -9,8 +9,9 @@ import Bytes
 /// - a version that a range tombstone of its own stripe covers goes ("covered");
 /// - a tombstone that every reader sees, and below which no level has the key, goes ("spent").
 ///
-/// A table is ended only between two user keys. Range tombstones are cut at the same places, so that each
-/// table answers alone for the keys between its bounds.
+/// A table is ended only between two user keys, once data, index and range tombstones are as large as they
+/// should be together. Range tombstones are cut at the same places, so that each table answers alone for the
+/// keys between its bounds.
 ///
 /// Thread-safety: none; one owner, on one thread. Blocks on disk I/O.
 struct MergeRun: ~Copyable {
@@ -18,6 +19,7 @@ struct MergeRun: ~Copyable {
     var stripes: SnapshotStripes
     /// The version and level below which tombstones have to find something; nil keeps them all.
     var bottom: (version: Version, level: Int)?
+    /// What outputs are ended at, as ``TableBuilder/sizeBytes`` counts; `.max`: there is one, whatever it takes.
     var targetBytes: UInt64 = .max
     /// Tables of the level below the output, in order: outputs end at their borders where they can.
     var grandparents: [TableFile] = []
@@ -30,7 +32,12 @@ struct MergeRun: ~Copyable {
   private let pause: () throws(LSMError) -> Void
 
   private var iterator: MergingIterator
-  private let tombstones: [RangeTombstone]
+  /// All range tombstones of the sources, when there is one output.
+  private var tombstones: [RangeTombstone] = []
+  /// The same, to be spread over several outputs.
+  private var rows: TombstoneRows?
+  /// Of `rows`, what belongs to the output at hand so far.
+  private var waitingBytes: UInt64 = 0
   /// One for each stripe; empty without range tombstones.
   private var covering: [CoveringTombstones]
   private(set) var counts = MergeCounts()
@@ -44,15 +51,19 @@ struct MergeRun: ~Copyable {
   private var grandparent = 0
   private var grandparentBytes: UInt64 = 0
 
-  /// Entries between two calls of `pause`.
+  /// Entries between two calls of `pause` …
   static let sliceEntries: UInt64 = 4096
+  /// … unless they have more bytes than this.
+  private static let sliceBytes = 4 << 20
+  private var bytesSincePause = 0
   /// An output ends when it overlaps more than this many times its size in the level below.
   private static let grandparentFactor: UInt64 = 10
 
   /// - Parameters:
   ///   - indexes: the range tombstones of the sources, which also go into the outputs.
   ///   - makeNumber: a file number never used before.
-  ///   - pause: called every few thousand entries: other work may be done there, or the run ended by a throw.
+  ///   - pause: called every few thousand entries or few megabytes: other work may be done there, or the run
+  ///     ended by a throw.
   init(
     _ sources: [MergeSource], tombstones indexes: [RangeTombstoneIndex], _ settings: Settings,
     _ store: TableStore, makeNumber: @escaping () -> FileNumber,
@@ -63,7 +74,12 @@ struct MergeRun: ~Copyable {
     self.makeNumber = makeNumber
     self.pause = pause
     iterator = MergingIterator(sources)
-    tombstones = indexes.flatMap(\.tombstones)
+    let tombstones = indexes.flatMap(\.tombstones)
+    if settings.targetBytes == .max {
+      self.tombstones = tombstones
+    } else if !tombstones.isEmpty {
+      rows = TombstoneRows(tombstones, settings.stripes)
+    }
     covering =
       tombstones.isEmpty
       ? []
@@ -77,6 +93,7 @@ struct MergeRun: ~Copyable {
   mutating func run() throws(LSMError) -> [TableFile] {
     do throws(LSMError) {
       try merge()
+      try passTombstones(through: nil)
       try endOutput(before: nil)
     } catch {
       output?.abandon()
@@ -93,9 +110,14 @@ struct MergeRun: ~Copyable {
     while iterator.isValid {
       let key = iterator.key
       counts.read += 1
-      if counts.read % Self.sliceEntries == 0 { try pause() }
+      bytesSincePause += key.userKey.count + iterator.value.count
+      if counts.read % Self.sliceEntries == 0 || bytesSincePause > Self.sliceBytes {
+        bytesSincePause = 0
+        try pause()
+      }
       let isSameKey = hasKey && KeyOrder.compare(lastKey.bytes, key.userKey) == 0
       if !isSameKey {
+        try passTombstones(through: key.userKey)
         try endOutputIfDue(key.userKey)
         lastKey.removeAll()
         lastKey.append(key.userKey)
@@ -146,13 +168,33 @@ struct MergeRun: ~Copyable {
     return new
   }
 
+  private var outputBytes: UInt64 {
+    (output.map { $0.isEmpty ? 0 : $0.sizeBytes } ?? 0) + waitingBytes
+  }
+
+  /// Counts the range tombstones that begin at or before `next` as part of the output at hand, which is ended
+  /// before those that make it too large.
+  @inline(__always)
+  private mutating func passTombstones(through next: UnsafeRawBufferPointer?) throws(LSMError) {
+    while let piece = rows?.next(through: next) {
+      let bytes = UInt64(TableBuilder.blockBytes(of: piece))
+      // All keys so far are before the piece: it was not passed at the last one.
+      if outputBytes > 0, outputBytes + bytes > settings.targetBytes {
+        try endOutput(before: piece.lower)
+        try pause()
+      }
+      rows?.pass()
+      waitingBytes += bytes
+    }
+  }
+
   private mutating func endOutputIfDue(_ next: UnsafeRawBufferPointer) throws(LSMError) {
     let crosses = passGrandparents(next)
-    guard let output, !output.isEmpty else {
+    let bytes = outputBytes
+    if bytes == 0 {
       grandparentBytes = 0
       return
     }
-    let bytes = output.bytes
     let isDue =
       bytes >= settings.targetBytes || (crosses && bytes >= settings.targetBytes / 2)
       || (crosses && grandparentBytes / Self.grandparentFactor > settings.targetBytes)
@@ -174,15 +216,14 @@ struct MergeRun: ~Copyable {
   /// Ends the output at hand; its range tombstones end at `bound`, which begins the next one.
   private mutating func endOutput(before bound: UnsafeRawBufferPointer?) throws(LSMError) {
     grandparentBytes = 0
-    for tombstone in tombstones {
-      guard let piece = clip(tombstone, upTo: bound) else { continue }
-      let isSpent = settings.bottom.map {
-        !$0.version.mayHold(from: piece.lower, upTo: piece.upper, below: $0.level)
+    for tombstone in tombstones { try write(tombstone) }
+    if var rows {
+      self.rows = nil
+      try rows.take(from: hasLowerBound ? lowerBound.bytes : nil, before: bound) {
+        (piece) throws(LSMError) in try write(piece)
       }
-      if isSpent == true, settings.stripes.isSeenByAll(piece.sequence) { continue }
-      let output = try currentOutput()
-      try output.add(piece)
-      if isSpent == true { output.reclaimableCount += 1 }
+      waitingBytes = bound.map { rows.waitingBytes(from: $0) } ?? 0
+      self.rows = rows
     }
     lowerBound.removeAll()
     if let bound { lowerBound.append(bound) }
@@ -192,16 +233,13 @@ struct MergeRun: ~Copyable {
     outputs.append(try output.finish(epoch: settings.epoch))
   }
 
-  /// The part of a range tombstone that belongs to the output at hand. Its bytes are the tombstone's, or
-  /// those of the bounds.
-  private func clip(
-    _ tombstone: RangeTombstone, upTo bound: UnsafeRawBufferPointer?
-  ) -> RangeTombstone? {
-    var lower = tombstone.lower
-    var upper = tombstone.upper
-    if hasLowerBound, KeyOrder.compare(lower, lowerBound.bytes) < 0 { lower = lowerBound.bytes }
-    if let bound, KeyOrder.compare(bound, upper) < 0 { upper = bound }
-    let piece = RangeTombstone(lower: lower, upper: upper, sequence: tombstone.sequence)
-    return piece.isEmpty ? nil : piece
+  private mutating func write(_ tombstone: RangeTombstone) throws(LSMError) {
+    let isSpent = settings.bottom.map {
+      !$0.version.mayHold(from: tombstone.lower, upTo: tombstone.upper, below: $0.level)
+    }
+    if isSpent == true, settings.stripes.isSeenByAll(tombstone.sequence) { return }
+    let output = try currentOutput()
+    try output.add(tombstone)
+    if isSpent == true { output.reclaimableCount += 1 }
   }
 }

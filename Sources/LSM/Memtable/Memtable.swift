@@ -14,8 +14,7 @@ package final class Memtable: Sendable {
   /// The largest capacity: links in the arena are 32-bit offsets.
   package static let maximumCapacityBytes = Int(UInt32.max)
 
-  /// - Parameter capacityBytes: address space to reserve. Only what is used of it costs memory, so
-  ///   be
+  /// - Parameter capacityBytes: address space to reserve. Only what is used of it costs memory, so be
   ///   generous; a batch larger than the usual capacity needs a memtable of its own size.
   /// - Precondition: room for the list's head, and no more than ``maximumCapacityBytes``.
   package init(capacityBytes: Int) {
@@ -58,9 +57,20 @@ package final class Memtable: Sendable {
   package func deleteRange(
     lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer, sequence: SequenceNumber
   ) {
-    tombstones.add(
-      RangeTombstone(lower: copy(lower), upper: copy(upper), sequence: sequence))
+    add([copy(lower: lower, upper: upper, sequence: sequence)])
   }
+
+  /// A range tombstone whose bytes live as long as the memtable, to be handed to ``add(_:)``.
+  ///
+  /// - Precondition: ``hasRoom(recordCount:bytes:)``.
+  func copy(
+    lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer, sequence: SequenceNumber
+  ) -> RangeTombstone {
+    RangeTombstone(lower: copy(lower), upper: copy(upper), sequence: sequence)
+  }
+
+  /// Adds range tombstones that are newer than all before; their bytes live in this memtable already.
+  func add(_ new: [RangeTombstone]) { tombstones.add(new) }
 
   private func copy(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     // SAFETY: the arena hands these bytes out once, and they live as long as the memtable.

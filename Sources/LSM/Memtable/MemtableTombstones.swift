@@ -30,11 +30,12 @@ final class MemtableTombstones: @unchecked Sendable {
   // The writer's alone.
   private var states: [State] = []
 
-  /// Adds a tombstone that is newer than all before.
-  func add(_ tombstone: RangeTombstone) {
-    guard !tombstone.isEmpty else { return }
+  /// Adds tombstones that are newer than all before; a batch's together, which costs one index in place of one
+  /// each.
+  func add(_ tombstones: [RangeTombstone]) {
+    var merged = tombstones.filter { !$0.isEmpty }
+    if merged.isEmpty { return }
     var indexes = states.last?.indexes ?? []
-    var merged = [tombstone]
     while let last = indexes.last, last.tombstones.count <= merged.count {
       merged += last.tombstones
       indexes.removeLast()

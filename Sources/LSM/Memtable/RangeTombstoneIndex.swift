@@ -117,6 +117,20 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
     )
   }
 
+  /// Visits the intervals between neighbouring ends that any tombstone covers, ascending, each with the newest
+  /// tombstone that covers it. O(n log² n).
+  func forEachInterval(
+    _ body: (
+      _ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer, _ newest: SequenceNumber
+    ) -> Void
+  ) {
+    for place in bounds.indices.dropFirst() {
+      if let newest = newestCovering(place: place, at: .maximum) {
+        body(bounds[place - 1], bounds[place], newest)
+      }
+    }
+  }
+
   /// How many ends are at or before `key`.
   private func place(of key: UnsafeRawBufferPointer) -> Int {
     var low = 0

@@ -25,6 +25,8 @@ package final class Table: @unchecked Sendable {
   private let cacheOwner: UInt64
   /// Data blocks end here at the latest.
   private let dataEnd: UInt64
+  /// Of the block of range tombstones before compression.
+  private let tombstoneBytes: Int
   let index: Block
   private let filter: BloomFilter?
   private let tombstones: RangeTombstoneIndex?
@@ -94,8 +96,10 @@ package final class Table: @unchecked Sendable {
       }
     }
     var tombstones: RangeTombstoneIndex?
+    var tombstoneBytes = 0
     if let handle = footer.rangeTombstones {
       let bytes = try payload(handle)
+      tombstoneBytes = bytes.count
       tombstones = try located(handle) { () throws(DamageInBlock) in
         try Self.decodeTombstones(bytes, count: properties.rangeTombstoneCount)
       }
@@ -114,6 +118,7 @@ package final class Table: @unchecked Sendable {
     self.index = index
     self.filter = filter
     self.tombstones = tombstones
+    self.tombstoneBytes = tombstoneBytes
     self.pinned = pinned
     self.dataEnd = dataEnd
     pinnedBytes = pinned.byteCount
@@ -313,6 +318,18 @@ package final class Table: @unchecked Sendable {
     _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> SequenceNumber? {
     tombstones?.newestCovering(userKey, at: sequence)
+  }
+
+  /// What an index, or a block of range tombstones, could take before compression in a table that this one is
+  /// merged into: an index entry of its own for each entry. Unit: bytes.
+  var maximumIndexBytes: UInt64 {
+    let entries = properties.entryCount.multipliedReportingOverflow(
+      by: UInt64(TableFormat.indexEntryOverheadBytes))
+    let index = properties.keyBytes.addingReportingOverflow(entries.partialValue)
+    // What the properties say may be any number; sums of these must not overflow.
+    let limit = UInt64(TableFormat.maximumIndexBytes) + 1
+    if entries.overflow || index.overflow { return limit }
+    return min(max(index.partialValue, UInt64(tombstoneBytes)), limit)
   }
 
   /// The range tombstones as an index, if there are any; valid as long as the table.

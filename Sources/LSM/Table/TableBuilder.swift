@@ -17,6 +17,8 @@ package struct TableBuilder: ~Copyable {
   private var compressor = BlockCompressor()
   private var filterHashes: [UInt64] = []
   private var tombstones: [(key: [UInt8], upper: [UInt8], sequence: SequenceNumber)] = []
+  /// Of the block that the range tombstones become, at most.
+  private var tombstoneBytes = 0
   private var properties = TableProperties()
 
   private var lastKey = ByteWriter()
@@ -49,8 +51,11 @@ package struct TableBuilder: ~Copyable {
     block = BlockBuilder(restartInterval: options.restartInterval)
   }
 
-  /// Bytes of the file so far, and of the block at hand before compression.
-  package var estimatedFileBytes: UInt64 { offset + UInt64(block.byteCount) }
+  /// Bytes of the data blocks so far, and of the block at hand, the index and the range tombstones before
+  /// compression: what the table takes on the disk, and in memory once it is open.
+  package var sizeBytes: UInt64 {
+    offset + UInt64(block.byteCount) + UInt64(index.byteCount) + UInt64(tombstoneBytes)
+  }
 
   package var isEmpty: Bool { properties.entryCount == 0 && tombstones.isEmpty }
 
@@ -75,7 +80,10 @@ package struct TableBuilder: ~Copyable {
       }
       isNewUserKey = order != 0
     }
-    if block.byteCount >= options.blockBytes, !block.isEmpty {
+    if !block.isEmpty,
+      block.byteCount >= options.blockBytes
+        || block.byteCount + key.userKey.count + value.count > TableFormat.maximumEntryBytes
+    {
       try finishDataBlock(next: key)
     }
     block.add(key, value: value)
@@ -102,16 +110,24 @@ package struct TableBuilder: ~Copyable {
   package mutating func add(_ tombstone: RangeTombstone) throws(LSMError) {
     guard !tombstone.isEmpty else { return }
     try checkSizes(tombstone.lower.count, tombstone.upper.count)
+    tombstoneBytes += Self.blockBytes(of: tombstone)
+    guard tombstoneBytes <= TableFormat.maximumIndexBytes - BlockBuilder.footerBytes else {
+      throw .tooLarge(bytes: tombstoneBytes, limit: TableFormat.maximumIndexBytes)
+    }
     tombstones.append((Array(tombstone.lower), Array(tombstone.upper), tombstone.sequence))
     note(tombstone.sequence)
+  }
+
+  /// What a range tombstone takes in its block, at most.
+  static func blockBytes(of tombstone: RangeTombstone) -> Int {
+    tombstone.lower.count + tombstone.upper.count + TableFormat.indexEntryOverheadBytes
   }
 
   private func checkSizes(_ keyBytes: Int, _ valueBytes: Int) throws(LSMError) {
     guard keyBytes <= TableFormat.maximumKeyBytes else {
       throw .tooLarge(bytes: keyBytes, limit: TableFormat.maximumKeyBytes)
     }
-    // One full block may stand before the entry.
-    let limit = TableFormat.maximumEntryBytes - options.blockBytes
+    let limit = TableFormat.maximumEntryBytes
     guard valueBytes <= limit - keyBytes else {
       throw .tooLarge(bytes: keyBytes + valueBytes, limit: limit)
     }
@@ -138,10 +154,13 @@ package struct TableBuilder: ~Copyable {
     properties.storedDataBytes += handle.byteCount
     handleBytes.removeAll()
     handle.append(to: &handleBytes)
-    index.add(Self.separator(lastKey.bytes, lastTrailer, next), value: handleBytes.bytes)
-    guard index.byteCount < Compression.maximumBlockBytes / 2 else {
-      throw .tooLarge(bytes: index.byteCount, limit: Compression.maximumBlockBytes / 2)
+    let separator = Self.separator(lastKey.bytes, lastTrailer, next)
+    let indexBytes =
+      index.byteCount + separator.userKey.count + TableFormat.indexEntryOverheadBytes
+    guard indexBytes <= TableFormat.maximumIndexBytes else {
+      throw .tooLarge(bytes: indexBytes, limit: TableFormat.maximumIndexBytes)
     }
+    index.add(separator, value: handleBytes.bytes)
   }
 
   /// The shortest key at or behind the last of a block and before the first of the next.
@@ -231,9 +250,6 @@ package struct TableBuilder: ~Copyable {
             value: upper)
           extendBounds(lower, upper, tombstone.sequence)
         }
-      }
-      guard block.byteCount < Compression.maximumBlockBytes / 2 else {
-        throw .tooLarge(bytes: block.byteCount, limit: Compression.maximumBlockBytes / 2)
       }
     }
     let compression = compressor.compress(block.finish(), with: options.compression, into: &stored)

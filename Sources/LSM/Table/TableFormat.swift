@@ -14,14 +14,19 @@
 /// Every block is followed by a ``BlockTrailer``; blocks lie one behind the other without gaps. A
 /// separator is at or behind all keys of its block and before all keys of the next. Data blocks,
 /// index and range tombstones may be compressed; filter and properties are not.
-enum TableFormat {
+package enum TableFormat {
   /// "SEANTABL", as bytes.
   static let magic: UInt64 = 0x4C42_4154_4E41_4553
   static let version: UInt32 = 1
   /// The longest user key: a block must be able to hold any entry.
-  static let maximumKeyBytes = 1 << 24
-  /// The largest key and value together.
-  static let maximumEntryBytes = Compression.maximumBlockBytes - (1 << 16)
+  package static let maximumKeyBytes = 1 << 24
+  /// The largest key and value together: alone in a data block, with the block's frame.
+  package static let maximumEntryBytes = Compression.maximumBlockBytes - (1 << 16)
+  /// The largest index or range-tombstone block: offsets inside a block have 32 bits. Over
+  /// ``Compression/maximumBlockBytes`` it is stored as it is.
+  static let maximumIndexBytes = Int(UInt32.max)
+  /// The most that an entry of an index or a range-tombstone block takes besides its keys.
+  static let indexEntryOverheadBytes = 40
 }
 
 /// How a table is written. Readers need none of it.

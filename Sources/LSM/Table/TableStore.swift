@@ -44,8 +44,8 @@ final class TableOutput {
     builder = TableBuilder(file: file, path: path, identity: identity, options: store.options)
   }
 
-  /// Bytes of the file so far, about.
-  var bytes: UInt64 { builder.estimatedFileBytes }
+  /// See ``TableBuilder/sizeBytes``.
+  var sizeBytes: UInt64 { builder.sizeBytes }
 
   var isEmpty: Bool { builder.isEmpty }
 

@@ -130,11 +130,9 @@ extension StoreRepair {
       let target =
         memtable
         ?? Memtable(
-          capacityBytes: max(
-            LSMTree.capacity(forMemtableOf: tree.memtableBytes),
-            min(
-              summary.bytes + (summary.count + 1) * SkipList.maximumOverheadBytes + (1 << 20),
-              Memtable.maximumCapacityBytes)))
+          capacityBytes: min(
+            tree.limits.capacity(forMemtableOf: tree.memtableBytes, andFirst: summary),
+            Memtable.maximumCapacityBytes))
       guard target.hasRoom(recordCount: summary.count, bytes: summary.bytes) else {
         throw .tooLarge(bytes: summary.bytes, limit: Memtable.maximumCapacityBytes)
       }

@@ -1,14 +1,6 @@
 import Synchronization
 
 extension LSMTree {
-  /// Bytes of a memtable's capacity beyond what its entries are reckoned to need.
-  static let slack = 1 << 20
-
-  /// Address space for a memtable that is full at `bytes`: one more batch must fit behind it.
-  static func capacity(forMemtableOf bytes: Int) -> Int {
-    min(bytes + bytes / 2 + slack, Memtable.maximumCapacityBytes)
-  }
-
   /// Applies a batch, as ``BatchReader`` draws it: atomic and isolated, its records in their order. Blocks on
   /// disk I/O, and while flush or compaction are behind. An empty batch does nothing.
   ///
@@ -20,7 +12,7 @@ extension LSMTree {
     let summary = try BatchReader.summary(of: batch)
     try requireWritable()
     if summary.count == 0 { return }
-    try checkSizes(summary, batch.count)
+    try options.limits.check(summary, batchBytes: batch.count)
     stalls.delay(batch.count)
     try writes.pass { () throws(LSMError) in
       try makeRoom(for: summary)
@@ -29,24 +21,6 @@ extension LSMTree {
       try insert(batch, first: last - UInt64(summary.count) + 1)
       visible.store(last, ordering: .releasing)
     }
-  }
-
-  private func checkSizes(
-    _ summary: BatchReader.Summary, _ batchBytes: Int
-  ) throws(LSMError) {
-    let entryLimit = TableFormat.maximumEntryBytes - options.table.blockBytes
-    for (bytes, limit) in [
-      (summary.largestKeyBytes, TableFormat.maximumKeyBytes),
-      (summary.largestEntryBytes, entryLimit), (batchBytes, LogFormat.maximumRecordBytes),
-      (Self.memtableBytes(of: summary), Memtable.maximumCapacityBytes),
-    ] where bytes > limit {
-      throw .tooLarge(bytes: bytes, limit: limit)
-    }
-  }
-
-  /// The capacity a memtable needs to take a batch for certain.
-  private static func memtableBytes(of summary: BatchReader.Summary) -> Int {
-    summary.bytes + summary.count * SkipList.maximumOverheadBytes + slack
   }
 
   /// Writes the batch to the log.
@@ -82,14 +56,14 @@ extension LSMTree {
       return
     }
     try requireWritable()
-    let needed = Self.memtableBytes(of: summary)
-    let usual = Self.capacity(forMemtableOf: options.memtableBytes)
+    let capacity = options.limits.capacity(
+      forMemtableOf: options.memtableBytes, andFirst: summary)
     if memtable.isEmpty {
       // Only a batch larger than a whole memtable comes here.
-      return replaceEmptyMemtable(capacity: needed)
+      return replaceEmptyMemtable(capacity: capacity)
     }
     try waitForFlushes()
-    try rotate(capacity: max(usual, needed))
+    try rotate(capacity: capacity)
   }
 
   private func replaceEmptyMemtable(capacity: Int) {
@@ -157,7 +131,7 @@ extension LSMTree {
       let last = SequenceNumber(rawValue: visible.load(ordering: .relaxed))
       if !memtable.isEmpty {
         try waitForFlushes()
-        try rotate(capacity: Self.capacity(forMemtableOf: options.memtableBytes))
+        try rotate(capacity: options.limits.capacity(forMemtableOf: options.memtableBytes))
       }
       return last
     }
@@ -174,7 +148,7 @@ extension LSMTree {
 extension Memtable {
   /// Whether it is time for a flush.
   func isFull(_ options: TreeOptions) -> Bool {
-    usedBytes >= options.memtableBytes
+    usedBytes >= min(options.memtableBytes, TreeLimits.fullMemtableBytes)
       || rangeTombstoneCount >= options.rangeDeletesBeforeFlush
   }
 
@@ -185,6 +159,7 @@ extension Memtable {
     var reader = try BatchReader(batch)
     var sequence = first
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    var tombstones: [RangeTombstone] = []
     while let record = try reader.next() {
       let number = SequenceNumber(rawValue: sequence)
       switch record {
@@ -193,9 +168,11 @@ extension Memtable {
       case .delete(let key):
         insert(key, value: nothing, sequence: number, kind: .tombstone)
       case .deleteRange(let lower, let upper):
-        deleteRange(lower: lower, upper: upper, sequence: number)
+        tombstones.append(copy(lower: lower, upper: upper, sequence: number))
       }
       sequence &+= 1
     }
+    // All at once: nobody reads the batch before it is published, and each addition makes an index anew.
+    if !tombstones.isEmpty { add(tombstones) }
   }
 }

@@ -174,7 +174,7 @@ package final class LSMTree: Sendable {
     log = nil
     manifest = nil
     // A snapshot that is still held keeps the tree, but no files and no memory.
-    memtable = Memtable(capacityBytes: Self.slack)
+    memtable = Memtable(capacityBytes: TreeLimits.slackBytes)
     state.withLock { state in
       state.version = .empty
       state.immutables = []

@@ -49,7 +49,7 @@ struct RecoveredStore {
       cache: cache, obsolete: ObsoleteFiles())
     lastSequence = found.state.flushedSequence
     let memtable = Memtable(
-      capacityBytes: LSMTree.capacity(forMemtableOf: options.memtableBytes))
+      capacityBytes: options.limits.capacity(forMemtableOf: options.memtableBytes))
     let highest = names.compactMap(\.number).max()?.rawValue ?? 0
     state = LSMTree.State(
       version: .empty, memtable: memtable, memtableLog: 0,
@@ -186,12 +186,13 @@ struct RecoveredStore {
     } else {
       try writeMemtable()
     }
-    let needed = summary.bytes + (summary.count + 1) * SkipList.maximumOverheadBytes + (1 << 20)
-    guard needed <= Memtable.maximumCapacityBytes else {
-      throw .tooLarge(bytes: needed, limit: Memtable.maximumCapacityBytes)
+    let capacity = options.limits.capacity(
+      forMemtableOf: options.memtableBytes, andFirst: summary)
+    // Not the options' limit: what a log has must get out of it.
+    guard capacity <= Memtable.maximumCapacityBytes else {
+      throw .tooLarge(bytes: capacity, limit: Memtable.maximumCapacityBytes)
     }
-    state.memtable = Memtable(
-      capacityBytes: max(LSMTree.capacity(forMemtableOf: options.memtableBytes), needed))
+    state.memtable = Memtable(capacityBytes: capacity)
   }
 
   /// Writes the memtable as a table of level 0 and begins another.
@@ -214,7 +215,7 @@ struct RecoveredStore {
     state.version = try Self.checkedVersion(
       state.version, outputs.map { (0, $0) }, directory)
     state.memtable = Memtable(
-      capacityBytes: LSMTree.capacity(forMemtableOf: options.memtableBytes))
+      capacityBytes: options.limits.capacity(forMemtableOf: options.memtableBytes))
   }
 
   // MARK: - Beginning

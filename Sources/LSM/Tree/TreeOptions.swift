@@ -11,6 +11,8 @@ package struct TreeOptions: Sendable {
   /// Range deletes after which a memtable is flushed, full or not. Default: 1000: their index is rebuilt in
   /// part at each one.
   package var rangeDeletesBeforeFlush = 1000
+  /// What a batch may hold.
+  package var limits = TreeLimits()
   /// How tables are written.
   package var table = TableOptions()
   /// Bytes of a table at which it ends. Default: 64 MiB.

@@ -45,7 +45,8 @@ package enum LogFormat {
   static let sequenceBytes = 8
   static let magic: UInt32 = 0x474f_4c53
   package static let version: UInt32 = 1
-  /// The largest record that a writer takes. A reader is bounded by the file's size.
+  /// The largest record that a writer of a log takes; one of a manifest takes any. A reader is bounded by the
+  /// file's size.
   package static let maximumRecordBytes = 1 << 30
 
   enum ChunkType: UInt8 {

@@ -31,6 +31,7 @@ package final class LogWriter {
   package private(set) var syncedLength: UInt64 = 0
 
   private let file: any WritableFile
+  private let maximumRecordBytes: Int
   private let context: UInt64
   private var preallocates: Bool
   private var buffer = ByteWriter()
@@ -56,6 +57,12 @@ package final class LogWriter {
       preconditionFailure("\(name) is no log's name")
     }
     path = name.path(in: directory)
+    // The bounds of all tables stand in one record of a manifest: a limit would end the store.
+    if case .manifest = name {
+      maximumRecordBytes = .max
+    } else {
+      maximumRecordBytes = LogFormat.maximumRecordBytes
+    }
     self.number = number
     self.preallocates = preallocates
     context = store.context(of: number)
@@ -79,8 +86,8 @@ package final class LogWriter {
   package func append(_ record: UnsafeRawBufferPointer, sequence: UInt64) throws(LSMError) {
     try requireUsable()
     precondition(sequence > lastSequence, "sequence numbers grow")
-    guard record.count <= LogFormat.maximumRecordBytes else {
-      throw .tooLarge(bytes: record.count, limit: LogFormat.maximumRecordBytes)
+    guard record.count <= maximumRecordBytes else {
+      throw .tooLarge(bytes: record.count, limit: maximumRecordBytes)
     }
     lastSequence = sequence
     var rest = record

@@ -37,17 +37,18 @@ struct DeclarationIndex {
   private(set) var packages: [String: String] = [:]
   private(set) var messages: [String: Message] = [:]
   private(set) var enums: [String: Enum] = [:]
-  /// Also those of `google/protobuf/*`, for defaults.
+  /// Also those of files that come with protoc, for defaults.
   private(set) var allEnums: [String: Enum] = [:]
   private(set) var extensions: [ExtensionKey: Extension] = [:]
 
+  /// - Parameter ownFiles: the files whose declarations are indexed.
   /// - Throws: `damaged`, which a schema that was loaded or compiled cannot be.
-  init(_ schema: CompiledSchema) throws(SchemaError) {
+  init(_ schema: CompiledSchema, ownFiles: Set<String>) throws(SchemaError) {
     rootFile = schema.databaseName.file
     var generated = Set(schema.models.map(\.pluralName))
     generated.formUnion([ModelNames.query, ModelNames.empty])
     for file in try CompiledSchema.decode(schema.files) {
-      let isOwn = !ImportedFile.isWellKnown(file.name)
+      let isOwn = ownFiles.contains(file.name)
       let isRoot = file.name == rootFile
       let scope = file.package.isEmpty ? "" : file.package + "."
       if isOwn { packages[file.name] = file.package }
@@ -63,6 +64,29 @@ struct DeclarationIndex {
       if isOwn {
         add(file.extension, file: file.name, path: [DescriptorPath.fileExtension])
       }
+    }
+    leaveOutUnstored(schema)
+  }
+
+  /// Of a file under a well-known name only what records can hold counts: the options of
+  /// `descriptor.proto` come and go with the version of protoc.
+  private mutating func leaveOutUnstored(_ schema: CompiledSchema) {
+    guard messages.values.contains(where: { ImportedFile.isWellKnown($0.place.file) }) else {
+      return
+    }
+    var stored = Set(schema.models.map(\.fullName))
+    var next = Array(stored)
+    while let name = next.popLast() {
+      for field in messages[name]?.declaration.field ?? [] where field.hasTypeName {
+        let type = String(field.typeName.dropFirst())
+        if stored.insert(type).inserted { next.append(type) }
+      }
+    }
+    messages = messages.filter {
+      !ImportedFile.isWellKnown($0.value.place.file) || stored.contains($0.key)
+    }
+    enums = enums.filter {
+      !ImportedFile.isWellKnown($0.value.place.file) || stored.contains($0.key)
     }
   }
 

@@ -18,7 +18,8 @@ extension SchemaCompatibility {
         "\(subject) changed from \(Cardinality(old)) to \(Cardinality(new)): change it back, or "
           + "reserve \(new.number) and use a new number")
     }
-    checkType(old, new, subject, place)
+    if checkType(old, new, subject, place) { warnOfType(old, new, subject, place) }
+    if !isMapEntry { warnOfMeaning(old, new, subject, place) }
     checkDefault(old, new, subject, place)
     if let oneofs { checkOneof(old, new, oneofs, subject, place) }
   }
@@ -64,9 +65,10 @@ extension SchemaCompatibility {
     }
   }
 
+  /// - Returns: whether stored bytes can be read by the new type.
   private mutating func checkType(
     _ old: FieldProto, _ new: FieldProto, _ subject: String, _ place: DeclarationIndex.Place
-  ) {
+  ) -> Bool {
     let isCompatible: Bool
     if Self.wireGroup(old.type) != Self.wireGroup(new.type) {
       isCompatible = old.type == .string && new.type == .bytes
@@ -75,12 +77,13 @@ extension SchemaCompatibility {
     } else {
       isCompatible = new.type == .enum && isSameEnum(old.typeName, new.typeName)
     }
-    guard !isCompatible else { return }
+    guard !isCompatible else { return true }
     let part = new.hasTypeName ? DescriptorPath.fieldTypeName : DescriptorPath.fieldType
     report(
       "FIELD_WIRE_COMPATIBLE_TYPE", place, [part],
       "\(subject) changed its type from \(FieldKind.name(of: old)) to \(FieldKind.name(of: new)): "
         + "change it back, or reserve \(new.number) and use a new number")
+    return false
   }
 
   /// An enum that has moved is the same when it has kept its name and all its values.

@@ -14,16 +14,16 @@ package struct SchemaCompatibility {
     /// The full name of the old model that the new schema does not have any more
     /// (`MODEL_NO_DELETE`): no harm is done when it has no records.
     package let modelWithRecords: String?
+    /// What the old schema has and the new one lacks, when that is all there is to the violation: the
+    /// new schema could be an earlier one, which reads what the old one wrote.
+    package let missing: String?
   }
 
   /// All violations, by file and position. Empty for the same schema.
   /// - Complexity: O(declarations).
   package static func violations(old: CompiledSchema, new: CompiledSchema) -> [Violation] {
     do {
-      var check = SchemaCompatibility(
-        old: try DeclarationIndex(old), new: try DeclarationIndex(new), newSchema: new)
-      check.checkAll(oldSchema: old)
-      return check.violations.sorted {
+      return try check(old: old, new: new).violations.sorted {
         ($0.diagnostic.file, $0.diagnostic.line, $0.diagnostic.column, $0.diagnostic.message)
           < ($1.diagnostic.file, $1.diagnostic.line, $1.diagnostic.column, $1.diagnostic.message)
       }
@@ -33,15 +33,44 @@ package struct SchemaCompatibility {
       return [
         Violation(
           diagnostic: Diagnostic(file: new.sourceName, line: 1, column: 1, message: "\(error)"),
-          modelWithRecords: nil)
+          modelWithRecords: nil, missing: nil)
       ]
     }
+  }
+
+  /// Changes that break no rule and yet may change what stored records mean; by file and position.
+  /// - Complexity: O(declarations).
+  package static func warnings(old: CompiledSchema, new: CompiledSchema) -> [Diagnostic] {
+    guard let check = try? check(old: old, new: new) else { return [] }
+    return check.warnings.sorted {
+      ($0.file, $0.line, $0.column, $0.message) < ($1.file, $1.line, $1.column, $1.message)
+    }
+  }
+
+  /// Whether records of the one mean the same by the other, in both directions.
+  package static func isSame(_ first: CompiledSchema, _ second: CompiledSchema) -> Bool {
+    Set(first.models.map(\.fullName)) == Set(second.models.map(\.fullName))
+      && violations(old: first, new: second).isEmpty
+      && violations(old: second, new: first).isEmpty
+  }
+
+  private static func check(
+    old: CompiledSchema, new: CompiledSchema
+  ) throws(SchemaError) -> SchemaCompatibility {
+    // A file may be protoc's own in one schema and the user's in the other.
+    let ownFiles = old.ownFileNames.union(new.ownFileNames)
+    var check = SchemaCompatibility(
+      old: try DeclarationIndex(old, ownFiles: ownFiles),
+      new: try DeclarationIndex(new, ownFiles: ownFiles), newSchema: new)
+    check.checkAll(oldSchema: old)
+    return check
   }
 
   let old: DeclarationIndex
   let new: DeclarationIndex
   private let newSchema: CompiledSchema
   private var violations: [Violation] = []
+  private var warnings: [Diagnostic] = []
 
   private init(old: DeclarationIndex, new: DeclarationIndex, newSchema: CompiledSchema) {
     self.old = old
@@ -51,13 +80,18 @@ package struct SchemaCompatibility {
 
   mutating func report(
     _ rule: String, _ place: DeclarationIndex.Place, _ part: [Int32] = [], _ message: String,
-    modelWithRecords: String? = nil
+    missing: String? = nil, modelWithRecords: String? = nil
   ) {
     let positions = newSchema.positions(ofFile: place.file)
     violations.append(
       Violation(
         diagnostic: positions.diagnostic(at: place.path + part, message, rule: rule),
-        modelWithRecords: modelWithRecords))
+        modelWithRecords: modelWithRecords, missing: missing))
+  }
+
+  mutating func warn(_ place: DeclarationIndex.Place, _ part: [Int32], _ message: String) {
+    warnings.append(
+      newSchema.positions(ofFile: place.file).diagnostic(at: place.path + part, message))
   }
 
   private mutating func checkAll(oldSchema: CompiledSchema) {
@@ -97,7 +131,7 @@ package struct SchemaCompatibility {
           message == nil
             ? "model \(model.name) was deleted or renamed: put it back, or delete its records first"
             : "model \(model.name) lost its `string pk`: put it back, or delete its records first",
-          modelWithRecords: model.fullName)
+          missing: "model \(model.name)", modelWithRecords: model.fullName)
         continue
       }
       guard newModel.keyFieldNumber != model.keyFieldNumber, let message else { continue }
@@ -128,7 +162,8 @@ package struct SchemaCompatibility {
           report(
             "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED", new.place, [DescriptorPath.name],
             "field `\(field.name)` (\(field.number)) of message \(new.name) was deleted: put it "
-              + "back, or add `reserved \(field.number);`")
+              + "back, or add `reserved \(field.number);`",
+            missing: "field `\(field.name)` (\(field.number)) of message \(new.name)")
         }
         continue
       }
@@ -143,6 +178,7 @@ package struct SchemaCompatibility {
     for range in old.declaration.reservedRange {
       reportMissing(
         reserved.missing(from: range.start, through: range.end &- 1),
+        used: new.declaration.field.map(\.number),
         "RESERVED_MESSAGE_NO_DELETE", "message \(new.name)", new.place)
     }
     reportMissing(
@@ -184,11 +220,14 @@ package struct SchemaCompatibility {
         "ENUM_VALUE_NO_DELETE_UNLESS_NUMBER_RESERVED", new.place, [DescriptorPath.name],
         "value \(value.name) (\(value.number)) of enum \(new.name) was deleted: put it "
           + "back, or add "
-          + "`reserved \(value.number);`")
+          + "`reserved \(value.number);`",
+        missing: "value \(value.name) (\(value.number)) of enum \(new.name)")
     }
+    checkNames(old, new)
     for range in old.declaration.reservedRange {
       reportMissing(
-        reserved.missing(from: range.start, through: range.end), "RESERVED_ENUM_NO_DELETE",
+        reserved.missing(from: range.start, through: range.end), used: Array(numbers),
+        "RESERVED_ENUM_NO_DELETE",
         "enum \(new.name)", new.place)
     }
     reportMissing(
@@ -199,15 +238,17 @@ package struct SchemaCompatibility {
   // MARK: - Reserved numbers and names
 
   private mutating func reportMissing(
-    _ ranges: [ClosedRange<Int32>], _ rule: String, _ subject: String,
+    _ ranges: [ClosedRange<Int32>], used: [Int32], _ rule: String, _ subject: String,
     _ place: DeclarationIndex.Place
   ) {
     for range in ranges {
+      let isUsed = used.contains { range.contains($0) }
       let numbers =
         range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
       report(
         rule, place, [DescriptorPath.name],
-        "\(subject) does not reserve \(numbers) any more: put `reserved \(numbers);` back")
+        "\(subject) does not reserve \(numbers) any more: put `reserved \(numbers);` back",
+        missing: isUsed ? nil : "`reserved \(numbers);` of \(subject)")
     }
   }
 
@@ -219,7 +260,8 @@ package struct SchemaCompatibility {
       report(
         rule, place, [DescriptorPath.name],
         "\(subject) does not reserve the name \"\(name)\" any more: put `reserved "
-          + "\"\(name)\";` back"
+          + "\"\(name)\";` back",
+        missing: "`reserved \"\(name)\";` of \(subject)"
       )
     }
   }

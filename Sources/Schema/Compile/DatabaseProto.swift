@@ -49,11 +49,31 @@ struct DatabaseProto {
 
   // MARK: - The user's text
 
-  private func userText() -> [UInt8] {
-    guard descriptor.package.isEmpty else { return source.bytes }
+  /// What is put between the user's bytes: offsets, ascending, and texts.
+  private func insertions() -> [(Int, String)] {
+    guard descriptor.package.isEmpty else { return [] }
     var insertions = rootReferences().map { ($0, ".\(packageName)") }
     insertions.append(packageStatement())
-    insertions.sort { $0.0 < $1.0 }
+    return insertions.sorted { $0.0 < $1.0 }
+  }
+
+  /// The place in the schema of a 1-based place in ``text()``; nil in what is generated.
+  func sourcePosition(ofLine line: Int, column: Int) -> (line: Int, column: Int)? {
+    let whole = Array(text().utf8)
+    guard let text = try? SourceText(whole, name: databaseName.file),
+      var offset = text.offset(line: line - 1, column: column - 1)
+    else { return nil }
+    offset -= header().replacingNewlines(with: source.newline).utf8.count
+    for (place, inserted) in insertions() where place < offset {
+      offset = max(place, offset - inserted.utf8.count)
+    }
+    guard (0..<source.bytes.count).contains(offset) else { return nil }
+    return source.position(of: offset)
+  }
+
+  private func userText() -> [UInt8] {
+    let insertions = insertions()
+    guard !insertions.isEmpty else { return source.bytes }
     var result: [UInt8] = []
     var copied = 0
     for (offset, text) in insertions {

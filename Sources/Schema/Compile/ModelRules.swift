@@ -13,6 +13,8 @@ struct ModelRules {
   private let root: Google_Protobuf_FileDescriptorProto
   /// All files that the root imports, and their imports.
   private let imports: [Google_Protobuf_FileDescriptorProto]
+  /// Which of them are the user's, by name.
+  private let ownImports: Set<String>
   private let databaseName: DatabaseName
   private let positions: SourcePositions
   private let importPositions: [String: SourcePositions]
@@ -24,11 +26,12 @@ struct ModelRules {
 
   init(
     root: Google_Protobuf_FileDescriptorProto, imports: [Google_Protobuf_FileDescriptorProto],
-    databaseName: DatabaseName, positions: SourcePositions,
+    ownImports: Set<String>, databaseName: DatabaseName, positions: SourcePositions,
     importPositions: [String: SourcePositions]
   ) {
     self.root = root
     self.imports = imports
+    self.ownImports = ownImports
     self.databaseName = databaseName
     self.positions = positions
     self.importPositions = importPositions
@@ -103,10 +106,12 @@ struct ModelRules {
       guard let fieldIndex = message.field.firstIndex(where: { $0.name == ModelNames.keyField })
       else {
         if !used.contains(message.name) {
+          let advice =
+            Self.likelyKey(of: message).map { "is `\($0)` meant as the key? Name it `pk`" }
+            ?? "add a field `string pk` to make it a model, use it in a model, or remove it"
           report(
             Self.nameOfMessage(index),
-            "message \(message.name) has no `string pk` and no other message uses it: add a field "
-              + "`string pk` to make it a model, use it in a model, or remove it")
+            "message \(message.name) has no `string pk` and no other message uses it: \(advice)")
         }
         continue
       }
@@ -121,6 +126,15 @@ struct ModelRules {
           Candidate(name: message.name, keyFieldNumber: Int(field.number), index: index))
       }
     }
+  }
+
+  /// A string field that looks like a key under another name: `PK`, `id`, `dog_id`.
+  private static func likelyKey(of message: Google_Protobuf_DescriptorProto) -> String? {
+    let owner = ModelNames.folded(message.name)
+    let names = ["pk", "id", "key", "\(owner)id", "\(owner)key", "\(owner)pk", "primarykey"]
+    return message.field.first {
+      $0.type == .string && $0.label != .repeated && names.contains(ModelNames.folded($0.name))
+    }?.name
   }
 
   private func problem(
@@ -259,7 +273,14 @@ struct ModelRules {
   // MARK: - Notes
 
   private mutating func collectNotes() {
-    for file in imports where !ImportedFile.isWellKnown(file.name) {
+    for file in imports {
+      guard ownImports.contains(file.name) else {
+        if !ImportedFile.isWellKnown(file.name) {
+          notes.append(
+            "\(file.name) comes with this protoc: clients need a protoc that has it too")
+        }
+        continue
+      }
       for message in file.messageType {
         let isKeyed = message.field.contains {
           $0.name == ModelNames.keyField && $0.type == .string && $0.label != .repeated
@@ -269,6 +290,16 @@ struct ModelRules {
           "\(file.name): message \(message.name) has a `string pk` but is imported: it is an "
             + "embedded type, not a model")
       }
+    }
+    let taken = Dictionary(
+      ModelNames.clientNames(service: databaseName.service).map { ($0.name, $0.language) },
+      uniquingKeysWith: { $0 + ", " + $1 })
+    for message in root.messageType {
+      guard let language = taken[message.name] else { continue }
+      notes.append(
+        "\(positions.displayName): message \(message.name) has the name of something that gRPC for "
+          + "\(language) generates for service \(databaseName.service): such a client does not compile"
+      )
     }
     for service in root.service {
       notes.append(

@@ -1,6 +1,6 @@
 import SwiftProtobuf
 
-/// What a file's descriptor becomes when the file is given a package.
+/// What the declarations of a file become when the file is given a package.
 struct PackageInsertion {
   private let packageName: String
   private let names: Set<String>
@@ -11,15 +11,6 @@ struct PackageInsertion {
   }
 
   func applied(
-    to root: Google_Protobuf_FileDescriptorProto
-  ) -> Google_Protobuf_FileDescriptorProto {
-    var file = root
-    file.package = packageName
-    file.messageType = root.messageType.map(applied)
-    return file
-  }
-
-  private func applied(
     to message: Google_Protobuf_DescriptorProto
   ) -> Google_Protobuf_DescriptorProto {
     var message = message
@@ -29,13 +20,22 @@ struct PackageInsertion {
     return message
   }
 
-  private func applied(
+  func applied(
     to field: Google_Protobuf_FieldDescriptorProto
   ) -> Google_Protobuf_FieldDescriptorProto {
     var field = field
     if field.hasTypeName { field.typeName = qualified(field.typeName) }
     if field.hasExtendee { field.extendee = qualified(field.extendee) }
     return field
+  }
+
+  func applied(
+    to method: Google_Protobuf_MethodDescriptorProto
+  ) -> Google_Protobuf_MethodDescriptorProto {
+    var method = method
+    method.inputType = qualified(method.inputType)
+    method.outputType = qualified(method.outputType)
+    return method
   }
 
   private func qualified(_ name: String) -> String {

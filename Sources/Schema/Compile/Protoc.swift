@@ -1,3 +1,4 @@
+import Glibc
 import Subprocess
 
 /// Runs `protoc` and reads what it says.
@@ -17,17 +18,19 @@ struct Protoc: Sendable {
   /// - Parameters:
   ///   - file: absolute path of the root file, below the first of `searchPath`.
   ///   - searchPath: absolute directories without `:` and `=`.
+  ///   - directory: the temporary directory of this compilation: no message names what is in it.
   ///   - displayName: turns a file's import path into the name that diagnostics use.
   /// - Throws: `invalid` with everything that protoc found.
   func compile(
     _ file: String, searchPath: [String], includingSourceInfo: Bool, to output: String,
-    displayName: @Sendable (String) -> String
+    in directory: String, displayName: @Sendable (String) -> String
   ) async throws(SchemaError) -> Output {
     var arguments = ["--descriptor_set_out=\(output)", "--include_imports"]
     if includingSourceInfo { arguments.append("--include_source_info") }
     arguments += searchPath.map { "--proto_path=\($0)" }
     arguments.append(file)
-    let (succeeded, text) = try await run(arguments)
+    let (succeeded, said) = try await run(arguments)
+    let text = Self.withoutTemporaryPaths(said, directory: directory)
     let messages = Self.parse(text, displayName: displayName)
     if succeeded { return Output(warnings: messages.warnings) }
     guard !messages.errors.isEmpty else { throw .protocFailed(output: text) }
@@ -40,8 +43,15 @@ struct Protoc: Sendable {
         .name(program), arguments: Arguments(arguments), input: .none,
         output: .bytes(limit: Self.outputLimitBytes),
         error: .bytes(limit: Self.outputLimitBytes))
-      let said = result.standardError + result.standardOutput
-      return (result.terminationStatus.isSuccess, String(decoding: said, as: UTF8.self))
+      let said = String(
+        decoding: result.standardError + result.standardOutput, as: UTF8.self)
+      if case .signaled(let signal) = result.terminationStatus {
+        let reason = "\(program) was ended by signal \(signal) (\(Self.name(ofSignal: signal)))"
+        throw SchemaError.protocFailed(output: said.isEmpty ? reason : "\(reason)\n\(said)")
+      }
+      return (result.terminationStatus.isSuccess, said)
+    } catch let error as SchemaError {
+      throw error
     } catch let error as SubprocessError where error.code == .executableNotFound {
       throw .protocMissing(program: program)
     } catch {
@@ -49,7 +59,38 @@ struct Protoc: Sendable {
     }
   }
 
+  private static func name(ofSignal signal: Int32) -> String {
+    // SAFETY: strsignal returns a NUL-terminated string that stays valid until the next call here.
+    strsignal(signal).map { String(cString: $0) } ?? "unknown"
+  }
+
   // MARK: - Reading messages
+
+  /// Turns paths below the temporary directory into import paths.
+  ///
+  /// Older versions of protoc name a file by its import path, newer ones (30 and later) by where they
+  /// found it: `/tmp/seandb-XXXXXX/include0/a.proto`. What stands before the directory's own name is
+  /// not looked at, so that a path may be relative or lead through links.
+  static func withoutTemporaryPaths(_ text: String, directory: String) -> String {
+    let name = POSIXFile.split(directory).name + "/"
+    var result = ""
+    var rest = text[...]
+    while let found = rest.firstRange(of: name) {
+      let before = rest[..<found.lowerBound]
+      let start =
+        before.lastIndex { $0.isWhitespace || $0 == "\"" || $0 == "'" || $0 == "=" }
+        .map(before.index(after:)) ?? before.startIndex
+      result += before[..<start]
+      rest = rest[found.upperBound...]
+      // The folder in which this compiler put the file: root, include0, out.
+      if let slash = rest.firstIndex(of: "/"),
+        rest[..<slash].allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) })
+      {
+        rest = rest[rest.index(after: slash)...]
+      }
+    }
+    return result + rest
+  }
 
   struct Messages: Equatable {
     var errors: [Diagnostic] = []
@@ -65,9 +106,10 @@ struct Protoc: Sendable {
     for line in text.split(whereSeparator: \.isNewline) where !line.hasPrefix("[libprotobuf ") {
       guard let (file, position, message) = split(line) else { continue }
       let isWarning = message.hasPrefix("warning: ")
+      let text = String(isWarning ? message.dropFirst("warning: ".count) : message)
       let diagnostic = Diagnostic(
         file: displayName(String(file)), line: position?.line ?? 1, column: position?.column ?? 1,
-        message: String(isWarning ? message.dropFirst("warning: ".count) : message))
+        message: text + (ProtocAdvice.advice(on: text, file: String(file)) ?? ""))
       if isWarning {
         messages.warnings.append(diagnostic)
       } else {

@@ -51,10 +51,18 @@ package struct SchemaCompiler: Sendable {
       searchPath.append(link)
     }
     let importPath = location.importPath
-    let described = try await describe(
-      "\(directory)/root/\(importPath)", searchPath: searchPath, includingSourceInfo: true,
-      output: directory + "/source.binpb"
-    ) { $0 == importPath ? name : $0 }
+    let editions = ImportEditions(location: location)
+    let described: Described
+    do {
+      described = try await describe(
+        "\(directory)/root/\(importPath)", searchPath: searchPath, ownFiles: [],
+        output: "source.binpb", in: directory
+      ) { $0 == importPath ? name : $0 }
+    } catch .invalid(let diagnostics) {
+      // A protoc of before editions says something else of them.
+      let found = editions.diagnostics(importedFrom: source)
+      throw .invalid(found.isEmpty ? diagnostics : found)
+    }
     guard let root = described.files.last, root.name == importPath else {
       throw .protocFailed(output: "it left \(importPath) out of its answer")
     }
@@ -62,20 +70,26 @@ package struct SchemaCompiler: Sendable {
 
     let positions = SourcePositions(
       file: databaseName.file, displayName: name, info: root.sourceCodeInfo)
-    let ownImports = imports.filter { !ImportedFile.isWellKnown($0.name) }
+    let unsupported = imports.filter { $0.syntax == "editions" }
+    guard unsupported.isEmpty else {
+      throw .invalid(unsupported.map { editions.diagnostic(forFile: $0.name) })
+    }
+    let ownImports = try await WellKnownFiles(protoc: protoc, directory: directory).userFiles(
+      among: Array(imports), location: location)
     let importPositions = ownImports.map {
       SourcePositions(file: $0.name, displayName: $0.name, info: $0.sourceCodeInfo)
     }
     let rules = ModelRules(
-      root: root, imports: Array(imports), databaseName: databaseName, positions: positions,
+      root: root, imports: Array(imports), ownImports: Set(ownImports.map(\.name)),
+      databaseName: databaseName, positions: positions,
       importPositions: Dictionary(
         importPositions.map { ($0.file, $0) }, uniquingKeysWith: { first, _ in first }))
     guard rules.violations.isEmpty else { throw .invalid(rules.violations) }
 
-    let text = DatabaseProto(
+    let generator = DatabaseProto(
       source: source, descriptor: root, schemaName: Self.printable(POSIXFile.split(name).name),
-      modelNames: rules.models.map(\.name), databaseName: databaseName
-    ).text()
+      modelNames: rules.models.map(\.name), databaseName: databaseName)
+    let text = generator.text()
     var sourcePaths = [name]
     var importedFiles: [ImportedFile] = []
     for file in ownImports {
@@ -84,9 +98,14 @@ package struct SchemaCompiler: Sendable {
       importedFiles.append(ImportedFile(path: file.name, contents: try POSIXFile.read(path)))
     }
     let served = try await describeGenerated(
-      text, importedFiles: importedFiles, wellKnown: imports.map(\.name), location: location,
-      in: directory)
-    try checkMeaning(of: served, against: root, positions: positions)
+      generator, text, importedFiles: importedFiles, named: name, in: directory)
+    guard let generated = served.files.last, generated.name == databaseName.file else {
+      throw .protocFailed(output: "it left \(databaseName.file) out of its answer")
+    }
+    let meaning = MeaningCheck(
+      root: root, generated: generated, defaultPackage: databaseName.defaultPackage,
+      positions: positions)
+    guard meaning.violations.isEmpty else { throw .invalid(meaning.violations) }
 
     return try CompiledSchema(
       sourceName: name,
@@ -96,13 +115,24 @@ package struct SchemaCompiler: Sendable {
       importedFiles: importedFiles,
       files: served.descriptors,
       positions: [positions] + importPositions,
-      notes: rules.notes,
+      notes: rules.notes + notes(onReflectionOf: served.descriptors),
       warnings: described.warnings,
       sourcePaths: sourcePaths)
   }
 
   private static func printable(_ name: String) -> String {
     String(name.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
+  }
+
+  /// Clients take messages of 4 MiB unless they are told otherwise.
+  private func notes(onReflectionOf files: [DescriptorFile]) -> [String] {
+    let size = files.reduce(0) { $0 + $1.descriptor.count + 8 }
+    guard size > 4 << 20 else { return [] }
+    return [
+      "the schema's descriptors have \((size + (1 << 20) - 1) >> 20) MiB, more than the 4 MiB that "
+        + "grpcurl and other clients of reflection take: raise their limit (grpcurl -max-msg-sz), or "
+        + "generate clients from \(databaseName.file)"
+    ]
   }
 
   // MARK: - Running protoc
@@ -114,12 +144,15 @@ package struct SchemaCompiler: Sendable {
     let warnings: [String]
   }
 
+  /// - Parameter ownFiles: the files whose comments are kept.
   private func describe(
-    _ file: String, searchPath: [String], includingSourceInfo: Bool, output: String,
+    _ file: String, searchPath: [String], ownFiles: Set<String>, output name: String,
+    in directory: String,
     displayName: @Sendable (String) -> String
   ) async throws(SchemaError) -> Described {
+    let output = "\(directory)/\(name)"
     let said = try await protoc.compile(
-      file, searchPath: searchPath, includingSourceInfo: includingSourceInfo, to: output,
+      file, searchPath: searchPath, includingSourceInfo: true, to: output, in: directory,
       displayName: displayName)
     let bytes = try POSIXFile.read(output)
     let warnings = said.warnings.map { warning in
@@ -132,8 +165,12 @@ package struct SchemaCompiler: Sendable {
       let files = try descriptors.map {
         try Google_Protobuf_FileDescriptorProto(serializedBytes: $0)
       }
-      let named = zip(files, descriptors).map {
-        DescriptorFile(name: $0.name, descriptor: $1, dependencies: $0.dependency)
+      let named = try zip(files, descriptors).map {
+        DescriptorFile(
+          name: $0.name,
+          descriptor: try SourceComments.descriptor(
+            $1, keepingComments: ownFiles.contains($0.name)),
+          dependencies: $0.dependency)
       }
       return Described(files: files, descriptors: named, warnings: warnings)
     } catch {
@@ -161,7 +198,7 @@ package struct SchemaCompiler: Sendable {
   /// Compiles the generated text beside copies of the imported files alone, as a client's protoc
   /// will.
   private func describeGenerated(
-    _ text: String, importedFiles: [ImportedFile], wellKnown: [String], location: SchemaLocation,
+    _ generator: DatabaseProto, _ text: String, importedFiles: [ImportedFile], named name: String,
     in directory: String
   ) async throws(SchemaError) -> Described {
     let output = directory + "/out"
@@ -169,51 +206,23 @@ package struct SchemaCompiler: Sendable {
       try TemporaryDirectory.place(file.contents, at: file.path, below: output)
     }
     try TemporaryDirectory.place(Array(text.utf8), at: databaseName.file, below: output)
-    // The user may have brought google/protobuf/*.proto along instead of protoc's own.
-    for name in wellKnown where ImportedFile.isWellKnown(name) {
-      guard let path = try? location.path(ofImport: name) else { continue }
-      let contents = try POSIXFile.read(path)
-      try TemporaryDirectory.place(contents, at: name, below: directory + "/known")
-    }
-    var searchPath = [output]
-    if POSIXFile.isDirectory(directory + "/known") { searchPath.append(directory + "/known") }
     do {
       return try await describe(
-        "\(output)/\(databaseName.file)", searchPath: searchPath, includingSourceInfo: false,
-        output: directory + "/served.binpb"
+        "\(output)/\(databaseName.file)", searchPath: [output],
+        ownFiles: Set(importedFiles.map(\.path) + [databaseName.file]),
+        output: "served.binpb", in: directory
       ) { $0 }
     } catch SchemaError.invalid(let diagnostics) {
-      let reasons = diagnostics.map(\.description).joined(separator: "\n")
-      throw .protocFailed(
-        output: "the generated \(databaseName.file) is refused; if the schema has no "
-          + "`package` statement, give it one (`package \(databaseName.defaultPackage);`)\n\(reasons)"
-      )
+      throw .invalid(
+        diagnostics.map { diagnostic in
+          let place = generator.sourcePosition(ofLine: diagnostic.line, column: diagnostic.column)
+          return Diagnostic(
+            file: name, line: place?.line ?? 1, column: place?.column ?? 1,
+            message: "in \(databaseName.file), where a name can mean a generated message: "
+              + "\(diagnostic.message)"
+              + (diagnostic.message.hasSuffix(".") ? "" : ".")
+              + " Write names of other packages in full, with a leading dot")
+        })
     }
-  }
-
-  /// Sees to it that adding a package and the generated messages left the user's declarations as
-  /// they were: a name could now mean another type.
-  private func checkMeaning(
-    of served: Described, against root: Google_Protobuf_FileDescriptorProto,
-    positions: SourcePositions
-  ) throws(SchemaError) {
-    guard let generated = served.files.last, generated.name == databaseName.file else {
-      throw .protocFailed(output: "it left \(databaseName.file) out of its answer")
-    }
-    let expected =
-      root.package.isEmpty
-      ? PackageInsertion(databaseName.defaultPackage, rootDeclarations: root).applied(to: root)
-      : root
-    var changed: [Diagnostic] = []
-    for (index, message) in expected.messageType.enumerated()
-    where index >= generated.messageType.count || generated.messageType[index] != message {
-      changed.append(
-        positions.diagnostic(
-          at: [DescriptorPath.message, Int32(index), DescriptorPath.name],
-          "a type name in message \(message.name) means another type once the schema is in package "
-            + "\(databaseName.defaultPackage): add `package \(databaseName.defaultPackage);` to the "
-            + "schema and write the full name"))
-    }
-    guard changed.isEmpty else { throw .invalid(changed) }
   }
 }

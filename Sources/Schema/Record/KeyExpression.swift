@@ -16,6 +16,8 @@ package enum KeyExpression {
 package enum QueryError: Error, Equatable, Sendable {
   /// No expression is set. It never means everything.
   case missing
+  /// Two expressions are set, by their field numbers in the order of the wire.
+  case several(Int, Int)
   /// A field that this version does not know: a kind of query that clients of a later one have.
   case unsupported(Int)
   case emptyKey
@@ -33,6 +35,10 @@ extension QueryError: CustomStringConvertible {
     case .missing:
       "the query has no expression: set one of eq, gte, lte, begins_with (begins_with: \"\" is "
         + "everything)"
+    case .several(let first, let second) where first == second:
+      "the query has two expressions, both \(Self.name(first)): set one alone"
+    case .several(let first, let second):
+      "the query has two expressions, \(Self.name(first)) and \(Self.name(second)): set one alone"
     case .unsupported(let number):
       "the query uses field \(number) of IndexQuery, which this server does not support: use eq, "
         + "gte, lte or begins_with alone, or a newer server"
@@ -59,9 +65,11 @@ extension QueryError {
 
 /// Parses a serialized `IndexQuery`.
 ///
-/// Of several members of the oneof the last on the wire counts, as for any decoder. Numbers that
-/// are kept for later kinds of query (5 to 8, 16 to 21) are refused, so that a restriction is never
-/// dropped; other unknown fields are stepped over.
+/// A query has one expression. A decoder would take the last of several; here a second one is
+/// refused, also the same one again: no client library writes two, whoever joined two queries meant
+/// both, and a Delete that followed one of them could erase what the other one was to keep. Numbers
+/// that are kept for later kinds of query (5 to 8, 16 to 21) are refused, so that a restriction is
+/// never dropped; other unknown fields are stepped over.
 ///
 /// - Complexity: O(n); allocates nothing.
 package func parseIndexQuery(
@@ -73,6 +81,7 @@ package func parseIndexQuery(
   var member: UInt32 = 0
   var key = UnsafeRawBufferPointer(start: nil, count: 0)
   var unsupported = 0
+  var second: UInt32 = 0
   var offset = 0
   do throws(RecordError) {
     while offset < bytes.count {
@@ -97,7 +106,8 @@ package func parseIndexQuery(
       guard invalid < 0 else {
         throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: number)
       }
-      member = number
+      if member != 0 && second == 0 { second = number }
+      if second == 0 { member = number }
       key = UnsafeRawBufferPointer(start: start + offset, count: length)
       offset &+= length
     }
@@ -106,6 +116,7 @@ package func parseIndexQuery(
       ? .invalidUTF8(field: Int(error.fieldNumber), offset: error.offset) : .malformed(error)
   }
   guard unsupported == 0 else { throw .unsupported(unsupported) }
+  guard second == 0 else { throw .several(Int(member), Int(second)) }
   guard key.count <= RecordPlan.maximumKeySize else { throw .keyTooLong(key.count) }
   switch member {
   case 1:

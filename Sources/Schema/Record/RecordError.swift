@@ -18,6 +18,8 @@ package struct RecordError: Error, Sendable, Equatable {
     case invalidUTF8
     /// Messages and groups nested deeper than ``RecordPlan/maximumDepth``.
     case tooDeep
+    /// A message of an imported proto2 file lacks a `required` field.
+    case requiredMissing
     case keyMissing
     case keyEmpty
     /// The key has more than ``RecordPlan/maximumKeySize`` bytes.

@@ -70,6 +70,9 @@ extension RecordPlan {
       let (number, wireType) = try WireScan.tag(base, &offset, end)
       if wireType == 4 {
         guard number == group else { throw RecordError(.unmatchedGroup, offset: fieldStart) }
+        if table.requiredCount != 0 {
+          try checkRequired(base, start, fieldStart, table, message)
+        }
         return offset
       }
       guard wireType <= 5 else {
@@ -129,7 +132,32 @@ extension RecordPlan {
       }
     }
     guard group == 0 else { throw RecordError(.truncated, offset: offset) }
+    if table.requiredCount != 0 { try checkRequired(base, start, offset, table, message) }
     return offset
+  }
+
+  /// Sees to it that a message, whose fields are well formed, has all that it must have: a client that
+  /// knows `required` could otherwise read no answer that holds the record.
+  @inline(never)
+  private func checkRequired(
+    _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ table: MessageTable, _ message: Int
+  ) throws(RecordError) {
+    let first = Int(table.required)
+    for required in requiredFields[first..<first + Int(table.requiredCount)] {
+      var offset = start
+      var isFound = false
+      while !isFound, offset < end {
+        let fieldStart = offset
+        let (number, wireType) = try WireScan.tag(base, &offset, end)
+        isFound = number == required
+        try WireScan.skip(
+          base, &offset, end, number: number, wireType: wireType, start: fieldStart, depth: 1)
+      }
+      guard isFound else {
+        throw RecordError(
+          .requiredMissing, offset: start, messageIndex: message, fieldNumber: required)
+      }
+    }
   }
 
   private func checkPacked(

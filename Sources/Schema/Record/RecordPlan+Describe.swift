@@ -27,6 +27,8 @@ extension RecordPlan {
     case .tooDeep:
       return "the record nests messages deeper than \(Self.maximumDepth) levels at byte "
         + "\(error.offset)"
+    case .requiredMissing:
+      return "\(subject): the field is required and missing in the message at byte \(error.offset)"
     case .keyMissing:
       return "\(subject): the key is missing; set it to 1 to \(Self.maximumKeySize) bytes"
     case .keyEmpty:

@@ -36,6 +36,9 @@ package final class RecordPlan: Sendable {
     let denseCount: UInt32
     let sparseCount: UInt32
     let sparse: Int
+    /// The message's part of ``RecordPlan/requiredFields``.
+    let required: UInt32
+    let requiredCount: UInt32
   }
 
   // SAFETY (of nonisolated(unsafe)): the memory is written before `init` returns and never after
@@ -43,6 +46,8 @@ package final class RecordPlan: Sendable {
   nonisolated(unsafe) let messages: UnsafePointer<MessageTable>
   nonisolated(unsafe) let denseFields: UnsafePointer<Field>
   nonisolated(unsafe) let sparseFields: UnsafePointer<SparseField>
+  /// The numbers of all `required` fields, which only imported proto2 files have, by message.
+  let requiredFields: [UInt32]
 
   /// The full names of all messages, without the leading dot.
   package let messageNames: [String]
@@ -63,6 +68,7 @@ package final class RecordPlan: Sendable {
     var tables: [MessageTable] = []
     var dense: [Field] = []
     var sparse: [SparseField] = []
+    var required: [UInt32] = []
     for (name, message) in declarations {
       let denseStart = dense.count
       let sparseStart = sparse.count
@@ -93,14 +99,18 @@ package final class RecordPlan: Sendable {
           sparse.append(SparseField(number: UInt32(field.number), field: entry))
         }
       }
+      let requiredStart = required.count
+      for field in fields where field.label == .required { required.append(UInt32(field.number)) }
       tables.append(
         MessageTable(
           dense: denseStart, denseCount: UInt32(dense.count - denseStart),
-          sparseCount: UInt32(sparse.count - sparseStart), sparse: sparseStart))
+          sparseCount: UInt32(sparse.count - sparseStart), sparse: sparseStart,
+          required: UInt32(requiredStart), requiredCount: UInt32(required.count - requiredStart)))
     }
     messages = Self.copy(tables)
     denseFields = Self.copy(dense)
     sparseFields = Self.copy(sparse)
+    requiredFields = required
     messageNames = declarations.map(\.name)
     fieldNames = declarations.map { declaration in
       Dictionary(

@@ -8,6 +8,8 @@ package import Schema
 ///     "schema"           the compiled schema (CompiledSchema's container)
 ///     "next-model-id"    u32 little-endian: the id the next new model gets
 ///     "model/" fullName  u32 little-endian: the model's id
+///     "earlier/" number  a compiled schema that another replaced; u32 big-endian, ascending in time. The
+///                        last 16 are kept
 ///
 /// A model's id is given once and never reused, not even after the model was dropped, so a new file
 /// order or a new model moves no data and old keys never show up under another model.
@@ -15,6 +17,7 @@ package struct Catalogue {
   package static let format: UInt32 = 1
   private static let prefix = KeyPrefix(.catalogue, model: 0)
   private static let firstModelID: UInt32 = 1
+  private static let keptSchemaLimit = 16
 
   package let engine: any StorageEngine
   /// The data directory, for error sentences.
@@ -41,18 +44,24 @@ package struct Catalogue {
   /// Takes `schema` over as the database's, if it breaks nothing that is stored.
   ///
   /// New models get ids; models that are gone and have no records are forgotten. All of it is one synced
-  /// batch. An unchanged schema writes nothing.
+  /// batch. An unchanged schema writes nothing, nor does an earlier one (``SchemaVerdict``): the stored
+  /// schema stays.
   ///
-  /// - Returns: the id of each model, by full name.
   /// - Throws: ``ServerError/schemaBreaks(_:)`` with every violation; nothing is changed then.
-  package func adopt(_ schema: CompiledSchema) throws(ServerError) -> [String: UInt32] {
+  package func adopt(_ schema: CompiledSchema) throws(ServerError) -> AdoptedSchema {
     let stored = try storedSchema()
-    var ids: [String: UInt32] = [:]
+    let verdict = try verdict(on: schema, stored: stored)
+    var ids = try stored.map { stored throws(ServerError) in try modelIDs(of: stored) } ?? [:]
     var forgotten: [String] = []
-    if let stored {
-      ids = try modelIDs(of: stored)
-      forgotten = try checkCompatibility(from: stored, to: schema, ids: ids)
-      if stored.serialized() == schema.serialized() { return ids }
+    switch verdict {
+    case .breaks(let diagnostics): throw .schemaBreaks(diagnostics)
+    case .precedes(let missing):
+      return AdoptedSchema(modelIDs: ids, recordSchema: stored ?? schema, missing: missing)
+    case .replaces(let dropped): forgotten = dropped
+    case .first: break
+    }
+    if let stored, stored.serialized() == schema.serialized() {
+      return AdoptedSchema(modelIDs: ids, recordSchema: schema)
     }
     let batch = WriteBatch()
     var nextID = try number("next-model-id") ?? Self.firstModelID
@@ -68,30 +77,95 @@ package struct Catalogue {
     batch.put(Self.key("next-model-id"), Self.bytes(nextID))
     batch.put(Self.key("format"), Self.bytes(Self.format))
     batch.put(Self.key("schema"), schema.serialized())
+    var warnings: [Diagnostic] = []
+    if let stored {
+      warnings = SchemaCompatibility.warnings(old: stored, new: schema)
+      if !SchemaCompatibility.isSame(stored, schema) { try keep(stored, in: batch) }
+    }
     do throws(EngineError) {
       try engine.apply(batch, durability: .sync)
     } catch {
       throw .engine(error)
     }
-    return ids
+    return AdoptedSchema(modelIDs: ids, recordSchema: schema, warnings: warnings)
   }
 
-  /// - Returns: the names of models that are gone and may be forgotten.
-  private func checkCompatibility(
-    from stored: CompiledSchema, to schema: CompiledSchema, ids: [String: UInt32]
-  ) throws(ServerError) -> [String] {
-    var broken: [Diagnostic] = []
-    var forgotten: [String] = []
+  /// What would become of `schema` at a start. Changes nothing; a read-only engine will do.
+  package func verdict(on schema: CompiledSchema) throws(ServerError) -> SchemaVerdict {
+    try verdict(on: schema, stored: try storedSchema())
+  }
+
+  private func verdict(
+    on schema: CompiledSchema, stored: CompiledSchema?
+  ) throws(ServerError) -> SchemaVerdict {
+    guard let stored else { return .first }
+    var broken: [SchemaCompatibility.Violation] = []
+    var dropped: [String] = []
     for violation in SchemaCompatibility.violations(old: stored, new: schema) {
-      if let name = violation.modelWithRecords, let id = ids[name], try !hasRecords(id) {
-        forgotten.append(name)
+      if let name = violation.modelWithRecords, try !hasRecords(ofModel: name) {
+        dropped.append(name)
       } else {
-        broken.append(violation.diagnostic)
+        broken.append(violation)
       }
     }
-    guard broken.isEmpty else { throw .schemaBreaks(broken) }
-    return forgotten
+    if broken.isEmpty { return .replaces(dropped: dropped) }
+    let violations = SchemaCompatibility.violations(old: stored, new: schema)
+    let missing = violations.compactMap(\.missing)
+    guard missing.count == violations.count,
+      SchemaCompatibility.violations(old: schema, new: stored).isEmpty
+    else { return .breaks(broken.map(\.diagnostic)) }
+    // A schema without a model that has records was served before, or the model was deleted by an edit.
+    if broken.contains(where: { $0.modelWithRecords != nil }), try !isKept(schema) {
+      return .breaks(broken.map(\.diagnostic))
+    }
+    return .precedes(missing: missing)
   }
+
+  // MARK: - Earlier schemas
+
+  /// Adds a schema that is being replaced to those that are kept.
+  private func keep(_ schema: CompiledSchema, in batch: WriteBatch) throws(ServerError) {
+    let kept = try keptSchemas()
+    let number = (kept.last?.number ?? 0) &+ 1
+    batch.put(Self.earlierKey(number), schema.serialized())
+    for entry in kept.dropLast(Self.keptSchemaLimit - 1) {
+      batch.delete(Self.earlierKey(entry.number))
+    }
+  }
+
+  /// Whether the database had this schema before, whatever its comments and names were.
+  private func isKept(_ schema: CompiledSchema) throws(ServerError) -> Bool {
+    for entry in try keptSchemas() {
+      let kept = try? entry.bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
+      if let kept, SchemaCompatibility.isSame(kept, schema) { return true }
+    }
+    return false
+  }
+
+  private func keptSchemas() throws(ServerError) -> [(number: UInt32, bytes: [UInt8])] {
+    var kept: [(number: UInt32, bytes: [UInt8])] = []
+    let prefix = Self.key("earlier/")
+    do throws(EngineError) {
+      _ = try engine.scan(
+        KeyRange.prefix(prefix), direction: .ascending, limit: .max, snapshot: nil,
+        tier: .any
+      ) { key, value in
+        guard key.count == prefix.count + 4 else { return .next }
+        let number = key.loadUnaligned(fromByteOffset: key.count - 4, as: UInt32.self)
+        kept.append((UInt32(bigEndian: number), Array(value)))
+        return .next
+      }
+    } catch {
+      throw .engine(error)
+    }
+    return kept
+  }
+
+  private static func earlierKey(_ number: UInt32) -> [UInt8] {
+    key("earlier/") + withUnsafeBytes(of: number.bigEndian) { Array($0) }
+  }
+
+  // MARK: - Models
 
   private func modelIDs(of schema: CompiledSchema) throws(ServerError) -> [String: UInt32] {
     var ids: [String: UInt32] = [:]
@@ -104,7 +178,11 @@ package struct Catalogue {
     return ids
   }
 
-  private func hasRecords(_ id: UInt32) throws(ServerError) -> Bool {
+  /// - Parameter name: the full name of a model of the stored schema.
+  package func hasRecords(ofModel name: String) throws(ServerError) -> Bool {
+    guard let id = try number("model/" + name) else {
+      throw .catalogueDamaged(path: directory, detail: "model \(name) has no id")
+    }
     var found = false
     do throws(EngineError) {
       _ = try engine.scan(

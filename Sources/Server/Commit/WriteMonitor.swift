@@ -89,7 +89,7 @@ package final class WriteMonitor: Sendable {
         metadata: ["cause": "\(reason)"])
     case .refused(let reason):
       logger.critical(
-        "no more writes are taken; reads go on. Free or repair the disk, then restart the server",
+        "no more writes are taken; reads go on. Mend what the cause names, then restart the server",
         metadata: ["cause": "\(reason)"])
     }
   }

@@ -1,5 +1,5 @@
 import Bytes
-import Engine
+package import Engine
 import Glibc
 
 /// What a data directory keeps of its store outside of the store, in the file `COMMITTED`: how far the store must
@@ -24,7 +24,7 @@ import Glibc
 ///
 /// State 1, *closed*: the store was closed in good order, and the list has every file of it. State 0, *open*: a
 /// process has it, or died; there is no list.
-struct CommitMarkImage: Equatable, Sendable {
+package struct CommitMarkImage: Equatable, Sendable {
   static let fileName = "COMMITTED"
   static let headBytes = 88
   static let slotOffset = 48
@@ -34,19 +34,28 @@ struct CommitMarkImage: Equatable, Sendable {
   private static let version: UInt32 = 1
 
   /// The boot of the machine in which `slot.acknowledged` holds; zeros when it is not known.
-  var bootID: [UInt8]
-  var slot: Slot
+  package var bootID: [UInt8]
+  package var slot: Slot
   /// The store's files when it was closed; nil while it is open.
-  var files: [StoreFile]?
+  package var files: [StoreFile]?
 
   /// The part that moves on with the commits.
-  struct Slot: Equatable, Sendable {
+  package struct Slot: Equatable, Sendable {
     /// The newest change that was acknowledged. It must be there after the death of the process.
-    var acknowledged: UInt64
+    package var acknowledged: UInt64
     /// The newest change that was acknowledged as synced. It must be there after a power cut.
-    var durable: UInt64
+    package var durable: UInt64
     /// Of the store's manifest; zeros when the engine names none.
-    var manifest = ManifestExtent(number: 0, bytes: 0)
+    package var manifest: ManifestExtent
+
+    package init(
+      acknowledged: UInt64, durable: UInt64,
+      manifest: ManifestExtent = ManifestExtent(number: 0, bytes: 0)
+    ) {
+      self.acknowledged = acknowledged
+      self.durable = durable
+      self.manifest = manifest
+    }
 
     static let byteCount = 40
 
@@ -78,7 +87,7 @@ struct CommitMarkImage: Equatable, Sendable {
   }
 
   /// The newest change that must be there now.
-  func required(bootID now: [UInt8]) -> UInt64 {
+  package func required(bootID now: [UInt8]) -> UInt64 {
     isOfBoot(now) ? slot.acknowledged : slot.durable
   }
 
@@ -87,7 +96,7 @@ struct CommitMarkImage: Equatable, Sendable {
 
   // MARK: - Bytes
 
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var list = ByteWriter()
     for file in files ?? [] {
       list.appendLittleEndian(UInt32(file.name.utf8.count))
@@ -106,18 +115,18 @@ struct CommitMarkImage: Equatable, Sendable {
   }
 
   /// Why bytes are not a mark.
-  enum Damage: Error, Equatable {
+  package enum Damage: Error, Equatable {
     case notAMark
     case newerVersion(UInt32)
   }
 
-  init(bootID: [UInt8], slot: Slot, files: [StoreFile]?) {
+  package init(bootID: [UInt8], slot: Slot, files: [StoreFile]?) {
     self.bootID = bootID
     self.slot = slot
     self.files = files
   }
 
-  init(_ bytes: [UInt8]) throws(Damage) {
+  package init(_ bytes: [UInt8]) throws(Damage) {
     guard bytes.count >= Self.headBytes, Array(bytes[..<8]) == Self.magic else { throw .notAMark }
     let version = Self.number32(bytes, 8)
     guard version == Self.version else { throw .newerVersion(version) }
@@ -163,7 +172,7 @@ struct CommitMarkImage: Equatable, Sendable {
 }
 
 /// FNV-1a, 64 bits (draft-eastlake-fnv): tells bytes that were written from others. No protection against intent.
-enum FNV1a {
+package enum FNV1a {
   static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
     bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
   }

@@ -27,7 +27,8 @@ enum SmallFile {
 
   /// Puts `bytes` in place of the file, durably: whole or not at all, whatever happens meanwhile (a temporary
   /// file, fsync, rename, fsync of the directory).
-  static func replace(_ name: String, in directory: String, with bytes: [UInt8]) throws(ServerError) {
+  static func replace(_ name: String, in directory: String, with bytes: [UInt8]) throws(ServerError)
+  {
     let path = directory + "/" + name
     let temporary = path + temporarySuffix
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)

@@ -34,7 +34,9 @@ package struct StoreExpectation: Equatable, Sendable {
     let bootID = CommitMarkImage.currentBootID()
     required = mark?.required(bootID: bootID) ?? 0
     files = mark?.files
-    manifest = mark.flatMap { $0.isOfBoot(bootID) && $0.slot.manifest.number > 0 ? $0.slot.manifest : nil }
+    manifest = mark.flatMap {
+      $0.isOfBoot(bootID) && $0.slot.manifest.number > 0 ? $0.slot.manifest : nil
+    }
   }
 
   /// Checks what can be told without opening the store. Blocks on disk I/O.
@@ -142,7 +144,8 @@ extension DataDirectory {
     }
   }
 
-  private static func get<Value>(_ result: Result<Value, EngineError>) throws(ServerError) -> Value {
+  private static func get<Value>(_ result: Result<Value, EngineError>) throws(ServerError) -> Value
+  {
     do throws(EngineError) {
       return try result.get()
     } catch {

@@ -1,9 +1,14 @@
 import Glibc
 
 /// A file that holds a part of a store's data.
-struct StoreFile: Equatable, Sendable {
-  let name: String
-  let bytes: UInt64
+package struct StoreFile: Equatable, Sendable {
+  package let name: String
+  package let bytes: UInt64
+
+  package init(name: String, bytes: UInt64) {
+    self.name = name
+    self.bytes = bytes
+  }
 
   /// Where a name belongs in a store's folder.
   private enum Kind {
@@ -38,7 +43,7 @@ struct StoreFile: Equatable, Sendable {
   ///
   /// - Throws: when something has the name of such a file and is none, or a number that no store gives: the engine
   ///   would take it for its own.
-  static func list(_ directory: String) throws(ServerError) -> [StoreFile] {
+  package static func list(_ directory: String) throws(ServerError) -> [StoreFile] {
     guard let names = SmallFile.names(in: directory) else {
       throw SmallFile.failure("list", directory)
     }
@@ -54,7 +59,10 @@ struct StoreFile: Equatable, Sendable {
       }
       guard status.st_mode & S_IFMT == S_IFREG else {
         throw .dataDirectory(
-          path: path, problem: "this is no file, but has the name of one of the store's. Move it away, or restore the file")
+          path: path,
+          problem:
+            "this is no file, but has the name of one of the store's. Move it away, or restore the file"
+        )
       }
       if let number, number == 0 || number >= numberLimit {
         throw .dataDirectory(
@@ -67,7 +75,7 @@ struct StoreFile: Equatable, Sendable {
   }
 
   /// What a person reads of each difference between the files of a closed store and those there are now.
-  static func differences(then: [StoreFile], now: [StoreFile]) -> [String] {
+  package static func differences(then: [StoreFile], now: [StoreFile]) -> [String] {
     let present = Dictionary(now.map { ($0.name, $0.bytes) }) { first, _ in first }
     let known = Set(then.map(\.name))
     var differences: [String] = []

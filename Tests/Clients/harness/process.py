@@ -172,21 +172,21 @@ class ServerProcess:
         self._drain_stdout()
         return code
 
-    def stop(self, number=signal.SIGTERM):
-        """Ends the server by a signal and asserts that it went in good order."""
+    def stop(self, number=signal.SIGTERM, code=0):
+        """Ends the server by a signal and asserts that it went in good order, with this exit code."""
         if not self.running:
-            self.assert_no_crash()
+            self.assert_no_crash(code)
             return
         self.send(number)
         try:
-            code = self.wait()
+            ended = self.wait()
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(
                 f"no exit after signal {number}; stderr:\n{self.stderr()}"
             ) from None
-        self.assert_no_crash()
-        assert code == 0, f"exit code {code} after signal {number}; stderr:\n{self.stderr()}"
+        self.assert_no_crash(code)
+        assert ended == code, f"exit code {ended} after signal {number}; stderr:\n{self.stderr()}"
         assert self.stdout().count("\n") == 1, f"more than one line on stdout: {self.stdout()}"
 
     def kill(self):
@@ -196,8 +196,8 @@ class ServerProcess:
         self.process.wait(timeout=STOP_TIMEOUT)
         self._drain_stdout()
 
-    def assert_no_crash(self):
+    def assert_no_crash(self, wanted=0):
         text = self.stderr()
         assert not CRASH_MARKS.search(text), f"the server crashed:\n{text}"
         code = self.process.poll()
-        assert code in (None, 0, -signal.SIGKILL), f"the server ended by itself ({code}):\n{text}"
+        assert code in (None, 0, wanted, -signal.SIGKILL), f"the server ended by itself ({code}):\n{text}"

@@ -26,21 +26,26 @@ struct IndexQueryTests {
     (WireBytes.field(3, "ключ"), "lte ключ"), (WireBytes.field(4, "a"), "begins_with a"),
     (WireBytes.field(2, ""), "gte "), (WireBytes.field(3, ""), "lte "),
     (WireBytes.field(4, ""), "begins_with "), (WireBytes.field(1, long), "eq \(long)"),
-    (WireBytes.field(1, "a") + WireBytes.field(4, "b"), "begins_with b"),
-    (WireBytes.field(4, "b") + WireBytes.field(1, "a"), "eq a"),
-    (WireBytes.field(1, "") + WireBytes.field(1, "a"), "eq a"),
-    (WireBytes.field(1, long + "k") + WireBytes.field(2, "a"), "gte a"),
     (WireBytes.field(99, varint: 1) + WireBytes.field(1, "a") + WireBytes.group(15, []), "eq a"),
     (WireBytes.field(9, "x") + WireBytes.field(22, "y") + WireBytes.field(1, "a"), "eq a"),
   ]
 
-  @Test("Reads the last member of the oneof", arguments: legal)
+  @Test("Reads the expression", arguments: legal)
   func reads(_ bytes: [UInt8], _ expected: String) { #expect(parse(bytes) == expected) }
 
   static let refused: [([UInt8], QueryError)] =
     [
       ([], .missing), (WireBytes.field(99, "x"), .missing), (WireBytes.field(1, ""), .emptyKey),
-      (WireBytes.field(4, "b") + WireBytes.field(1, ""), .emptyKey),
+      (WireBytes.field(1, "a") + WireBytes.field(4, ""), .several(1, 4)),
+      (WireBytes.field(4, "") + WireBytes.field(1, "a"), .several(4, 1)),
+      (WireBytes.field(2, "a") + WireBytes.field(3, "b"), .several(2, 3)),
+      (WireBytes.field(1, "a") + WireBytes.field(1, "b"), .several(1, 1)),
+      (WireBytes.field(1, "") + WireBytes.field(1, "a"), .several(1, 1)),
+      (WireBytes.field(1, long + "k") + WireBytes.field(2, "a"), .several(1, 2)),
+      (
+        WireBytes.field(2, "a") + WireBytes.field(99, "x") + WireBytes.field(3, "b")
+          + WireBytes.field(4, ""), .several(2, 3)
+      ),
       (WireBytes.field(1, long + "k"), .keyTooLong(4097)),
       (WireBytes.field(4, long + "k"), .keyTooLong(4097)),
       (WireBytes.field(2, [0x61, 0xFF]), .invalidUTF8(field: 2, offset: 3)),
@@ -81,6 +86,12 @@ struct IndexQueryTests {
 
   @Test func saysWhatToDo() {
     #expect(parse([]).contains("eq, gte, lte, begins_with"))
+    #expect(
+      parse(WireBytes.field(1, "a") + WireBytes.field(4, ""))
+        == "the query has two expressions, eq and begins_with: set one alone")
+    #expect(
+      parse(WireBytes.field(2, "a") + WireBytes.field(2, "b"))
+        == "the query has two expressions, both gte: set one alone")
     #expect(parse(WireBytes.field(17, "x")).contains("field 17 of IndexQuery"))
     #expect(parse(WireBytes.field(1, varint: 1)) == "eq of the query is no string, at byte 0")
     #expect(parse(WireBytes.field(3, [0xFF])) == "lte of the query is not UTF-8 at byte 2")

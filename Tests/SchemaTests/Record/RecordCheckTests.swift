@@ -34,6 +34,12 @@ enum RecordSchema {
     message Legacy {
       optional group Part = 1 { optional string text = 1; optional Legacy inner = 2; }
       repeated int32 unpacked = 2;
+      optional Strict strict = 3;
+    }
+    message Strict {
+      required int32 a = 1;
+      required string b = 2000;
+      repeated group Inner = 3 { required bool c = 1; }
     }
     """,
   ]
@@ -76,6 +82,11 @@ struct RecordCheckTests {
 
   static func groups(_ depth: Int) -> [UInt8] {
     (0..<depth).reduce(into: []) { bytes, _ in bytes = Bytes.group(99, bytes) }
+  }
+
+  /// A message of an imported proto2 file with required fields.
+  static func strict(_ bytes: [UInt8]) -> [UInt8] {
+    pk + Bytes.field(12, Bytes.field(3, bytes))
   }
 
   static func wrong(_ name: String, _ number: Int, _ expected: String, _ found: String) -> String {
@@ -189,6 +200,23 @@ struct RecordCheckTests {
       "a varint"),
     Case("unpacked single number as packed", pk + Bytes.field(13, [1]), .wrongWireType, "`flag`"),
     Case("any bytes in bytes", pk + Bytes.field(4, [0xFF, 0xC0, 0])),
+    Case("all that is required", strict(Bytes.field(1, varint: 0) + Bytes.field(2000, "x"))),
+    Case(
+      "required after unknown fields, and in a group",
+      strict(
+        Bytes.group(3, Bytes.group(99, pk) + Bytes.field(1, varint: 1)) + Bytes.field(2000, "")
+          + Bytes.group(99, Bytes.group(98, [])) + Bytes.field(1, varint: 0))),
+    Case(
+      "required field missing", strict(Bytes.field(2000, "x")), .requiredMissing,
+      "field `a` (1) of old.Strict: the field is required and missing in the message at byte 7"),
+    Case(
+      "required far field missing", strict(Bytes.field(1, varint: 1)), .requiredMissing,
+      "field `b` (2000) of old.Strict"),
+    Case("required fields of an empty message", strict([]), .requiredMissing, "`a`"),
+    Case(
+      "required field of a group missing",
+      strict(Bytes.field(1, varint: 0) + Bytes.group(3, []) + Bytes.field(2000, "x")),
+      .requiredMissing, "field `c` (1) of old.Strict.Inner"),
     Case("both members of a oneof", pk + Bytes.field(15, "x") + Bytes.field(16, varint: 1)),
   ]
 

@@ -13,7 +13,10 @@ final class GatedEngine: StorageEngine {
   /// Signalled after each compaction.
   let didCompact = DispatchSemaphore(value: 0)
 
+  private let state = Mutex(WriteState.open)
+
   func open() { gate.open() }
+  func say(_ state: WriteState) { self.state.withLock { $0 = state } }
   func fail(with error: EngineError) { failure.withLock { $0 = error } }
 
   func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError) {
@@ -47,7 +50,7 @@ final class GatedEngine: StorageEngine {
   }
 
   func lastSequence() throws(EngineError) -> UInt64 { try memory.lastSequence() }
-  func writeState() -> WriteState { memory.writeState() }
+  func writeState() -> WriteState { state.withLock { $0 } }
   func statistics() throws(EngineError) -> EngineStatistics { try memory.statistics() }
   func close() throws(EngineError) { try memory.close() }
 }

@@ -1,4 +1,5 @@
 import Engine
+import Glibc
 import Logging
 import Schema
 import Server
@@ -16,24 +17,34 @@ import Testing
     schema = try await SchemaCompiler(includeDirectories: []).compile(path)
   }
 
-  private func open(_ name: String = "data", schema: CompiledSchema?) throws(ServerError)
-    -> DatabaseServer
-  {
+  private func open(
+    _ name: String = "data", schema: CompiledSchema?, engine: EngineKind? = nil
+  ) throws(ServerError) -> DatabaseServer {
     var configuration = ServerConfiguration(coreCount: 1)
     configuration.port = 0
+    configuration.engine = engine
     configuration.dataDirectory = folder.path + "/" + name
     return try DatabaseServer.open(
       schema: schema, configuration: configuration, logger: Logger(label: "test"))
   }
 
   /// The description of the error that opening gives.
-  private func refusal(_ name: String = "data", schema: CompiledSchema?) -> String? {
+  private func refusal(
+    _ name: String = "data", schema: CompiledSchema?, engine: EngineKind? = nil
+  ) -> String? {
     do throws(ServerError) {
-      _ = try open(name, schema: schema)
+      _ = try open(name, schema: schema, engine: engine)
       return nil
     } catch {
       return "\(error)"
     }
+  }
+
+  /// Starts and stops a server.
+  private func run(schema: CompiledSchema?, engine: EngineKind?) async throws {
+    let server = try open(schema: schema, engine: engine)
+    _ = try await server.start()
+    #expect(await server.shutDown())
   }
 
   @Test func belongsToOneProcessAtATime() async throws {
@@ -44,14 +55,72 @@ import Testing
   }
 
   @Test(arguments: [
-    ("seandb data directory\nformat 1\nengine lsm\n", "belongs to the engine lsm, not rocksdb"),
+    (
+      "seandb data directory\nformat 1\nengine paper\n",
+      "the engine paper, which this program does not"
+    ),
     ("seandb data directory\nformat 9\nengine rocksdb\n", "format 9"),
-    ("something else\n", "not a seandb marker"),
-    ("", "not a seandb marker"),
+    ("seandb data directory\nformat 2\nengine rocksdb\nstore", "not the marker that was written"),
+    ("seandb data directory\nformat 2\nengine rocksdb", "not the marker that was written"),
+    ("something else\n", "not the marker that was written"),
+    ("", "not the marker that was written"),
   ])
   func refusesAMarkerThatIsNotItsOwn(_ marker: String, _ words: String) throws {
     try folder.write("data/SEANDB", marker)
-    #expect(refusal(schema: schema)?.contains(words) == true)
+    let text = try #require(refusal(schema: schema))
+    #expect(text.contains(words), "\(text)")
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func followsTheMarkerWhenNoEngineIsNamed(_ kind: EngineKind) async throws {
+    let other = try #require(EngineKind.allCases.first { $0 != kind })
+    try await run(schema: schema, engine: kind)
+    try await run(schema: nil, engine: nil)
+    try await run(schema: schema, engine: kind)
+    let text = refusal(schema: schema, engine: other)
+    #expect(text?.contains("belongs to the engine \(kind.rawValue), not \(other.rawValue)") == true)
+  }
+
+  @Test func createsNothingWhenTheAddressIsTaken() async throws {
+    let server = try open(schema: schema)
+    let port = try await server.start()
+    var configuration = ServerConfiguration(coreCount: 1)
+    configuration.port = port
+    configuration.dataDirectory = folder.path + "/other"
+    #expect {
+      _ = try DatabaseServer.open(
+        schema: schema, configuration: configuration, logger: Logger(label: "test"))
+    } throws: {
+      "\($0)".contains("cannot listen on 127.0.0.1:\(port): Address already in use")
+    }
+    #expect(access(folder.path + "/other", F_OK) != 0)
+    await server.shutDown()
+  }
+
+  /// A directory of the first format has no commit mark, and gets one.
+  @Test(arguments: EngineKind.allCases)
+  func opensADirectoryOfTheFirstFormat(_ kind: EngineKind) async throws {
+    try await run(schema: schema, engine: kind)
+    let path = folder.path + "/data"
+    try folder.write(
+      "data/SEANDB", "seandb data directory\nformat 1\nengine \(kind.rawValue)\n")
+    unlink(path + "/COMMITTED")
+    try await run(schema: schema, engine: nil)
+    let marker = try #require(try DataDirectoryMarker(in: path))
+    #expect(marker == DataDirectoryMarker(engine: kind, isStoreMade: true))
+    #expect(access(path + "/COMMITTED", F_OK) == 0)
+  }
+
+  @Test(arguments: ["COMMITTED", "SEANDB", "store"])
+  func missesWhatWasMade(_ name: String) async throws {
+    try await run(schema: schema, engine: .lsm)
+    let path = folder.path + "/data/" + name
+    rename(path, folder.path + "/kept")
+    let text = try #require(refusal(schema: schema))
+    #expect(text.contains(name) && text.contains("missing"), "\(text)")
+    #expect(access(path, F_OK) != 0)
+    rename(folder.path + "/kept", path)
+    try await run(schema: schema, engine: .lsm)
   }
 
   @Test func refusesAFolderWithForeignFiles() throws {

@@ -1,0 +1,38 @@
+package import Schema
+
+/// What becomes of a schema when a server is started with it on a database.
+package enum SchemaVerdict: Sendable {
+  /// The database has none yet.
+  case first
+  /// It takes the stored schema's place. The models in `dropped`, by full name, are gone and have no
+  /// records.
+  case replaces(dropped: [String])
+  /// It is an earlier one: the stored schema is newer by additions alone (`missing`), so every record can
+  /// be read. It is served, and the stored schema stays (docs/decisions/0013).
+  case precedes(missing: [String])
+  /// It breaks what is stored.
+  case breaks([Diagnostic])
+}
+
+/// How a database serves a schema.
+package struct AdoptedSchema: Sendable {
+  /// The id of each model of the stored schema, by full name.
+  package let modelIDs: [String: UInt32]
+  /// By which records are checked before they are stored: the stored schema, so that a later start with it
+  /// finds no record that it would have refused.
+  package let recordSchema: CompiledSchema
+  /// What the stored schema has and the served one lacks; empty unless an earlier schema is served.
+  package let missing: [String]
+  /// What the change from the schema that was stored before may do to the meaning of records.
+  package let warnings: [Diagnostic]
+
+  init(
+    modelIDs: [String: UInt32], recordSchema: CompiledSchema, missing: [String] = [],
+    warnings: [Diagnostic] = []
+  ) {
+    self.modelIDs = modelIDs
+    self.recordSchema = recordSchema
+    self.missing = missing
+    self.warnings = warnings
+  }
+}
