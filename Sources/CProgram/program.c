@@ -1,7 +1,5 @@
 #include "program.h"
 
-#include <sys/auxv.h>
-
 static int count;
 static char **arguments;
 
@@ -14,5 +12,3 @@ __attribute__((constructor)) static void begin(int argc, char **argv) {
 int program_argument_count(void) { return count; }
 
 const char *program_argument(int index) { return arguments[index]; }
-
-const char *program_path(void) { return (const char *)getauxval(AT_EXECFN); }

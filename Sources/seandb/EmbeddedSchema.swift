@@ -1,4 +1,3 @@
-import CProgram
 import Glibc
 import Schema
 
@@ -54,19 +53,10 @@ enum EmbeddedSchema {
 
   // MARK: - Reading
 
-  /// By the kernel's link to it, or where there is no /proc by the path that it was started by.
   private static func openOwnExecutable() throws -> Int32 {
     let file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
-    guard file < 0 else { return file }
-    let reason = String(cString: strerror(errno))
-    // SAFETY: the kernel's string lives as long as the process.
-    if let path = program_path() {
-      let file = open(path, O_RDONLY | O_CLOEXEC)
-      if file >= 0 { return file }
-    }
-    throw Failure(
-      description: "cannot read the program's own file, which may hold a schema "
-        + "(/proc/self/exe: \(reason)); mount /proc, or start the program by its full path")
+    guard file >= 0 else { throw failure("open the program's own file, /proc/self/exe") }
+    return file
   }
 
   private static func findSchema(_ file: Int32) throws -> (offset: Int, length: Int)? {

@@ -7,6 +7,11 @@ enum Main {
   static func main() async {
     // A client that goes away must not take the server along.
     signal(SIGPIPE, SIG_IGN)
+    // Swift's threads look at each other there, about once a second, and the process dies when they cannot.
+    guard access("/proc/self/task", F_OK) == 0 else {
+      Terminal.fail(
+        "there is no /proc, which this program's threads need; mount it: mount -t proc proc /proc")
+    }
     do {
       let arguments = try ProgramArguments.read()
       if let schema = try EmbeddedSchema.load() {

@@ -17,7 +17,7 @@ struct ServerOptions: ParsableArguments {
   @Option(
     help: "The storage engine (default: the one that the data directory has; in a new one rocksdb)."
   )
-  var engine: EngineKind?
+  var engine: Given<EngineKind>?
 
   @Option(name: .customLong("listen"), help: "The address to listen on; port 0 takes a free one.")
   private var listenFlag = Given(ListenAddress(host: "127.0.0.1", port: 50051))
@@ -49,6 +49,7 @@ struct ServerOptions: ParsableArguments {
 
   func validate() throws {
     guard !data.isEmpty else { throw ValidationError("--data takes a directory; it is empty") }
+    try engine?.value(of: "--engine")
     try listenFlag.value(of: "--listen")
     try durability.value(of: "--durability")
     try cacheSize.check("--cache-size", from: 0, to: 1 << 40)
@@ -71,7 +72,7 @@ struct ServerOptions: ParsableArguments {
 
   var serverConfiguration: ServerConfiguration {
     var configuration = ServerConfiguration(coreCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-    configuration.engine = engine
+    configuration.engine = engine?.value
     configuration.dataDirectory = data
     configuration.host = listen.host
     configuration.port = listen.port
@@ -85,4 +86,5 @@ struct ServerOptions: ParsableArguments {
   }
 }
 
-extension EngineKind: ExpressibleByArgument {}
+/// `--engine`.
+extension EngineKind: WordFlag {}

@@ -76,13 +76,18 @@ struct ModelRules {
           "an imported file has the path \"\(path)\", which the generated file takes: rename the "
             + "imported file")
       }
-      for folder in Self.folders(of: path)
-      where folder == databaseName.file || paths.contains(folder) {
-        reportImport(
-          path,
-          "the import \"\(path)\" stands in a folder \"\(folder)\", and a file "
-            + (folder == databaseName.file ? "that is generated" : "that is imported as well")
-            + " has the same path: rename one of them")
+      for folder in Self.folders(of: path) {
+        if folder == databaseName.file {
+          reportImport(
+            path,
+            "an imported file has the path \"\(path)\", but \(folder) is the generated file and no "
+              + "folder: rename the folder")
+        } else if paths.contains(folder) {
+          reportImport(
+            path,
+            "the import \"\(path)\" stands in a folder \"\(folder)\", and a file that is imported as "
+              + "well has the same path: rename one of them")
+        }
       }
     }
   }

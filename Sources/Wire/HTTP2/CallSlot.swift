@@ -33,6 +33,8 @@ struct CallSlot: ~Copyable {
   /// Index into the method table; -1 until `:path` was seen and when it is unknown.
   var method: Int32 = -1
   var deadline = UInt64.max
+  /// When its headers began, in a server that logs each call.
+  var began: UInt64 = 0
   /// Sum of name + value + 32 of the request's headers (RFC 9113 §6.5.2).
   var headerBytes = 0
 

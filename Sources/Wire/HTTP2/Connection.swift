@@ -218,6 +218,7 @@ final class Connection {
       slots.append(slot)
     }
     slot.pointee.begin(streamID: streamID)
+    if loop.isTracing { slot.pointee.began = MonotonicClock.now() }
     lastBegun = slot
     return slot
   }
@@ -233,6 +234,7 @@ final class Connection {
 
   func didCloseStream(_ slot: UnsafeMutablePointer<CallSlot>) {
     guard slot.pointee.state != .free else { return }
+    if loop.isTracing { logCall(slot) }
     release(slot)
     freeSlots.append(slot.pointee.index)
   }

@@ -50,6 +50,7 @@ enum HTTP2Callbacks {
 
   private static let dataType = UInt8(NGHTTP2_DATA.rawValue)
   private static let headersType = UInt8(NGHTTP2_HEADERS.rawValue)
+  private static let goAwayType = UInt8(NGHTTP2_GOAWAY.rawValue)
   private static let pingType = UInt8(NGHTTP2_PING.rawValue)
   private static let endStreamFlag = UInt8(NGHTTP2_FLAG_END_STREAM.rawValue)
   private static let ackFlag = UInt8(NGHTTP2_FLAG_ACK.rawValue)
@@ -117,7 +118,12 @@ enum HTTP2Callbacks {
     let header = HTTP2Callbacks.header(frame)
     guard header.flags & endStreamFlag != 0, header.type <= headersType,
       let slot = slot(session, header.stream_id), !slot.pointee.remoteClosed
-    else { return 0 }
+    else {
+      if header.type == goAwayType, let code = frame?.pointee.goaway.error_code {
+        connection(user) { $0.logGoAway(code) }
+      }
+      return 0
+    }
     // The answer is out before the client ended its side: ask it to stop. Earlier, the reset would
     // have taken the queued trailers with it.
     nghttp2_submit_rst_stream(session, 0, header.stream_id, UInt32(NGHTTP2_NO_ERROR.rawValue))

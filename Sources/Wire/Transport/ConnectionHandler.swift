@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 
 /// The one handler of a channel: moves bytes between the socket and the ``Connection``.
@@ -18,6 +19,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private var context: ChannelHandlerContext?
   private var place: UInt32?
   private var isReadHeld = false
+  /// Whether the client has sent the preface of HTTP/2. Until then nothing is sent to it: one that speaks
+  /// something else could not read it.
+  private var isHTTP2 = false
+  /// What it has sent as long as that does not tell what it speaks: fewer than 24 bytes.
+  private var firstBytes: [UInt8] = []
   private var isClosing = false
   var isDirty = false
 
@@ -53,8 +59,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private func start() {
     guard connection == nil, place == nil else { return }
     guard let connection = startWithoutChannel() else { return closeNow() }
-    if loop.draining { connection.beginDrain() }
-    flush()
+    if loop.draining {
+      connection.beginDrain()
+      flush()
+    }
   }
 
   /// Makes the connection and gives it its place in the loop; nil when nghttp2 has no memory for it.
@@ -80,8 +88,36 @@ final class ConnectionHandler: ChannelDuplexHandler {
     guard let connection, !isClosing else { return }
     let buffer = unwrapInboundIn(data)
     buffer.withUnsafeReadableBytes { bytes in
+      guard isHTTP2 else { return receiveFirst(bytes, connection) }
       connection.receive(bytes)
       connection.dispatch()
+    }
+  }
+
+  /// Takes bytes of a client that has not yet said what it speaks.
+  private func receiveFirst(_ bytes: UnsafeRawBufferPointer, _ connection: Connection) {
+    guard firstBytes.isEmpty else {
+      let all = firstBytes + bytes
+      firstBytes = []
+      return all.withUnsafeBytes { receiveFirst($0, connection) }
+    }
+    switch ClientProtocol(firstBytes: bytes) {
+    case nil: firstBytes = Array(bytes)
+    case .http2:
+      isHTTP2 = true
+      connection.receive(bytes)
+      connection.dispatch()
+    case .http1(let isHead):
+      log("a client speaks HTTP/1; it was told to use gRPC")
+      let answer = ByteBuffer(string: ClientProtocol.http1Answer(toHead: isHead))
+      context?.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+      finish()
+    case .tls:
+      log("a client speaks TLS, and this port does not; its connection is closed")
+      finish()
+    case .unknown:
+      log("a client speaks no HTTP; its connection is closed")
+      finish()
     }
   }
 
@@ -114,10 +150,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
   /// Writes what the connection has to send, until the socket takes no more.
   func flush() {
     guard let context, let connection, !isClosing else { return }
-    while context.channel.isWritable, let bytes = connection.send(limit: Self.writeBytes) {
+    while isHTTP2, context.channel.isWritable, let bytes = connection.send(limit: Self.writeBytes) {
       context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
     if connection.isFinished { finish() }
+  }
+
+  /// For whoever looks for the reason why a client cannot connect.
+  private func log(_ message: Logger.Message) {
+    let peer = context?.channel.remoteAddress
+    loop.logger.debug(message, metadata: ["client": "\(peer.map(\.description) ?? "")"])
   }
 
   /// Closes the connection without cutting what was sent: after the last byte has left, the sending side

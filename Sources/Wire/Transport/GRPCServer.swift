@@ -32,7 +32,8 @@ package final class GRPCServer: Sendable {
       answerBytes: configuration.maximumAnswerMemoryBytes)
     self.budgets = budgets
     loops = group.makeIterator().enumerated().map {
-      LoopContext(index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets)
+      LoopContext(
+        index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, logger: logger)
     }
   }
 

@@ -1,3 +1,4 @@
+package import Logging
 package import NIOCore
 
 /// The server side of one connection without a socket: bytes in, bytes out.
@@ -12,7 +13,7 @@ package final class InMemoryConnection {
 
   package init?(
     eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
-    streaming: [(String, any StreamingHandler)] = []
+    streaming: [(String, any StreamingHandler)] = [], logger: Logger? = nil
   ) {
     let methods = MethodTable(
       unary.map { .init(path: Array($0.0.utf8), handler: .unary($0.1)) }
@@ -21,7 +22,8 @@ package final class InMemoryConnection {
       index: 0, eventLoop: eventLoop,
       budgets: MemoryBudgets(
         requestBytes: configuration.maximumRequestMemoryBytes,
-        answerBytes: configuration.maximumAnswerMemoryBytes))
+        answerBytes: configuration.maximumAnswerMemoryBytes),
+      logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() })
     handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
     guard let connection = handler.startWithoutChannel() else { return nil }
     self.connection = connection

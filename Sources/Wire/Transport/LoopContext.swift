@@ -1,4 +1,5 @@
 import Bytes
+import Logging
 import NIOCore
 import Synchronization
 
@@ -11,6 +12,9 @@ final class LoopContext: @unchecked Sendable {
   let index: UInt32
   let eventLoop: any EventLoop
   let budgets: MemoryBudgets
+  let logger: Logger
+  /// Whether each call is logged, which is asked once for each.
+  let isTracing: Bool
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -26,8 +30,10 @@ final class LoopContext: @unchecked Sendable {
   private var deadlineTimer: Scheduled<Void>?
   private(set) var draining = false
 
-  init(index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets) {
+  init(index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, logger: Logger) {
     self.index = index
+    self.logger = logger
+    isTracing = logger.logLevel <= .trace
     self.eventLoop = eventLoop
     self.budgets = budgets
   }
