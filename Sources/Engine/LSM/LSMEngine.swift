@@ -165,13 +165,13 @@ package final class LSMEngine: StorageEngine {
     if isReadOnly { return .refused(reason: "it was opened for reading only") }
     guard gate.enter() else { return .refused(reason: "the engine is closed") }
     defer { gate.leave() }
-    // Nobody may be writing who would find out that there is room again.
-    tree.retryLog()
     guard let trouble = tree.trouble else {
       isRefusing.store(false, ordering: .relaxed)
       return .open
     }
     if trouble.isFinal { return .refused(reason: "\(trouble.cause)") }
+    // Nobody may be writing who would find out that there is room again. The next look sees what comes of it.
+    defer { tree.retryLog() }
     return isRefusing.load(ordering: .relaxed) || trouble.work == .log
       ? .paused(reason: "\(trouble.cause)") : .strained(reason: "\(trouble)")
   }
