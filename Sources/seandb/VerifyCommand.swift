@@ -41,7 +41,12 @@ struct VerifyCommand: AsyncParsableCommand {
           Terminal.warn("note: \(remark)")
         })
       line.clear()
-      var parts = [
+      var parts: [String] = []
+      if let count = summary.liveRecordCount {
+        let place = summary.tableCount == 0 && count > 0 ? " (all still in the log)" : ""
+        parts.append(ReportText.count(count, "record") + place)
+      }
+      parts += [
         ReportText.count(summary.tableCount, "table"), ReportText.bytes(summary.tableBytes),
         ReportText.count(summary.entryCount, "entry", "entries"),
       ]

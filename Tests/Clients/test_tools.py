@@ -111,7 +111,7 @@ class TestLSM:
         assert verified.returncode == 0, verified
         assert verified.stderr == ""
         assert re.fullmatch(
-            r"ok: 1 table, [\d.]+ KiB, 3,\d{3} entries, 1 log with 1 batch, 0 problems\n",
+            r"ok: [\d,]+ records, 1 table, [\d.]+ KiB, 3,\d{3} entries, 1 log with 1 batch, 0 problems\n",
             verified.stdout,
         ), verified
         assert before == {path: path.read_bytes() for path in (data / "store").iterdir()}

@@ -60,7 +60,7 @@ extension EngineError {
       case .malformedBatch(let offset):
         .malformedBatch(offset: offset + WriteBatch.countOffset)
       case .tooLarge(let bytes, let limit): .tooLarge(bytes: bytes, limit: limit)
-      case .unsupportedFormat, .unsortedKeys, .wouldBlock, .brokenInvariant:
+      case .unsupportedFormat, .unsortedKeys, .wouldBlock, .changing, .brokenInvariant:
         .other(failure("\(error)"))
       }
   }
