@@ -61,7 +61,7 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// The batch is copied before the call returns and stays the caller's.
   ///
   /// - Throws: ``EngineError/readOnly(reason:)`` when an earlier write failed, or the error of this
-  ///   write, which makes the engine read-only.
+  ///   write. It makes the engine read-only, unless the engine is certain that nothing of the batch is stored.
   func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError)
 
   /// The state of now, kept readable until the snapshot is released. O(1), no I/O.
@@ -92,6 +92,9 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// The file that names the tables which count, and its size; nil for an engine whose open finds out by itself
   /// that the end of that file is gone. One look at the file system.
   func manifestExtent() -> ManifestExtent?
+  /// Whether ranges that were deleted are compacted without being asked for, when it pays. Else whoever deletes
+  /// ranges should have them compacted, so that scans over them are fast again and their space comes back.
+  var compactsDeletedRanges: Bool { get }
 
   /// What an operator wants to know. Cheap enough for every few seconds, not for every call.
   func statistics() throws(EngineError) -> EngineStatistics
@@ -166,6 +169,8 @@ package enum Durability: Sendable, Equatable {
 
 extension StorageEngine {
   package func manifestExtent() -> ManifestExtent? { nil }
+  /// False.
+  package var compactsDeletedRanges: Bool { false }
 
   /// The value of one key as an array, from the newest state. For set-up work, not for hot paths: it
   /// copies, and may block on the disk.

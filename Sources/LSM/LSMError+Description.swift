@@ -3,6 +3,8 @@ import Glibc
 extension LSMError: CustomStringConvertible {
   package var description: String {
     switch self {
+    case .io(let failure) where failure.code == EISDIR:
+      "\(failure), where a file of the store belongs; move it out of the store's folder"
     case .io(let failure):
       "\(failure); check the disk and the permissions"
     case .noSpace(let failure):
@@ -12,7 +14,7 @@ extension LSMError: CustomStringConvertible {
     case .lockHeld(let path):
       "\(path) is locked; stop the process that has the store open"
     case .corruption(let damage):
-      "\(damage); stop the server, keep a copy of the directory, restore it from a checkpoint"
+      "\(damage). See what can be saved: `seandb repair --dry-run`"
     case .unsupportedFormat(let path, let version):
       "\(path) has format \(version), which this program does not know; use a newer program"
     case .poisoned(let cause):
@@ -31,6 +33,9 @@ extension LSMError: CustomStringConvertible {
       "the batch is malformed at byte \(offset)"
     case .readOnly(let path):
       "\(path) was opened for reading only"
+    case .changing(let path):
+      "\(path) changes faster than it can be looked at. Nothing is known to be wrong: try again, or stop the "
+        + "server first"
     case .brokenInvariant(let what):
       "a check of the engine failed, and nothing was changed: \(what). Please report it"
     }
@@ -46,7 +51,9 @@ extension LSMError.Failure: CustomStringConvertible {
 }
 
 extension LSMError.Damage: CustomStringConvertible {
-  package var description: String { "\(path) is damaged at byte \(offset): \(kind)" }
+  package var description: String {
+    kind == .missing ? "\(path) is missing" : "\(path) is damaged at byte \(offset): \(kind)"
+  }
 }
 
 extension DamageKind: CustomStringConvertible {

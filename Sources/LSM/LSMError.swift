@@ -60,6 +60,8 @@ package enum LSMError: Error, Equatable, Sendable {
   case malformedBatch(offset: Int)
   /// The store was opened for reading only.
   case readOnly(path: String)
+  /// A running server replaced files faster than they could be read; nothing is known to be wrong.
+  case changing(path: String)
   /// What a check in the engine itself forbids: a bug of this program, stopped before it is on disk.
   case brokenInvariant(String)
 }

@@ -76,7 +76,7 @@ struct InspectCommand: AsyncParsableCommand {
       }
       Terminal.end(isWhole ? 0 : Terminal.failure)
     } catch {
-      Terminal.fail("\(error)")
+      Terminal.fail(error)
     }
   }
 
@@ -102,7 +102,7 @@ struct InspectCommand: AsyncParsableCommand {
       Terminal.say("its files are shown by ldb and sst_dump (docs/engines.md)")
       Terminal.end(0)
     } catch {
-      Terminal.fail("\(error)")
+      Terminal.fail(error)
     }
   }
 }

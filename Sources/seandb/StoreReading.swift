@@ -84,10 +84,14 @@ extension StoreLocation {
 }
 
 extension StorageEngine {
-  /// Closes an engine that was opened for reading. nil when it did not say.
-  func lastSequenceAndClose() -> UInt64? {
-    let last = try? lastSequence()
-    try? close()
-    return last
+  /// How many entries the database keeps of itself, beside the records. 0 when they cannot be read.
+  func catalogueEntryCount() -> UInt64 {
+    var count: UInt64 = 0
+    let range = KeyRange.prefix([KeyKind.catalogue.rawValue])
+    _ = try? scan(range, direction: .ascending, limit: .max, snapshot: nil, tier: .any) { _, _ in
+      count += 1
+      return .next
+    }
+    return count
   }
 }

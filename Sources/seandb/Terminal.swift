@@ -1,5 +1,6 @@
 import Engine
 import Glibc
+import LSM
 import Server
 
 /// What the commands say: results on stdout, everything else on stderr.
@@ -30,6 +31,11 @@ enum Terminal {
   /// Ends the process with an engine's error: a store that changes too fast is no failure of the store.
   static func fail(_ error: EngineError) -> Never {
     if case .busy = error { fail("\(error)", code: tryAgain) }
+    fail("\(error)")
+  }
+
+  static func fail(_ error: LSMError) -> Never {
+    if case .changing = error { fail("\(error)", code: tryAgain) }
     fail("\(error)")
   }
 

@@ -42,7 +42,19 @@ struct VerifyCommand: AsyncParsableCommand {
           Terminal.warn("note: \(remark)")
         })
       line.clear()
-      var parts = [
+      var parts: [String] = []
+      var problems = summary.problemCount
+      if problems == 0 {
+        let engine = location.openForReading()
+        problems += location.problems(expectation, try? engine.lastSequence())
+        if let count = summary.liveRecordCount {
+          parts.append(
+            Self.records(
+              UInt64(count) - min(UInt64(count), engine.catalogueEntryCount()), summary.tableCount))
+        }
+        try? engine.close()
+      }
+      parts += [
         ReportText.count(summary.tableCount, "table"), ReportText.bytes(summary.tableBytes),
         ReportText.count(summary.entryCount, "entry", "entries"),
       ]
@@ -52,14 +64,10 @@ struct VerifyCommand: AsyncParsableCommand {
       parts.append(
         ReportText.count(summary.logCount, "log") + " with "
           + ReportText.count(summary.recordCount, "batch", "batches"))
-      var problems = summary.problemCount
-      if problems == 0, expectation != nil {
-        problems += location.problems(expectation, location.openForReading().lastSequenceAndClose())
-      }
       end(parts, problems: problems)
     } catch {
       line.clear()
-      Terminal.fail("\(error)")
+      Terminal.fail(error)
     }
   }
 
@@ -72,13 +80,16 @@ struct VerifyCommand: AsyncParsableCommand {
     Terminal.warn(
       "note: RocksDB checks the checksum of each block as it is read, and all were; its own sst_dump looks further"
     )
-    let records = ReportText.count(reading.recordCount, "record")
-    if reading.tableCount == 0 { end([records + " (all still in the log)"], problems: problems) }
     end(
       [
+        Self.records(reading.recordCount, Int(reading.tableCount)),
         ReportText.count(reading.tableCount, "table"), ReportText.bytes(reading.tableBytes),
-        records,
       ], problems: problems)
+  }
+
+  private static func records(_ count: UInt64, _ tableCount: Int) -> String {
+    ReportText.count(count, "record")
+      + (tableCount == 0 && count > 0 ? " (all still in the log)" : "")
   }
 
   private func end(_ parts: [String], problems: Int) -> Never {

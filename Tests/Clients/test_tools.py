@@ -111,7 +111,7 @@ class TestLSM:
         assert verified.returncode == 0, verified
         assert verified.stderr == ""
         assert re.fullmatch(
-            r"ok: 1 table, [\d.]+ KiB, 3,\d{3} entries, 1 log with 1 batch, 0 problems\n",
+            r"ok: [\d,]+ records, 1 table, [\d.]+ KiB, 3,\d{3} entries, 1 log with 1 batch, 0 problems\n",
             verified.stdout,
         ), verified
         assert before == {path: path.read_bytes() for path in (data / "store").iterdir()}
@@ -183,7 +183,7 @@ class TestRocksDB:
         assert shown.returncode == 0 and "engine rocksdb" in shown.stdout, shown
         verified = tool("verify", serve.data)
         assert verified.returncode == 0, verified
-        assert re.search(rf"^ok: 1 table, .*, {RECORDS:,} records, 0 problems$", verified.stdout, re.M)
+        assert re.search(rf"^ok: {RECORDS:,} records, 1 table, .*, 0 problems$", verified.stdout, re.M)
         assert "checksum" in verified.stderr
         repaired = tool("repair", serve.data)
         assert (repaired.returncode, repaired.stdout) == (0, "ok: nothing to repair\n"), repaired

@@ -59,6 +59,7 @@ extension EngineError {
       case .malformedBatch(let offset):
         .malformedBatch(offset: offset + WriteBatch.countOffset)
       case .tooLarge(let bytes, let limit): .tooLarge(bytes: bytes, limit: limit)
+      case .changing: .busy(directory: directory)
       case .unsupportedFormat, .unsortedKeys, .wouldBlock, .brokenInvariant:
         .other(failure("\(error)"))
       }

@@ -130,6 +130,10 @@ package final class LSMEngine: StorageEngine {
 
   // MARK: - Maintenance
 
+  /// The tree compacts tables with range tombstones by itself, at a bounded price; a manual compaction for each
+  /// range delete has no bound.
+  package var compactsDeletedRanges: Bool { true }
+
   package func checkpoint(to target: String) throws(EngineError) {
     guard !target.utf8.contains(0) else {
       throw .invalidPath(path: target, reason: "it holds a NUL byte")

@@ -69,7 +69,8 @@ extension RocksDBEngine {
     guard let status = RocksDBStatus(message) else {
       endPause()
       return hasFailed
-        ? .strained(reason: "a flush or compaction failed; the file LOG of the store says which") : .open
+        ? .strained(reason: "a flush or compaction failed; the file LOG of the store says which")
+        : .open
     }
     _ = refusal(status)
     return readOnlyReason.withLock { $0 }.map { .refused(reason: $0) }

@@ -10,16 +10,21 @@ import Glibc
 /// 2. No access to it reaches over a wait.
 // SAFETY of `@unchecked Sendable`: by invariant 1.
 final class Monitor<State>: @unchecked Sendable {
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let condition: UnsafeMutablePointer<pthread_cond_t>
+  fileprivate let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  fileprivate let condition: UnsafeMutablePointer<pthread_cond_t>
   private let state: UnsafeMutablePointer<State>
 
-  init(_ initial: State) {
+  /// - Parameter isRecursionSafe: whether ``wakeSurely()`` may be called. Costs a little with every lock.
+  init(_ initial: State, isRecursionSafe: Bool = false) {
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
     state = .allocate(capacity: 1)
     // SAFETY: fresh memory of the right types; destroyed in deinit only.
-    pthread_mutex_init(mutex, nil)
+    var kind = pthread_mutexattr_t()
+    pthread_mutexattr_init(&kind)
+    if isRecursionSafe { pthread_mutexattr_settype(&kind, Int32(PTHREAD_MUTEX_ERRORCHECK)) }
+    pthread_mutex_init(mutex, &kind)
+    pthread_mutexattr_destroy(&kind)
     // The clock of ``MonotonicTime``, so that a change of the date moves no deadline.
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
@@ -80,6 +85,19 @@ final class Monitor<State>: @unchecked Sendable {
 
   /// Has every waiter look again.
   func wakeAll() { pthread_cond_broadcast(condition) }
+}
+
+extension Monitor {
+  /// Has every waiter look again at what is not `State` itself, also one that is just looking: ``wakeAll()`` would
+  /// be lost between its look and its wait. May be called by a thread that holds the lock.
+  ///
+  /// - Precondition: made with `isRecursionSafe`.
+  func wakeSurely() {
+    // EDEADLK: this thread has the lock, so nobody else looks.
+    let isLocked = pthread_mutex_lock(mutex) == 0
+    pthread_cond_broadcast(condition)
+    if isLocked { pthread_mutex_unlock(mutex) }
+  }
 }
 
 /// The system's monotonic clock.

@@ -8,6 +8,17 @@ package struct FileNumber: RawRepresentable, Hashable, Sendable {
   package init(rawValue: UInt64) { self.rawValue = rawValue }
 
   package init(_ value: UInt64) { rawValue = value }
+
+  /// Where the numbers end that a store can have given out when this is the next one that its manifest knows:
+  /// manifests follow within far fewer. A name with such a number is not the store's: it is never counted on,
+  /// read or removed.
+  var beyondAllOwn: FileNumber {
+    FileNumber(min(rawValue, Self.formatLimit) + Self.aheadOfManifest)
+  }
+
+  /// What formats can say at most.
+  private static let formatLimit: UInt64 = 1 << 63 - 1
+  private static let aheadOfManifest: UInt64 = 1 << 40
 }
 
 extension FileNumber: Comparable {

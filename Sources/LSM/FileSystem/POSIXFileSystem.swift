@@ -30,6 +30,11 @@ package struct POSIXFileSystem: FileSystem {
       Glibc.close(descriptor)
       throw POSIX.error(.open, path, code)
     }
+    // open(2) takes a directory, and only a read tells.
+    if status.st_mode & S_IFMT == S_IFDIR {
+      Glibc.close(descriptor)
+      throw POSIX.error(.open, path, EISDIR)
+    }
     return POSIXReadableFile(
       descriptor: descriptor, size: UInt64(max(0, status.st_size)), path: path)
   }

@@ -27,7 +27,7 @@ final class Manifest {
   /// A manifest is begun anew when it is this many times as long as its first record …
   private static let growthLimit: UInt64 = 4
   /// … and at least this long, in bytes.
-  private static let smallestRoll: UInt64 = 1 << 20
+  fileprivate static let smallestRoll: UInt64 = 1 << 20
 
   /// Writes a manifest with `state` as its first record, and has `CURRENT` name it.
   ///
@@ -117,6 +117,8 @@ final class Manifest {
 
 /// Reads the manifest that `CURRENT` names.
 package enum ManifestReader {
+  private static var smallestRoll: UInt64 { Manifest.smallestRoll }
+
   /// What a manifest says the store consists of.
   package struct Outcome: Sendable {
     package var current: CurrentFile
@@ -124,8 +126,11 @@ package enum ManifestReader {
     package var state: VersionEdit
     /// Records read.
     package var editCount: Int
-    /// Whether the manifest was finished by a clean close.
+    /// Whether the manifest was finished, by a clean close or by a successor.
     package var isSealed: Bool
+    /// Whether the store was closed cleanly, and so its last log is sealed too: a manifest that is short enough was
+    /// not finished for a successor.
+    package var isClosed = false
   }
 
   /// - Parameters:
@@ -176,8 +181,10 @@ package enum ManifestReader {
       throw .corruption(LSMError.Damage(path: path, offset: 0, .order(field: "the first edit")))
     }
     state.added = tables.values.sorted { $0.table.number < $1.table.number }
-    return Outcome(
+    var outcome = Outcome(
       current: current, state: state, editCount: editCount, isSealed: reader.isSealed)
+    if outcome.isSealed, let end = reader.end { outcome.isClosed = end.length < Self.smallestRoll }
+    return outcome
   }
 
   private static func apply(

@@ -93,6 +93,53 @@ package enum FileInspection {
   ) throws(LSMError) {
     let name = FileName.log(number)
     do throws(LSMError) {
+      // A server may append meanwhile: what a look without damage has ended with is shown, and nothing behind it.
+      let known = try LookingAgain.until(directory) { () throws(LSMError) in
+        let reader = try logReader(fileSystem, directory, name, .open)
+        while try reader.next() != nil {}
+        return (end: reader.end, isSealed: reader.isSealed)
+      }
+      let reader = try logReader(
+        fileSystem, directory, name, known.end.map { .at($0) } ?? .open)
+      if let header = reader.header { visit(.header(header)) }
+      while let record = try reader.next() {
+        visit(.record(offset: record.offset, sequence: record.sequence, record.bytes))
+      }
+      if let end = known.end { visit(.end(end, isSealed: known.isSealed)) }
+    } catch .corruption {
+      try damagedLog(fileSystem, directory, name, visit)
+    } catch {
+      switch error {
+      case .notFound, .changing: throw error
+      default: visit(.damage(Finding(error, in: name)))
+      }
+    }
+  }
+
+  /// A log of any store; one whose creation is under way, or was cut short, has no header and no records.
+  private static func logReader(
+    _ fileSystem: any FileSystem, _ directory: String, _ name: FileName,
+    _ ending: LogReader.Ending
+  ) throws(LSMError) -> LogReader {
+    do throws(LSMError) {
+      return try LogReader(
+        fileSystem, directory: directory, name: name, store: nil, ending: ending)
+    } catch .corruption(let damage) {
+      do throws(LSMError) {
+        let store = try CurrentFile(fileSystem, directory: directory).store
+        return try LogReader(
+          fileSystem, directory: directory, name: name, store: store, ending: ending)
+      } catch {
+        throw .corruption(damage)
+      }
+    }
+  }
+
+  /// Visits what can be read of a log, and what cannot.
+  private static func damagedLog(
+    _ fileSystem: any FileSystem, _ directory: String, _ name: FileName, _ visit: (LogItem) -> Void
+  ) throws(LSMError) {
+    do throws(LSMError) {
       let reader = try LogReader(
         fileSystem, directory: directory, name: name, store: nil, ending: .open)
       if let header = reader.header { visit(.header(header)) }

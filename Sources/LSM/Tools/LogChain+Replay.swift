@@ -1,29 +1,34 @@
 extension LogChain {
-  private static let lookTries = 5
-
   /// Reads the logs from `first` on without changing anything, also beside a running server.
   ///
   /// A log that is written to meanwhile may look damaged for a moment, when a later part of it is newer than an
   /// earlier one that was read before: only what two looks find alike is damage.
+  ///
+  /// - Parameter limit: logs from this number on are not the store's own; nil: all are.
+  /// - Throws: ``LSMError/changing(path:)``, and as init.
   static func look(
-    _ fileSystem: any FileSystem, directory: String, store: StoreID?, from first: FileNumber
+    _ fileSystem: any FileSystem, directory: String, store: StoreID?, from first: FileNumber,
+    before limit: FileNumber? = nil
   ) throws(LSMError) -> LogChain {
     func read() throws(LSMError) -> LogChain {
-      try LogChain(
+      let logs = try StoreFiles(fileSystem, directory: directory).logs
+      return try LogChain(
         fileSystem, directory: directory, store: store,
-        numbers: try StoreFiles(fileSystem, directory: directory).logs, from: first,
+        numbers: logs.filter { number in limit.map { number < $0 } ?? true }, from: first,
         isReadOnly: true)
     }
     var chain = try read()
-    for _ in 1..<lookTries {
+    for attempt in 1..<LookingAgain.tries {
       let damage = chain.logs.compactMap(\.damage)
-      if damage.isEmpty { break }
+      if damage.isEmpty { return chain }
+      LookingAgain.pause(before: attempt)
       let next = try read()
       let isSame = next.logs.compactMap(\.damage) == damage
       chain = next
-      if isSame { break }
+      if isSame { return chain }
     }
-    return chain
+    guard chain.logs.contains(where: { $0.damage != nil }) else { return chain }
+    throw .changing(path: directory)
   }
 
   /// Which records of the logs go into a repaired store.

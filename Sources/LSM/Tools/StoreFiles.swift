@@ -1,3 +1,5 @@
+import Glibc
+
 /// The names in a store's directory, sorted by what they are.
 struct StoreFiles {
   private(set) var tables: [FileNumber] = []
@@ -27,9 +29,9 @@ struct StoreFiles {
     others.sort()
   }
 
-  /// The highest number in any name; 0 without one.
-  var highestNumber: UInt64 {
-    (tables + logs + manifests + temporaries).max()?.rawValue ?? 0
+  /// The highest number before `limit` in any name; 0 without one.
+  func highestNumber(before limit: FileNumber) -> UInt64 {
+    (tables + logs + manifests + temporaries).filter { $0 < limit }.max()?.rawValue ?? 0
   }
 
   /// Every numbered file.
@@ -44,21 +46,59 @@ struct StoreFiles {
 }
 
 extension ManifestReader {
-  private static let tries = 10
-
-  /// Reads the manifest without changing anything, also beside a running server, which may replace it between
-  /// two calls: then the next look sees the newer one.
+  /// Reads the manifest without changing anything, also beside a running server; see ``LookingAgain``.
+  ///
+  /// - Parameter visit: sees the edits of the look that counts.
   static func look(
     _ fileSystem: any FileSystem, directory: String,
     _ visit: (UInt64, VersionEdit) -> Void = { _, _ in }
   ) throws(LSMError) -> Outcome {
-    for _ in 1..<tries {
-      do throws(LSMError) {
-        return try read(fileSystem, directory: directory, isReadOnly: true, visit)
-      } catch .corruption(let damage) where damage.kind == .missing {
-        continue
+    var edits: [(UInt64, VersionEdit)] = []
+    let outcome = try LookingAgain.until(directory) { () throws(LSMError) in
+      edits = []
+      return try read(fileSystem, directory: directory, isReadOnly: true) {
+        edits.append(($0, $1))
       }
     }
-    return try read(fileSystem, directory: directory, isReadOnly: true, visit)
+    for (offset, edit) in edits { visit(offset, edit) }
+    return outcome
+  }
+}
+
+/// Looks at a store that a running server may change meanwhile: it removes and replaces files while they are
+/// looked for, and appends to them while they are read, so that a later part may be newer than an earlier one.
+///
+/// Only what two looks, one after the other, find alike is damage. What goes on being different is
+/// ``LSMError/changing(path:)``.
+enum LookingAgain {
+  static let tries = 20
+
+  static func until<Result>(
+    _ directory: String, _ look: () throws(LSMError) -> Result
+  ) throws(LSMError) -> Result {
+    var last: LSMError?
+    for attempt in 0..<tries {
+      pause(before: attempt)
+      do throws(LSMError) {
+        return try look()
+      } catch {
+        switch error {
+        case .corruption, .notFound, .changing: break
+        default: throw error
+        }
+        if error == last, !isOfThisMoment(error) { throw error }
+        last = error
+      }
+    }
+    throw .changing(path: directory)
+  }
+
+  /// What is under way now should be over at the next look.
+  static func pause(before attempt: Int) {
+    if attempt > 0 { usleep(1000 << UInt32(min(attempt, 4))) }
+  }
+
+  private static func isOfThisMoment(_ error: LSMError) -> Bool {
+    if case .changing = error { true } else { false }
   }
 }

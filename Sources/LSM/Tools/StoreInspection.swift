@@ -63,8 +63,26 @@ package struct StoreInspection: Sendable {
   /// What is damaged or missing, in the order in which it was met.
   package private(set) var findings: [Finding] = []
 
-  /// - Throws: only when the directory cannot be listed, or holds no store.
+  /// Looks at a store, also beside a running server: only what two looks find alike is a finding.
+  ///
+  /// - Throws: when the directory cannot be listed, or holds no store; ``LSMError/changing(path:)``.
   package init(_ fileSystem: any FileSystem, directory: String) throws(LSMError) {
+    var look = try StoreInspection(once: fileSystem, directory)
+    for attempt in 1..<LookingAgain.tries where !look.findings.isEmpty {
+      LookingAgain.pause(before: attempt)
+      let next = try StoreInspection(once: fileSystem, directory)
+      let isSame = next.findings.allSatisfy { look.findings.contains($0) }
+      look = next
+      if isSame {
+        self = look
+        return
+      }
+    }
+    guard look.findings.isEmpty else { throw .changing(path: directory) }
+    self = look
+  }
+
+  private init(once fileSystem: any FileSystem, _ directory: String) throws(LSMError) {
     let files = try StoreFiles(fileSystem, directory: directory)
     if files.isEmpty {
       throw .notFound(.init(.open, path: FileName.current.path(in: directory), code: 2))
@@ -79,7 +97,7 @@ package struct StoreInspection: Sendable {
       }
     }
     others = files.others
-    let state = readManifest(fileSystem, directory, size)
+    let state = try readManifest(fileSystem, directory, size)
     if let state {
       takeTables(state, size)
     } else {
@@ -93,7 +111,7 @@ package struct StoreInspection: Sendable {
 
   private mutating func readManifest(
     _ fileSystem: any FileSystem, _ directory: String, _ size: (FileName) -> UInt64?
-  ) -> VersionEdit? {
+  ) throws(LSMError) -> VersionEdit? {
     do throws(LSMError) {
       current = try CurrentFile(fileSystem, directory: directory)
     } catch {
@@ -111,6 +129,7 @@ package struct StoreInspection: Sendable {
         logNumber: found.state.logNumber)
       return found.state
     } catch {
+      if case .changing = error { throw error }
       findings.append(Finding(error, in: current.map { .manifest($0.manifest) } ?? .current))
       return nil
     }
@@ -169,8 +188,10 @@ package struct StoreInspection: Sendable {
     let chain: LogChain
     do throws(LSMError) {
       chain = try LogChain.look(
-        fileSystem, directory: directory, store: current?.store, from: 0)
+        fileSystem, directory: directory, store: current?.store, from: 0,
+        before: manifest?.nextFileNumber.beyondAllOwn)
     } catch {
+      if case .changing = error { throw error }
       findings.append(Finding("", "\(error)"))
       return
     }
@@ -204,6 +225,10 @@ package struct StoreInspection: Sendable {
     guard let state, let current else { return }
     let live = Set(state.added.map(\.table.number))
     for name in files.numbered {
+      if let number = name.number, number >= state.nextFileNumber.beyondAllOwn {
+        others.append(name.description)
+        continue
+      }
       let isNeeded =
         switch name {
         case .table(let number): live.contains(number)

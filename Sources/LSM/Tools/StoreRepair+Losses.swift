@@ -94,7 +94,8 @@ extension StoreRepair {
       state?.flushedSequence ?? sources.map(\.largestSequence).max() ?? .zero
     let first = state?.logNumber ?? 0
     let chain = try LogChain(
-      fileSystem, directory: directory, store: store, numbers: files.logs, from: first,
+      fileSystem, directory: directory, store: store, numbers: files.logs.filter { $0 < limit },
+      from: first,
       isReadOnly: options.isDryRun)
     self.chain = chain
     selection = chain.selection(flushed: flushed.rawValue)
@@ -108,10 +109,19 @@ extension StoreRepair {
   /// Whether recovery would take the logs as they are.
   private mutating func checkRecovery(_ state: VersionEdit, _ chain: LogChain) throws(LSMError) {
     do throws(LSMError) {
-      _ = try LogRecovery.replay(
+      let outcome = try LogRecovery.replay(
         fileSystem, directory: directory, store: store,
-        from: state.logNumber == 0 ? nil : state.logNumber, isReadOnly: true
+        from: state.logNumber == 0 ? nil : state.logNumber, before: limit, isReadOnly: true
       ) { (_, _) throws(LSMError) in }
+      if isClosed, let end = outcome.end, !outcome.isSealed {
+        let what = "its end is missing, which it had when the store was closed"
+        report.problems.append(Finding(.log(end.number), at: end.length, what))
+        report.losses.append(
+          Finding(
+            .log(end.number), at: end.length,
+            "\(what); the changes from sequence number \(max(end.lastSequence, state.flushedSequence.rawValue) + 1) on "
+              + "are lost, if there were any"))
+      }
     } catch .corruption(let damage) {
       let name = FileName(damage.path.split(separator: "/").last.map(String.init) ?? "")
       let finding = Finding(LSMError.corruption(damage), in: name ?? .log(state.logNumber))

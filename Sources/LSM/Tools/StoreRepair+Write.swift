@@ -25,7 +25,9 @@ extension StoreRepair {
       tables: TableStore(
         fileSystem: fileSystem, directory: directory, store: store, options: options.tree.table,
         cache: BlockCache(capacityBytes: Self.cacheBytes), obsolete: ObsoleteFiles()),
-      nextFileNumber: files.highestNumber + 1, nextEpoch: state?.nextEpoch ?? 1)
+      // Without a manifest: as far as its numbers could go.
+      nextFileNumber: files.highestNumber(before: min(limit, FileNumber(1 << 62))) + 1,
+      nextEpoch: state?.nextEpoch ?? 1)
     if let state {
       work.nextFileNumber = max(work.nextFileNumber, state.nextFileNumber.rawValue)
     } else {
@@ -110,7 +112,7 @@ extension StoreRepair {
   // MARK: - Logs
 
   private mutating func replayLogs(_ work: inout Work) throws(LSMError) {
-    work.replaced += files.logs.map { .log($0) }
+    work.replaced += files.logs.filter { $0 < limit }.map { .log($0) }
     guard let chain else { return }
     // With a manifest it is known what is in tables already.
     let flushed = state?.flushedSequence.rawValue ?? 0
@@ -245,7 +247,7 @@ extension StoreRepair {
   // MARK: - Installing
 
   private mutating func install(_ version: Version, _ work: inout Work) throws(LSMError) {
-    work.replaced += files.manifests.map { .manifest($0) }
+    work.replaced += files.manifests.filter { $0 < limit }.map { .manifest($0) }
     if files.hasCurrent { work.replaced.insert(.current, at: 0) }
     try keep(work.replaced)
     // An empty log for the next start to find: it asks for no other one then. It follows on the last one that is
@@ -256,7 +258,8 @@ extension StoreRepair {
     let lastSequence = report.lastSequence
     let log = try LogWriter(
       fileSystem, directory: directory, name: .log(logNumber), store: store,
-      after: last.flatMap { $0.lastSequence <= lastSequence ? $0 : nil }, preallocates: false)
+      after: last.flatMap { $0.lastSequence <= lastSequence && $0.number < logNumber ? $0 : nil },
+      preallocates: false)
     _ = try log.finish()
     let number = work.takeNumber()
     let temporary = work.takeNumber()

@@ -68,6 +68,8 @@ package struct StoreRepair {
 
   /// What the manifest says; nil when it cannot be read.
   var state: VersionEdit?
+  /// Whether the manifest says that the store was closed cleanly.
+  var isClosed = false
   var store = StoreID(low: 0, high: 0)
   /// Whether the levels are unknown or wrong, so that all tables go into one run.
   var mergesAll = false
@@ -158,9 +160,13 @@ package struct StoreRepair {
     if let current {
       store = current.store
       do throws(LSMError) {
-        state = try ManifestReader.read(
-          fileSystem, directory: directory, current, isReadOnly: options.isDryRun, { _, _ in }
-        ).state
+        let found = try ManifestReader.read(
+          fileSystem, directory: directory, current, isReadOnly: options.isDryRun, { _, _ in })
+        state = found.state
+        isClosed = found.isClosed
+        for name in files.numbered where name.number.map({ $0 >= limit }) ?? false {
+          report.remarks.append("\(name) is not a file of this store: it is left alone")
+        }
       } catch {
         if case .unsupportedFormat = error { throw error }
         report.problems.append(Finding(error, in: .manifest(current.manifest)))
@@ -207,7 +213,7 @@ package struct StoreRepair {
       state?.added.map { ($0.table.number, $0.level, $0.table) }
       ?? files.tables.map { ($0, Version.lastLevel, nil) }
     let live = Set(named.map(\.number))
-    for number in files.tables where !live.contains(number) {
+    for number in files.tables where !live.contains(number) && number < limit {
       report.remarks.append(
         "\(FileName.table(number)) is a leftover: the manifest does not name it; the next start removes it"
       )
@@ -284,6 +290,9 @@ package struct StoreRepair {
     losses(of: parts, check, metadata)
     return source
   }
+
+  /// Numbers from here on are not the store's own.
+  var limit: FileNumber { state?.nextFileNumber.beyondAllOwn ?? FileNumber(.max) }
 
   func open(_ number: FileNumber, _ metadata: TableMetadata?) throws(LSMError) -> TableParts {
     try TableParts(

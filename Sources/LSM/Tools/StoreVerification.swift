@@ -17,6 +17,8 @@ package struct StoreVerification {
     /// Batches in the logs.
     package var recordCount: UInt64 = 0
     package var problemCount = 0
+    /// Records that a reader sees, those in the logs alone included; nil when something is wrong.
+    package var liveRecordCount: UInt64?
   }
 
   private let fileSystem: any FileSystem
@@ -32,7 +34,7 @@ package struct StoreVerification {
   ///   - progress: called after every block.
   ///   - report: gets every problem.
   ///   - remark: gets what is no problem and yet worth a line.
-  /// - Throws: only when the directory cannot be listed, or holds no store.
+  /// - Throws: when the directory cannot be listed, or holds no store; ``LSMError/changing(path:)``.
   package static func run(
     _ fileSystem: any FileSystem, directory: String,
     progress: @escaping (ToolProgress) -> Void = { _ in },
@@ -70,6 +72,7 @@ package struct StoreVerification {
     do throws(LSMError) {
       outcome = try ManifestReader.look(fileSystem, directory: directory)
     } catch {
+      if case .changing = error { throw error }
       problem(Finding(error, in: Self.name(error) ?? .current))
       remark("without a manifest every table and log in the directory is read")
     }
@@ -82,6 +85,48 @@ package struct StoreVerification {
       ?? size(of: files.tables)
     for (number, metadata) in tables { try verifyTable(number, metadata) }
     try verifyLogs(outcome)
+    if summary.problemCount == 0 { try countRecords() }
+  }
+
+  /// Reads the store once more, as a reader of it does.
+  private mutating func countRecords() throws(LSMError) {
+    var options = TreeOptions()
+    options.isReadOnly = true
+    options.createIfMissing = false
+    options.cacheBytes = 8 << 20
+    do throws(LSMError) {
+      let tree = try LSMTree.open(fileSystem, directory: directory, options: options)
+      let expected = tree.trouble == nil ? summary.entryCount + summary.recordCount : 0
+      var count: UInt64 = 0
+      var result: Result<LSMTree.ScanOutcome, LSMError> = .success(.complete)
+      let progress = progress
+      [UInt8]().withUnsafeBytes { lower in
+        do throws(LSMError) {
+          result = .success(
+            try tree.scan(
+              from: lower, upTo: nil, descending: false, limit: .max, snapshot: nil,
+              tier: .anyWithoutFilling
+            ) { _, _ in
+              count += 1
+              if count % 4096 == 0 {
+                progress(
+                  ToolProgress(
+                    what: "counting records", doneBytes: min(count, expected), totalBytes: expected
+                  ))
+              }
+              return true
+            })
+        } catch {
+          result = .failure(error)
+        }
+      }
+      try tree.close()
+      _ = try result.get()
+      summary.liveRecordCount = count
+    } catch {
+      if case .changing = error { throw error }
+      problem(Finding(error, in: Self.name(error) ?? .current))
+    }
   }
 
   /// The file that an error is about.
@@ -114,6 +159,8 @@ package struct StoreVerification {
   private func isStillNeeded(_ isNeeded: (VersionEdit) -> Bool) -> Bool {
     do throws(LSMError) {
       return isNeeded(try ManifestReader.look(fileSystem, directory: directory).state)
+    } catch .changing {
+      return false
     } catch {
       return true
     }
@@ -178,8 +225,10 @@ package struct StoreVerification {
     let chain: LogChain
     do throws(LSMError) {
       chain = try LogChain.look(
-        fileSystem, directory: directory, store: outcome?.current.store, from: first)
+        fileSystem, directory: directory, store: outcome?.current.store, from: first,
+        before: outcome?.state.nextFileNumber.beyondAllOwn)
     } catch {
+      if case .changing = error { throw error }
       problem(Finding(error, in: Self.name(error) ?? .log(first)))
       return
     }
@@ -199,10 +248,13 @@ package struct StoreVerification {
     guard let outcome, !isDamaged else { return }
     // Each log for itself is whole; now as recovery reads them.
     do throws(LSMError) {
-      _ = try LogRecovery.replay(
-        fileSystem, directory: directory, store: outcome.current.store,
-        from: first == 0 ? nil : first, isReadOnly: true
-      ) { (_, _) throws(LSMError) in }
+      try LookingAgain.until(directory) { () throws(LSMError) in
+        _ = try LogRecovery.replay(
+          fileSystem, directory: directory, store: outcome.current.store,
+          from: first == 0 ? nil : first, before: outcome.state.nextFileNumber.beyondAllOwn,
+          isReadOnly: true
+        ) { (_, _) throws(LSMError) in }
+      }
     } catch {
       if !isStillNeeded({ $0.logNumber <= first }) {
         remark("the logs were changed meanwhile by a running server")

@@ -14,7 +14,7 @@ extension LSMTree {
   private func takeJob(_ state: inout State) -> Job? {
     if state.failure != nil || state.isClosing { return nil }
     if let flush = takeFlush(&state) { return .flush(flush) }
-    if isDue(state.compactionSetback) {
+    if state.waitingManuals == 0, isDue(state.compactionSetback) {
       if let compaction = picker(state).pick() {
         begin(compaction, &state)
         return .compaction(compaction)
@@ -44,7 +44,8 @@ extension LSMTree {
 
   /// Whether a job is running or due: what a stalled writer waits for.
   func isWorking(_ state: State) -> Bool {
-    state.isFlushing || state.runningCompactions > 0 || !state.immutables.isEmpty
+    state.isFlushing || state.runningCompactions > 0 || state.waitingManuals > 0
+      || !state.immutables.isEmpty
       || picker(state).isBehind
   }
 
@@ -275,15 +276,24 @@ extension LSMTree {
     removing removed: [VersionEdit.Removal], adding added: [(level: Int, file: TableFile)],
     new: [TableFile], flushed: ImmutableMemtable?, _ count: (inout TreeTotals) -> Void
   ) throws(LSMError) {
+    func giveUp(_ error: LSMError) -> LSMError {
+      for file in new { file.markRemoved() }
+      return error
+    }
+    if !new.isEmpty {
+      // The names before the edit that needs them.
+      do throws(LSMError) {
+        try fileSystem.syncDirectory(directory)
+      } catch {
+        throw giveUp(error)
+      }
+    }
     try installs.pass { () throws(LSMError) in
       do throws(LSMError) {
         try requireWritable()
-        // The names before the edit that needs them.
-        if !new.isEmpty { try fileSystem.syncDirectory(directory) }
         if let manifest, manifest.isInDoubt { try rollManifest(manifest) }
       } catch {
-        for file in new { file.markRemoved() }
-        throw error
+        throw giveUp(error)
       }
       guard let manifest else { throw .closed(path: directory) }
       let (base, edit) = state.withLock { state -> (Version, VersionEdit) in

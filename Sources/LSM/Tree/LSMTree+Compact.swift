@@ -2,7 +2,7 @@ extension LSMTree {
   /// Rewrites the tables that overlap a range so that what is overwritten or deleted gives its space back.
   ///
   /// Flushes first, then goes down level by level, one table at a time, so that little space is needed
-  /// meanwhile. What a snapshot holds stays. Waits for the end; ``cancelCompactions()`` cuts it short. Blocks
+  /// meanwhile. What a snapshot holds stays, and what is written after the call is not waited for. Waits for the end; ``cancelCompactions()`` cuts it short. Blocks
   /// on disk I/O.
   ///
   /// - Parameter upper: the first key behind the range; nil: no end.
@@ -11,7 +11,11 @@ extension LSMTree {
   ) throws(LSMError) {
     try flush()
     for level in 0..<Version.levelCount {
-      while let compaction = try takeManual(level, lower, upper) {
+      // What is there now: a writer may add tables for ever.
+      let due = state.withLock { state in
+        Set(overlapping(state.version, level, lower, upper).map(\.metadata.number))
+      }
+      while let compaction = try takeManual(level, due, lower, upper) {
         do throws(LSMError) {
           try run(compaction)
         } catch {
@@ -35,15 +39,21 @@ extension LSMTree {
 
   /// Waits until nothing of the level is busy, then takes its next compaction; nil when there is none.
   private func takeManual(
-    _ level: Int, _ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer?
+    _ level: Int, _ due: Set<FileNumber>, _ lower: UnsafeRawBufferPointer,
+    _ upper: UnsafeRawBufferPointer?
   ) throws(LSMError) -> Compaction? {
-    try state.wait { state in
+    state.withLock { $0.waitingManuals += 1 }
+    defer {
+      state.withLock { $0.waitingManuals -= 1 }
+      state.wakeAll()
+    }
+    return try state.wait { state in
       state.failure != nil || state.isClosing
         || !isBusy(state.version, level, lower, upper)
     } then: { (state) throws(LSMError) in
       if let failure = state.failure { throw .poisoned(cause: failure) }
       if state.isClosing { throw .closed(path: directory) }
-      let found = manual(picker(state), level, lower, upper)
+      let found = manual(picker(state), level, due, lower, upper)
       if let found { begin(found, &state) }
       return found
     }
@@ -72,10 +82,12 @@ extension LSMTree {
   }
 
   private func manual(
-    _ picker: CompactionPicker, _ level: Int, _ lower: UnsafeRawBufferPointer,
+    _ picker: CompactionPicker, _ level: Int, _ due: Set<FileNumber>,
+    _ lower: UnsafeRawBufferPointer,
     _ upper: UnsafeRawBufferPointer?
   ) -> Compaction? {
     let files = overlapping(picker.version, level, lower, upper)
+      .filter { due.contains($0.metadata.number) }
     if files.isEmpty { return nil }
     if level == 0 { return picker.wholeLevel0(.manual) }
     for file in files {

@@ -6,7 +6,8 @@ extension LSMTree {
   ///     which must be called.
   /// - Throws: ``LSMError/lockHeld(path:)``; ``LSMError/corruption(_:)`` naming file and offset;
   ///   ``LSMError/unsupportedFormat(path:version:)``; ``LSMError/notFound(_:)`` when there is no store and
-  ///   none may be made; what the file system throws. Nothing that was stored is lost by that.
+  ///   none may be made; ``LSMError/changing(path:)`` for reading beside a server that is too busy; what the
+  ///   file system throws. Nothing that was stored is lost by that.
   package static func open(
     _ fileSystem: any FileSystem, directory: String, options: TreeOptions = TreeOptions()
   ) throws(LSMError) -> LSMTree {
@@ -15,17 +16,8 @@ extension LSMTree {
       tree.startBackgroundWork()
       return tree
     }
-    // A running server may replace files while they are looked for, or append to a log while it is read: the
-    // next look sees a newer state. Real damage stays.
-    for _ in 0..<readOnlyTries {
-      do throws(LSMError) {
-        return LSMTree(try RecoveredStore(fileSystem, directory: directory, options: options))
-      } catch .corruption {
-        continue
-      }
+    return try LookingAgain.until(directory) { () throws(LSMError) in
+      LSMTree(try RecoveredStore(fileSystem, directory: directory, options: options))
     }
-    return LSMTree(try RecoveredStore(fileSystem, directory: directory, options: options))
   }
-
-  private static let readOnlyTries = 10
 }

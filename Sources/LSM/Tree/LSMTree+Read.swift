@@ -89,7 +89,7 @@ extension LSMTree {
 
   fileprivate func release(_ snapshot: SequenceNumber) {
     // What it held back may be dropped now.
-    if snapshots.release(snapshot) { state.wakeAll() }
+    if snapshots.release(snapshot) { state.wakeSurely() }
   }
 }
 

@@ -68,7 +68,9 @@ extension LSMTree {
     statistics.failure = state.failure
     statistics.trouble = trouble
     for text in try fileSystem.list(directory) {
-      guard case .log(let number)? = FileName(text), number >= state.logNumber else { continue }
+      guard case .log(let number)? = FileName(text), number >= state.logNumber,
+        number.rawValue < state.nextFileNumber
+      else { continue }
       let path = FileName.log(number).path(in: directory)
       // One that was given up meanwhile, or cannot be opened now, counts for nothing.
       do throws(LSMError) {

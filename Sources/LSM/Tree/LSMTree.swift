@@ -76,6 +76,8 @@ package final class LSMTree: Sendable {
     var logNumber: FileNumber
     var isFlushing = false
     var runningCompactions = 0
+    /// Calls of `compact` that wait for tables to be free: no other compaction begins before theirs.
+    var waitingManuals = 0
     var isClosing = false
     /// Why nothing is written any more.
     var failure: LSMError?
@@ -119,8 +121,10 @@ package final class LSMTree: Sendable {
         memtable: recovered.state.memtable,
         immutables: recovered.state.immutables.reversed().map(\.memtable),
         version: recovered.state.version))
-    state = Monitor(recovered.state)
+    state = Monitor(recovered.state, isRecursionSafe: true)
     stalls.update(recovered.state.version, options)
+    // Also on an idle store: the last reader of a table may be gone long after the last write.
+    tables.obsolete.whenAdded { [weak self] in self?.state.wakeSurely() }
   }
 
   var visibleSequence: SequenceNumber {
@@ -183,7 +187,8 @@ package final class LSMTree: Sendable {
     if !isPoisoned.load(ordering: .acquiring) {
       do throws(LSMError) {
         if let log { _ = try log.finish() }
-        if let manifest { try manifest.finish() }
+        // A sealed manifest says that the log is sealed too.
+        if let manifest, let log, log.isSealed { try manifest.finish() }
       } catch {
         failure = error
       }

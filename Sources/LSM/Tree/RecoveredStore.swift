@@ -24,6 +24,8 @@ struct RecoveredStore {
   var log: LogWriter?
   /// Names found at the beginning, until what no version needs among them was removed.
   private var leftovers: [FileName] = []
+  /// Numbers from here on are not the store's own.
+  private let limit: FileNumber
 
   /// Opens or creates the store in `directory`.
   ///
@@ -36,7 +38,7 @@ struct RecoveredStore {
     self.directory = directory
     self.options = options
     lock = try Self.lock(fileSystem, directory, options)
-    let names = try fileSystem.list(directory).compactMap { FileName($0) }
+    var names = try fileSystem.list(directory).compactMap { FileName($0) }
     let found =
       names.contains(.current)
       ? try ManifestReader.read(
@@ -50,6 +52,9 @@ struct RecoveredStore {
     lastSequence = found.state.flushedSequence
     let memtable = Memtable(
       capacityBytes: options.limits.capacity(forMemtableOf: options.memtableBytes))
+    limit = found.state.nextFileNumber.beyondAllOwn
+    let limit = limit
+    names.removeAll { name in name.number.map { $0 >= limit } ?? false }
     let highest = names.compactMap(\.number).max()?.rawValue ?? 0
     state = LSMTree.State(
       version: .empty, memtable: memtable, memtableLog: 0,
@@ -58,13 +63,17 @@ struct RecoveredStore {
       logNumber: found.state.logNumber)
     state.version = try openTables(found.state)
     if options.isReadOnly {
-      try replay(isNew: false)
+      let outcome = try replay(isNew: false)
+      try checkSeal(found, outcome)
       return
     }
     leftovers = names
     let outcome = try replay(isNew: found.editCount == 0)
+    try checkSeal(found, outcome)
     try checkEnd(outcome?.end)
-    try begin(after: outcome?.end)
+    try begin(
+      after: outcome?.end,
+      givingUp: outcome.map { $0.end == nil ? $0.logs + $0.unborn : [] } ?? [])
     try removeLeftovers()
   }
 
@@ -86,9 +95,10 @@ struct RecoveredStore {
     _ fileSystem: any FileSystem, _ directory: String, _ options: TreeOptions, _ names: [FileName]
   ) throws(LSMError) -> ManifestReader.Outcome {
     // A creation cut short leaves a manifest and a temporary file at most.
+    let first: FileNumber = 1
     let hasData = names.contains { name in
       switch name {
-      case .table, .log: true
+      case .table(let number), .log(let number): number < first.beyondAllOwn
       default: false
       }
     }
@@ -126,7 +136,7 @@ struct RecoveredStore {
     if isNew { return nil }
     let first = state.logNumber == 0 ? nil : state.logNumber
     let outcome = try LogRecovery.replay(
-      fileSystem, directory: directory, store: store, from: first,
+      fileSystem, directory: directory, store: store, from: first, before: limit,
       dropsDamagedTail: options.dropsDamagedLogTail, isReadOnly: options.isReadOnly
     ) { (number, record) throws(LSMError) in
       // Records that are in tables already: a crash came before the log was given up.
@@ -164,6 +174,17 @@ struct RecoveredStore {
     }
     try state.memtable.insert(record.bytes, first: record.sequence - UInt64(summary.count) + 1)
     lastSequence = SequenceNumber(rawValue: record.sequence)
+  }
+
+  /// After a clean close the last log has its seal, or its end is missing. Without a close nobody knows.
+  private func checkSeal(
+    _ found: ManifestReader.Outcome, _ outcome: LogRecovery.Outcome?
+  ) throws(LSMError) {
+    guard found.isClosed, let outcome, let end = outcome.end, !outcome.isSealed else { return }
+    throw .corruption(
+      LSMError.Damage(
+        path: FileName.log(end.number).path(in: directory), offset: end.length,
+        .truncated(field: "the log's end", needed: 1, available: 0)))
   }
 
   /// A log that counts further than the tables and records that were found: something is missing.
@@ -220,8 +241,13 @@ struct RecoveredStore {
 
   // MARK: - Beginning
 
-  private mutating func begin(after end: LogEnd?) throws(LSMError) {
+  /// - Parameter given: logs that are given up although their end is not known, oldest first: nothing may ask
+  ///   for them once a new log, which cannot name them, is there.
+  private mutating func begin(
+    after end: LogEnd?, givingUp given: [FileNumber]
+  ) throws(LSMError) {
     state.flushedSequence = lastSequence
+    if !given.isEmpty { state.logNumber = 0 }
     let number = state.takeFileNumber()
     let temporary = state.takeFileNumber()
     let logNumber = state.takeFileNumber()
@@ -230,6 +256,11 @@ struct RecoveredStore {
     let manifest = try Manifest(
       fileSystem, directory: directory, store: store, number: number, temporary: temporary,
       state: state.edit)
+    for old in given.reversed() {
+      // The newest first, each durably: what is left is a chain all the time.
+      try fileSystem.remove(FileName.log(old).path(in: directory))
+      try fileSystem.syncDirectory(directory)
+    }
     log = try LogWriter(
       fileSystem, directory: directory, name: .log(logNumber), store: store, after: end,
       preallocates: options.preallocatesLogs)
@@ -264,7 +295,7 @@ struct RecoveredStore {
   private func removeLeftovers() throws(LSMError) {
     let live = liveTables
     for text in try fileSystem.list(directory) {
-      guard let name = FileName(text) else { continue }
+      guard let name = FileName(text), name.number.map({ $0 < limit }) ?? true else { continue }
       let isNeeded =
         switch name {
         case .table(let number): live.contains(number)

@@ -109,8 +109,15 @@ extension InternalKey {
 /// Thread-safety: every call from any thread.
 final class ObsoleteFiles: Sendable {
   private let names = Monitor<[FileName]>([])
+  private let wake = Monitor<(@Sendable () -> Void)?>(nil)
 
-  func add(_ name: FileName) { names.withLock { $0.append(name) } }
+  func add(_ name: FileName) {
+    names.withLock { $0.append(name) }
+    wake.withLock { $0 }?()
+  }
+
+  /// Has `body` called after each addition, on the thread that adds, whatever locks it holds.
+  func whenAdded(_ body: @escaping @Sendable () -> Void) { wake.withLock { $0 = body } }
 
   var isEmpty: Bool { names.withLock { $0.isEmpty } }
 

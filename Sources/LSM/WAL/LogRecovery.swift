@@ -12,6 +12,8 @@ package enum LogRecovery {
   package struct Outcome: Equatable, Sendable {
     /// Of the last log; nil when there is none. The predecessor of the next one.
     package let end: LogEnd?
+    /// Whether the last log was finished; or has no record yet, and the one before it was.
+    package let isSealed: Bool
     /// Logs that were read, oldest first.
     package let logs: [FileNumber]
     /// Logs without a header: to be removed with the others once their records are in tables.
@@ -23,43 +25,54 @@ package enum LogRecovery {
   /// - Parameters:
   ///   - first: the oldest log whose records are in no table yet, as the manifest says; it must be there.
   ///     Nil when the manifest names none: then every log found is read.
+  ///   - limit: logs from this number on are not the store's own.
   ///   - dropsDamagedTail: ends at the first damaged record instead of throwing; the outcome has no `end` then.
   ///   - isReadOnly: syncs nothing; for a look at a directory that may belong to another process.
   ///   - visit: gets the log's number and the record, whose bytes are borrowed until it returns.
   package static func replay(
     _ fileSystem: any FileSystem, directory: String, store: StoreID, from first: FileNumber?,
-    dropsDamagedTail: Bool = false, isReadOnly: Bool = false,
+    before limit: FileNumber = FileNumber(.max), dropsDamagedTail: Bool = false,
+    isReadOnly: Bool = false,
     _ visit: (FileNumber, LogReader.Record) throws(LSMError) -> Void
   ) throws(LSMError) -> Outcome {
-    let headers = try headers(fileSystem, directory, store, from: first ?? 0, isReadOnly)
+    let headers = try headers(
+      fileSystem, directory, store, (first ?? 0)..<max(first ?? 0, limit), isReadOnly)
     let unborn = headers.filter { $0.header == nil }.map(\.number)
     let chain = try chain(
       headers.reduce(into: [:]) { if let header = $1.header { $0[$1.number] = header } },
       from: first, directory)
     var end: LogEnd?
+    var isSealed = false
     for (index, header) in chain.enumerated() {
       let successor = index + 1 < chain.count ? chain[index + 1] : nil
       let reader = try LogReader(
         fileSystem, directory: directory, name: .log(header.number), store: store,
         ending: successor?.predecessor.map { .at($0) } ?? .open)
       do throws(LSMError) {
-        while let record = try reader.next() { try visit(header.number, record) }
+        while let record = try reader.next() {
+          isSealed = false
+          try visit(header.number, record)
+        }
       } catch {
         guard dropsDamagedTail, error.isCorruption else { throw error }
-        return Outcome(end: nil, logs: chain.map(\.number), unborn: unborn)
+        return Outcome(end: nil, isSealed: false, logs: chain.map(\.number), unborn: unborn)
       }
       end = reader.end
+      // An empty log after a finished one: a repair that was cut short has made it.
+      isSealed = isSealed || reader.isSealed
     }
-    return Outcome(end: end, logs: chain.map(\.number), unborn: unborn)
+    return Outcome(end: end, isSealed: isSealed, logs: chain.map(\.number), unborn: unborn)
   }
 
   private static func headers(
-    _ fileSystem: any FileSystem, _ directory: String, _ store: StoreID, from first: FileNumber,
-    _ isReadOnly: Bool
+    _ fileSystem: any FileSystem, _ directory: String, _ store: StoreID,
+    _ range: Range<FileNumber>, _ isReadOnly: Bool
   ) throws(LSMError) -> [(number: FileNumber, header: LogHeader?)] {
     var numbers: [FileNumber] = []
     for name in try fileSystem.list(directory) {
-      if case .log(let number)? = FileName(name), number >= first { numbers.append(number) }
+      if case .log(let number)? = FileName(name), range.contains(number) {
+        numbers.append(number)
+      }
     }
     var headers: [(number: FileNumber, header: LogHeader?)] = []
     for number in numbers.sorted() {

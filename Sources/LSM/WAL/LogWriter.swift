@@ -179,6 +179,9 @@ package final class LogWriter {
     return LogEnd(number: number, length: writtenLength, lastSequence: lastSequence)
   }
 
+  /// Whether the log was finished, and there was space for its seal.
+  package var isSealed: Bool { isFinished && !lacksSpace }
+
   /// Whether ``endBeforeFailure()`` may be called: an append to the file found no space.
   package var mayEndBeforeFailure: Bool { lacksSpace && !isFinished }
 

@@ -10,7 +10,8 @@ import Wire
 /// On RocksDB 7.8 every record that a range delete hides costs a scan a point read until a compaction has
 /// dropped it (docs/decisions/0009-scans-beside-range-deletes.md): after a delete of everything, an empty
 /// answer could take seconds. One sweep runs at a time and is followed by a pause of four times its length,
-/// so that at most a fifth of the time goes into it. Deletes that come meanwhile are gathered.
+/// so that at most a fifth of the time goes into it. Deletes that come meanwhile are gathered. An engine that sees
+/// to this itself is left alone.
 ///
 /// Thread-safety: `add` from any thread; `start`, `stop` and `waitUntilEnded` once, in this order.
 package final class RangeDeleteSweeper: Sendable {
@@ -42,6 +43,7 @@ package final class RangeDeleteSweeper: Sendable {
 
   /// Queues the ranges that a committed batch deleted.
   package func add(_ batch: WriteBatch) {
+    if engine.compactsDeletedRanges { return }
     var added: [KeyRange] = []
     do throws(EngineError) {
       try batch.visitEntries { entry in

@@ -39,6 +39,9 @@ extension MemoryFileSystem.State {
   }
 
   func requireFile(_ path: String, _ operation: FileOperation) throws(LSMError) -> Int {
+    if node(at: path) == .directory {
+      throw .io(LSMError.Failure(operation, path: path, code: EISDIR))
+    }
     guard let inode = inode(at: path) else {
       throw .notFound(LSMError.Failure(operation, path: path, code: ENOENT))
     }

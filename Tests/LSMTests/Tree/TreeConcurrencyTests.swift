@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LSM
 import Synchronization
 import Testing
@@ -132,6 +133,67 @@ private final class Progress: Sendable {
     try tree.compact()
     let names = Set(fileSystem.names(in: TreeRun.directory))
     #expect(names.isDisjoint(with: tables))
+    try tree.close()
+  }
+
+  /// A scan ends long after the last write: its files go without a further one.
+  @Test func anIdleStoreGivesSpaceBackAfterAScan() throws {
+    let fileSystem = MemoryFileSystem()
+    var options = TreeOptions.tiny
+    options.backgroundThreads = 2
+    let tree = try LSMTree.open(fileSystem, directory: TreeRun.directory, options: options)
+    for number in 0..<200 {
+      try tree.apply([.put(Self.key(number), [UInt8](repeating: 1, count: 50))])
+    }
+    try tree.flush()
+    var isFirst = true
+    try [UInt8]().withUnsafeBytes { lower in
+      _ = try tree.scan(
+        from: lower, upTo: nil, descending: false, limit: .max, snapshot: nil, tier: .any
+      ) { _, _ in
+        if isFirst {
+          isFirst = false
+          #expect(throws: Never.self) {
+            for number in 0..<200 {
+              try tree.apply([.put(Self.key(number), [UInt8](repeating: 2, count: 50))])
+            }
+            try tree.compact()
+          }
+        }
+        return true
+      }
+    }
+    // Without the wake-up this never ends.
+    while true {
+      let statistics = try tree.statistics()
+      let live = statistics.levels.reduce(0) { $0 + $1.fileCount }
+      let there = fileSystem.names(in: TreeRun.directory).count { $0.hasSuffix(".table") }
+      if live == there { break }
+      sched_yield()
+    }
+    try tree.close()
+  }
+
+  /// A manual compaction is done with what was there when it was called.
+  @Test func aCompactionEndsBesideAWriterThatNeverStops() async throws {
+    let fileSystem = MemoryFileSystem()
+    var options = TreeOptions.tiny
+    options.backgroundThreads = 2
+    let tree = try LSMTree.open(fileSystem, directory: TreeRun.directory, options: options)
+    let progress = Progress()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        var random = SplitMix(seed: 1)
+        while !progress.isDone.load(ordering: .acquiring) {
+          try tree.apply([.put(Self.key(random.below(5000)), random.bytes(200))])
+        }
+      }
+      group.addTask {
+        defer { progress.isDone.store(true, ordering: .releasing) }
+        for _ in 0..<3 { try tree.compact() }
+      }
+      try await group.waitForAll()
+    }
     try tree.close()
   }
 }

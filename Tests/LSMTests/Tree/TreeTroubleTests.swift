@@ -13,24 +13,39 @@ import Testing
       ("tables find no space", { $0 == .write && $1.hasSuffix(".table") ? .noSpace : nil }),
       ("tables cannot be synced", { $0 == .sync && $1.hasSuffix(".table") ? .lostSync : nil }),
       ("tables cannot be made", { $0 == .create && $1.hasSuffix(".table") ? .refused : nil }),
-      ("the directory cannot be synced", { operation, _ in
-        operation == .syncDirectory ? .refused : nil
-      }),
+      (
+        "the directory cannot be synced",
+        { operation, _ in
+          operation == .syncDirectory ? .refused : nil
+        }
+      ),
       ("the manifest finds no space", { $0 == .write && $1.contains("MANIFEST") ? .noSpace : nil }),
-      ("the manifest cannot be synced", { $0 == .sync && $1.contains("MANIFEST") ? .lostSync : nil }),
-      ("CURRENT is renamed and yet not", { operation, path in
-        operation == .rename
-          ? .deniedAfterwards
-          : operation == .sync && path.contains("MANIFEST") ? .deniedAfterwards : nil
-      }),
+      (
+        "the manifest cannot be synced",
+        { $0 == .sync && $1.contains("MANIFEST") ? .lostSync : nil }
+      ),
+      (
+        "CURRENT is renamed and yet not",
+        { operation, path in
+          operation == .rename
+            ? .deniedAfterwards
+            : operation == .sync && path.contains("MANIFEST") ? .deniedAfterwards : nil
+        }
+      ),
       ("logs find no space", { $0 == .write && $1.hasSuffix(".log") ? .noSpace : nil }),
       ("logs cannot be made", { $0 == .create && $1.hasSuffix(".log") ? .deniedAfterwards : nil }),
-      ("nothing finds space", { operation, _ in
-        operation == .write || operation == .preallocate ? .noSpace : nil
-      }),
-      ("no file can be opened", { operation, _ in
-        operation == .open || operation == .create ? .refused : nil
-      }),
+      (
+        "nothing finds space",
+        { operation, _ in
+          operation == .write || operation == .preallocate ? .noSpace : nil
+        }
+      ),
+      (
+        "no file can be opened",
+        { operation, _ in
+          operation == .open || operation == .create ? .refused : nil
+        }
+      ),
     ]
 
   @Test(arguments: rules.indices) func goesOnByItselfOnceTheCauseIsMended(index: Int) throws {
