@@ -58,9 +58,9 @@ final class RocksDBHandle: @unchecked Sendable {
 
   /// Opens for reading, also beside a process that writes.
   ///
-  /// RocksDB takes no lock for it: a file that the writer removes between the look at the manifest and the look
-  /// at the file itself is missed, and RocksDB calls that damage. It counts only when the store's files were the
-  /// same before and after the look.
+  /// RocksDB takes no lock for it. A table that the writer removes between the look at the manifest and the look at the
+  /// table is missed, and RocksDB calls that damage; a log that goes meanwhile is not even missed, and what it held is
+  /// not there. So a look counts, whatever came of it, only when the store's files were the same before and after.
   private static func openForReading(
     _ directory: String, _ options: borrowing RocksDBOptions
   ) throws(EngineError) -> OpaquePointer {
@@ -68,16 +68,21 @@ final class RocksDBHandle: @unchecked Sendable {
       let before = RocksDBFiles(directory)
       var message: UnsafeMutablePointer<CChar>?
       let database = rocksdb_open_for_read_only(options.options, directory, 0, &message)
+      let isSteady = RocksDBFiles(directory) == before
       guard let status = RocksDBStatus(message) else {
         // SAFETY: the C call returns nil only together with an error.
-        return database.unsafelyUnwrapped
+        let database = database.unsafelyUnwrapped
+        if isSteady { return database }
+        rocksdb_close(database)
+        continue
       }
-      guard RocksDBFiles(directory) != before else { throw status.error(.open, in: directory) }
+      if isSteady { throw status.error(.open, in: directory) }
     }
     throw .busy(directory: directory)
   }
 
-  /// A look lasts some milliseconds; with the smallest memtables a busy server spoils one in thirty.
+  /// A look lasts some milliseconds. A server that writes all it can into the smallest memtables, of 64 KiB, spoils one
+  /// in four or so.
   private static let looks = 100
 
   deinit {
