@@ -50,7 +50,7 @@ class Load:
         print(f"{self.batches} batches were written meanwhile")
 
 
-@pytest.mark.timeout(60 + 3 * RUNS)
+@pytest.mark.timeout(120 + 10 * RUNS)
 @pytest.mark.parametrize("name", ["verify", "inspect"])
 def test_a_healthy_store_is_never_called_damaged(create, serve, name):
     with Load(serve, create(DOG_SCHEMA)):

@@ -58,9 +58,13 @@ final class RocksDBHandle: @unchecked Sendable {
 
   /// Opens for reading, also beside a process that writes.
   ///
-  /// RocksDB takes no lock for it. A table that the writer removes between the look at the manifest and the look at the
-  /// table is missed, and RocksDB calls that damage; a log that goes meanwhile is not even missed, and what it held is
-  /// not there. So a look counts, whatever came of it, only when the store's files were the same before and after.
+  /// RocksDB takes no lock for it, so a look can be spoilt in two ways:
+  ///
+  /// - A table that the writer removes between the look at the manifest and the look at the table is missed, and
+  ///   RocksDB calls that damage. It counts only when the files were the same before and after.
+  /// - A log that goes between the look at the manifest and the look at the logs is not even missed, and what it held
+  ///   is not there. So a look counts only when no log has gone. (Of those that came meanwhile none has gone then: a log
+  ///   goes with all that are older.)
   private static func openForReading(
     _ directory: String, _ options: borrowing RocksDBOptions
   ) throws(EngineError) -> OpaquePointer {
@@ -68,21 +72,21 @@ final class RocksDBHandle: @unchecked Sendable {
       let before = RocksDBFiles(directory)
       var message: UnsafeMutablePointer<CChar>?
       let database = rocksdb_open_for_read_only(options.options, directory, 0, &message)
-      let isSteady = RocksDBFiles(directory) == before
+      let after = RocksDBFiles(directory)
       guard let status = RocksDBStatus(message) else {
         // SAFETY: the C call returns nil only together with an error.
         let database = database.unsafelyUnwrapped
-        if isSteady { return database }
+        if after.hasLogs(of: before) { return database }
         rocksdb_close(database)
         continue
       }
-      if isSteady { throw status.error(.open, in: directory) }
+      if after == before { throw status.error(.open, in: directory) }
     }
     throw .busy(directory: directory)
   }
 
-  /// A look lasts some milliseconds. A server that writes all it can into the smallest memtables, of 64 KiB, spoils one
-  /// in four or so.
+  /// A look lasts some milliseconds. A server that writes all it can into the smallest memtables, of 64 KiB, removes a
+  /// log every 50 or so.
   private static let looks = 100
 
   deinit {
