@@ -69,10 +69,11 @@ extension ServerError: CustomStringConvertible {
     case .noSignals(let detail):
       "cannot set up signal handling: \(detail). Raise the limits (ulimit -n)"
     case .markerDamaged(let path):
-      "\(path): this is not the marker that was written. Restore the file from a backup"
+      "\(path): this is not the marker that was written. Restore the file from a backup, or have it written "
+        + "anew: `seandb repair` with the data directory"
     case .markerMissing(let path):
       "\(path): there is a store here, and its marker (the file SEANDB) is missing. "
-        + "Restore the file from a backup"
+        + "Restore the file from a backup, or have it written anew: `seandb repair \(path)`"
     case .markDamaged(let path):
       "\(path): this is not what was written there. Restore the file, or take the store as it is: "
         + "`seandb repair` with the data directory"
