@@ -59,7 +59,12 @@ package final class DatabaseServer: Sendable {
       return DatabaseServer(
         configuration, directory, engine, mark, address, schema, adopted, logger)
     } catch {
-      closeStore(engine, directory, mark, logger)
+      if directory.marker.isStoreMade {
+        closeStore(engine, directory, mark, logger)
+      } else {
+        // A directory of the first format stays one, which an earlier program may go on with.
+        try? engine.close()
+      }
       throw error
     }
   }
@@ -77,6 +82,8 @@ package final class DatabaseServer: Sendable {
     }
     guard isWhole else { return }
     do throws(ServerError) {
+      // Names that were removed must not come back after a power cut: the list would miss them.
+      try SmallFile.sync(directory: directory.storePath)
       try mark.closed(StoreFile.list(directory.storePath))
     } catch {
       // The next start looks at the store as after a crash.
@@ -164,11 +171,11 @@ package final class DatabaseServer: Sendable {
   /// - Returns: the port.
   package func start() async throws(ServerError) -> Int {
     sweeper.start()
-    monitor.start()
     commits.start(completions: server.completions())
     health.set(.serving, for: "")
     health.set(.serving, for: schema.serviceName)
     health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
+    monitor.start()
     let port: Int
     do throws(ListenError) {
       port = try await server.start(address)

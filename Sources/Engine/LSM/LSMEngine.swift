@@ -174,6 +174,8 @@ package final class LSMEngine: StorageEngine {
       return .open
     }
     if trouble.isFinal { return .refused(reason: "\(trouble.cause)") }
+    // What refused the last write may be over, while something else still fails.
+    if trouble.work != .log, tree.hasRoom { isRefusing.store(false, ordering: .relaxed) }
     // Nobody may be writing who would find out that there is room again. The next look sees what comes of it.
     defer { tree.retryLog() }
     return isRefusing.load(ordering: .relaxed) || trouble.work == .log

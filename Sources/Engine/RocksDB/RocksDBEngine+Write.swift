@@ -57,8 +57,12 @@ extension RocksDBEngine {
     if let reason = readOnlyReason.withLock({ $0 }) { return .refused(reason: reason) }
     let errors = property("rocksdb.background-errors")
     let (hasFailed, isPaused) = pause.withLock { pause in
-      defer { pause.backgroundErrors = errors }
-      return (pause.backgroundErrors != errors, pause.reason != nil)
+      let now = ContinuousClock.now
+      if pause.backgroundErrors != errors { pause.failedAt = now }
+      pause.backgroundErrors = errors
+      // RocksDB does not say when a job that failed has succeeded; it tries again within seconds.
+      if let failedAt = pause.failedAt, now - failedAt > .seconds(30) { pause.failedAt = nil }
+      return (pause.failedAt != nil, pause.reason != nil)
     }
     guard hasFailed || isPaused else { return .open }
     // RocksDB has no call that tells whether it takes writes: an empty batch is 19 bytes of log.

@@ -25,6 +25,8 @@ final class RocksDBEngine: StorageEngine {
     var reason: String?
     /// RocksDB's count of failed jobs when it was looked at last.
     var backgroundErrors: UInt64 = 0
+    /// When that count grew last; nil once that is long ago.
+    var failedAt: ContinuousClock.Instant?
   }
 
   /// Opens or creates the database. Blocks on disk I/O.

@@ -38,7 +38,12 @@ struct RocksDBStatus: ~Copyable {
   }
 
   /// Whether the write-ahead log is what could not be written.
-  var isAboutLog: Bool { text.contains(".log") }
+  var isAboutLog: Bool {
+    text.split { " :;".contains($0) }.contains { word in
+      guard word.hasSuffix(".log"), let name = word.split(separator: "/").last else { return false }
+      return name.dropLast(4).allSatisfy(\.isNumber)
+    }
+  }
 
   /// The error to throw for it (rocksdb:util/status.cc has the prefixes).
   func error(_ operation: EngineOperation, in directory: String) -> EngineError {

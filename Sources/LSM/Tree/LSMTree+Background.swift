@@ -127,21 +127,20 @@ extension LSMTree {
 
   private func fail(_ job: Job, _ error: LSMError) {
     let isClosing = state.withLock { state in
-      if case .flush = job { state.flushFailureCount += 1 }
       if !state.isClosing { state.totals.backgroundErrors += 1 }
       return state.isClosing
     }
     // What was half done when the tree was closed is left to the next open.
     if isClosing, case .closed = error { return }
-    // Nothing is lost and nothing in doubt: the memtable and its log are there, or the inputs.
     guard error.isPassing else { return poison(error) }
+    // Nothing is lost and nothing in doubt: the memtable and its log are there, or the inputs.
     // The next try must not take more of the disk than this one.
     removeObsoleteFiles()
-    if case .flush = job {
-      note(error, of: .flush)
-    } else {
-      note(error, of: .compaction)
-    }
+    guard case .flush = job else { return note(error, of: .compaction) }
+    note(error, of: .flush)
+    // After the cause is there for whoever waits for this flush.
+    state.withLock { $0.flushFailureCount += 1 }
+    state.wakeAll()
   }
 
   /// Releases what the last change replaced, once no reader has it any more; readers hold it briefly.

@@ -103,8 +103,27 @@ extension LSMTree {
     return setback.retryAt <= MonotonicTime.nanoseconds
   }
 
-  /// When something is to be tried again.
+  /// When to look again for something to be tried; nil when only a wake-up can bring it.
   func nextRetry(_ state: State) -> UInt64? {
-    [state.flushSetback, state.compactionSetback].compactMap { $0?.retryAt }.min()
+    if state.failure != nil || state.isClosing { return nil }
+    let setbacks = [
+      state.isFlushing || state.immutables.isEmpty ? nil : state.flushSetback,
+      state.compactionSetback,
+    ]
+    guard let next = setbacks.compactMap({ $0?.retryAt }).min() else { return nil }
+    // What is due and was not taken waits for something else, such as the try that runs: no reason to look all the time.
+    let now = MonotonicTime.nanoseconds
+    return next > now ? next : now &+ Self.looksWhenDue
+  }
+
+  /// Nanoseconds.
+  private static let looksWhenDue: UInt64 = 100_000_000
+
+  /// Whether a new memtable would be taken at once.
+  package var hasRoom: Bool {
+    state.withLock { state in
+      state.immutables.count < options.maximumImmutableMemtables
+        && state.version.level0.count < options.level0StopCount
+    }
   }
 }

@@ -85,14 +85,14 @@ extension LSMTree {
 
   /// Begins the log that could not be begun, should that be the trouble. Otherwise only the next write tries it.
   ///
-  /// May block on disk I/O and while flushes are behind. What fails is noted as ``trouble``.
+  /// Blocks on disk I/O, and not on flush or compaction: without room for a memtable it does nothing. What fails is
+  /// noted as ``trouble``.
   package func retryLog() {
     guard trouble?.work == .log else { return }
     writes.pass {
-      guard log == nil else { return }
+      guard log == nil, hasRoom else { return }
       do throws(LSMError) {
         try requireWritable()
-        try waitForFlushes()
         try rotate(capacity: options.limits.capacity(forMemtableOf: options.memtableBytes))
       } catch {
         // Noted where it failed.

@@ -70,6 +70,9 @@ package struct Catalogue {
       batch.delete(Self.key("model/" + name))
     }
     for model in schema.models where ids[model.fullName] == nil {
+      guard nextID < .max else {
+        throw .catalogueDamaged(path: directory, detail: "there are no ids of models left")
+      }
       ids[model.fullName] = nextID
       batch.put(Self.key("model/" + model.fullName), Self.bytes(nextID))
       nextID += 1

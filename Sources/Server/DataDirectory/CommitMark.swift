@@ -32,12 +32,16 @@ package final class CommitMark: Sendable {
 
   /// Writes the mark of a store that is about to be opened, durably.
   ///
-  /// - Parameter required: what the store must have, all of it durable.
-  init(directory: String, required: UInt64) throws(ServerError) {
+  /// - Parameters:
+  ///   - required: what the store must have.
+  ///   - durable: how much of it is known to be synced. Until the open has written the logs' end into tables it may
+  ///     be in the memory of the system alone.
+  init(directory: String, required: UInt64, durable: UInt64) throws(ServerError) {
     self.directory = directory
     bootID = CommitMarkImage.currentBootID()
     let image = CommitMarkImage(
-      bootID: bootID, slot: .init(acknowledged: required, durable: required), files: nil)
+      bootID: bootID, slot: .init(acknowledged: required, durable: min(durable, required)),
+      files: nil)
     try SmallFile.replace(CommitMarkImage.fileName, in: directory, with: image.bytes)
     let path = directory + "/" + CommitMarkImage.fileName
     descriptor = open(path, O_WRONLY | O_CLOEXEC)
@@ -80,18 +84,24 @@ package final class CommitMark: Sendable {
     try SmallFile.replace(CommitMarkImage.fileName, in: directory, with: image.bytes)
   }
 
+  private static let reads = 5
+
   /// Reads the mark of a data directory; nil when there is none. Changes nothing.
   static func read(in directory: String) throws(ServerError) -> CommitMarkImage? {
     let path = directory + "/" + CommitMarkImage.fileName
-    guard let bytes = try SmallFile.read(path, limitBytes: CommitMarkImage.limitBytes) else {
-      return nil
+    // A server may be writing it: a read that met the middle of a write is read again.
+    for _ in 0..<Self.reads {
+      guard let bytes = try SmallFile.read(path, limitBytes: CommitMarkImage.limitBytes) else {
+        return nil
+      }
+      do {
+        return try CommitMarkImage(bytes)
+      } catch .newerVersion(let version) {
+        throw .newerFormat(path: path, version: "\(version)")
+      } catch {
+        continue
+      }
     }
-    do {
-      return try CommitMarkImage(bytes)
-    } catch .newerVersion(let version) {
-      throw .newerFormat(path: path, version: "\(version)")
-    } catch {
-      throw .markDamaged(path: path)
-    }
+    throw .markDamaged(path: path)
   }
 }

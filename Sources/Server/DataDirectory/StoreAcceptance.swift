@@ -78,7 +78,8 @@ package struct StoreAcceptance: Sendable {
     defer { close(lock) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw .directoryInUse(path: directory) }
     defer { flock(lock, LOCK_UN) }
-    _ = try CommitMark(directory: directory, required: lastSequence)
+    // Nobody has synced what the logs hold: the next start does.
+    _ = try CommitMark(directory: directory, required: lastSequence, durable: 0)
     let marker = DataDirectoryMarker(engine: engine, isStoreMade: true)
     try SmallFile.replace(
       DataDirectoryMarker.fileName, in: directory, with: Array(marker.text.utf8))

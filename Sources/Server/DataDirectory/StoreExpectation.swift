@@ -9,6 +9,8 @@ package struct StoreExpectation: Equatable, Sendable {
   let mustHaveStore: Bool
   /// The sequence number that the store must reach.
   let required: UInt64
+  /// How much of it was synced.
+  let durable: UInt64
   /// The files of a store that was closed; nil when it was not, or is open.
   let files: [StoreFile]?
   /// Of a store that was not closed; nil where nothing binds.
@@ -33,6 +35,7 @@ package struct StoreExpectation: Equatable, Sendable {
     mustHaveStore = marker.map { $0.isStoreMade || $0.format == 1 } ?? false
     let bootID = CommitMarkImage.currentBootID()
     required = mark?.required(bootID: bootID) ?? 0
+    durable = mark?.slot.durable ?? 0
     files = mark?.files
     manifest = mark.flatMap {
       $0.isOfBoot(bootID) && $0.slot.manifest.number > 0 ? $0.slot.manifest : nil
@@ -117,7 +120,8 @@ extension DataDirectory {
       try? probe.close()
       try expectation.check(lastSequence: try Self.get(last))
     }
-    let mark = try CommitMark(directory: path, required: expectation.required)
+    let mark = try CommitMark(
+      directory: path, required: expectation.required, durable: expectation.durable)
     var options = options
     options.createIfMissing = !expectation.mustHaveStore
     let store = try Self.openEngine(engine, storePath, options)
