@@ -55,6 +55,9 @@ package final class DatabaseServer: Sendable {
       let adopted = try catalogue.adopt(schema)
       mark.record(engine, .sync)
       try directory.declareStoreMade()
+      if !directory.mustHaveStore {
+        logger.notice("a new database was made", metadata: ["data": "\(path)"])
+      }
       Self.log(adopted, logger)
       return DatabaseServer(
         configuration, directory, engine, mark, address, schema, adopted, logger)

@@ -85,7 +85,7 @@ extension ServerError: CustomStringConvertible {
         + "another directory with --data"
     case .storeChanged(let path, let differences):
       "\(path)/\(DataDirectory.storeName) is not as it was left: \(Self.list(differences)). "
-        + "Put the files back, or take the store as it is: `seandb repair \(path)`"
+        + "Put it back as it was, or take the store as it is: `seandb repair \(path)`"
     case .storeBehind(let path, let last, let acknowledged):
       "\(path)/\(DataDirectory.storeName) ends with change \(last), and change \(acknowledged) was acknowledged: "
         + "a log is missing or was cut. Put it back, or take the store as it is: `seandb repair \(path)`"

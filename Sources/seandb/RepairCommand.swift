@@ -28,8 +28,17 @@ struct RepairCommand: AsyncParsableCommand {
   func run() async throws {
     let location = store.locate()
     OpenFileLimit.raise()
+    do throws(ServerError) {
+      try location.checkStore()
+    } catch {
+      Terminal.fail(error)
+    }
     guard location.engine == .lsm else {
-      let reading = StoreReading(location)
+      let reading = StoreReading(
+        location,
+        advice:
+          "RocksDB's own tool repairs its files: keep a copy, run `ldb repair --db=\(location.storePath)`, "
+          + "then this again")
       for problem in reading.problems { Terminal.say("problem: \(problem)") }
       guard reading.problems.isEmpty else {
         Terminal.fail(
@@ -110,6 +119,11 @@ struct RepairCommand: AsyncParsableCommand {
         Terminal.say(
           "lost: the last \(ReportText.count(acceptance.lostChangeCount, "acknowledged change"))")
       }
+      if acceptance.isLossUnknown {
+        Terminal.say(
+          "lost: whether acknowledged changes are gone cannot be told without COMMITTED; the store ends with change "
+            + "\(acceptance.lastSequence)")
+      }
       guard !acceptance.problems.isEmpty else {
         if !hasLosses { Terminal.say("ok: nothing to repair") }
         Terminal.end(code)
@@ -120,7 +134,8 @@ struct RepairCommand: AsyncParsableCommand {
         try acceptance.apply()
         Terminal.say("repaired: the store is taken as it is, and the next start misses nothing")
       }
-      Terminal.end(acceptance.lostChangeCount > 0 ? Terminal.failure : code)
+      Terminal.end(
+        acceptance.lostChangeCount > 0 || acceptance.isLossUnknown ? Terminal.failure : code)
     } catch {
       Terminal.fail(error)
     }

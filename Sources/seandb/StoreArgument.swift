@@ -28,7 +28,8 @@ struct StoreArgument: ParsableArguments {
 
 extension StoreLocation {
   /// A RocksDB store, opened without a lock and for reading; ends the process when it does not open.
-  func openForReading() -> any StorageEngine {
+  /// - Parameter advice: what to do when it does not open, in place of the engine's own.
+  func openForReading(advice: String? = nil) -> any StorageEngine {
     var options = EngineOptions()
     options.isReadOnly = true
     options.createIfMissing = false
@@ -41,6 +42,11 @@ extension StoreLocation {
     do throws(EngineError) {
       return try EngineKind.open(engine, directory: storePath, options: options)
     } catch {
+      switch error {
+      case .corruption(let failure), .io(let failure), .other(let failure):
+        if let advice { Terminal.fail("\(failure). \(advice)") }
+      default: break
+      }
       Terminal.fail(error)
     }
   }

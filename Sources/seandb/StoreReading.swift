@@ -12,8 +12,9 @@ struct StoreReading {
   private(set) var lastSequence: UInt64?
 
   /// Reads the store; ends the process when it does not open.
-  init(_ location: StoreLocation) {
-    let engine = location.openForReading()
+  /// - Parameter advice: what to do then.
+  init(_ location: StoreLocation, advice: String? = nil) {
+    let engine = location.openForReading(advice: advice)
     var counts: [UInt64] = []
     for direction in ScanDirection.allCases {
       var count: UInt64 = 0

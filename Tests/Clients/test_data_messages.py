@@ -84,7 +84,6 @@ CASES = [
         remove("SEANDB"),
         "DATA: there is a store here, and its marker (the file SEANDB) is missing. Restore the file from a backup, or "
         "have it written anew: `seandb repair DATA`",
-        verifies=False,
     ),
     Case(
         "a mark that is cut",
@@ -107,7 +106,7 @@ CASES = [
     Case(
         "no log",
         lambda data: log(data).rename(data / "kept"),
-        "STORE is not as it was left: LOG is missing (it had SIZE bytes). Put the files back, or " + REPAIR,
+        "STORE is not as it was left: LOG is missing (it had SIZE bytes). Put it back as it was, or " + REPAIR,
     ),
     Case(
         "a stray number",

@@ -47,7 +47,11 @@ extension RocksDBEngine {
   }
 
   private func endPause() {
-    pause.withLock { $0.reason = nil }
+    pause.withLock { pause in
+      // RocksDB has written all memtables before it took writes again: what had failed is done.
+      if pause.reason != nil { pause.failedAt = nil }
+      pause.reason = nil
+    }
     isPaused.store(false, ordering: .relaxed)
   }
 
@@ -72,7 +76,7 @@ extension RocksDBEngine {
     rocksdb_write(handle.database, handle.writeBuffered, empty, &message)
     guard let status = RocksDBStatus(message) else {
       endPause()
-      return hasFailed
+      return hasFailed && !isPaused
         ? .strained(reason: "a flush or compaction failed; the file LOG of the store says which")
         : .open
     }

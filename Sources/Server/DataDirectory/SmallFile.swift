@@ -6,12 +6,18 @@ import Glibc
 enum SmallFile {
   /// Reads at most `limitBytes`; nil when there is no such file.
   static func read(_ path: String, limitBytes: Int) throws(ServerError) -> [UInt8]? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Not waiting for a writer, should it be a pipe.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       if errno == ENOENT || errno == ENOTDIR { return nil }
       throw failure("read", path)
     }
     defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw .dataDirectory(
+        path: path, problem: "this is no file. Move it away, and put the file back that was there")
+    }
     var contents: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     while contents.count < limitBytes {

@@ -11,6 +11,8 @@ package struct StoreAcceptance: Sendable {
   package let acknowledged: UInt64?
   /// What was wrong with marker, mark or files, one sentence each; none when all was as it must be.
   package let problems: [String]
+  /// Whether nobody knows how many acknowledged changes are gone, because the mark is.
+  package var isLossUnknown: Bool { acknowledged == nil }
   /// Acknowledged changes that are not there.
   package var lostChangeCount: UInt64 {
     acknowledged.map { $0 > lastSequence ? $0 - lastSequence : 0 } ?? 0

@@ -24,7 +24,9 @@ package struct StoreExpectation: Equatable, Sendable {
   ///
   /// - Throws: when the mark is missing that the marker speaks of, or one of them is damaged.
   package init(of directory: String) throws(ServerError) {
-    let marker = try DataDirectoryMarker(in: directory)
+    guard let marker = try DataDirectoryMarker(in: directory) else {
+      throw .markerMissing(path: directory)
+    }
     try self.init(directory: directory, marker: marker)
   }
 
@@ -60,6 +62,16 @@ package struct StoreExpectation: Equatable, Sendable {
       }
     }
     guard let manifest else { return }
+    // A store's manifests have growing numbers, and there is one at all times.
+    let isThere = now.contains { file in
+      file.name.hasPrefix("MANIFEST-")
+        && UInt64(file.name.dropFirst("MANIFEST-".count)) ?? 0 >= manifest.number
+    }
+    guard isThere else {
+      throw .storeChanged(
+        path: directory,
+        differences: ["the manifest number \(manifest.number), or a later one, is missing"])
+    }
     for file in now where file.name.hasPrefix("MANIFEST-") {
       guard UInt64(file.name.dropFirst("MANIFEST-".count)) == manifest.number,
         file.bytes < manifest.bytes

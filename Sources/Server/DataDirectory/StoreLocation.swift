@@ -57,6 +57,25 @@ package struct StoreLocation: Equatable, Sendable {
     self.dataDirectory = dataDirectory
   }
 
+  /// Whether there is a store, and none of the other engine: a repair would make an empty one of it.
+  ///
+  /// - Throws: what is there instead.
+  package func checkStore() throws(ServerError) {
+    guard let names = SmallFile.names(in: storePath) else {
+      throw .storeLost(path: storePath, what: "is missing")
+    }
+    if names.isEmpty { throw .storeLost(path: storePath, what: "is empty") }
+    let foreign: [String] = engine == .lsm ? [".sst"] : [".table"]
+    guard let found = names.first(where: { name in foreign.contains { name.hasSuffix($0) } }) else {
+      return
+    }
+    throw .dataDirectory(
+      path: storePath,
+      problem:
+        "this is a store of another engine (it has \(found)), and not of \(engine.rawValue). "
+        + "Put the right store back")
+  }
+
   /// The engine whose files a directory holds.
   private static func engine(in directory: String) -> EngineKind? {
     guard let names = SmallFile.names(in: directory) else { return nil }
