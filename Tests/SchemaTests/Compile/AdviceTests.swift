@@ -66,8 +66,8 @@ struct AdviceTests {
     ])
     #expect(
       try await folder.violations().map { "\($0.line): \($0.message)" } == [
-        "3: the import \"database.proto/a.proto\" stands in a folder \"database.proto\", and a file that is "
-          + "generated has the same path: rename one of them"
+        "3: an imported file has the path \"database.proto/a.proto\", but database.proto is the "
+          + "generated file and no folder: rename the folder"
       ])
   }
 }
