@@ -116,8 +116,8 @@ let package = Package(
       name: "LSMTests", dependencies: ["Bytes", "LSM"], swiftSettings: swiftSettings,
       linkerSettings: staticLibraries),
     .testTarget(
-      name: "EngineTests", dependencies: ["Bytes", "LSM", "Engine"], swiftSettings: swiftSettings,
-      linkerSettings: staticLibraries),
+      name: "EngineTests", dependencies: ["Bytes", "CRocksDB", "LSM", "Engine"],
+      swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
       name: "WireTests",
       dependencies: [

@@ -33,9 +33,12 @@ final class RocksDBHandle: @unchecked Sendable {
       throw .invalidPath(path: directory, reason: "it holds a NUL byte")
     }
     let options = RocksDBOptions(engineOptions)
-    database =
-      engineOptions.isReadOnly
-      ? try Self.openForReading(directory, options) : try Self.open(directory, options)
+    if engineOptions.isReadOnly {
+      database = try Self.openForReading(directory, options)
+    } else {
+      if engineOptions.logRecovery == .tornTailOnly { try Self.refuseLogGap(in: directory) }
+      database = try Self.open(directory, options)
+    }
     self.directory = directory
     self.options = options
     readAny = RocksDBReadOptions(.any)
@@ -56,15 +59,24 @@ final class RocksDBHandle: @unchecked Sendable {
     return database.unsafelyUnwrapped
   }
 
+  private static func refuseLogGap(in directory: String) throws(EngineError) {
+    let before = RocksDBFiles(directory)
+    guard let gap = try? RocksDBLogGap.find(in: directory) else { return }
+    // When another process has the store, RocksDB says so.
+    if RocksDBFiles(directory) == before { throw gap.error(in: directory) }
+  }
+
   /// Opens for reading, also beside a process that writes.
   ///
-  /// RocksDB takes no lock for it, so a look can be spoilt in two ways:
+  /// RocksDB takes no lock for it, so a look can be spoilt in three ways:
   ///
   /// - A table that the writer removes between the look at the manifest and the look at the table is missed, and
   ///   RocksDB calls that damage. It counts only when the files were the same before and after.
   /// - A log that goes between the look at the manifest and the look at the logs is not even missed, and what it held
   ///   is not there. So a look counts only when no log has gone. (Of those that came meanwhile none has gone then: a log
   ///   goes with all that are older.)
+  /// - A log that goes between our look at the manifest and at the logs looks like a gap. It counts only when the files
+  ///   were the same before and after.
   private static func openForReading(
     _ directory: String, _ options: borrowing RocksDBOptions
   ) throws(EngineError) -> OpaquePointer {
@@ -76,8 +88,10 @@ final class RocksDBHandle: @unchecked Sendable {
       guard let status = RocksDBStatus(message) else {
         // SAFETY: the C call returns nil only together with an error.
         let database = database.unsafelyUnwrapped
-        if after.hasLogs(of: before) { return database }
+        let gap = try? RocksDBLogGap.find(in: directory)
+        if gap == nil, after.hasLogs(of: before) { return database }
         rocksdb_close(database)
+        if let gap, RocksDBFiles(directory) == before { throw gap.error(in: directory) }
         continue
       }
       if after == before { throw status.error(.open, in: directory) }

@@ -1,0 +1,157 @@
+import CRocksDB
+import Engine
+import Foundation
+import Testing
+
+/// Logs of a RocksDB store that are missing or cut, where RocksDB itself notices nothing.
+@Suite("RocksDB: gaps between logs")
+struct RocksDBLogGapTests {
+  /// A store that a process left behind with several logs that no table has taken over.
+  ///
+  /// RocksDB writes no table here before ten memtables are full, so that the logs stay.
+  private static func makeStore(_ directory: TemporaryDirectory, startsWithTable: Bool) throws
+    -> (path: String, records: [Record])
+  {
+    let path = directory.path("live")
+    var records: [Record] = []
+    if startsWithTable {
+      let engine = try EngineKind.open(.rocksdb, directory: path, options: .small)
+      records = (0..<100).map { Record("a-\(1000 + $0)", "in a table") }
+      for record in records { try engine.put(record) }
+      try engine.flush()
+      try engine.close()
+    }
+    let options = rocksdb_options_create()
+    rocksdb_options_set_create_if_missing(options, 1)
+    rocksdb_options_set_write_buffer_size(options, 64 << 10)
+    rocksdb_options_set_max_write_buffer_number(options, 12)
+    rocksdb_options_set_min_write_buffer_number_to_merge(options, 10)
+    var message: UnsafeMutablePointer<CChar>?
+    let database = rocksdb_open(options, path, &message)
+    #expect(message == nil)
+    let writing = rocksdb_writeoptions_create()
+    for index in 0..<300 {
+      let record = Record("b-\(1000 + index)", String(repeating: "v", count: 900))
+      records.append(record)
+      record.key.withUnsafeBytes { key in
+        record.value.withUnsafeBytes { value in
+          rocksdb_put(
+            database, writing, key.baseAddress, key.count, value.baseAddress, value.count, &message)
+        }
+      }
+      #expect(message == nil)
+    }
+    // What a kill would leave: the files as they are.
+    let copy = directory.path("killed")
+    try TestFile.copyDirectory(path, to: copy)
+    rocksdb_close(database)
+    rocksdb_writeoptions_destroy(writing)
+    rocksdb_options_destroy(options)
+    return (copy, records)
+  }
+
+  @Test(arguments: [false, true], ["removed", "emptied", "cut in half", "zeroed in the middle"])
+  func refusesALogThatIsNotWhole(startsWithTable: Bool, how: String) throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let (path, records) = try Self.makeStore(directory, startsWithTable: startsWithTable)
+    let logs = try TestFile.names(in: path, suffix: ".log")
+      .filter { try !TestFile.read($0).isEmpty }
+    try #require(logs.count >= 4)
+    for log in logs.dropLast() {
+      let damaged = directory.path("damaged")
+      try TestFile.copyDirectory(path, to: damaged)
+      let name = damaged + "/" + (log as NSString).lastPathComponent
+      var bytes = try TestFile.read(name)
+      switch how {
+      case "removed": try TestFile.remove(name)
+      case "emptied": try TestFile.write([], to: name)
+      case "cut in half": try TestFile.write(Array(bytes[..<(bytes.count / 2)]), to: name)
+      default:
+        // A whole block, or a page of a small log.
+        let start = min(32 << 10, bytes.count / 2)
+        bytes.replaceSubrange(start..., with: repeatElement(0, count: bytes.count - start))
+        try TestFile.write(bytes, to: name)
+      }
+      for isReadOnly in [true, false] {
+        var options = EngineOptions.small
+        options.isReadOnly = isReadOnly
+        let error = #expect(throws: EngineError.self) {
+          try EngineKind.open(.rocksdb, directory: damaged, options: options)
+        }
+        #expect(error?.isCorruption == true, "\(String(describing: error))")
+        #expect("\(error as Any)".contains("a log between them is missing or cut"))
+      }
+      try TestFile.remove(damaged)
+    }
+    let engine = try EngineKind.open(.rocksdb, directory: path, options: .small)
+    #expect(try engine.records() == records)
+    try engine.close()
+  }
+
+  @Test func refusesALogThatIsMissingAfterTheTables() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let (path, _) = try Self.makeStore(directory, startsWithTable: true)
+    let log = try #require(
+      try TestFile.names(in: path, suffix: ".log").first { try !TestFile.read($0).isEmpty })
+    try TestFile.remove(log)
+    let gap = try #require(try RocksDBLogGap.find(in: path))
+    #expect(gap.previousLog == nil && gap.last == 100)
+    #expect("\(gap)".hasPrefix("the tables end with change 100, and "))
+  }
+
+  /// The point-in-time recovery is the operator's own word.
+  @Test func opensAcrossAGapWhenAskedTo() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let (path, _) = try Self.makeStore(directory, startsWithTable: false)
+    let logs = try TestFile.names(in: path, suffix: ".log")
+    try TestFile.remove(logs[1])
+    var options = EngineOptions.small
+    options.logRecovery = .pointInTime
+    let engine = try EngineKind.open(.rocksdb, directory: path, options: options)
+    try engine.close()
+  }
+
+  /// Whatever an honest store goes through, at each moment its files tell of no gap and are understood.
+  @Test(arguments: [UInt64.random(in: 0...UInt64.max)])
+  func findsNoneInAnHonestStore(seed: UInt64) throws {
+    print("seed \(seed)")
+    var random = SeededGenerator(seed: seed)
+    let fixture = try EngineFixture(.rocksdb)
+    defer { fixture.remove() }
+    var looks = 0
+    for _ in 0..<120 {
+      switch Int.random(in: 0..<12, using: &random) {
+      case 0: try fixture.engine.flush()
+      case 1: try fixture.engine.compact(nil)
+      case 2: try fixture.reopen()
+      case 3:
+        let start = Int.random(in: 0..<500, using: &random)
+        try fixture.engine.deleteRange("key-\(1000 + start)", "key-\(1000 + start + 50)")
+      case 4: try fixture.engine.apply(WriteBatch(), durability: .sync)
+      default:
+        let batch = WriteBatch()
+        for _ in 0..<Int.random(in: 1...40, using: &random) {
+          let key = Array("key-\(1000 + Int.random(in: 0..<500, using: &random))".utf8)
+          if Bool.random(using: &random) {
+            batch.put(key, [UInt8](repeating: 7, count: Int.random(in: 0..<4000, using: &random)))
+          } else {
+            batch.delete(key)
+          }
+        }
+        try fixture.engine.apply(batch, durability: Bool.random(using: &random) ? .sync : .buffered)
+      }
+      // What a kill would leave now. A copy that a flush overtook is no such state.
+      let names = try TestFile.names(in: fixture.path, suffix: "")
+      let copy = fixture.directory.path("killed")
+      defer { try? TestFile.remove(copy) }
+      guard (try? TestFile.copyDirectory(fixture.path, to: copy)) != nil else { continue }
+      guard try TestFile.names(in: fixture.path, suffix: "") == names else { continue }
+      #expect(try RocksDBLogGap.find(in: copy) == nil)
+      looks += 1
+    }
+    #expect(looks > 40)
+  }
+}
