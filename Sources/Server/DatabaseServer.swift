@@ -53,8 +53,9 @@ package final class DatabaseServer: Sendable {
       if wanted == nil { wanted = try catalogue.storedSchema() }
       guard let schema = wanted else { throw .noSchema(path: path) }
       let adopted = try catalogue.adopt(schema)
+      let identity = try catalogue.establishIdentity()
       mark.record(engine, .sync)
-      try directory.declareStoreMade()
+      try directory.declareStoreMade(identity)
       if !directory.mustHaveStore {
         logger.notice("a new database was made", metadata: ["data": "\(path)"])
       }

@@ -23,6 +23,8 @@ package enum ServerError: Error {
   case storeLost(path: String, what: String)
   /// Files of the store are others than when it was closed.
   case storeChanged(path: String, differences: [String])
+  /// The store is of another data directory.
+  case storeForeign(path: String)
   /// The store ends before the last change that was acknowledged.
   case storeBehind(path: String, last: UInt64, acknowledged: UInt64)
   /// The directory was written by a newer seandb.
@@ -86,6 +88,9 @@ extension ServerError: CustomStringConvertible {
     case .storeChanged(let path, let differences):
       "\(path)/\(DataDirectory.storeName) is not as it was left: \(Self.list(differences)). "
         + "Put it back as it was, or take the store as it is: `seandb repair \(path)`"
+    case .storeForeign(let path):
+      "\(path)/\(DataDirectory.storeName) is not the store that was made here, but another database's. Put the right one "
+        + "back, or take this one as it is: `seandb repair \(path)`"
     case .storeBehind(let path, let last, let acknowledged):
       "\(path)/\(DataDirectory.storeName) ends with change \(last), and change \(acknowledged) was acknowledged: "
         + "a log is missing or was cut. Put it back, or take the store as it is: `seandb repair \(path)`"

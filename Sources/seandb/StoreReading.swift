@@ -9,7 +9,7 @@ struct StoreReading {
   private(set) var tableCount: UInt64 = 0
   private(set) var tableBytes: UInt64 = 0
   /// nil when the store did not say.
-  private(set) var lastSequence: UInt64?
+  private(set) var facts: StoreFacts?
 
   /// Reads the store; ends the process when it does not open.
   /// - Parameter advice: what to do then.
@@ -36,8 +36,14 @@ struct StoreReading {
       problems.append(
         "\(location.storePath): \(counts[0]) records forwards and \(counts[1]) backwards")
     }
+    if let directory = location.dataDirectory {
+      do throws(ServerError) {
+        facts = try StoreFacts(of: engine, directory: directory)
+      } catch {
+        problems.append("\(error)")
+      }
+    }
     do throws(EngineError) {
-      lastSequence = try engine.lastSequence()
       let statistics = try engine.statistics()
       tableCount = statistics.levels.reduce(0) { $0 + $1.fileCount }
       tableBytes = statistics.tableBytes
@@ -70,12 +76,12 @@ extension StoreLocation {
     }
   }
 
-  /// Says what is missing at the end of a store.
+  /// Says what is missing at the end of a store, or that it is another database's.
   /// - Returns: the number of problems.
-  func problems(_ expectation: StoreExpectation?, _ lastSequence: UInt64?) -> Int {
-    guard let expectation, let lastSequence else { return 0 }
+  func problems(_ expectation: StoreExpectation?, _ facts: StoreFacts?) -> Int {
+    guard let expectation, let facts else { return 0 }
     do throws(ServerError) {
-      try expectation.check(lastSequence: lastSequence)
+      try expectation.check(facts)
       return 0
     } catch {
       Terminal.say("\(error)")

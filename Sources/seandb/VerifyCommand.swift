@@ -46,7 +46,9 @@ struct VerifyCommand: AsyncParsableCommand {
       var problems = summary.problemCount
       if problems == 0 {
         let engine = location.openForReading()
-        problems += location.problems(expectation, try? engine.lastSequence())
+        problems += location.problems(
+          expectation, location.dataDirectory.flatMap { try? StoreFacts(of: engine, directory: $0) }
+        )
         if let count = summary.liveRecordCount {
           parts.append(
             Self.records(
@@ -76,7 +78,7 @@ struct VerifyCommand: AsyncParsableCommand {
     let expectation = location.expectation()
     let reading = StoreReading(location)
     for problem in reading.problems { Terminal.say(problem) }
-    let problems = reading.problems.count + location.problems(expectation, reading.lastSequence)
+    let problems = reading.problems.count + location.problems(expectation, reading.facts)
     Terminal.warn(
       "note: RocksDB checks the checksum of each block as it is read, and all were; its own sst_dump looks further"
     )

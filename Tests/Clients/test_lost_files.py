@@ -207,6 +207,40 @@ def test_a_log_that_is_gone_can_be_put_back(create, serve, engine):
     assert serve.connect(serve(creation)).model("Dog").get(begins_with="") == DOGS
 
 
+@pytest.mark.parametrize("ending", ["closed", "killed"])
+def test_the_store_of_another_database_is_refused_until_it_is_taken(
+    create, tmp_path_factory, engine, ending
+):
+    """Two databases with the same files; their stores change places."""
+    creation = create(DOGS_AND_TAGS)
+    factories = [ServerFactory(tmp_path_factory.mktemp("two"), engine) for _ in range(2)]
+    try:
+        for factory, dogs in zip(factories, [DOGS[:10], DOGS[10:20]]):
+            server = factory(creation)
+            factory.connect(server).model("Dog").batch_put(dogs)
+            factory.forget(server)
+            server.stop() if ending == "closed" else server.kill()
+        mine, other = (factory.data / "store" for factory in factories)
+        mine.rename(factories[0].data.parent / "mine")
+        other.rename(mine)
+        before = sorted((path.name, path.stat().st_size) for path in mine.iterdir())
+        for _ in range(2):
+            with pytest.raises(ServerFailed) as refused:
+                factories[0](creation)
+            assert refused.value.returncode == 1
+            assert "another database's" in refused.value.stderr, refused.value.stderr
+        assert before == sorted((path.name, path.stat().st_size) for path in mine.iterdir())
+        verified = process.run(process.binary(), "verify", factories[0].data)
+        assert verified.returncode == 1 and "another database's" in verified.stdout, verified
+        repaired = process.run(process.binary(), "repair", factories[0].data)
+        assert "the store is another database's" in repaired.stdout, repaired
+        server = factories[0](creation)
+        assert factories[0].connect(server).model("Dog").get(begins_with="") == DOGS[10:20]
+    finally:
+        for factory in factories:
+            factory.close()
+
+
 @pytest.mark.engines("rocksdb")
 def test_repair_takes_a_store_as_it_is_and_says_what_is_gone(create, serve):
     creation = create(DOGS_AND_TAGS)

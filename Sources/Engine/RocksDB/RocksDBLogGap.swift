@@ -16,7 +16,8 @@ package struct RocksDBLogGap: Equatable, CustomStringConvertible {
 
   package var description: String {
     let before = previousLog.map { "\($0) ends with" } ?? "the tables end with"
-    return "\(before) change \(last), and \(log) goes on with change \(next): a log between them is missing or cut"
+    return
+      "\(before) change \(last), and \(log) goes on with change \(next): a log between them is missing or cut"
   }
 
   func error(in directory: String) -> EngineError {

@@ -6,6 +6,7 @@ package import Schema
 ///
 ///     "format"           u32 little-endian: the catalogue's format, 1
 ///     "schema"           the compiled schema (CompiledSchema's container)
+///     "identity"         16 bytes: tells this store from all others; the marker has it too
 ///     "next-model-id"    u32 little-endian: the id the next new model gets
 ///     "model/" fullName  u32 little-endian: the model's id
 ///     "earlier/" number  a compiled schema that another replaced; u32 big-endian, ascending in time. The
@@ -39,6 +40,30 @@ package struct Catalogue {
     } catch {
       throw .catalogueDamaged(path: directory, detail: "\(error)")
     }
+  }
+
+  /// Which store this is; nil in one that an earlier program made, or nobody has finished.
+  func identity() throws(ServerError) -> StoreIdentity? {
+    guard let bytes = try value("identity") else { return nil }
+    guard let identity = StoreIdentity(bytes) else {
+      throw .catalogueDamaged(
+        path: directory, detail: "identity has \(bytes.count) bytes, expected 16")
+    }
+    return identity
+  }
+
+  /// The store's identity; one is given, durably, to a store without.
+  func establishIdentity() throws(ServerError) -> StoreIdentity {
+    if let identity = try identity() { return identity }
+    let identity = StoreIdentity.random()
+    let batch = WriteBatch()
+    batch.put(Self.key("identity"), identity.bytes)
+    do throws(EngineError) {
+      try engine.apply(batch, durability: .sync)
+    } catch {
+      throw .engine(error)
+    }
+    return identity
   }
 
   /// Takes `schema` over as the database's, if it breaks nothing that is stored.

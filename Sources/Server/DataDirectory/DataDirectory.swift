@@ -78,7 +78,7 @@ final class DataDirectory: Sendable {
         }
         marker = found
       } else {
-        marker = DataDirectoryMarker(engine: engine, isStoreMade: false)
+        marker = DataDirectoryMarker(engine: engine, identity: nil)
         try Self.write(marker, in: path)
       }
     } catch {
@@ -129,8 +129,8 @@ final class DataDirectory: Sendable {
   var mustHaveStore: Bool { marker.isStoreMade || marker.format == 1 }
 
   /// Says that the store was made and has its mark. Does nothing when that is said already.
-  func declareStoreMade() throws(ServerError) {
-    let made = DataDirectoryMarker(engine: engine, isStoreMade: true)
+  func declareStoreMade(_ identity: StoreIdentity) throws(ServerError) {
+    let made = DataDirectoryMarker(engine: engine, identity: identity)
     guard marker != made else { return }
     try Self.write(made, in: path)
   }

@@ -1,35 +1,46 @@
 package import Engine
 import Glibc
 
-/// The file `SEANDB` of a data directory: which format and which engine it has, and whether its store was made.
+/// The file `SEANDB` of a data directory: which format and which engine it has, and which store was made for it.
 ///
 ///     seandb data directory
-///     format 2
+///     format 3
 ///     engine lsm
-///     store made
+///     store 0f9a3c51d2784e6bb1c8a7f0259de3b4
 ///
-/// The last line comes once the store holds a catalogue and the commit mark is there. From then on a store or a
-/// mark that is missing is a loss, and nothing is made in its place. Format 1 had no such line and no mark.
+/// The last line comes once the store holds a catalogue and the commit mark is there, and has the store's identity.
+/// From then on a store or a mark that is missing is a loss, and nothing is made in its place. In format 2 the line was
+/// `store made`: stores had no identity. Format 1 had no such line and no mark.
 package struct DataDirectoryMarker: Equatable, Sendable {
   package static let fileName = "SEANDB"
-  package static let formatVersion = 2
-  private static let madeLine = "store made"
+  package static let formatVersion = 3
+  private static let storeWord = "store "
 
   /// As the marker spells it; an engine of a newer program may be unknown to this one.
   package let engine: String
   package let format: Int
   /// Whether there must be a store. Of format 1 it is not known.
   package let isStoreMade: Bool
+  /// Which store it must be; nil before it is made, and of an earlier format.
+  package let identity: StoreIdentity?
 
-  package init(engine: EngineKind, isStoreMade: Bool) {
+  /// - Parameter identity: nil before the store is made.
+  package init(engine: EngineKind, identity: StoreIdentity?) {
     self.engine = engine.rawValue
     format = Self.formatVersion
-    self.isStoreMade = isStoreMade
+    isStoreMade = identity != nil
+    self.identity = identity
   }
 
   var text: String {
-    "seandb data directory\nformat \(format)\nengine \(engine)\n"
-      + (isStoreMade ? Self.madeLine + "\n" : "")
+    let store = identity.map(String.init(describing:)) ?? (isStoreMade ? "made" : nil)
+    return "seandb data directory\nformat \(format)\nengine \(engine)\n"
+      + (store.map { Self.storeWord + $0 + "\n" } ?? "")
+  }
+
+  /// Of a directory that must have a store, whichever it is: what format 2 said.
+  static func textOfUnknownStore(_ engine: EngineKind) -> String {
+    "seandb data directory\nformat 2\nengine \(engine.rawValue)\n\(storeWord)made\n"
   }
 
   /// Reads the marker in the data directory `path`; nil when there is none. Changes nothing.
@@ -46,7 +57,11 @@ package struct DataDirectoryMarker: Equatable, Sendable {
     }
     self.format = format
     engine = String(lines[2].dropFirst("engine ".count))
-    isStoreMade = lines.dropFirst(3).first == Self.madeLine
+    let store = lines.dropFirst(3).first.flatMap { line in
+      line.hasPrefix(Self.storeWord) ? line.dropFirst(Self.storeWord.count) : nil
+    }
+    identity = format < 3 ? nil : store.flatMap { StoreIdentity(text: $0) }
+    isStoreMade = format == 2 ? store == "made" : identity != nil
     // A marker that was cut short must not read as one without the line.
     guard format == 1 || bytes == Array(text.utf8) else { throw .markerDamaged(path: file) }
   }

@@ -20,6 +20,8 @@ package struct StoreAcceptance: Sendable {
 
   private let directory: String
   private let engine: EngineKind
+  /// Of the store; nil in one of an earlier program.
+  private let identity: StoreIdentity?
 
   /// Looks at a data directory; changes nothing. Blocks on disk I/O.
   ///
@@ -29,8 +31,10 @@ package struct StoreAcceptance: Sendable {
     engine = location.engine
     var problems: [String] = []
     var acknowledged: UInt64?
+    var marker: DataDirectoryMarker?
     do throws(ServerError) {
-      if try DataDirectoryMarker(in: directory) == nil {
+      marker = try DataDirectoryMarker(in: directory)
+      if marker == nil {
         problems.append("\(DataDirectoryMarker.fileName) is missing")
       }
     } catch .markerDamaged {
@@ -54,16 +58,24 @@ package struct StoreAcceptance: Sendable {
     var options = EngineOptions()
     options.isReadOnly = true
     options.createIfMissing = false
+    let store: any StorageEngine
     do throws(EngineError) {
-      let store = try EngineKind.open(
+      store = try EngineKind.open(
         location.engine, directory: location.storePath, options: options)
-      let last = Result { () throws(EngineError) in try store.lastSequence() }
-      try store.close()
-      lastSequence = try last.get()
     } catch {
       throw .engine(error)
     }
+    let found = Result { () throws(ServerError) in try StoreFacts(of: store, directory: directory) }
+    try? store.close()
+    let facts = try found.get()
+    lastSequence = facts.lastSequence
+    identity = facts.identity
     self.acknowledged = acknowledged
+    if let expected = marker?.identity, identity != expected {
+      problems.append(
+        identity == nil
+          ? "the store has lost its identity" : "the store is another database's")
+    }
     if let acknowledged, acknowledged > lastSequence {
       problems.append(
         "the store ends with change \(lastSequence), and change \(acknowledged) was acknowledged")
@@ -82,8 +94,10 @@ package struct StoreAcceptance: Sendable {
     defer { flock(lock, LOCK_UN) }
     // Nobody has synced what the logs hold: the next start does.
     _ = try CommitMark(directory: directory, required: lastSequence, durable: 0)
-    let marker = DataDirectoryMarker(engine: engine, isStoreMade: true)
-    try SmallFile.replace(
-      DataDirectoryMarker.fileName, in: directory, with: Array(marker.text.utf8))
+    // A store without an identity gets one at its next start: until then the marker must not speak of it.
+    let text =
+      identity.map { DataDirectoryMarker(engine: engine, identity: $0).text }
+      ?? DataDirectoryMarker.textOfUnknownStore(engine)
+    try SmallFile.replace(DataDirectoryMarker.fileName, in: directory, with: Array(text.utf8))
   }
 }

@@ -7,6 +7,8 @@ package struct StoreExpectation: Equatable, Sendable {
   let directory: String
   /// Whether a store that is not there is a loss.
   let mustHaveStore: Bool
+  /// Which store it must be; nil when that is not known.
+  let identity: StoreIdentity?
   /// The sequence number that the store must reach.
   let required: UInt64
   /// How much of it was synced.
@@ -34,6 +36,7 @@ package struct StoreExpectation: Equatable, Sendable {
     self.directory = directory
     let mark = try CommitMark.read(in: directory)
     guard mark != nil || marker?.isStoreMade != true else { throw .markMissing(path: directory) }
+    identity = marker?.identity
     mustHaveStore = marker.map { $0.isStoreMade || $0.format == 1 } ?? false
     let bootID = CommitMarkImage.currentBootID()
     required = mark?.required(bootID: bootID) ?? 0
@@ -107,10 +110,13 @@ package struct StoreExpectation: Equatable, Sendable {
     return true
   }
 
-  /// Checks that an opened store reaches as far as it must.
-  package func check(lastSequence: UInt64) throws(ServerError) {
-    guard lastSequence < required else { return }
-    throw .storeBehind(path: directory, last: lastSequence, acknowledged: required)
+  /// Checks that an opened store is the right one, and reaches as far as it must.
+  package func check(_ store: StoreFacts) throws(ServerError) {
+    guard identity == nil || store.identity == identity else {
+      throw .storeForeign(path: directory)
+    }
+    guard store.lastSequence < required else { return }
+    throw .storeBehind(path: directory, last: store.lastSequence, acknowledged: required)
   }
 }
 
@@ -123,14 +129,14 @@ extension DataDirectory {
   func openStore(_ options: EngineOptions) throws(ServerError) -> (any StorageEngine, CommitMark) {
     let expectation = try StoreExpectation(of: path)
     try expectation.checkFiles()
-    if expectation.mustHaveStore, expectation.isOpen, expectation.required > 0 {
+    if expectation.mustHaveStore, expectation.isOpen {
       var reading = options
       reading.isReadOnly = true
       reading.createIfMissing = false
       let probe = try Self.openEngine(engine, storePath, reading)
-      let last = Result { () throws(EngineError) in try probe.lastSequence() }
+      let found = Result { () throws(ServerError) in try StoreFacts(of: probe, directory: path) }
       try? probe.close()
-      try expectation.check(lastSequence: try Self.get(last))
+      try expectation.check(try found.get())
     }
     let mark = try CommitMark(
       directory: path, required: expectation.required, durable: expectation.durable)
@@ -139,8 +145,7 @@ extension DataDirectory {
     let store = try Self.openEngine(engine, storePath, options)
     do throws(ServerError) {
       try SmallFile.sync(directory: path)
-      try expectation.check(
-        lastSequence: try Self.get(Result { () throws(EngineError) in try store.lastSequence() }))
+      try expectation.check(StoreFacts(of: store, directory: path))
       // The open has written what the logs held into tables.
       mark.record(store, .sync)
       return (store, mark)
@@ -155,15 +160,6 @@ extension DataDirectory {
   ) throws(ServerError) -> any StorageEngine {
     do throws(EngineError) {
       return try EngineKind.open(kind, directory: directory, options: options)
-    } catch {
-      throw .engine(error)
-    }
-  }
-
-  private static func get<Value>(_ result: Result<Value, EngineError>) throws(ServerError) -> Value
-  {
-    do throws(EngineError) {
-      return try result.get()
     } catch {
       throw .engine(error)
     }

@@ -97,18 +97,54 @@ import Testing
     await server.shutDown()
   }
 
-  /// A directory of the first format has no commit mark, and gets one.
-  @Test(arguments: EngineKind.allCases)
-  func opensADirectoryOfTheFirstFormat(_ kind: EngineKind) async throws {
+  /// A directory of the first format has no commit mark, and gets one; a store of the second has no identity.
+  @Test(arguments: EngineKind.allCases, [1, 2])
+  func opensADirectoryOfAnEarlierFormat(_ kind: EngineKind, _ format: Int) async throws {
     try await run(schema: schema, engine: kind)
     let path = folder.path + "/data"
     try folder.write(
-      "data/SEANDB", "seandb data directory\nformat 1\nengine \(kind.rawValue)\n")
-    unlink(path + "/COMMITTED")
+      "data/SEANDB",
+      "seandb data directory\nformat \(format)\nengine \(kind.rawValue)\n"
+        + (format == 2 ? "store made\n" : ""))
+    if format == 1 { unlink(path + "/COMMITTED") }
+    try forgetIdentity(kind, path)
     try await run(schema: schema, engine: nil)
     let marker = try #require(try DataDirectoryMarker(in: path))
-    #expect(marker == DataDirectoryMarker(engine: kind, isStoreMade: true))
+    #expect(marker.format == 3 && marker.isStoreMade && marker.identity != nil)
     #expect(access(path + "/COMMITTED", F_OK) == 0)
+    try await run(schema: schema, engine: kind)
+    #expect(try DataDirectoryMarker(in: path) == marker)
+  }
+
+  /// Takes the identity out of the catalogue, and the files as they are then for those that were left.
+  private func forgetIdentity(_ kind: EngineKind, _ path: String) throws {
+    let engine = try EngineKind.open(kind, directory: path + "/store", options: EngineOptions())
+    let batch = WriteBatch()
+    batch.delete(KeyPrefix(.catalogue, model: 0).key("identity".utf8))
+    try engine.apply(batch, durability: .sync)
+    try engine.close()
+    if access(path + "/COMMITTED", F_OK) != 0 { return }
+    let mark = CommitMarkImage(
+      bootID: [UInt8](repeating: 0, count: 16), slot: .init(acknowledged: 1, durable: 1), files: nil
+    ).bytes
+    let descriptor = Glibc.open(path + "/COMMITTED", O_WRONLY | O_TRUNC)
+    defer { close(descriptor) }
+    #expect(Glibc.write(descriptor, mark, mark.count) == mark.count)
+  }
+
+  /// The store has `seandb` for its own, whatever marker and mark say.
+  @Test(arguments: EngineKind.allCases)
+  func refusesTheStoreOfAnotherDatabase(_ kind: EngineKind) async throws {
+    try await run(schema: schema, engine: kind)
+    let path = folder.path + "/data"
+    let marker = try #require(try DataDirectoryMarker(in: path))
+    let digits = try #require(marker.identity).description
+    let other = String(digits.reversed())
+    try folder.write(
+      "data/SEANDB", "seandb data directory\nformat 3\nengine \(kind.rawValue)\nstore \(other)\n")
+    for _ in 0..<2 {
+      #expect(refusal(schema: schema)?.contains("another database's") == true)
+    }
   }
 
   @Test(arguments: ["COMMITTED", "SEANDB", "store"])
