@@ -17,8 +17,6 @@ package struct StoreExpectation: Equatable, Sendable {
   let files: [StoreFile]?
   /// Of a store that was not closed; nil where nothing binds.
   let manifest: ManifestExtent?
-  /// Whether the last process ended without closing the store, or still runs.
-  var isOpen: Bool { files == nil }
 
   var storePath: String { directory + "/" + DataDirectory.storeName }
 
@@ -124,12 +122,12 @@ extension DataDirectory {
   /// Opens the store; one that is missing, or ends before the last acknowledged change, is an error and is left
   /// as it is. Blocks on disk I/O.
   ///
-  /// After a crash the logs are replayed twice, first for reading only: an open that writes would make a loss
-  /// final that moving a file back could still mend.
+  /// The logs are replayed twice, first for reading only. An open that writes would make a loss final that moving a
+  /// file back could still mend, and change the store of another database.
   func openStore(_ options: EngineOptions) throws(ServerError) -> (any StorageEngine, CommitMark) {
     let expectation = try StoreExpectation(of: path)
     try expectation.checkFiles()
-    if expectation.mustHaveStore, expectation.isOpen {
+    if expectation.mustHaveStore {
       var reading = options
       reading.isReadOnly = true
       reading.createIfMissing = false
