@@ -46,7 +46,13 @@ package final class DatabaseServer: Sendable {
     var options = EngineOptions()
     options.cacheSizeBytes = configuration.cacheSizeBytes
     options.memtableSizeBytes = configuration.memtableSizeBytes
-    let (engine, mark) = try directory.openStore(options)
+    let store = try directory.openStore(options)
+    let (engine, mark) = (store.engine, store.mark)
+    if store.unsyncedLossCount > 0 {
+      logger.warning(
+        "the machine went down before the last acknowledged changes were on the disk, and they are gone; --durability sync waits for the disk",
+        metadata: ["changes": "\(store.unsyncedLossCount)"])
+    }
     do throws(ServerError) {
       let catalogue = Catalogue(engine: engine, directory: path)
       var wanted = schema

@@ -27,6 +27,8 @@ package enum ServerError: Error {
   case storeForeign(path: String)
   /// The store ends before the last change that was acknowledged.
   case storeBehind(path: String, last: UInt64, acknowledged: UInt64)
+  /// The disk is full.
+  case noRoom(path: String, bytes: UInt64, needed: UInt64)
   /// The directory was written by a newer seandb.
   case newerFormat(path: String, version: String)
   /// There is no schema: none was given and the directory has none.
@@ -57,6 +59,8 @@ extension ServerError: CustomStringConvertible {
     case .newerFormat(let path, let version):
       "\(path): it has format \(version), and this program knows formats up to "
         + "\(DataDirectoryMarker.formatVersion). Use a newer seandb"
+    case .noRoom(let path, let bytes, let needed):
+      "\(path): its disk has \(bytes >> 10) KiB left, and a start needs at least \(needed >> 10) KiB. Free space"
     case .noSchema(let path):
       "\(path): no schema is stored here yet. Name one: seandb serve SCHEMA.proto --data \(path)"
     case .schemaBreaks(let diagnostics):

@@ -124,6 +124,30 @@ def test_after_a_failed_write_it_takes_no_more_and_goes_on_reading(create, serve
     assert dogs.get(eq="small") == [delimited(1, b"small")]
 
 
+@pytest.mark.parametrize("free", [0, 4, 8, 20, 60, 500, 2000])
+def test_a_start_on_a_full_disk_is_told_and_loses_nothing(create, serve, small_disk, free):
+    """KiB that are left. RocksDB ends the process by itself when it has less than a few."""
+    creation, data = create(DOGS_AND_TAGS), small_disk / "data"
+    server = serve(creation, data=data)
+    records = [delimited(1, b"k%04d" % n) + delimited(2, os.urandom(1000)) for n in range(3000)]
+    serve.connect(server).model("DogTag").batch_put(records)
+    serve.forget(server)
+    server.kill()
+    # Of RocksDB's log the part that was written ahead goes with the copy.
+    process.run("cp", "-r", "--sparse=always", data, small_disk / "copy")
+    ballast = small_disk / "ballast"
+    with open(ballast, "wb") as file:
+        while (left := os.statvfs(small_disk).f_bavail * 4) > free:
+            file.write(b"x" * min((left - free) << 10, 1 << 20))
+            file.flush()
+    with pytest.raises(ServerFailed) as refused:
+        serve(creation, data=small_disk / "copy")
+    assert refused.value.returncode == 1, refused.value
+    status.assert_sentence(refused.value.stderr.splitlines()[-1].removeprefix("error: "), ".*Free|free")
+    ballast.unlink()
+    assert serve.connect(serve(creation, data=small_disk / "copy")).model("DogTag").get(gte="") == records
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 64 MiB."""

@@ -11,6 +11,8 @@ package struct StoreExpectation: Equatable, Sendable {
   let identity: StoreIdentity?
   /// The sequence number that the store must reach.
   let required: UInt64
+  /// What was acknowledged. More than `required` after the machine went down: what was not synced may be gone then.
+  let acknowledged: UInt64
   /// How much of it was synced.
   let durable: UInt64
   /// The files of a store that was closed; nil when it was not, or is open.
@@ -38,6 +40,7 @@ package struct StoreExpectation: Equatable, Sendable {
     mustHaveStore = marker.map { $0.isStoreMade || $0.format == 1 } ?? false
     let bootID = CommitMarkImage.currentBootID()
     required = mark?.required(bootID: bootID) ?? 0
+    acknowledged = mark?.slot.acknowledged ?? 0
     durable = mark?.slot.durable ?? 0
     files = mark?.files
     manifest = mark.flatMap {
@@ -118,13 +121,22 @@ package struct StoreExpectation: Equatable, Sendable {
   }
 }
 
+/// A store that a server has open.
+struct OpenedStore {
+  let engine: any StorageEngine
+  let mark: CommitMark
+  /// How many acknowledged changes went with the machine before they were synced.
+  let unsyncedLossCount: UInt64
+}
+
 extension DataDirectory {
   /// Opens the store; one that is missing, or ends before the last acknowledged change, is an error and is left
   /// as it is. Blocks on disk I/O.
   ///
   /// The logs are replayed twice, first for reading only. An open that writes would make a loss final that moving a
   /// file back could still mend, and change the store of another database.
-  func openStore(_ options: EngineOptions) throws(ServerError) -> (any StorageEngine, CommitMark) {
+  func openStore(_ options: EngineOptions) throws(ServerError) -> OpenedStore {
+    try checkRoom()
     let expectation = try StoreExpectation(of: path)
     try expectation.checkFiles()
     if expectation.mustHaveStore {
@@ -143,15 +155,31 @@ extension DataDirectory {
     let store = try Self.openEngine(engine, storePath, options)
     do throws(ServerError) {
       try SmallFile.sync(directory: path)
-      try expectation.check(StoreFacts(of: store, directory: path))
+      let facts = try StoreFacts(of: store, directory: path)
+      try expectation.check(facts)
       // The open has written what the logs held into tables.
       mark.record(store, .sync)
-      return (store, mark)
+      let last = facts.lastSequence
+      return OpenedStore(
+        engine: store, mark: mark,
+        unsyncedLossCount: expectation.acknowledged > last ? expectation.acknowledged - last : 0)
     } catch {
       try? store.close()
       throw error
     }
   }
+
+  /// RocksDB of Debian ends the process when the disk is full within a few KiB of an open.
+  private func checkRoom() throws(ServerError) {
+    var disk = statvfs()
+    guard statvfs(path, &disk) == 0 else { return }
+    let blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail
+    let (bytes, isHuge) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(disk.f_frsize))
+    guard !isHuge, bytes < Self.roomBytes else { return }
+    throw .noRoom(path: path, bytes: bytes, needed: Self.roomBytes)
+  }
+
+  private static let roomBytes: UInt64 = 1 << 20
 
   private static func openEngine(
     _ kind: EngineKind, _ directory: String, _ options: EngineOptions
