@@ -17,6 +17,12 @@ enum Main {
       Terminal.fail(
         "this process may open \(limit) files, which is too few. Raise the limit: ulimit -n 4096")
     }
+    if let limit = AddressSpaceLimit.current(), limit < AddressSpaceLimit.commandMinimumBytes {
+      Terminal.fail(
+        "this process may have \(limit >> 20) MiB of address space, and needs at least "
+          + "\(AddressSpaceLimit.commandMinimumBytes >> 20) MiB. Lift the limit: ulimit -v unlimited"
+      )
+    }
     do {
       let arguments = try ProgramArguments.read()
       if let schema = try EmbeddedSchema.load() {

@@ -236,7 +236,7 @@ class TestLimits:
         done = run("prlimit", "--nofile=24", process.binary(), "create", "schema.proto", cwd=tmp_path)
         assert done.returncode == 0, done
 
-    @pytest.mark.parametrize("mebibytes", [600, 1000, 1663])
+    @pytest.mark.parametrize("mebibytes", [1024, 1663])
     def test_a_server_with_too_little_address_space(self, create, tmp_path, mebibytes):
         server = [create(DOG_SCHEMA).server, "--event-loops", 2, "--data", tmp_path / "data"]
         done = run("prlimit", f"--as={mebibytes << 20}", *server)
@@ -245,6 +245,21 @@ class TestLimits:
             "Lift the limit (ulimit -v unlimited), or give it smaller --cache-size and --memtable-size"
         )
         assert not (tmp_path / "data").exists()
+
+    @pytest.mark.parametrize("mebibytes", [100, 200, 400, 1023])
+    def test_a_command_with_too_little_address_space(self, create, tmp_path, mebibytes):
+        process.write_files(tmp_path, DOG_SCHEMA)
+        for command in (
+            [process.binary(), "create", "schema.proto"],
+            [process.binary(), "serve", "schema.proto"],
+            [create(DOG_SCHEMA).server],
+        ):
+            done = run("prlimit", f"--as={mebibytes << 20}", *command, cwd=tmp_path)
+            assert message(done) == (
+                f"this process may have {mebibytes} MiB of address space, and needs at least 1024 MiB. "
+                "Lift the limit: ulimit -v unlimited"
+            )
+        assert names(tmp_path) == ["schema.proto"]
 
     def test_a_server_with_just_enough_address_space(self, create, serve):
         command = ["prlimit", f"--as={1664 << 20}", create(DOG_SCHEMA).server, "--event-loops", "2"]
