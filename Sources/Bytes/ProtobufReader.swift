@@ -14,6 +14,20 @@ package enum ProtobufError: Error, Equatable, Sendable {
   case tooDeep(offset: Int)
 }
 
+extension ProtobufError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .truncated(let offset): "it is cut off at byte \(offset)"
+    case .malformedVarint(let offset): "the number at byte \(offset) is too long"
+    case .invalidTag(let offset): "there is no valid field number at byte \(offset)"
+    case .invalidWireType(let type, let offset):
+      "byte \(offset) has wire type \(type), which does not exist"
+    case .unmatchedGroup(let offset): "a group ends at byte \(offset) that did not begin"
+    case .tooDeep(let offset): "groups are nested too deep at byte \(offset)"
+    }
+  }
+}
+
 /// Reads protobuf wire format from borrowed bytes without copying.
 ///
 /// Every length is checked against the bytes that are there before it is used. `offset` counts from the

@@ -92,7 +92,7 @@ extension EngineError: CustomStringConvertible {
     case .unsupported(let failure):
       "\(failure): not supported by this engine"
     case .other(let failure):
-      "\(failure)"
+      "\(failure). See what `seandb verify` says of the data directory"
     }
   }
 }

@@ -5,12 +5,16 @@ extension LSMError: CustomStringConvertible {
     switch self {
     case .io(let failure) where failure.code == EISDIR:
       "\(failure), where a file of the store belongs; move it out of the store's folder"
+    case .io(let failure) where failure.code == EROFS:
+      "\(failure); mount the file system for writing"
     case .io(let failure):
       "\(failure); check the disk and the permissions"
     case .noSpace(let failure):
       "\(failure); free space"
-    case .notFound(let failure), .alreadyExists(let failure):
-      "\(failure)"
+    case .notFound(let failure):
+      "\(failure); put it back, or restore a backup"
+    case .alreadyExists(let failure):
+      "\(failure); move it away"
     case .lockHeld(let path):
       "\(path) is locked; stop the process that has the store open"
     case .corruption(let damage):

@@ -10,12 +10,6 @@ package enum POSIXFile {
     let inode: UInt64
   }
 
-  static func message(for code: Int32) -> String {
-    // SAFETY: strerror returns a NUL-terminated string that stays valid until the next call here.
-    guard let text = strerror(code) else { return "error \(code)" }
-    return String(cString: text)
-  }
-
   static func read(_ path: String) throws(SchemaError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .io(operation: "open", path: path, code: errno) }
@@ -71,13 +65,19 @@ package enum POSIXFile {
     }
   }
 
+  /// Whether a file stands there, also behind a link.
+  package static func isPlainFile(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
   static func isDirectory(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
   /// The absolute path without links, `.` and `..`; nil when there is no such file.
-  static func resolved(_ path: String) -> String? {
+  package static func resolved(_ path: String) -> String? {
     // SAFETY: realpath allocates its result when the buffer is nil; it is freed after the copy.
     guard let text = realpath(path, nil) else { return nil }
     defer { free(text) }
@@ -85,7 +85,7 @@ package enum POSIXFile {
   }
 
   /// Splits at the last slash; the folder is `.` when there is none.
-  static func split(_ path: String) -> (folder: String, name: String) {
+  package static func split(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
     let name = String(path[path.utf8.index(after: slash)...])
     return (slash == path.startIndex ? "/" : String(path[..<slash]), name)

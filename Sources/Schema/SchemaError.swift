@@ -49,9 +49,9 @@ extension SchemaError: CustomStringConvertible {
     case .protocFailed(let output):
       "protoc failed: \(output.isEmpty ? "it gave no reason" : output)"
     case .io(let operation, let path, let code):
-      "cannot \(operation) \(path): \(POSIXFile.message(for: code))"
+      "cannot \(operation) \(path): \(FileTrouble.sentences(for: code, at: path))"
     case .includeDirectoryMissing(let path):
-      "the import directory \(path) (-I) is not there or is no directory"
+      "the import directory \(path) (-I) is not there or is no directory. Check the path"
     case .wouldOverwriteSource(let path):
       "will not overwrite \(path): the schema is made from it; choose another output directory"
     case .inTheWay(let path, let what):

@@ -31,7 +31,8 @@ package final class DatabaseServer: Sendable {
   package static func open(
     schema: CompiledSchema?, configuration: ServerConfiguration, logger: Logger
   ) throws(ServerError) -> DatabaseServer {
-    OpenFileLimit.raise(logger)
+    try OpenFileLimit.raise(logger, eventLoops: configuration.eventLoops)
+    try AddressSpaceLimit.check(configuration)
     let path = configuration.dataDirectory
     let kind = try DataDirectory.engine(
       of: path, wanted: configuration.engine, mayCreate: schema != nil)

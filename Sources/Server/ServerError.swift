@@ -19,6 +19,8 @@ package enum ServerError: Error {
   case markDamaged(path: String)
   /// There is a store and no commit mark.
   case markMissing(path: String)
+  /// A first start ended before it had made a store.
+  case startUnfinished(path: String)
   /// A store that was made is not there.
   case storeLost(path: String, what: String)
   /// Files of the store are others than when it was closed.
@@ -40,6 +42,10 @@ package enum ServerError: Error {
   case engine(EngineError)
   /// The address cannot be listened on.
   case cannotListen(address: String, detail: String)
+  /// The process may open too few files.
+  case tooFewFiles(limit: UInt64, needed: Int)
+  /// The process may have too little address space.
+  case tooLittleAddressSpace(limitBytes: UInt64, neededBytes: UInt64)
   /// The process cannot set up its signal handling.
   case noSignals(detail: String)
 }
@@ -72,6 +78,13 @@ extension ServerError: CustomStringConvertible {
     case .engine(let error): "\(error)"
     case .cannotListen(let address, let detail):
       "cannot listen on \(address): \(detail). Choose another address with --listen HOST:PORT"
+    case .tooFewFiles(let limit, let needed):
+      "this process may open \(limit) files, and a server needs at least \(needed). Raise the limit: "
+        + "ulimit -n 4096"
+    case .tooLittleAddressSpace(let limit, let needed):
+      "this process may have \(limit >> 20) MiB of address space, and a server with these sizes needs "
+        + "\(needed >> 20) MiB. Lift the limit (ulimit -v unlimited), or give it smaller "
+        + "--cache-size and --memtable-size"
     case .noSignals(let detail):
       "cannot set up signal handling: \(detail). Raise the limits (ulimit -n)"
     case .markerDamaged(let path):
@@ -86,6 +99,9 @@ extension ServerError: CustomStringConvertible {
     case .markMissing(let path):
       "\(path): the file COMMITTED is missing, which says how far the store must reach. Restore it, or take the "
         + "store as it is: `seandb repair \(path)`"
+    case .startUnfinished(let path):
+      "\(path): the first start was not finished, and no store is here yet. Start a server on it again, which "
+        + "makes it"
     case .storeLost(let path, let what):
       "\(path) \(what), and a store was made here. Mount or restore it; to begin with an empty database, choose "
         + "another directory with --data"

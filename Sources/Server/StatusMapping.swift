@@ -1,13 +1,13 @@
-import Engine
+package import Engine
 import Schema
-import Wire
+package import Wire
 
 /// The one place where errors of the layers below become gRPC statuses.
-enum StatusMapping {
+package enum StatusMapping {
   // MARK: - Engine
 
   /// A failed read of `model`.
-  static func status(ofRead error: EngineError, model: String) -> RPCStatus {
+  package static func status(ofRead error: EngineError, model: String) -> RPCStatus {
     switch error {
     case .corruption:
       RPCStatus(.dataLoss, reason: "CORRUPTION", "\(error)", metadata: [("model", model)])
@@ -23,7 +23,7 @@ enum StatusMapping {
   /// A failed commit. Whether its changes are stored is only known after the next start, unless the error says.
   ///
   /// - Parameter since: when the engine stopped taking writes.
-  static func status(ofWrite error: EngineError, since: String?) -> RPCStatus {
+  package static func status(ofWrite error: EngineError, since: String?) -> RPCStatus {
     let when = since.map { " since \($0)" } ?? ""
     switch error {
     case .readOnly(let reason):
@@ -83,12 +83,12 @@ enum StatusMapping {
       metadata: [("limitBytes", String(limit))])
   }
 
-  static let writeQueueFull = RPCStatus(
+  package static let writeQueueFull = RPCStatus(
     .resourceExhausted, reason: "WRITE_QUEUE_FULL",
     "more writes are waiting than the server keeps in memory; this one was not stored, call again later"
   )
 
-  static let readQueueFull = RPCStatus(
+  package static let readQueueFull = RPCStatus(
     .resourceExhausted, reason: "READ_QUEUE_FULL",
     "more reads are waiting for the disk than the server queues; call again later")
 }

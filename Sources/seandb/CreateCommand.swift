@@ -32,6 +32,9 @@ struct CreateCommand: AsyncParsableCommand {
 
   func run() async throws {
     let start = ContinuousClock.now
+    if POSIXFile.isPlainFile(out) {
+      Terminal.fail("\(out) is a file, not a directory. Name another with --out")
+    }
     let schema = await SchemaInput.compile(
       schema, includeDirectories: includeDirectories, databaseName: naming.databaseName)
     let previous: CompiledSchema?

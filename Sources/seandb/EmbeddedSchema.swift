@@ -12,6 +12,8 @@ import Schema
 enum EmbeddedSchema {
   private static let magic = Array("SEANDBX1".utf8)
   private static let trailerBytes = 16
+  /// What a compiled schema begins with.
+  private static let schemaMagic = Array("SEANDBSC".utf8)
 
   struct Failure: Error, CustomStringConvertible {
     let description: String
@@ -21,10 +23,19 @@ enum EmbeddedSchema {
   static func load() throws -> CompiledSchema? {
     let file = try openOwnExecutable()
     defer { close(file) }
-    guard let (offset, length) = try findSchema(file) else { return nil }
+    guard let (offset, length) = try findSchema(file) else {
+      // A tool ends where its executable ends, and a server that was cut does not.
+      if let end = try executableEnd(file), try size(file) != end { throw cutShort }
+      return nil
+    }
     let bytes = try read(file, at: offset, count: length)
     return try bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
   }
+
+  private static let cutShort = Failure(
+    description:
+      "this program's file is cut short, or was changed since it was written. Make a server again with "
+      + "`seandb create`, or install the tool again")
 
   /// The schema of the server that a new one would replace; nil when nothing is there, or a server whose
   /// schema is damaged or of another version.
@@ -40,6 +51,7 @@ enum EmbeddedSchema {
     defer { close(file) }
     do {
       guard let (offset, length) = try findSchema(file) else {
+        if try isCutServer(file) { return nil }
         throw SchemaError.inTheWay(path: path, what: "no server that seandb made")
       }
       let bytes = try read(file, at: offset, count: length)
@@ -66,10 +78,58 @@ enum EmbeddedSchema {
     guard Array(trailer[8...]) == magic else { return nil }
     let length = trailer.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
     guard length <= UInt64(size - trailerBytes) else {
-      throw Failure(
-        description: "this server's schema is cut off; make it again with `seandb create`")
+      throw cutShort
     }
     return (size - trailerBytes - Int(length), Int(length))
+  }
+
+  /// Where the executable of a file ends, by its ELF header and sections; nil when it is none, or has no sections.
+  private static func executableEnd(_ file: Int32) throws -> Int? {
+    let fileSize = try size(file)
+    guard fileSize >= 64 else { return nil }
+    let header = try read(file, at: 0, count: 64)
+    guard header.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]) else { return nil }
+    func number<Value: FixedWidthInteger>(
+      _ bytes: [UInt8], _ offset: Int, _ type: Value.Type
+    ) -> Int {
+      bytes.withUnsafeBytes {
+        Int(clamping: Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: type)))
+      }
+    }
+    // e_shoff, e_shentsize, e_shnum; of a section sh_type, sh_offset and sh_size (elf(5)).
+    let table = number(header, 40, UInt64.self)
+    let entryBytes = number(header, 58, UInt16.self)
+    let count = number(header, 60, UInt16.self)
+    guard table > 0, entryBytes >= 64, count > 0 else { return nil }
+    var (end, isHuge) = table.addingReportingOverflow(entryBytes * count)
+    guard !isHuge, end <= fileSize else { return end }
+    let sections = try read(file, at: table, count: entryBytes * count)
+    let sectionWithoutBytes = 8
+    for index in 0..<count
+    where number(sections, index * entryBytes + 4, UInt32.self) != sectionWithoutBytes {
+      let offset = number(sections, index * entryBytes + 24, UInt64.self)
+      let (last, overflow) = offset.addingReportingOverflow(
+        number(sections, index * entryBytes + 32, UInt64.self))
+      isHuge = isHuge || overflow
+      end = max(end, last)
+    }
+    return isHuge ? nil : end
+  }
+
+  /// Whether a file without a schema at its end was a server: it has a schema behind its executable, or begins as
+  /// this program does.
+  private static func isCutServer(_ file: Int32) throws -> Bool {
+    let fileSize = try size(file)
+    if let end = try executableEnd(file), end + schemaMagic.count <= fileSize,
+      try read(file, at: end, count: schemaMagic.count) == schemaMagic
+    {
+      return true
+    }
+    let own = try openOwnExecutable()
+    defer { close(own) }
+    let count = min(fileSize, 4096)
+    guard count >= 64 else { return false }
+    return try read(file, at: 0, count: count) == read(own, at: 0, count: count)
   }
 
   private static func size(_ file: Int32) throws -> Int {

@@ -115,6 +115,7 @@ struct ThreadCount: FlagValue {
 
 /// A size in bytes: `1048576`, `1024K`, `1M`; the units are powers of 1024.
 struct ByteSize: FlagValue {
+  /// ``Given/check(_:from:to:)`` refuses negative ones.
   let bytes: Int
 
   init(bytes: Int) { self.bytes = bytes }
@@ -139,9 +140,14 @@ struct ByteSize: FlagValue {
       unit = 1 << shift
       digits.removeLast()
     }
-    guard let amount = Int(digits), amount >= 0 else { return nil }
+    let figures = digits.hasPrefix("-") ? digits.dropFirst() : digits[...]
+    guard !figures.isEmpty, figures.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+      return nil
+    }
+    // What no number holds is out of every bound, as a negative one is.
+    guard let amount = Int(digits) else { return .max }
     let (bytes, overflow) = amount.multipliedReportingOverflow(by: unit)
-    return overflow ? nil : bytes
+    return overflow ? .max : bytes
   }
 
   var flagText: String {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Server
 
 /// One program, two faces: with a schema at its end it is that schema's server, else the `seandb` tool.
 @main
@@ -11,6 +12,16 @@ enum Main {
     guard access("/proc/self/task", F_OK) == 0 else {
       Terminal.fail(
         "there is no /proc, which this program's threads need; mount it: mount -t proc proc /proc")
+    }
+    if let limit = OpenFileLimit.raise(), limit < OpenFileLimit.commandMinimum {
+      Terminal.fail(
+        "this process may open \(limit) files, which is too few. Raise the limit: ulimit -n 4096")
+    }
+    if let limit = AddressSpaceLimit.current(), limit < AddressSpaceLimit.commandMinimumBytes {
+      Terminal.fail(
+        "this process may have \(limit >> 20) MiB of address space, and needs at least "
+          + "\(AddressSpaceLimit.commandMinimumBytes >> 20) MiB. Lift the limit: ulimit -v unlimited"
+      )
     }
     do {
       let arguments = try ProgramArguments.read()

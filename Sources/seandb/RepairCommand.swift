@@ -17,7 +17,7 @@ struct RepairCommand: AsyncParsableCommand {
       store as it is then: it says how many acknowledged changes are gone, and the next start does not miss them.
 
       Exit code 0: the store is whole, and nothing was lost. 1: something was lost (each loss is a line that \
-      begins with "lost:"; the store opens all the same), or the repair failed.
+      begins with "lost:"; the store opens all the same), or the repair failed. 75: a server is using it; nothing was changed.
       """)
 
   @OptionGroup var store: StoreArgument
@@ -28,11 +28,24 @@ struct RepairCommand: AsyncParsableCommand {
   func run() async throws {
     let location = store.locate()
     OpenFileLimit.raise()
+    let lock: StoreLock
     do throws(ServerError) {
       try location.checkStore()
+      lock = try StoreLock(location)
     } catch {
+      if case .directoryInUse(let path) = error { Self.failInUse(path) }
       Terminal.fail(error)
     }
+    withExtendedLifetime(lock) { repair(location) }
+  }
+
+  private static func failInUse(_ path: String) -> Never {
+    Terminal.fail(
+      "\(path) is in use; stop the server that has it, then run this again",
+      code: Terminal.tryAgain)
+  }
+
+  private func repair(_ location: StoreLocation) -> Never {
     guard location.engine == .lsm else {
       let reading = StoreReading(
         location,
@@ -63,7 +76,7 @@ struct RepairCommand: AsyncParsableCommand {
     } catch {
       line.clear()
       if case .lockHeld = error {
-        Terminal.fail("\(location.storePath) is in use; stop the server first")
+        Self.failInUse(location.dataDirectory ?? location.storePath)
       }
       Terminal.fail("\(error)")
     }

@@ -14,34 +14,45 @@ struct ServerOptions: ParsableArguments {
   @Option(help: "Where the data live; made when missing. One process at a time.")
   var data = "./data"
 
+  // The value of a flag is what comes next, also when it looks like another flag (-1): the value says what is wrong.
   @Option(
+    parsing: .unconditional,
     help: "The storage engine (default: the one that the data directory has; in a new one rocksdb)."
   )
   var engine: Given<EngineKind>?
 
-  @Option(name: .customLong("listen"), help: "The address to listen on; port 0 takes a free one.")
+  @Option(
+    name: .customLong("listen"), parsing: .unconditional,
+    help: "The address to listen on; port 0 takes a free one.")
   private var listenFlag = Given(ListenAddress(host: "127.0.0.1", port: 50051))
 
-  @Option(help: "What an acknowledged write survives. sync: a power cut. buffered: kill -9.")
+  @Option(
+    parsing: .unconditional,
+    help: "What an acknowledged write survives. sync: a power cut. buffered: kill -9.")
   var durability = Given(DurabilityOption.sync)
 
-  @Option(help: "Memory for uncompressed blocks of the store: bytes, or with K, M or G.")
+  @Option(
+    parsing: .unconditional,
+    help: "Memory for uncompressed blocks of the store: bytes, or with K, M or G.")
   var cacheSize = Given(ByteSize(bytes: 256 << 20))
 
-  @Option(help: "Writes gathered in memory before they become a table; the store holds up to four.")
+  @Option(
+    parsing: .unconditional,
+    help: "Writes gathered in memory before they become a table; the store holds up to four.")
   var memtableSize = Given(ByteSize(bytes: 64 << 20))
 
-  @Option(help: "The largest request message.")
+  @Option(parsing: .unconditional, help: "The largest request message.")
   var maxRequestSize = Given(ByteSize(bytes: 4 << 20))
 
-  @Option(help: "The largest answer; a larger one is an error, never cut.")
+  @Option(parsing: .unconditional, help: "The largest answer; a larger one is an error, never cut.")
   var maxResponseSize = Given(ByteSize(bytes: 64 << 20))
 
-  @Option(help: "Threads that serve connections (default: one a core).")
+  @Option(parsing: .unconditional, help: "Threads that serve connections (default: one a core).")
   var eventLoops: Given<ThreadCount>?
 
   @Option(
-    name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.")
+    name: .customLong("log-level"), parsing: .unconditional,
+    help: "trace, debug, info, notice, warning, error or critical.")
   private var logLevelFlag = Given(Logger.Level.info)
 
   var listen: ListenAddress { listenFlag.value }
@@ -55,7 +66,7 @@ struct ServerOptions: ParsableArguments {
     try cacheSize.check("--cache-size", from: 0, to: 1 << 40)
     try memtableSize.check("--memtable-size", from: 64 << 10, to: 1 << 30)
     try maxRequestSize.check("--max-request-size", from: 1 << 10, to: 1 << 30)
-    try maxResponseSize.check("--max-response-size", from: 1, to: 2 << 30)
+    try maxResponseSize.check("--max-response-size", from: 1 << 10, to: 2 << 30)
     try eventLoops?.value(of: "--event-loops")
     try logLevelFlag.value(of: "--log-level")
   }

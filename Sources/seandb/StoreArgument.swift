@@ -14,7 +14,10 @@ struct StoreArgument: ParsableArguments {
   func locate() -> StoreLocation {
     do throws(ServerError) {
       let location = try StoreLocation(directory)
-      if !location.hasMarker, location.storePath != directory {
+      if location.isInnerFolder, let parent = location.dataDirectory {
+        Terminal.warn(
+          "note: \(location.storePath) is the store inside of the data directory \(parent)")
+      } else if !location.hasMarker, !location.isInnerFolder {
         Terminal.warn(
           "note: \(directory) has no readable marker (SEANDB); its engine is \(location.engine.rawValue), by its files"
         )

@@ -163,7 +163,7 @@ class TestPlaces:
                 "a/b.proto: it is a file that seandb did not write",
             ),
             ({"out/a": "mine"}, "cannot open the folder of"),
-            ({"out": "mine"}, "cannot"),
+            ({"out": "mine"}, "out is a file, not a directory. Name another with --out"),
         ],
         ids=lambda case: case if isinstance(case, str) else next(iter(case)),
     )
@@ -259,5 +259,5 @@ def test_on_a_full_disk_create_changes_nothing(small_disk, tmp_path):
     for out in (small_disk / "out", small_disk / "other" / "out"):
         done = create(tmp_path, DOG_SCHEMA.replace("breed", "race"), out=out)
         assert done.returncode == 1, done
-        assert done.stderr == f"error: cannot write {out}/server: No space left on device\n", done
+        assert done.stderr == f"error: cannot write {out}/server: No space left on device. Free space\n", done
         assert contents(small_disk) == before

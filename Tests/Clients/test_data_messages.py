@@ -127,6 +127,11 @@ CASES = [
 ]
 
 
+UNFINISHED = (
+    "DATA: the first start was not finished, and no store is here yet. Start a server on it again, which makes it"
+)
+
+
 @pytest.fixture(scope="module")
 def stopped(create, tmp_path_factory):
     """A database with one record, which was stopped."""
@@ -191,3 +196,114 @@ def test_says_that_there_is_no_schema(tmp_path):
     assert message(refused.stderr) == (
         f"{data}: no schema is stored here yet. Name one: seandb serve SCHEMA.proto --data {data}"
     )
+
+
+@pytest.mark.parametrize("has_folder", [False, True], ids=["no folder", "an empty folder"])
+def test_says_that_the_first_start_was_not_finished(create, tmp_path, engine, has_folder):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "SEANDB").write_text(f"seandb data directory\nformat 2\nengine {engine}\n")
+    if has_folder:
+        (data / "store").mkdir()
+    schema = process.write_files(tmp_path, DOG_SCHEMA) / "schema.proto"
+    before = sorted(data.rglob("*"))
+    for command in (["verify"], ["inspect"], ["repair"], ["check", schema, "--data"]):
+        done = process.run(process.binary(), *command, data)
+        assert done.returncode == 1, done
+        assert message(done.stderr) == UNFINISHED.replace("DATA", str(data))
+    assert sorted(data.rglob("*")) == before
+    # As it says, a start makes it.
+    factory = ServerFactory(tmp_path, engine)
+    try:
+        factory(create(DOG_SCHEMA))
+    finally:
+        factory.close()
+
+
+class TestInnerFolder:
+    """The engine's own directory, where a data directory was asked for."""
+
+    @pytest.mark.parametrize("end", ["", "/"], ids=["", "a slash"])
+    def test_a_start_names_the_data_directory(self, create, stopped, end):
+        with pytest.raises(ServerFailed) as refused:
+            process.ServerProcess(
+                [create(DOG_SCHEMA).server, "--data", f"{stopped}/store{end}"],
+                stopped.parent / "inner.log",
+            )
+        assert message(refused.value.stderr).endswith(
+            f": this is the store inside of a data directory. Start with --data {stopped}"
+        )
+
+    @pytest.mark.parametrize("command", ["verify", "inspect", "repair"])
+    def test_the_tools_take_it_and_say_so(self, stopped, command):
+        for given, folder in ((f"{stopped}/store/", None), (".", stopped / "store")):
+            done = process.run(process.binary(), command, given, cwd=folder)
+            place = "." if folder else f"{stopped}/store"
+            assert done.returncode == 0, done
+            assert (
+                f"note: {place} is the store inside of the data directory {stopped}\n"
+            ) in done.stderr
+
+    def test_what_is_wrong_is_told_of_the_data_directory(self, stopped, tmp_path):
+        data = tmp_path / "data"
+        shutil.copytree(stopped, data)
+        (data / "COMMITTED").unlink()
+        done = process.run(process.binary(), "verify", data / "store")
+        assert (done.returncode, ".." in done.stderr) == (1, False)
+        assert message(done.stderr).startswith(f"{data}: the file COMMITTED is missing")
+
+
+@pytest.mark.one_engine
+def test_a_missing_table_is_told_by_its_name_on_the_disk(create, serve):
+    server = serve(create(DOG_SCHEMA), engine="rocksdb")
+    serve.connect(server).model("Dog").put(delimited(1, b"a"))
+    serve.forget(server)
+    server.kill()
+    # The start after the death writes the log into a table.
+    server = serve(create(DOG_SCHEMA), engine="rocksdb")
+    serve.forget(server)
+    server.kill()
+    table = next((serve.data / "store").glob("*.sst"))
+    table.unlink()
+    done = process.run(process.binary(), "verify", serve.data)
+    assert done.returncode == 1 and table.name in done.stdout + done.stderr, done
+    assert ".ldb" not in done.stdout + done.stderr
+
+
+class TestRepairBesideAServer:
+    @pytest.mark.parametrize("flags", [[], ["--dry-run"]], ids=["", "dry run"])
+    def test_is_refused_and_changes_nothing(self, create, serve, flags):
+        serve(create(DOG_SCHEMA))
+        # Something to repair: a marker that is gone.
+        (serve.data / "SEANDB").unlink()
+        for place in (serve.data, serve.data / "store"):
+            done = process.run(process.binary(), "repair", *flags, place)
+            assert (done.returncode, done.stdout) == (75, ""), done
+            assert message(done.stderr).endswith(
+                " is in use; stop the server that has it, then run this again"
+            )
+        assert not (serve.data / "SEANDB").exists()
+
+
+@pytest.mark.one_engine
+class TestAnotherName:
+    def test_is_warned_of(self, create, serve, tmp_path):
+        serve(create(DOG_SCHEMA)).stop()
+        schema = process.write_files(tmp_path, DOG_SCHEMA) / "schema.proto"
+        server = serve(command=[process.binary(), "serve", schema, "--name", "clinic"])
+        server.stop()
+        assert (
+            "the service was called database.Database and is database.Clinic now: clients made for the old name "
+            "do not find it. To keep the old one, give --name database\n"
+        ) in server.stderr()
+
+    def test_is_refused_where_it_changes_the_package(self, serve, tmp_path):
+        text = DOG_SCHEMA.replace("package database;\n", "")
+        schema = process.write_files(tmp_path, text) / "schema.proto"
+        serve(command=[process.binary(), "serve", schema, "--name", "clinic"]).stop()
+        with pytest.raises(ServerFailed) as refused:
+            serve(command=[process.binary(), "serve", schema])
+        assert (
+            'the package changed from "clinic" to "database": change it back, or give --name clinic when the '
+            "schema has no package of its own [FILE_SAME_PACKAGE]"
+        ) in refused.value.stderr

@@ -99,9 +99,22 @@ MESSAGES = [
     flag(
         "--max-request-size 2G", '--max-request-size takes a size from 1K to 1G; "2G" is not in it'
     ),
-    flag(
-        "--max-response-size 0", '--max-response-size takes a size from 1 to 2G; "0" is not in it'
-    ),
+    *[
+        flag(
+            f"--max-response-size {size}",
+            f'--max-response-size takes a size from 1K to 2G; "{size}" is not in it',
+        )
+        for size in ("0", "1")
+    ],
+    # Numbers that no machine has, and what looks like another flag
+    *[
+        flag(
+            f"--cache-size {size}", f'--cache-size takes a size from 0 to 1024G; "{size}" is not in it'
+        )
+        for size in ("-1", "-1G", "99999999999G", "9" * 40)
+    ],
+    flag("--event-loops -1", '--event-loops takes a number from 1 to 1024; "-1" is not one'),
+    flag("--engine --data", '--engine takes rocksdb or lsm; "--data" is not one'),
     # Names and places
     *[
         Message(
@@ -110,7 +123,7 @@ MESSAGES = [
             f'pet_clinic; "{name}" is no such name',
             see="create",
         )
-        for name in ("Clinic", "pet-clinic", "pets.clinic", "1st")
+        for name in ("Clinic", "pet-clinic", "pets.clinic", "1st", "-x")
     ],
     Message(
         "serve --name clinic",
@@ -131,10 +144,25 @@ MESSAGES = [
         code=1,
         files={"out/database.proto": SCHEMA},
     ),
-    Message("create nothing.proto", "cannot open nothing.proto: No such file or directory", code=1),
+    Message(
+        "create nothing.proto",
+        "cannot open nothing.proto: No such file or directory. Check the path",
+        code=1,
+    ),
+    Message("create .", "cannot read .: Is a directory. Name a file", code=1),
+    Message(
+        "create schema.proto --out schema.proto",
+        "schema.proto is a file, not a directory. Name another with --out",
+        code=1,
+    ),
+    Message(
+        "create schema.proto --out schema.proto/out",
+        "cannot open schema.proto/out/server: schema.proto is a file, not a directory. Name another path",
+        code=1,
+    ),
     Message(
         "create schema.proto -I nowhere",
-        "the import directory nowhere (-I) is not there or is no directory",
+        "the import directory nowhere (-I) is not there or is no directory. Check the path",
         code=1,
     ),
     Message(

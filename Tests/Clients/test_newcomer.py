@@ -59,7 +59,7 @@ class TestWrongFolder:
     def test_create_names_the_schema_it_did_not_find(self, tmp_path):
         done = process.run(process.binary(), "create", "schema.proto", cwd=tmp_path)
         assert done.returncode == 1 and list(tmp_path.iterdir()) == []
-        assert done.stderr == "error: cannot open schema.proto: No such file or directory\n"
+        assert done.stderr == "error: cannot open schema.proto: No such file or directory. Check the path\n"
 
     def test_serve_says_that_a_schema_is_needed_and_makes_nothing(self, start, tmp_path):
         said = mistake(start, process.binary(), "serve")

@@ -27,7 +27,24 @@ struct RocksDBStatus: ~Copyable {
 
   /// The words, on one line: RocksDB appends the words of several failures to each other.
   var text: String {
-    String(cString: message).split(separator: "\n").joined(separator: "; ")
+    Self.withNamesOnDisk(
+      String(cString: message).split(separator: "\n").joined(separator: "; "))
+  }
+
+  /// The words with the names that tables have on the disk. Of a table that is missing RocksDB tells the name that
+  /// LevelDB would have given it, which it tries last (rocksdb:db/table_cache.cc).
+  private static func withNamesOnDisk(_ text: String) -> String {
+    var pieces: [Substring] = []
+    var rest = text[...]
+    while let found = rest.firstRange(of: ".ldb") {
+      let name = rest[..<found.lowerBound]
+      let digits = name.reversed().prefix { $0.isASCII && $0.isNumber }
+      let isWhole =
+        rest[found.upperBound...].first.map { !$0.isLetter && !$0.isNumber && $0 != "/" } ?? true
+      pieces += [name, digits.count >= 6 && isWhole ? ".sst" : ".ldb"]
+      rest = rest[found.upperBound...]
+    }
+    return pieces.joined() + rest
   }
 
   /// Whether an fsync failed, after which nobody knows what the disk has.

@@ -105,13 +105,24 @@ package struct SchemaCompatibility {
       newSchema.positions(ofFile: place.file).diagnostic(at: place.path + part, message))
   }
 
+  /// A schema without a package has the one that the name gives.
+  private func packageAdvice(
+    _ file: String, _ package: String, _ newPackage: String, _ oldSchema: CompiledSchema
+  ) -> String {
+    guard file == old.rootFile, package == oldSchema.databaseName.defaultPackage,
+      newPackage == newSchema.databaseName.defaultPackage
+    else { return "change it back" }
+    return "change it back, or give --name \(package) when the schema has no package of its own"
+  }
+
   private mutating func checkAll(oldSchema: CompiledSchema) {
     for (file, package) in old.packages {
       let newFile = file == old.rootFile ? new.rootFile : file
       guard let newPackage = new.packages[newFile], newPackage != package else { continue }
       report(
         "FILE_SAME_PACKAGE", .init(file: newFile, path: [DescriptorPath.package]), [],
-        "the package changed from \"\(package)\" to \"\(newPackage)\": change it back")
+        "the package changed from \"\(package)\" to \"\(newPackage)\": "
+          + packageAdvice(file, package, newPackage, oldSchema))
     }
     checkModels(oldSchema: oldSchema)
     for (name, message) in old.messages {

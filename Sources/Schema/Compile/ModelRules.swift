@@ -38,6 +38,9 @@ struct ModelRules {
     packageName = root.package.isEmpty ? databaseName.defaultPackage : root.package
     checkImportPaths()
     findModels()
+    checkLengths()
+    // The rules below name what they speak of.
+    guard violations.isEmpty || !hasLongNames else { return }
     checkModelNames()
     checkGeneratedNames()
     if models.isEmpty && violations.isEmpty {
@@ -170,6 +173,28 @@ struct ModelRules {
   }
 
   // MARK: - Names
+
+  /// Methods are paths of HTTP/2, and a path with package, service and model must stay far below what clients and
+  /// proxies allow for all headers, usually 8 KiB.
+  static let nameLimit = 255
+
+  private var hasLongNames: Bool {
+    packageName.utf8.count > Self.nameLimit
+      || models.contains { $0.name.utf8.count > Self.nameLimit }
+  }
+
+  private mutating func checkLengths() {
+    if packageName.utf8.count > Self.nameLimit {
+      report([DescriptorPath.package], Self.tooLong("the package", packageName))
+    }
+    for model in models where model.name.utf8.count > Self.nameLimit {
+      report(Self.nameOfMessage(model.index), Self.tooLong("the model's name", model.name))
+    }
+  }
+
+  private static func tooLong(_ what: String, _ name: String) -> String {
+    "\(what) \(name.prefix(20))… has \(name.utf8.count) letters, and at most \(nameLimit) are allowed: shorten it"
+  }
 
   private mutating func checkModelNames() {
     var byFoldedName: [String: Candidate] = [:]

@@ -45,13 +45,15 @@ extension QueryError: CustomStringConvertible {
     case .emptyKey:
       "the key of eq is empty: no record has an empty key (begins_with: \"\" is everything)"
     case .keyTooLong(let size):
-      "the key of the query has \(size) bytes; keys have at most \(RecordPlan.maximumKeySize)"
+      "the key of the query has \(size) bytes; keys have at most \(RecordPlan.maximumKeySize): take a shorter one"
     case .invalidUTF8(let field, let offset):
-      "\(Self.name(field)) of the query is not UTF-8 at byte \(offset)"
+      "\(Self.name(field)) of the query is not UTF-8 at byte \(offset); keys are UTF-8 text"
     case .malformed(let error) where error.reason == .wrongWireType:
-      "\(Self.name(Int(error.fieldNumber))) of the query is no string, at byte \(error.offset)"
+      "\(Self.name(Int(error.fieldNumber))) of the query is no string, at byte \(error.offset); generate the client from this "
+        + "server's schema"
     case .malformed(let error):
-      "the query is no IndexQuery message: it is malformed at byte \(error.offset)"
+      "the query is no IndexQuery message: it is malformed at byte \(error.offset); encode it "
+        + "with a protobuf library"
     }
   }
 }

@@ -4,39 +4,46 @@ extension RecordPlan {
     let subject = subject(of: error)
     switch error.reason {
     case .truncated:
-      return "the record is cut off: a field or value at byte \(error.offset) does not end in it"
+      return
+        "the record is cut off: a field or value at byte \(error.offset) does not end in it; send it whole"
     case .malformedVarint:
       return "the record is no protobuf message: the number at byte \(error.offset) is too long"
+        + Self.encodingAdvice
     case .invalidTag:
       return "the record is no protobuf message: there is no valid field number at byte "
-        + "\(error.offset)"
+        + "\(error.offset)\(Self.encodingAdvice)"
     case .invalidWireType:
       return "the record is no protobuf message: byte \(error.offset) has wire type "
         + "\(error.wireType), which does not exist"
+        + Self.encodingAdvice
     case .unmatchedGroup:
       return "the record is no protobuf message: a group ends at byte \(error.offset) that did not "
-        + "begin"
+        + "begin" + Self.encodingAdvice
     case .malformedPacked:
       return "\(subject): the packed value at byte \(error.offset) is cut off or too long"
+        + Self.encodingAdvice
     case .wrongWireType:
       return "\(subject): expected \(expectation(for: error)), found "
-        + "\(Self.found(error.wireType)) at byte \(error.offset)"
+        + "\(Self.found(error.wireType)) at byte \(error.offset); generate the client from this server's schema"
     case .invalidUTF8:
       return "\(subject): the string is not UTF-8 at byte \(error.offset); use a bytes field for "
         + "other data"
     case .tooDeep:
       return "the record nests messages deeper than \(Self.maximumDepth) levels at byte "
-        + "\(error.offset)"
+        + "\(error.offset); nest less"
     case .requiredMissing:
-      return "\(subject): the field is required and missing in the message at byte \(error.offset)"
+      return
+        "\(subject): the field is required and missing in the message at byte \(error.offset); set it"
     case .keyMissing:
       return "\(subject): the key is missing; set it to 1 to \(Self.maximumKeySize) bytes"
     case .keyEmpty:
       return "\(subject): the key is empty; set it to 1 to \(Self.maximumKeySize) bytes"
     case .keyTooLong:
-      return "\(subject): the key has more than \(Self.maximumKeySize) bytes"
+      return "\(subject): the key has more than \(Self.maximumKeySize) bytes; take a shorter one"
     }
   }
+
+  private static let encodingAdvice = "; encode it with a protobuf library"
 
   /// ``field `age` (3) of database.Dog``
   private func subject(of error: RecordError) -> String {

@@ -108,6 +108,7 @@ package struct Catalogue {
     var warnings: [Diagnostic] = []
     if let stored {
       warnings = SchemaCompatibility.warnings(old: stored, new: schema)
+      if let warning = Self.warning(ofNameAfter: stored, schema) { warnings.append(warning) }
       if !SchemaCompatibility.isSame(stored, schema) { try keep(stored, in: batch) }
     }
     do throws(EngineError) {
@@ -116,6 +117,18 @@ package struct Catalogue {
       throw .engine(error)
     }
     return AdoptedSchema(modelIDs: ids, recordSchema: schema, warnings: warnings)
+  }
+
+  /// The service is called by its name, so another one is another service to a client.
+  private static func warning(
+    ofNameAfter stored: CompiledSchema, _ schema: CompiledSchema
+  ) -> Diagnostic? {
+    guard stored.serviceName != schema.serviceName else { return nil }
+    return Diagnostic(
+      file: schema.sourceName, line: 1, column: 1,
+      message:
+        "the service was called \(stored.serviceName) and is \(schema.serviceName) now: clients made for the "
+        + "old name do not find it. To keep the old one, give --name \(stored.databaseName.text)")
   }
 
   /// What would become of `schema` at a start. Changes nothing; a read-only engine will do.

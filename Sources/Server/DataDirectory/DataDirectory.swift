@@ -1,5 +1,6 @@
 import Engine
 import Glibc
+import Schema
 
 /// A data directory held by this process.
 ///
@@ -32,7 +33,10 @@ final class DataDirectory: Sendable {
   ) throws(ServerError) -> EngineKind {
     var status = stat()
     if stat(path, &status) != 0 {
-      guard errno == ENOENT else { throw SmallFile.failure("use", path) }
+      let isLink = FileTrouble.target(ofLink: path) != nil
+      guard stat(path, &status) != 0, errno == ENOENT, !isLink else {
+        throw SmallFile.failure("use", path)
+      }
       if !mayCreate { throw .noSchema(path: path) }
       return wanted ?? .rocksdb
     }
@@ -116,6 +120,11 @@ final class DataDirectory: Sendable {
     guard let foreign = names.first(where: { !own.contains($0) }) else { return }
     if names.contains(storeName) || names.contains(CommitMarkImage.fileName) {
       throw .markerMissing(path: path)
+    }
+    if let parent = StoreLocation.dataDirectory(ofStore: path) {
+      throw .dataDirectory(
+        path: path,
+        problem: "this is the store inside of a data directory. Start with --data \(parent)")
     }
     throw .dataDirectory(
       path: path,

@@ -15,9 +15,19 @@ package enum OpenFileLimit {
     return max(1, min(wanted, files - min(files / 2, 1024) - 16))
   }
 
+  /// What any command needs: below it, even reading a schema fails in the middle.
+  package static let commandMinimum = 24
+
+  /// What a server needs: each event loop has four, and the store opens a few at once.
+  static func serverMinimum(eventLoops: Int) -> Int { 40 + 4 * eventLoops }
+
   /// Raises the soft limit to the hard one. Warns when that is still low.
-  static func raise(_ logger: Logger) {
+  ///
+  /// - Throws: when a server cannot even start with it.
+  static func raise(_ logger: Logger, eventLoops: Int) throws(ServerError) {
     guard let limit = raise(), limit < 4096 else { return }
+    let needed = serverMinimum(eventLoops: eventLoops)
+    guard limit >= needed else { throw .tooFewFiles(limit: limit, needed: needed) }
     logger.warning(
       "few files may be open; raise the limit (ulimit -n)", metadata: ["limit": "\(limit)"])
   }

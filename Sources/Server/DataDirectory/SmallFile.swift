@@ -1,4 +1,5 @@
 import Glibc
+import Schema
 
 /// Small files of the data directory, read and replaced whole. Blocks on disk I/O.
 ///
@@ -96,6 +97,8 @@ enum SmallFile {
   }
 
   static func failure(_ action: String, _ path: String) -> ServerError {
-    .dataDirectory(path: path, problem: "cannot \(action) it: \(String(cString: strerror(errno)))")
+    let code = errno
+    return .dataDirectory(
+      path: path, problem: "cannot \(action) it: \(FileTrouble.sentences(for: code, at: path))")
   }
 }

@@ -83,15 +83,8 @@ package struct StoreAcceptance: Sendable {
     self.problems = problems
   }
 
-  /// Writes marker and mark, durably.
-  ///
-  /// - Throws: ``ServerError/directoryInUse(path:)`` while a server has the directory.
+  /// Writes marker and mark, durably. The caller holds the directory's ``StoreLock``.
   package func apply() throws(ServerError) {
-    let lock = open(directory + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard lock >= 0 else { throw SmallFile.failure("open", directory + "/LOCK") }
-    defer { close(lock) }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw .directoryInUse(path: directory) }
-    defer { flock(lock, LOCK_UN) }
     // Nobody has synced what the logs hold: the next start does.
     _ = try CommitMark(directory: directory, required: lastSequence, durable: 0)
     // A store without an identity gets one at its next start: until then the marker must not speak of it.

@@ -1,5 +1,6 @@
 import Engine
 import Glibc
+import Schema
 
 /// What must be found in the store of a data directory: asked before it is opened, by a start and by the tools.
 package struct StoreExpectation: Equatable, Sendable {
@@ -91,12 +92,8 @@ package struct StoreExpectation: Equatable, Sendable {
     var status = stat()
     guard stat(storePath, &status) == 0 else {
       let code = errno
-      if lstat(storePath, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
-        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let length = readlink(storePath, &target, target.count)
-        let text = String(
-          decoding: target.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        throw .storeLost(path: storePath, what: "is a link to \(text), which is not there")
+      if code == ENOENT, let target = FileTrouble.target(ofLink: storePath) {
+        throw .storeLost(path: storePath, what: "is a link to \(target), which is not there")
       }
       guard code == ENOENT else {
         errno = code

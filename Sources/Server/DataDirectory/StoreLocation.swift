@@ -1,5 +1,6 @@
 package import Engine
 import Glibc
+import Schema
 
 /// Where the files of an engine are, for tools that are given a data directory, or an engine's own one.
 package struct StoreLocation: Equatable, Sendable {
@@ -10,6 +11,8 @@ package struct StoreLocation: Equatable, Sendable {
   package let hasMarker: Bool
   /// The data directory; nil for an engine's own directory that is in none.
   package let dataDirectory: String?
+  /// Whether the engine's own directory was given.
+  package let isInnerFolder: Bool
 
   /// Looks at `path`; changes nothing.
   ///
@@ -18,11 +21,15 @@ package struct StoreLocation: Equatable, Sendable {
   ///
   /// - Throws: when there is no store of an engine that this program knows.
   package init(_ path: String) throws(ServerError) {
+    let path = Self.trimmed(path)
     let folder = path + "/store"
     do throws(ServerError) {
       if let marker = try DataDirectoryMarker(in: path) {
         guard let engine = EngineKind(rawValue: marker.engine) else {
           throw .unknownEngine(path: path, name: marker.engine)
+        }
+        if marker.format > 1, !marker.isStoreMade, Self.hasNothing(folder) {
+          throw .startUnfinished(path: path)
         }
         self.init(engine: engine, storePath: folder, hasMarker: true, dataDirectory: path)
         return
@@ -33,28 +40,61 @@ package struct StoreLocation: Equatable, Sendable {
       return
     }
     if let engine = Self.engine(in: path) {
-      let parent = path + "/.."
-      let isInside = access(parent + "/" + DataDirectoryMarker.fileName, F_OK) == 0
       self.init(
-        engine: engine, storePath: path, hasMarker: false, dataDirectory: isInside ? parent : nil)
+        engine: engine, storePath: path, hasMarker: false,
+        dataDirectory: Self.dataDirectory(ofStore: path), isInnerFolder: true)
       return
     }
     if let engine = Self.engine(in: folder) {
       self.init(engine: engine, storePath: folder, hasMarker: false, dataDirectory: path)
       return
     }
-    guard access(path, F_OK) == 0 else {
-      throw .dataDirectory(path: path, problem: "there is no such directory")
-    }
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR || access(path, R_OK) == 0
+    else { throw SmallFile.failure("read", path) }
     throw .dataDirectory(
-      path: path, problem: "neither a seandb data directory nor a store of one of its engines")
+      path: path,
+      problem:
+        "neither a seandb data directory nor a store of one of its engines. Name the directory that a server has as --data"
+    )
   }
 
-  private init(engine: EngineKind, storePath: String, hasMarker: Bool, dataDirectory: String?) {
+  private init(
+    engine: EngineKind, storePath: String, hasMarker: Bool, dataDirectory: String?,
+    isInnerFolder: Bool = false
+  ) {
+    self.isInnerFolder = isInnerFolder
     self.engine = engine
     self.storePath = storePath
     self.hasMarker = hasMarker
     self.dataDirectory = dataDirectory
+  }
+
+  private static func trimmed(_ path: String) -> String {
+    var path = path
+    while path.utf8.count > 1, path.hasSuffix("/") { path.removeLast() }
+    return path
+  }
+
+  /// The data directory whose store `path` is; nil when it is no data directory's. In the words of `path`, where
+  /// they name it.
+  static func dataDirectory(ofStore path: String) -> String? {
+    let path = trimmed(path)
+    let (folder, name) = POSIXFile.split(path)
+    var candidates: [String] = name == DataDirectory.storeName ? [folder] : []
+    if let resolved = POSIXFile.resolved(path) {
+      candidates.append(POSIXFile.split(resolved).folder)
+    }
+    return candidates.first { access($0 + "/" + DataDirectoryMarker.fileName, F_OK) == 0 }
+  }
+
+  /// Whether a store was not even begun.
+  private static func hasNothing(_ folder: String) -> Bool {
+    guard let names = SmallFile.names(in: folder) else {
+      var status = stat()
+      return lstat(folder, &status) != 0 && errno == ENOENT
+    }
+    return !names.contains("CURRENT")
   }
 
   /// Whether there is a store, and none of the other engine: a repair would make an empty one of it.

@@ -16,7 +16,8 @@ package struct RPCStatus: Error, Equatable, Sendable {
 
   package static let deadlineExceeded = RPCStatus(
     .deadlineExceeded, reason: "DEADLINE_EXCEEDED",
-    "the call's deadline passed before its answer was ready; a write may still have happened")
+    "the call's deadline passed before its answer was ready; a write may still have happened: look, then call "
+      + "again with more time")
 
   package static let answerMemoryFull = RPCStatus(
     .resourceExhausted, reason: "ANSWER_BUFFER_FULL",

@@ -159,8 +159,8 @@ extension Connection {
     if slot.pointee.prefixFlag != 0 {
       let reason =
         slot.pointee.prefixFlag == 1
-        ? "compressed flag set, but grpc-encoding is identity"
-        : "unknown flag \(slot.pointee.prefixFlag)"
+        ? "compressed flag set, but grpc-encoding is identity; send it uncompressed"
+        : "unknown flag \(slot.pointee.prefixFlag); send 0"
       refuseLater(
         slot,
         RPCStatus(.internal, reason: "MALFORMED_FRAMING", "malformed message prefix: \(reason)"))
@@ -206,7 +206,8 @@ extension Connection {
       return refuseLater(
         slot,
         RPCStatus(
-          .internal, reason: "MALFORMED_FRAMING", "the request ended in the middle of a message"))
+          .internal, reason: "MALFORMED_FRAMING",
+          "the request ended in the middle of a message; send it whole"))
     }
     if slot.pointee.isStreaming {
       return enqueue(.halfClose(slot: slot.pointee.index, generation: slot.pointee.generation))
@@ -222,7 +223,7 @@ extension Connection {
   private static func cardinalityStatus(_ what: String) -> RPCStatus {
     RPCStatus(
       .unimplemented, reason: "WRONG_CARDINALITY",
-      "a unary method takes exactly one request message, got \(what)")
+      "a unary method takes exactly one request message, got \(what): send one")
   }
 
   /// Decides a call's failure; it goes out when the read batch ends.

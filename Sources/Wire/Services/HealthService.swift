@@ -154,7 +154,7 @@ package final class HealthService: Sendable {
       return .failure(
         RPCStatus(
           .internal, reason: "MALFORMED_REQUEST",
-          "the request is not a HealthCheckRequest: \(error)"))
+          "the request is not a HealthCheckRequest: \(error); encode it with a protobuf library"))
     }
   }
 }

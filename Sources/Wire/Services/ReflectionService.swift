@@ -64,7 +64,8 @@ private final class ReflectionCall: StreamingCall {
       return finish(
         RPCStatus(
           .internal, reason: "MALFORMED_REQUEST",
-          "the request is not a ServerReflectionRequest: \(error)"))
+          "the request is not a ServerReflectionRequest: \(error); encode it with a protobuf library"
+        ))
     }
     guard let query = request.query else {
       return finish(

@@ -93,7 +93,11 @@ struct IndexQueryTests {
       parse(WireBytes.field(2, "a") + WireBytes.field(2, "b"))
         == "the query has two expressions, both gte: set one alone")
     #expect(parse(WireBytes.field(17, "x")).contains("field 17 of IndexQuery"))
-    #expect(parse(WireBytes.field(1, varint: 1)) == "eq of the query is no string, at byte 0")
-    #expect(parse(WireBytes.field(3, [0xFF])) == "lte of the query is not UTF-8 at byte 2")
+    #expect(
+      parse(WireBytes.field(1, varint: 1))
+        == "eq of the query is no string, at byte 0; generate the client from this server's schema")
+    #expect(
+      parse(WireBytes.field(3, [0xFF]))
+        == "lte of the query is not UTF-8 at byte 2; keys are UTF-8 text")
   }
 }

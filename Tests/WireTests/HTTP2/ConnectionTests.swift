@@ -99,6 +99,19 @@ private struct Failing: UnaryHandler {
 }
 
 @Suite("HTTP/2 connection") struct ConnectionTests {
+  @Test func unfinishedRequestsThatFillTheMemoryAreRefused() throws {
+    let link = try Link([("/t.S/Echo", Echo())]) { $0.maximumAssembledBytes = 100 }
+    let part = HTTP2TestClient.framed([UInt8](repeating: 1, count: 200)).prefix(150)
+    let stream = link.client.request("/t.S/Echo", body: Array(part), endsStream: false)
+    link.exchange()
+    let response = try #require(link.client.responses[stream])
+    #expect(response.headers["grpc-status"] == "8")
+    #expect(
+      response.headers["grpc-message"]
+        == "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once"
+    )
+  }
+
   @Test func answersAUnaryCall() throws {
     let link = try Link([("/t.S/Echo", Echo())])
     let response = link.call([1, 2, 3])

@@ -58,7 +58,9 @@ struct HealthServiceTests {
 
   @Test func refusesALongList() {
     for index in 0..<101 { health.set(.serving, for: "s\(index)") }
-    #expect(link.status(link.open("/grpc.health.v1.Health/List", [[]])) == "8")
+    let stream = link.open("/grpc.health.v1.Health/List", [[]])
+    #expect(link.status(stream) == "8")
+    #expect(link.sentence(stream) == "there are over 100 services; use Check for each")
   }
 
   @Test(arguments: [false, true])
@@ -114,6 +116,7 @@ struct HealthServiceTests {
     link.exchange()
     #expect(try watched(stream) == [1, 2])
     #expect(link.status(stream) == "14")
+    #expect(link.sentence(stream) == "the server is shutting down; connect again")
     #expect(try watched(told) == [2])
     #expect(link.status(told) == "14")
     #expect(try check("") == ("0", 2))

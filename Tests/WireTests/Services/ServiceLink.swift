@@ -42,6 +42,9 @@ final class ServiceLink {
 
   func status(_ stream: Int32) -> String? { client.responses[stream]?.headers["grpc-status"] }
 
+  /// What the status says to a person.
+  func sentence(_ stream: Int32) -> String? { client.responses[stream]?.headers["grpc-message"] }
+
   /// The messages of the response so far.
   func messages(_ stream: Int32) throws -> [[UInt8]] {
     var rest = (client.responses[stream]?.body ?? [])[...]

@@ -1,0 +1,401 @@
+"""What a failed call says to the person who wrote the client, word by word: code, reason and sentence.
+
+A row is a request and all of its status. Each reason that the sources can give has a row here, or is named below
+with the test that has it. A sentence says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import grpc
+import pytest
+from grpc import StatusCode
+from grpc_reflection.v1alpha import reflection_pb2
+
+from conftest import ServerFactory
+from harness import http2, process, status
+from harness.client import delimited, listed, query, tag, varint
+
+SCHEMA = """\
+syntax = "proto3";
+package database;
+import "old.proto";
+
+message Dog {
+  string pk = 1;
+  string name = 2;
+  uint32 age = 3;
+  Dog puppy = 4;
+  repeated int32 packed = 5;
+  old.Tag tag = 6;
+}
+"""
+OLD = 'syntax = "proto2";\npackage old;\nmessage Tag { required string text = 1; }\n'
+
+PUT, BATCH, GET, DELETE = (
+    f"/database.Database/{name}" for name in ("PutDog", "BatchPutDogs", "GetDogsByPk", "DeleteDogsByPk")
+)
+HEALTH = "/grpc.health.v1.Health/"
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+PK = delimited(1, b"k")
+LIBRARY = "; encode it with a protobuf library"
+CLIENT = "; generate the client from this server's schema"
+
+
+@dataclasses.dataclass
+class Row:
+    reason: str
+    says: str
+    code: StatusCode
+    path: str = PUT
+    # The message, which gets its prefix; or the bytes of the request.
+    message: bytes | None = PK
+    body: bytes | None = None
+    headers: dict = dataclasses.field(default_factory=dict)
+    http_status: int = 200
+
+
+def record(says: str, message: bytes, reason: str = "BAD_RECORD", path: str = PUT) -> Row:
+    return Row(reason, says, StatusCode.INVALID_ARGUMENT, path, message)
+
+
+def bad_query(says: str, message: bytes, path: str = GET) -> Row:
+    return Row("BAD_QUERY", says, StatusCode.INVALID_ARGUMENT, path, message)
+
+
+def unimplemented(reason: str, says: str, path: str = PUT, **more) -> Row:
+    return Row(reason, says, StatusCode.UNIMPLEMENTED, path, **more)
+
+
+def nested(depth: int) -> bytes:
+    data = b""
+    for _ in range(depth):
+        data = delimited(4, data)
+    return PK + data
+
+
+ROWS = [
+    # Records
+    record(
+        "the record is cut off: a field or value at byte 4 does not end in it; send it whole",
+        PK + tag(2, 2) + b"\x05abc",
+    ),
+    record(
+        f"the record is no protobuf message: the number at byte 4 is too long{LIBRARY}",
+        PK + tag(3, 0) + b"\xff" * 10 + b"\x01",
+    ),
+    record(
+        f"the record is no protobuf message: there is no valid field number at byte 3{LIBRARY}",
+        PK + b"\x00\x01",
+    ),
+    record(
+        f"the record is no protobuf message: byte 3 has wire type 6, which does not exist{LIBRARY}",
+        PK + b"\x16",
+    ),
+    record(
+        f"the record is no protobuf message: a group ends at byte 3 that did not begin{LIBRARY}",
+        PK + tag(2, 4),
+    ),
+    record(
+        f"field `packed` (5) of database.Dog: the packed value at byte 5 is cut off or too long{LIBRARY}",
+        PK + delimited(5, b"\x80"),
+    ),
+    record(
+        "field `age` (3) of database.Dog: expected a varint, found a length-delimited value at byte 3" + CLIENT,
+        PK + delimited(3, b"abc"),
+    ),
+    record(
+        "field `name` (2) of database.Dog: the string is not UTF-8 at byte 5; use a bytes field for other data",
+        PK + delimited(2, b"\xff"),
+    ),
+    record("the record nests messages deeper than 100 levels at byte 287; nest less", nested(150)),
+    record(
+        "field `text` (1) of old.Tag: the field is required and missing in the message at byte 5; set it",
+        PK + delimited(6, b""),
+    ),
+    record(
+        "field `pk` (1) of database.Dog: the key is missing; set it to 1 to 4096 bytes",
+        delimited(2, b"Rex"),
+        "BAD_KEY",
+    ),
+    record(
+        "field `pk` (1) of database.Dog: the key is empty; set it to 1 to 4096 bytes",
+        delimited(1, b""),
+        "BAD_KEY",
+    ),
+    record(
+        "field `pk` (1) of database.Dog: the key has more than 4096 bytes; take a shorter one",
+        delimited(1, b"k" * 4097),
+        "BAD_KEY",
+    ),
+    record(
+        "record 1 of the batch: field `pk` (1) of database.Dog: the key is empty; set it to 1 to 4096 bytes; "
+        "nothing was stored",
+        listed([PK, delimited(1, b"")]),
+        "BAD_KEY",
+        BATCH,
+    ),
+    # Queries
+    *[
+        bad_query(
+            'the query has no expression: set one of eq, gte, lte, begins_with (begins_with: "" is everything)',
+            b"",
+            path,
+        )
+        for path in (GET, DELETE)
+    ],
+    bad_query(
+        "the query has two expressions, both eq: set one alone", query(eq="a") + query(eq="b"), DELETE
+    ),
+    bad_query(
+        "the query has two expressions, gte and lte: set one alone", query(gte="a") + query(lte="b")
+    ),
+    bad_query(
+        "the query uses field 5 of IndexQuery, which this server does not support: use eq, gte, lte or "
+        "begins_with alone, or a newer server",
+        delimited(5, b"a"),
+    ),
+    bad_query(
+        'the key of eq is empty: no record has an empty key (begins_with: "" is everything)', query(eq="")
+    ),
+    bad_query(
+        "the key of the query has 4097 bytes; keys have at most 4096: take a shorter one",
+        query(eq="k" * 4097),
+    ),
+    bad_query("lte of the query is not UTF-8 at byte 2; keys are UTF-8 text", query(lte=b"\xff")),
+    bad_query(f"eq of the query is no string, at byte 0{CLIENT}", tag(1, 0) + b"\x01"),
+    bad_query(
+        f"the query is no IndexQuery message: it is malformed at byte 1{LIBRARY}", query(eq="abc")[:-1]
+    ),
+    # Methods
+    unimplemented(
+        "MALFORMED_METHOD",
+        'malformed method name "/database": expected /package.Service/Method',
+        "/database",
+    ),
+    unimplemented(
+        "UNKNOWN_SERVICE",
+        "unknown service other.Service; this server has database.Database, grpc.health.v1.Health, "
+        "grpc.reflection.v1.ServerReflection, grpc.reflection.v1alpha.ServerReflection",
+        "/other.Service/Put",
+    ),
+    unimplemented(
+        "UNKNOWN_METHOD",
+        "unknown method PutCat for service database.Database; list them by reflection",
+        "/database.Database/PutCat",
+    ),
+    # Calls
+    Row(
+        "NOT_POST",
+        "gRPC calls use the method POST",
+        StatusCode.INTERNAL,
+        headers={":method": "GET"},
+        body=b"",
+        http_status=405,
+    ),
+    Row(
+        "MALFORMED_TIMEOUT",
+        "malformed grpc-timeout: expected 1 to 8 digits and a unit of H, M, S, m, u or n",
+        StatusCode.INTERNAL,
+        headers={"grpc-timeout": "1D"},
+        http_status=400,
+    ),
+    Row(
+        "DEADLINE_EXCEEDED",
+        "the call's deadline passed before its answer was ready; a write may still have happened: look, then call "
+        "again with more time",
+        StatusCode.DEADLINE_EXCEEDED,
+        headers={"grpc-timeout": "0n"},
+    ),
+    unimplemented(
+        "UNKNOWN_ENCODING",
+        "this server does not decompress messages: send them with grpc-encoding identity",
+        headers={"grpc-encoding": "gzip"},
+    ),
+    Row(
+        "HEADERS_TOO_LARGE",
+        "the request's headers are larger than 16384 bytes; send less metadata",
+        StatusCode.RESOURCE_EXHAUSTED,
+        headers={f"x-{n}": "v" * 4000 for n in range(5)},
+    ),
+    *[
+        Row("MALFORMED_FRAMING", says, StatusCode.INTERNAL, body=body)
+        for says, body in (
+            (
+                "malformed message prefix: compressed flag set, but grpc-encoding is identity; send it uncompressed",
+                http2.frame(PK, flag=1),
+            ),
+            ("malformed message prefix: unknown flag 2; send 0", http2.frame(PK, flag=2)),
+            ("the request ended in the middle of a message; send it whole", http2.frame(PK, length=9)),
+        )
+    ],
+    *[
+        unimplemented(
+            "WRONG_CARDINALITY",
+            f"a unary method takes exactly one request message, got {what}: send one",
+            body=body,
+        )
+        for what, body in (
+            ("no request message", b""),
+            ("more than one request message", http2.frame(PK) * 2),
+        )
+    ],
+    Row(
+        "REQUEST_TOO_LARGE",
+        "the request message has 4194305 bytes, the limit is 4194304; send less in one call or raise "
+        "--max-request-size",
+        StatusCode.RESOURCE_EXHAUSTED,
+        body=http2.frame(b"", length=(4 << 20) + 1),
+    ),
+    Row(
+        "RESPONSE_TOO_LARGE",
+        "the answer is larger than 2048 bytes; ask for a smaller range, or raise --max-response-size",
+        StatusCode.RESOURCE_EXHAUSTED,
+        GET,
+        query(begins_with=""),
+    ),
+    # Health and reflection
+    Row(
+        "UNKNOWN_SERVICE",
+        'no service "Cats"; List names those there are',
+        StatusCode.NOT_FOUND,
+        HEALTH + "Check",
+        delimited(1, b"Cats"),
+    ),
+    *[
+        Row(
+            "MALFORMED_REQUEST",
+            f"the request is not a {what}: it is cut off at byte 1{LIBRARY}",
+            StatusCode.INTERNAL,
+            path,
+            b"\x0a\x05",
+        )
+        for what, path in (
+            ("HealthCheckRequest", HEALTH + "Check"),
+            ("HealthCheckRequest", HEALTH + "Watch"),
+            ("ServerReflectionRequest", REFLECTION),
+        )
+    ],
+    unimplemented(
+        "ONE_REQUEST", "Watch takes exactly one request message", HEALTH + "Watch", body=b""
+    ),
+    Row(
+        "NO_MESSAGE_REQUEST",
+        "the request asks nothing: set one field of message_request",
+        StatusCode.INVALID_ARGUMENT,
+        REFLECTION,
+        b"",
+    ),
+]
+
+# What needs a failing disk, a full memory or a server that ends: the test that has it, by its reason or its words.
+MAPPING = "ServerTests/StatusMappingTests.swift"
+HERE = "Clients/test_status_messages.py"
+ELSEWHERE = {
+    "CORRUPTION": (MAPPING, '"CORRUPTION"'),
+    "SHUTTING_DOWN": (MAPPING, '"SHUTTING_DOWN"'),
+    "STORAGE_FAILED": (MAPPING, '"STORAGE_FAILED"'),
+    "READ_ONLY": (MAPPING, '"READ_ONLY"'),
+    "DISK_FULL": (MAPPING, '"DISK_FULL"'),
+    "WRITES_PAUSED": (MAPPING, '"WRITES_PAUSED"'),
+    "WRITE_QUEUE_FULL": (MAPPING, '"WRITE_QUEUE_FULL"'),
+    "READ_QUEUE_FULL": (MAPPING, '"READ_QUEUE_FULL"'),
+    "ANSWER_BUFFER_FULL": (MAPPING, '"ANSWER_BUFFER_FULL"'),
+    "REQUEST_BUFFER_FULL": (
+        "WireTests/HTTP2/ConnectionTests.swift",
+        "too many bytes of unfinished requests are waiting",
+    ),
+    "TOO_MANY_SERVICES": (
+        "WireTests/Services/HealthServiceTests.swift",
+        "there are over 100 services; use Check for each",
+    ),
+    # Plain HTTP carries no reason.
+    "NOT_GRPC": (HERE, "this is a gRPC server: send POST with content-type application/grpc"),
+}
+
+
+@pytest.fixture(scope="module")
+def server(create, tmp_path_factory, engine):
+    factory = ServerFactory(tmp_path_factory.mktemp("statuses"), engine)
+    try:
+        server = factory(
+            create({"schema.proto": SCHEMA, "old.proto": OLD}), "--max-response-size", "2K"
+        )
+        dogs = factory.connect(server).model("Dog")
+        dogs.batch_put([delimited(1, b"%d" % n) + delimited(2, b"x" * 1000) for n in range(5)])
+        yield server
+    finally:
+        factory.close()
+
+
+@pytest.fixture
+def connection(server):
+    with http2.Connection(server.host, server.port) as connection:
+        yield connection
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.reason} {row.says[:40]}")
+def test_says(connection, row):
+    body = http2.frame(row.message) if row.body is None else row.body
+    answer = connection.request(row.path, body, headers=row.headers)
+    failure = answer.failure()
+    assert failure.message == row.says
+    assert (failure.code, failure.reason) == (row.code, row.reason)
+    assert answer.http_status == row.http_status
+
+
+@pytest.mark.one_engine
+def test_says_to_what_is_not_grpc(connection):
+    answer = connection.request(PUT, b"", headers={"content-type": "application/json"})
+    assert (answer.http_status, answer.body) == (
+        415,
+        b"this is a gRPC server: send POST with content-type application/grpc\n",
+    )
+
+
+@pytest.mark.one_engine
+@pytest.mark.parametrize(
+    "asks, says",
+    [
+        ({"file_by_filename": "cat.proto"}, 'no file "cat.proto"'),
+        ({"file_containing_symbol": "Cat"}, 'no symbol "Cat"'),
+        ({"all_extension_numbers_of_type": "Cat"}, 'no message type "Cat"'),
+        (
+            {
+                "file_containing_extension": reflection_pb2.ExtensionRequest(
+                    containing_type="Cat", extension_number=7
+                )
+            },
+            'no extension 7 of "Cat"',
+        ),
+    ],
+    ids=str,
+)
+def test_reflection_says_what_is_not_there(server, asks, says):
+    with grpc.insecure_channel(server.address) as channel:
+        call = channel.stream_stream(
+            REFLECTION,
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        [answer] = call(iter([reflection_pb2.ServerReflectionRequest(**asks)]))
+    assert (answer.error_response.error_code, answer.error_response.error_message) == (
+        StatusCode.NOT_FOUND.value[0],
+        says,
+    )
+
+
+def test_every_reason_of_the_sources_is_in_a_table():
+    sources = process.REPOSITORY / "Sources"
+    given = set()
+    for file in [*sources.glob("Wire/**/*.swift"), *sources.glob("Server/**/*.swift")]:
+        text = file.read_text()
+        given |= set(re.findall(r'reason: "([A-Z_]+)"', text))
+        if file.name == "StatusMapping.swift":
+            given |= set(re.findall(r'"([A-Z]+_[A-Z_]+)"', text))
+    for reason, (file, words) in ELSEWHERE.items():
+        assert words in (process.REPOSITORY / "Tests" / file).read_text(), (reason, file)
+    assert {row.reason for row in ROWS} | set(ELSEWHERE) == given
