@@ -37,8 +37,7 @@ struct RecordBatchReaderTests {
       #expect(
         schema.recordPlan.describe(error)
           == "field `dogs` (1) of database.Dogs: expected a length-delimited value, "
-          + "found a varint at "
-          + "byte 0")
+          + "found a varint at byte 0; generate the client from this server's schema")
     }
   }
 
