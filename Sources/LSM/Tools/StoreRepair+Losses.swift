@@ -85,6 +85,7 @@ extension StoreRepair {
       report.remarks.append(
         "where entries are lost, an older state of their keys may show, deleted records among them")
     }
+    if let remark = options.remark(report.lostRanges) { report.remarks.append(remark) }
   }
 
   // MARK: - Logs

@@ -71,8 +71,29 @@ import Testing
       // What it replaced is still there.
       let folder = try #require(report.folder)
       #expect(
-        store.names(in: ToolFixture.path(folder)).sorted() == report.movedFiles.sorted())
+        store.names(in: ToolFixture.path(folder)).sorted()
+          == (report.movedFiles + ["REPORT"]).sorted())
     }
+  }
+
+  @Test func tellsItsReportUntilSomebodyHasGotIt() throws {
+    let fixture = try ToolFixture()
+    let store = fixture.fileSystem.restart()
+    try store.remove(
+      FileName.table(try fixture.largestTable().number).path(in: ToolFixture.directory))
+    let first = try store.repair()
+    #expect(!first.losses.isEmpty && first.earlier.isEmpty)
+    for dryRun in [true, false, false] {
+      let again = try store.repair(dryRun: dryRun)
+      #expect(!again.isNeeded && again.folder == nil)
+      #expect(again.earlier.map(\.lines) == [first.lines])
+      #expect(again.earlier.first?.hasLosses == true)
+    }
+    // The reader was killed before it noted that.
+    let last = try store.repair()
+    try StoreRepair.setTold(last, store, directory: ToolFixture.directory)
+    try StoreRepair.setTold(first, store, directory: ToolFixture.directory)
+    #expect(try store.crash(seed: 1).repair().earlier.isEmpty)
   }
 
   @Test func drawsAnIDWhenNothingIsLeftToTellIt() throws {
