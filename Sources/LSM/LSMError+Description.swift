@@ -36,6 +36,8 @@ extension LSMError: CustomStringConvertible {
     case .changing(let path):
       "\(path) changes faster than it can be looked at. Nothing is known to be wrong: try again, or stop the "
         + "server first"
+    case .stopped(let reason):
+      reason
     case .brokenInvariant(let what):
       "a check of the engine failed, and nothing was changed: \(what). Please report it"
     }

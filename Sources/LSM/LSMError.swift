@@ -62,6 +62,8 @@ package enum LSMError: Error, Equatable, Sendable {
   case readOnly(path: String)
   /// A running server replaced files faster than they could be read; nothing is known to be wrong.
   case changing(path: String)
+  /// Whoever has the store open wants nothing more to be written, for this reason.
+  case stopped(reason: String)
   /// What a check in the engine itself forbids: a bug of this program, stopped before it is on disk.
   case brokenInvariant(String)
 }

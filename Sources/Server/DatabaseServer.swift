@@ -59,6 +59,11 @@ package final class DatabaseServer: Sendable {
         logger.notice("a new database was made", metadata: ["data": "\(path)"])
       }
       Self.log(adopted, logger)
+      for report in directory.untoldRepairs() {
+        logger.warning(
+          "a repair was cut short before anybody read what is lost: see the file, or stop the server and run `seandb repair`",
+          metadata: ["file": "\(report)"])
+      }
       return DatabaseServer(
         configuration, directory, engine, mark, address, schema, adopted, logger)
     } catch {
@@ -120,7 +125,9 @@ package final class DatabaseServer: Sendable {
     let health = HealthService()
     self.health = health
     let writes = schema.serviceName + Self.writeHealthSuffix
-    monitor = WriteMonitor(engine: engine, logger: logger) { takesWrites in
+    monitor = WriteMonitor(
+      engine: engine, store: StoreWatch(directory.storePath), logger: logger
+    ) { takesWrites in
       health.set(takesWrites ? .serving : .notServing, for: writes)
     }
     commits = CommitQueue(
@@ -208,7 +215,7 @@ package final class DatabaseServer: Sendable {
     reads.stop()
     await server.close()
     sweeper.stop()
-    monitor.look(isLast: true)
+    monitor.lookForTheLastTime()
     monitor.stop()
     Self.closeStore(engine, directory, mark, logger)
     sweeper.waitUntilEnded()

@@ -51,6 +51,25 @@ struct EnginePoisonTests {
     #expect(try fixture.engine.value("d") == "4")
   }
 
+  @Test(arguments: EngineUnderTest.allCases)
+  func takesNoMoreWritesWhenItIsToldSo(kind: EngineUnderTest) throws {
+    let fixture = try kind.makeFixture()
+    defer { fixture.remove() }
+    let engine = fixture.engine
+    try engine.put(Record("a", "1"), durability: .sync)
+    engine.refuseWrites("the store is gone")
+    engine.refuseWrites("and another reason")
+    for _ in 0..<2 {
+      #expect(throws: EngineError.readOnly(reason: "the store is gone")) {
+        try engine.put(Record("b", "2"), durability: .sync)
+      }
+      #expect(engine.writeState() == .refused(reason: "the store is gone"))
+    }
+    #expect(try engine.records() == [Record("a", "1")])
+    try engine.close()
+    engine.refuseWrites("it is closed")
+  }
+
   @Test(arguments: engines) func closeReportsAFailedLastSync(kind: EngineUnderTest) throws {
     let fixture = try EngineFixture(kind)
     defer { fixture.remove() }

@@ -182,6 +182,14 @@ package final class LSMEngine: StorageEngine {
       ? .paused(reason: "\(trouble.cause)") : .strained(reason: "\(trouble)")
   }
 
+  package func refuseWrites(_ reason: String) {
+    guard gate.enter() else { return }
+    defer { gate.leave() }
+    // Nothing of a write is in doubt: none is told more than that it was not stored.
+    hasToldFailure.store(true, ordering: .relaxed)
+    tree.refuseWrites(reason)
+  }
+
   package func statistics() throws(EngineError) -> EngineStatistics {
     try inside(.statistics) { (tree) throws(LSMError) in
       EngineStatistics(try tree.statistics())
