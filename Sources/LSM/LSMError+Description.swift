@@ -71,6 +71,8 @@ extension DamageKind: CustomStringConvertible {
       "\(field) needs \(needed) bytes, and \(available) are there"
     case .unknown(let field, let value):
       "\(field) has the unknown value \(value)"
+    case .absent(let field):
+      "\(field) is not there: the file is empty or was written over"
     case .order(let field):
       "\(field) stands where it cannot"
     case .foreign(let field):

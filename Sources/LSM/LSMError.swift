@@ -88,6 +88,8 @@ package enum DamageKind: Equatable, Sendable {
   case truncated(field: String, needed: UInt64, available: UInt64)
   /// A tag or type byte that nobody writes.
   case unknown(field: String, value: UInt64)
+  /// What every such file begins with: the file is empty, or was written over.
+  case absent(field: String)
   /// Parts that are whole, in an order nobody writes.
   case order(field: String)
   /// The file belongs to another store.

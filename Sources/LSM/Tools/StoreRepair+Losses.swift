@@ -127,7 +127,9 @@ extension StoreRepair {
       let name = FileName(damage.path.split(separator: "/").last.map(String.init) ?? "")
       let finding = Finding(LSMError.corruption(damage), in: name ?? .log(state.logNumber))
       if !report.problems.contains(finding) { report.problems.append(finding) }
-      if chain.logs.isEmpty, damage.kind == .missing {
+      if damage.kind == .missing || damage.kind == LogFormat.headerIsAbsent,
+        !chain.logs.contains(where: { $0.header != nil })
+      {
         report.losses.append(
           Finding(
             finding.file,

@@ -231,6 +231,30 @@ import Testing
     }
   }
 
+  /// Zeros, or no bytes at all, where the manifest names a log: the file is there, and its records are lost.
+  @Test(arguments: [true, false], [true, false])
+  func tellsAnOverwrittenLogFromAMissingOne(closed: Bool, zeros: Bool) throws {
+    let fixture = try ToolFixture(closed: closed)
+    let store = fixture.fileSystem.restart()
+    let name = try fixture.name(".log")
+    let path = ToolFixture.path(name)
+    let count = store.bytes(of: path)?.count ?? 0
+    store.setBytes(of: path, Array(repeating: 0, count: zeros ? count : 0))
+    let words = "\(name) is damaged at byte 0: the log's header is not there"
+    let error = #expect(throws: LSMError.self) { try store.records() }
+    #expect(error?.isCorruption == true)
+    #expect("\(String(describing: error))".contains(words), "\(String(describing: error))")
+    let problems = try store.problems()
+    #expect(problems.map(\.file) == [name])
+    let inspection = try StoreInspection(store, directory: ToolFixture.directory)
+    #expect(inspection.findings == problems)
+    let report = try store.repair()
+    #expect(report.losses.map(\.file) == [name])
+    #expect(report.losses.first?.what.contains("are lost") == true)
+    let inTables = fixture.run.model(fixture.run.written - ToolFixture.logRecords).sorted()
+    #expect(try store.repairedRecords() == inTables)
+  }
+
   @Test func replaysWholeLogsInTheirOrder() throws {
     let fixture = try ToolFixture(closed: false)
     let store = fixture.fileSystem.restart()
