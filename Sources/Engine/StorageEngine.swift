@@ -111,7 +111,8 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// stay safe to release. A second close does nothing.
   ///
   /// - Precondition: not called from inside a visitor of this engine.
-  /// - Throws: the error of the last fsync. The engine is closed all the same; only writes that were
+  /// - Throws: the error of the last fsync, or ``EngineError/readOnly(reason:)`` when the engine had stopped taking
+  ///   writes and no write was told. The engine is closed all the same; only writes that were
   ///   `.buffered` may be lost then, and only by a power cut.
   func close() throws(EngineError)
 }

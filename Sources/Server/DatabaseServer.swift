@@ -78,17 +78,24 @@ package final class DatabaseServer: Sendable {
   }
 
   /// Closes the engine, and says in the mark that it was closed in good order when it was.
+  ///
+  /// - Returns: whether it was.
+  @discardableResult
   private static func closeStore(
     _ engine: any StorageEngine, _ directory: DataDirectory, _ mark: CommitMark, _ logger: Logger
-  ) {
+  ) -> Bool {
     let isWhole = engine.writeState().takesWrites
     do throws(EngineError) {
       try engine.close()
     } catch {
-      logger.error("closing the store failed", metadata: ["error": "\(error)"])
-      return
+      // Why no writes are taken has been told before, unless it has only just come about.
+      if case .readOnly = error, !isWhole { return false }
+      logger.error(
+        "the store was not closed in good order. Mend the cause; the next start looks at the store as after a crash",
+        metadata: ["cause": "\(error)"])
+      return false
     }
-    guard isWhole else { return }
+    guard isWhole else { return false }
     do throws(ServerError) {
       // Names that were removed must not come back after a power cut: the list would miss them.
       try SmallFile.sync(directory: directory.storePath)
@@ -97,6 +104,7 @@ package final class DatabaseServer: Sendable {
       // The next start looks at the store as after a crash.
       logger.warning("the commit mark was not written", metadata: ["error": "\(error)"])
     }
+    return true
   }
 
   private init(
@@ -217,8 +225,8 @@ package final class DatabaseServer: Sendable {
     sweeper.stop()
     monitor.lookForTheLastTime()
     monitor.stop()
-    Self.closeStore(engine, directory, mark, logger)
+    let isClosed = Self.closeStore(engine, directory, mark, logger)
     sweeper.waitUntilEnded()
-    return monitor.state.takesWrites
+    return monitor.state.takesWrites && isClosed
   }
 }

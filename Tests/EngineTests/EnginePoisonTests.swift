@@ -1,4 +1,5 @@
 import Engine
+import Glibc
 import Testing
 
 @Suite("Engines after a failed write")
@@ -77,5 +78,33 @@ struct EnginePoisonTests {
     #expect(try LogFault.syncsFail.strike(fixture.path) == 1)
     #expect(throws: EngineError.self) { try fixture.engine.close() }
     #expect(throws: EngineError.closed) { _ = try fixture.engine.value("a") }
+  }
+
+  /// A flush that nobody waits for may fail while a server ends, after it has looked for the last time.
+  @Test func closeReportsAFailureThatNoWriteWasTold() throws {
+    let fixture = try EngineFixture(.lsm)
+    defer { fixture.remove() }
+    try fixture.engine.put(Record("a", "1"), durability: .buffered)
+    #expect(try LogFault.syncsFail.strike(fixture.path) == 1)
+    #expect(throws: EngineError.self) { try fixture.engine.flush() }
+    let error = #expect(throws: EngineError.self) { try fixture.engine.close() }
+    guard case .readOnly(let reason) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reason.contains("cannot sync"))
+  }
+
+  @Test func namesWhatACheckpointThatWasCutShortHasLeft() throws {
+    let fixture = try EngineFixture(.lsm)
+    defer { fixture.remove() }
+    try fixture.engine.put(Record("a", "1"), durability: .sync)
+    let target = fixture.directory.path("checkpoint")
+    try fixture.engine.checkpoint(to: target)
+    let whole = #expect(throws: EngineError.self) { try fixture.engine.checkpoint(to: target) }
+    #expect("\(String(describing: whole))".contains("name a new directory"))
+    unlink(target + "/CURRENT")
+    let cut = #expect(throws: EngineError.self) { try fixture.engine.checkpoint(to: target) }
+    #expect("\(String(describing: cut))".contains("cut short; remove it, then try again"))
   }
 }

@@ -143,7 +143,11 @@ package final class LSMEngine: StorageEngine {
     do throws(LSMError) {
       try tree.checkpoint(to: target)
     } catch .alreadyExists {
-      throw .invalidPath(path: target, reason: "it exists already; name a new directory")
+      throw .invalidPath(
+        path: target,
+        reason: tree.isUnfinishedCheckpoint(target)
+          ? "it was begun by a checkpoint that was cut short; remove it, then try again"
+          : "it exists already; name a new directory")
     } catch {
       throw EngineError(error, .checkpoint, in: target)
     }
@@ -205,6 +209,10 @@ package final class LSMEngine: StorageEngine {
       try tree.close()
     } catch {
       throw EngineError(error, .close, in: directory)
+    }
+    // A job in the background that failed while nobody asked any more: the close is not the good end it looks like.
+    if let failure = tree.failure, !hasToldFailure.load(ordering: .relaxed) {
+      throw .readOnly(reason: "\(failure)")
     }
   }
 }
