@@ -89,6 +89,12 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// see whether the pause is over.
   func writeState() -> WriteState
 
+  /// Takes no more writes until the next open, as after a failed one; the first reason stays. For whoever sees
+  /// from outside of the engine that its files are gone.
+  ///
+  /// - Parameter reason: what happened and what to do, as an operator should read it.
+  func refuseWrites(_ reason: String)
+
   /// The file that names the tables which count, and its size; nil for an engine whose open finds out by itself
   /// that the end of that file is gone. One look at the file system.
   func manifestExtent() -> ManifestExtent?
@@ -105,7 +111,8 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// stay safe to release. A second close does nothing.
   ///
   /// - Precondition: not called from inside a visitor of this engine.
-  /// - Throws: the error of the last fsync. The engine is closed all the same; only writes that were
+  /// - Throws: the error of the last fsync, or ``EngineError/readOnly(reason:)`` when the engine had stopped taking
+  ///   writes and no write was told. The engine is closed all the same; only writes that were
   ///   `.buffered` may be lost then, and only by a power cut.
   func close() throws(EngineError)
 }

@@ -40,6 +40,8 @@ extension LSMError: CustomStringConvertible {
     case .changing(let path):
       "\(path) changes faster than it can be looked at. Nothing is known to be wrong: try again, or stop the "
         + "server first"
+    case .stopped(let reason):
+      reason
     case .brokenInvariant(let what):
       "a check of the engine failed, and nothing was changed: \(what). Please report it"
     }
@@ -73,6 +75,8 @@ extension DamageKind: CustomStringConvertible {
       "\(field) needs \(needed) bytes, and \(available) are there"
     case .unknown(let field, let value):
       "\(field) has the unknown value \(value)"
+    case .absent(let field):
+      "\(field) is not there: the file is empty or was written over"
     case .order(let field):
       "\(field) stands where it cannot"
     case .foreign(let field):

@@ -62,6 +62,8 @@ package enum LSMError: Error, Equatable, Sendable {
   case readOnly(path: String)
   /// A running server replaced files faster than they could be read; nothing is known to be wrong.
   case changing(path: String)
+  /// Whoever has the store open wants nothing more to be written, for this reason.
+  case stopped(reason: String)
   /// What a check in the engine itself forbids: a bug of this program, stopped before it is on disk.
   case brokenInvariant(String)
 }
@@ -86,6 +88,8 @@ package enum DamageKind: Equatable, Sendable {
   case truncated(field: String, needed: UInt64, available: UInt64)
   /// A tag or type byte that nobody writes.
   case unknown(field: String, value: UInt64)
+  /// What every such file begins with: the file is empty, or was written over.
+  case absent(field: String)
   /// Parts that are whole, in an order nobody writes.
   case order(field: String)
   /// The file belongs to another store.

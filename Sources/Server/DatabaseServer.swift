@@ -67,6 +67,11 @@ package final class DatabaseServer: Sendable {
         logger.notice("a new database was made", metadata: ["data": "\(path)"])
       }
       Self.log(adopted, logger)
+      for report in directory.untoldRepairs() {
+        logger.warning(
+          "a repair was cut short before anybody read what is lost: see the file, or stop the server and run `seandb repair`",
+          metadata: ["file": "\(report)"])
+      }
       return DatabaseServer(
         configuration, directory, engine, mark, address, schema, adopted, logger)
     } catch {
@@ -81,17 +86,24 @@ package final class DatabaseServer: Sendable {
   }
 
   /// Closes the engine, and says in the mark that it was closed in good order when it was.
+  ///
+  /// - Returns: whether it was.
+  @discardableResult
   private static func closeStore(
     _ engine: any StorageEngine, _ directory: DataDirectory, _ mark: CommitMark, _ logger: Logger
-  ) {
+  ) -> Bool {
     let isWhole = engine.writeState().takesWrites
     do throws(EngineError) {
       try engine.close()
     } catch {
-      logger.error("closing the store failed", metadata: ["error": "\(error)"])
-      return
+      // Why no writes are taken has been told before, unless it has only just come about.
+      if case .readOnly = error, !isWhole { return false }
+      logger.error(
+        "the store was not closed in good order. Mend the cause; the next start looks at the store as after a crash",
+        metadata: ["cause": "\(error)"])
+      return false
     }
-    guard isWhole else { return }
+    guard isWhole else { return false }
     do throws(ServerError) {
       // Names that were removed must not come back after a power cut: the list would miss them.
       try SmallFile.sync(directory: directory.storePath)
@@ -100,6 +112,7 @@ package final class DatabaseServer: Sendable {
       // The next start looks at the store as after a crash.
       logger.warning("the commit mark was not written", metadata: ["error": "\(error)"])
     }
+    return true
   }
 
   private init(
@@ -128,7 +141,9 @@ package final class DatabaseServer: Sendable {
     let health = HealthService()
     self.health = health
     let writes = schema.serviceName + Self.writeHealthSuffix
-    monitor = WriteMonitor(engine: engine, logger: logger) { takesWrites in
+    monitor = WriteMonitor(
+      engine: engine, store: StoreWatch(directory.storePath), logger: logger
+    ) { takesWrites in
       health.set(takesWrites ? .serving : .notServing, for: writes)
     }
     commits = CommitQueue(
@@ -216,10 +231,10 @@ package final class DatabaseServer: Sendable {
     reads.stop()
     await server.close()
     sweeper.stop()
-    monitor.look(isLast: true)
+    monitor.lookForTheLastTime()
     monitor.stop()
-    Self.closeStore(engine, directory, mark, logger)
+    let isClosed = Self.closeStore(engine, directory, mark, logger)
     sweeper.waitUntilEnded()
-    return monitor.state.takesWrites
+    return monitor.state.takesWrites && isClosed
   }
 }

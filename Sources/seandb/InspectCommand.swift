@@ -71,7 +71,7 @@ struct InspectCommand: AsyncParsableCommand {
       } else {
         let inspection = try StoreInspection(fileSystem, directory: directory)
         let view = StoreView(inspection, location)
-        if json { Terminal.say(view.json.text()) } else { view.lines.forEach(Terminal.say) }
+        for line in json ? [view.json.text()] : view.lines { Terminal.say(line) }
         isWhole = inspection.findings.isEmpty
       }
       Terminal.end(isWhole ? 0 : Terminal.failure)

@@ -58,21 +58,33 @@ struct RepairCommand: AsyncParsableCommand {
           "RocksDB's own tool repairs its files: ldb repair --db=\(location.storePath). Then run this again"
         )
       }
-      accept(location, hasLosses: false)
+      accept(location, hasLosses: false, isDone: false)
     }
     var options = StoreRepair.Options()
     options.isDryRun = dryRun
+    options.remark = { ranges in
+      ranges.contains(where: Self.touchesCatalogue)
+        ? "the schema or the models' ids may be among what is lost; a server that starts on this store may "
+          + "give them anew, and other ids than the records have: restore a backup unless you know better"
+        : nil
+    }
     let line = ProgressLine()
     do throws(LSMError) {
       let report = try StoreRepair.run(
         POSIXFileSystem(), directory: location.storePath, options: options
       ) { line.show($0) }
       line.clear()
-      say(report, location)
+      guard say(report, location) else { Self.failUntold() }
+      let hasLosses = !report.losses.isEmpty || report.earlier.contains(where: \.hasLosses)
       guard !dryRun || report.problems.isEmpty else {
-        Terminal.end(report.losses.isEmpty ? 0 : Terminal.failure)
+        Terminal.end(hasLosses ? Terminal.failure : 0)
       }
-      accept(location, hasLosses: !report.losses.isEmpty)
+      if !dryRun {
+        // What cannot be noted is told twice.
+        try? StoreRepair.setTold(report, POSIXFileSystem(), directory: location.storePath)
+      }
+      accept(
+        location, hasLosses: hasLosses, isDone: report.isNeeded || !report.earlier.isEmpty)
     } catch {
       line.clear()
       if case .lockHeld = error {
@@ -82,23 +94,25 @@ struct RepairCommand: AsyncParsableCommand {
     }
   }
 
-  private func say(_ report: StoreRepair.Report, _ location: StoreLocation) {
-    for problem in report.problems { Terminal.say("problem: \(problem)") }
-    for loss in report.losses { Terminal.say("lost: \(loss)") }
-    for remark in report.remarks { Terminal.say("note: \(remark)") }
-    if report.lostRanges.contains(where: Self.touchesCatalogue) {
-      Terminal.say(
-        "note: the schema or the models' ids may be among what is lost; a server that starts on this store may "
-          + "give them anew, and other ids than the records have: restore a backup unless you know better"
+  /// - Returns: whether stdout has taken all of it.
+  private func say(_ report: StoreRepair.Report, _ location: StoreLocation) -> Bool {
+    var lines = report.lines
+    for earlier in report.earlier {
+      lines.append(
+        "note: a repair that was cut short has left its report in \(location.storePath)/\(earlier.folder):"
       )
+      lines += earlier.lines
     }
-    guard report.isNeeded else { return }
+    if report.isNeeded { lines += outcome(report, location) }
+    return lines.allSatisfy { Terminal.say($0) }
+  }
+
+  private func outcome(_ report: StoreRepair.Report, _ location: StoreLocation) -> [String] {
     let lost =
       report.losses.isEmpty
       ? "nothing is lost" : "what is lost stands above"
     if dryRun {
-      Terminal.say("would repair: \(ReportText.count(report.problems.count, "problem")); \(lost)")
-      return
+      return ["would repair: \(ReportText.count(report.problems.count, "problem")); \(lost)"]
     }
     var parts = [
       "\(ReportText.count(report.tableCount, "table")) with "
@@ -113,32 +127,42 @@ struct RepairCommand: AsyncParsableCommand {
     if report.replayedChangeCount > 0 {
       parts.append(ReportText.count(report.replayedChangeCount, "change") + " from logs")
     }
-    Terminal.say("repaired: " + parts.joined(separator: ", ") + "; \(lost)")
+    var lines = ["repaired: " + parts.joined(separator: ", ") + "; \(lost)"]
     if let folder = report.folder {
-      Terminal.say(
+      lines.append(
         "the replaced files are in \(location.storePath)/\(folder); remove it when you miss nothing"
       )
     }
+    return lines
+  }
+
+  /// Ends before what is lost is forgotten.
+  private static func failUntold() -> Never {
+    Terminal.fail("what is lost could not be written to stdout. Run it again to get it")
   }
 
   /// Makes marker and commit mark fit the store as it is now.
-  private func accept(_ location: StoreLocation, hasLosses: Bool) -> Never {
+  ///
+  /// - Parameter isDone: whether there is anything to say already.
+  private func accept(_ location: StoreLocation, hasLosses: Bool, isDone: Bool) -> Never {
     let code = hasLosses ? Terminal.failure : 0
     guard let directory = location.dataDirectory else { Terminal.end(code) }
     do throws(ServerError) {
       let acceptance = try StoreAcceptance(location, directory: directory)
-      for problem in acceptance.problems { Terminal.say("problem: \(problem)") }
+      var lines = acceptance.problems.map { "problem: \($0)" }
       if acceptance.lostChangeCount > 0 {
-        Terminal.say(
+        lines.append(
           "lost: the last \(ReportText.count(acceptance.lostChangeCount, "acknowledged change"))")
       }
       if acceptance.isLossUnknown {
-        Terminal.say(
+        lines.append(
           "lost: whether acknowledged changes are gone cannot be told without COMMITTED; the store ends with change "
             + "\(acceptance.lastSequence)")
       }
+      // Before the mark forgets them.
+      guard lines.allSatisfy({ Terminal.say($0) }) else { Self.failUntold() }
       guard !acceptance.problems.isEmpty else {
-        if !hasLosses { Terminal.say("ok: nothing to repair") }
+        if !isDone { Terminal.say("ok: nothing to repair") }
         Terminal.end(code)
       }
       if dryRun {

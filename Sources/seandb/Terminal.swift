@@ -11,7 +11,9 @@ enum Terminal {
   /// Exit code for what could not be looked at just now (sysexits' EX_TEMPFAIL).
   static let tryAgain: Int32 = 75
 
-  static func say(_ line: String) {
+  /// - Returns: whether all of the line was taken.
+  @discardableResult
+  static func say(_ line: String) -> Bool {
     write(line, to: STDOUT_FILENO)
   }
 
@@ -44,14 +46,16 @@ enum Terminal {
     fail("\(error)")
   }
 
-  private static func write(_ line: String, to file: Int32) {
+  @discardableResult
+  private static func write(_ line: String, to file: Int32) -> Bool {
     var rest = Array((line + "\n").utf8)[...]
     while !rest.isEmpty {
       let written = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
       if written < 0 && errno == EINTR { continue }
       // Nobody reads it any more.
-      guard written > 0 else { return }
+      guard written > 0 else { return false }
       rest = rest.dropFirst(written)
     }
+    return true
   }
 }

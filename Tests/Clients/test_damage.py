@@ -16,18 +16,10 @@ import pytest
 from conftest import DOG_SCHEMA, DOGS_AND_TAGS, ServerFactory
 from harness import process, status
 from harness.client import delimited
+from harness.health import NOT_SERVING, SERVING, health
 from harness.process import ServerFailed
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 TABLES = {"rocksdb": "*.sst", "lsm": "*.table"}
-
-
-def health(database, service="") -> int:
-    stub = health_pb2_grpc.HealthStub(database.channel)
-    return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status
 
 
 def assert_told(server, words: str):

@@ -10,6 +10,8 @@ import itertools
 import os
 import pathlib
 import shutil
+import subprocess
+import time
 
 import grpc
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from conftest import DOGS_AND_TAGS, ServerFactory
 from harness import process, status
 from harness.client import Database, delimited
+from harness.health import NOT_SERVING, SERVING, health
 from harness.process import ServerFailed, ServerProcess
 
 LONG = bool(os.environ.get("SEANDB_LONG_TESTS"))
@@ -268,6 +271,10 @@ def test_repair_takes_a_store_as_it_is_and_says_what_is_gone(create, serve):
     assert planned.returncode == 1 and "lost: the last 20 acknowledged changes" in planned.stdout
     with pytest.raises(ServerFailed):
         serve(creation)
+    # What nobody could read is not forgotten.
+    with open("/dev/full", "wb") as full:
+        unread = subprocess.run([process.binary(), "repair", str(serve.data)], stdout=full, timeout=60)
+    assert unread.returncode == 1
     repaired = process.run(process.binary(), "repair", serve.data)
     assert repaired.returncode == 1 and repaired.stdout.startswith("problem: "), repaired
     assert "lost: the last 20 acknowledged changes" in repaired.stdout, repaired
@@ -295,3 +302,63 @@ def test_a_stray_name_in_the_store_is_named(create, serve, name):
     assert verified.returncode == 1 and stray.name in verified.stdout + verified.stderr, verified
     stray.rmdir() if name.endswith("/") else stray.unlink()
     assert serve.connect(serve(creation)).model("Dog").get(begins_with="") == DOGS
+
+
+@pytest.mark.parametrize("how", ["renamed", "removed", "replaced", "emptied"])
+def test_a_running_server_notices_that_its_store_is_gone(create, serve, how):
+    creation = create(DOGS_AND_TAGS)
+    server = serve(creation)
+    database = serve.connect(server)
+    dogs = database.model("Dog")
+    dogs.batch_put(DOGS)
+    store, away = serve.data / "store", serve.directory / "away"
+    if how in ("renamed", "replaced"):
+        store.rename(away)
+        if how == "replaced":
+            shutil.copytree(away, store)
+    elif how == "removed":
+        shutil.rmtree(store)
+    else:
+        for path in store.iterdir():
+            path.unlink()
+    deadline = time.monotonic() + 10
+    with pytest.raises(grpc.RpcError) as raised:
+        while time.monotonic() < deadline:
+            dogs.put(DOGS[0])
+            time.sleep(0.1)
+    failure = status.failure(raised.value)
+    assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "READ_ONLY"), failure
+    status.assert_sentence(failure.message, "not stored: .*data/store.* while the server ran.*Put it back")
+    assert dogs.get(begins_with="") == DOGS
+    assert health(database, "database.Database/write") == NOT_SERVING
+    assert health(database) == SERVING
+    server.stop(code=1)
+    told = [line for line in server.stderr().splitlines() if "no more writes are taken" in line]
+    assert len(told) == 1 and str(store) in told[0], server.stderr()
+
+    # Nothing new is made in its place, and what was acknowledged is there once it is back.
+    if how != "replaced":
+        with pytest.raises(ServerFailed):
+            serve(creation)
+    if away.exists():
+        shutil.rmtree(store, ignore_errors=True)
+        away.rename(store)
+        assert serve.connect(serve(creation)).model("Dog").get(begins_with="") == DOGS
+
+
+def test_a_store_that_is_gone_is_noticed_by_a_server_that_ends_at_once(create, serve):
+    creation = create(DOGS_AND_TAGS)
+    server = serve(creation)
+    serve.connect(server).model("Dog").batch_put(DOGS)
+    shutil.rmtree(serve.data / "store")
+    server.stop(code=1)
+    assert "was removed or renamed while the server ran" in server.stderr()
+
+
+def test_an_idle_server_does_not_miss_its_store(create, serve):
+    server = serve(create(DOGS_AND_TAGS))
+    database = serve.connect(server)
+    time.sleep(3.5)
+    database.model("Dog").batch_put(DOGS)
+    assert health(database, "database.Database/write") == SERVING
+    server.stop()

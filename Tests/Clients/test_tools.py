@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -28,6 +30,21 @@ def records(first=0, count=RECORDS, name=b"Rover"):
 def creation(create):
     return create(DOG_SCHEMA)
 
+
+
+def repair_without_reader(data, reader: str):
+    """`seandb repair` whose stdout takes nothing: the disk is full, or the reader has left."""
+    if reader == "full":
+        stdout = os.open("/dev/full", os.O_WRONLY)
+    else:
+        unread, stdout = os.pipe()
+        os.close(unread)
+    try:
+        return subprocess.run(
+            [process.binary(), "repair", str(data)], stdout=stdout, stderr=subprocess.PIPE, timeout=60
+        )
+    finally:
+        os.close(stdout)
 
 class TestLSM:
     @pytest.fixture
@@ -145,6 +162,33 @@ class TestLSM:
         found = self.all_records(creation, serve)
         assert len(found) == RECORDS + 10 - int(lost.group(1))
         assert set(found) <= set(records(0, RECORDS + 10))
+
+    @pytest.mark.parametrize("reader", ["full", "away"])
+    def test_a_report_that_nobody_got_is_told_by_the_next_repair(self, data, creation, serve, reader):
+        table = self.file(data, "*.table")
+        self.damage(table, table.stat().st_size // 3)
+        before = (data / "COMMITTED").read_bytes()
+        ended = repair_without_reader(data, reader)
+        assert ended.returncode != 0, ended
+        assert not (data / "store" / "lost+found-1" / "TOLD").exists()
+        assert (data / "COMMITTED").read_bytes() == before
+        again = tool("repair", data, "--dry-run")
+        assert again.returncode == 1, again
+        assert re.search(rf"lost: {table.name}: (\d+) entries are lost in all", again.stdout), again
+        # The marks are those of the store before, which a start refuses.
+        with pytest.raises(process.ServerFailed):
+            serve(creation)
+        again = tool("repair", data)
+        assert again.returncode == 1, again
+        assert "has left its report in" in again.stdout and "nothing to repair" not in again.stdout
+        assert re.search(rf"lost: {table.name}: (\d+) entries are lost in all", again.stdout), again
+        last = tool("repair", data)
+        assert (last.returncode, last.stdout) == (0, "ok: nothing to repair\n"), last
+        server = serve(creation)
+        assert "a repair was cut short" not in server.stderr()
+        server.stop()
+        (data / "store" / "lost+found-1" / "TOLD").unlink()
+        assert "lost+found-1/REPORT" in serve(creation).stderr()
 
     @pytest.mark.parametrize("names", [["CURRENT"], ["MANIFEST-*"], ["CURRENT", "MANIFEST-*"]])
     def test_a_store_without_manifest_is_saved_whole(self, data, creation, serve, names):

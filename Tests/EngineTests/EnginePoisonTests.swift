@@ -1,4 +1,5 @@
 import Engine
+import Glibc
 import Testing
 
 @Suite("Engines after a failed write")
@@ -51,6 +52,25 @@ struct EnginePoisonTests {
     #expect(try fixture.engine.value("d") == "4")
   }
 
+  @Test(arguments: EngineUnderTest.allCases)
+  func takesNoMoreWritesWhenItIsToldSo(kind: EngineUnderTest) throws {
+    let fixture = try kind.makeFixture()
+    defer { fixture.remove() }
+    let engine = fixture.engine
+    try engine.put(Record("a", "1"), durability: .sync)
+    engine.refuseWrites("the store is gone")
+    engine.refuseWrites("and another reason")
+    for _ in 0..<2 {
+      #expect(throws: EngineError.readOnly(reason: "the store is gone")) {
+        try engine.put(Record("b", "2"), durability: .sync)
+      }
+      #expect(engine.writeState() == .refused(reason: "the store is gone"))
+    }
+    #expect(try engine.records() == [Record("a", "1")])
+    try engine.close()
+    engine.refuseWrites("it is closed")
+  }
+
   @Test(arguments: engines) func closeReportsAFailedLastSync(kind: EngineUnderTest) throws {
     let fixture = try EngineFixture(kind)
     defer { fixture.remove() }
@@ -58,5 +78,33 @@ struct EnginePoisonTests {
     #expect(try LogFault.syncsFail.strike(fixture.path) == 1)
     #expect(throws: EngineError.self) { try fixture.engine.close() }
     #expect(throws: EngineError.closed) { _ = try fixture.engine.value("a") }
+  }
+
+  /// A flush that nobody waits for may fail while a server ends, after it has looked for the last time.
+  @Test func closeReportsAFailureThatNoWriteWasTold() throws {
+    let fixture = try EngineFixture(.lsm)
+    defer { fixture.remove() }
+    try fixture.engine.put(Record("a", "1"), durability: .buffered)
+    #expect(try LogFault.syncsFail.strike(fixture.path) == 1)
+    #expect(throws: EngineError.self) { try fixture.engine.flush() }
+    let error = #expect(throws: EngineError.self) { try fixture.engine.close() }
+    guard case .readOnly(let reason) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reason.contains("cannot sync"))
+  }
+
+  @Test func namesWhatACheckpointThatWasCutShortHasLeft() throws {
+    let fixture = try EngineFixture(.lsm)
+    defer { fixture.remove() }
+    try fixture.engine.put(Record("a", "1"), durability: .sync)
+    let target = fixture.directory.path("checkpoint")
+    try fixture.engine.checkpoint(to: target)
+    let whole = #expect(throws: EngineError.self) { try fixture.engine.checkpoint(to: target) }
+    #expect("\(String(describing: whole))".contains("name a new directory"))
+    unlink(target + "/CURRENT")
+    let cut = #expect(throws: EngineError.self) { try fixture.engine.checkpoint(to: target) }
+    #expect("\(String(describing: cut))".contains("cut short; remove it, then try again"))
   }
 }

@@ -54,6 +54,7 @@ extension EngineError {
       case .poisoned(let cause):
         .readOnly(reason: "\(cause)")
       case .refused(let cause): .writesPaused(reason: "\(cause)", isDiskFull: cause.isDiskFull)
+      case .stopped(let reason): .readOnly(reason: reason)
       case .readOnly: .readOnly(reason: "it was opened for reading only")
       case .closed: .closed
       case .malformedBatch(let offset):

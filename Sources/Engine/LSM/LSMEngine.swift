@@ -143,7 +143,11 @@ package final class LSMEngine: StorageEngine {
     do throws(LSMError) {
       try tree.checkpoint(to: target)
     } catch .alreadyExists {
-      throw .invalidPath(path: target, reason: "it exists already; name a new directory")
+      throw .invalidPath(
+        path: target,
+        reason: tree.isUnfinishedCheckpoint(target)
+          ? "it was begun by a checkpoint that was cut short; remove it, then try again"
+          : "it exists already; name a new directory")
     } catch {
       throw EngineError(error, .checkpoint, in: target)
     }
@@ -182,6 +186,14 @@ package final class LSMEngine: StorageEngine {
       ? .paused(reason: "\(trouble.cause)") : .strained(reason: "\(trouble)")
   }
 
+  package func refuseWrites(_ reason: String) {
+    guard gate.enter() else { return }
+    defer { gate.leave() }
+    // Nothing of a write is in doubt: none is told more than that it was not stored.
+    hasToldFailure.store(true, ordering: .relaxed)
+    tree.refuseWrites(reason)
+  }
+
   package func statistics() throws(EngineError) -> EngineStatistics {
     try inside(.statistics) { (tree) throws(LSMError) in
       EngineStatistics(try tree.statistics())
@@ -197,6 +209,10 @@ package final class LSMEngine: StorageEngine {
       try tree.close()
     } catch {
       throw EngineError(error, .close, in: directory)
+    }
+    // A job in the background that failed while nobody asked any more: the close is not the good end it looks like.
+    if let failure = tree.failure, !hasToldFailure.load(ordering: .relaxed) {
+      throw .readOnly(reason: "\(failure)")
     }
   }
 }

@@ -52,6 +52,7 @@ package final class MemoryEngine: StorageEngine {
   package func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError) {
     try state.withLock { (state) throws(EngineError) in
       guard !state.isClosed else { throw .closed }
+      if let reason = state.refusal { throw .readOnly(reason: reason) }
       // On a copy, so that a malformed batch changes nothing.
       var records = state.records
       try batch.visitEntries { records.apply($0) }
@@ -82,7 +83,13 @@ package final class MemoryEngine: StorageEngine {
     }
   }
 
-  package func writeState() -> WriteState { .open }
+  package func writeState() -> WriteState {
+    state.withLock { $0.refusal.map { .refused(reason: $0) } ?? .open }
+  }
+
+  package func refuseWrites(_ reason: String) {
+    state.withLock { if $0.refusal == nil { $0.refusal = reason } }
+  }
 
   package func statistics() throws(EngineError) -> EngineStatistics {
     let records = try records(nil)
@@ -114,6 +121,7 @@ package final class MemoryEngine: StorageEngine {
   private struct State: Sendable {
     var records = Records()
     var lastSequence: UInt64 = 0
+    var refusal: String?
     var isClosed = false
   }
 

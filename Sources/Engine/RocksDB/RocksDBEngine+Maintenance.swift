@@ -125,7 +125,7 @@ extension RocksDBEngine {
 
   func manifestExtent() -> ManifestExtent? {
     let file = manifest.withLock { manifest -> (name: String, number: UInt64)? in
-      // A manifest is replaced when it has 64 MiB, and at an open.
+      // A manifest is replaced when it has 4 MiB, and at an open.
       if let manifest, RocksDBFiles.size(manifest.name, in: handle.directory) != nil {
         return manifest
       }

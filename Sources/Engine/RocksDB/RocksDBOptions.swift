@@ -106,7 +106,8 @@ struct RocksDBOptions: ~Copyable {
     rocksdb_options_set_bytes_per_sync(options, 1 << 20)
     // Bounds the time of an open after a crash.
     rocksdb_options_set_max_total_wal_size(options, 1 << 30)
-    rocksdb_options_set_max_manifest_file_size(options, 64 << 20)
+    // Each open, and each look of a tool beside the server, reads all of it.
+    rocksdb_options_set_max_manifest_file_size(options, 4 << 20)
     // RocksDB's own log of events: four files of 4 MiB, warnings and errors, no periodic dumps.
     rocksdb_options_set_info_log_level(options, 2)
     rocksdb_options_set_max_log_file_size(options, 4 << 20)

@@ -74,7 +74,9 @@ extension LogChain {
       if let older, older.number == before.number, let finding = older.finding {
         breach = finding
       } else {
-        breach = Finding(.log(before.number), "the log is missing, and \(log.name) follows it")
+        let isThere = logs.contains { $0.number == before.number }
+        let what = isThere ? "\(LogFormat.headerIsAbsent)" : "the log is missing"
+        breach = Finding(.log(before.number), "\(what), and \(log.name) follows it")
       }
       if place == 0 { start = index }
     }

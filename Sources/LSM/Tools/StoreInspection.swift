@@ -207,7 +207,11 @@ package struct StoreInspection: Sendable {
           sequences: log.firstSequence.map { $0...log.lastSequence }, ending: Self.ending(log),
           isNeeded: isNeeded))
     }
-    if first > 0, !chain.logs.contains(where: { $0.number == first }) {
+    guard first > 0 else { return }
+    if let log = chain.logs.first(where: { $0.number == first }) {
+      guard log.header == nil, log.damage == nil else { return }
+      findings.append(Finding(.log(first), at: 0, "\(LogFormat.headerIsAbsent)"))
+    } else {
       findings.append(Finding(.log(first), "the file is missing"))
     }
   }

@@ -85,6 +85,7 @@ extension StoreRepair {
       report.remarks.append(
         "where entries are lost, an older state of their keys may show, deleted records among them")
     }
+    if let remark = options.remark(report.lostRanges) { report.remarks.append(remark) }
   }
 
   // MARK: - Logs
@@ -126,7 +127,9 @@ extension StoreRepair {
       let name = FileName(damage.path.split(separator: "/").last.map(String.init) ?? "")
       let finding = Finding(LSMError.corruption(damage), in: name ?? .log(state.logNumber))
       if !report.problems.contains(finding) { report.problems.append(finding) }
-      if chain.logs.isEmpty, damage.kind == .missing {
+      if damage.kind == .missing || damage.kind == LogFormat.headerIsAbsent,
+        !chain.logs.contains(where: { $0.header != nil })
+      {
         report.losses.append(
           Finding(
             finding.file,

@@ -277,18 +277,18 @@ extension StoreRepair {
     removeReplaced(work.replaced)
   }
 
-  /// Gives everything that is replaced a second, durable name in a folder of its own.
+  /// Gives everything that is replaced a second, durable name in a folder of its own, and writes the report there.
   private mutating func keep(_ names: [FileName]) throws(LSMError) {
     let there = try Set(fileSystem.list(directory))
     let kept = names.map(\.description).filter { there.contains($0) }
-    if kept.isEmpty { return }
     var index = 1
-    while there.contains("lost+found-\(index)") { index += 1 }
-    let folder = "lost+found-\(index)"
+    while there.contains("\(RepairReport.folderPrefix)\(index)") { index += 1 }
+    let folder = "\(RepairReport.folderPrefix)\(index)"
     let path = directory + "/" + folder
     try fileSystem.createDirectory(path)
     try fileSystem.syncDirectory(directory)
     for name in kept { try fileSystem.linkOrCopy(directory + "/" + name, to: path + "/" + name) }
+    try RepairReport(folder: folder, lines: report.lines).write(fileSystem, directory)
     try fileSystem.syncDirectory(path)
     report.folder = folder
     report.movedFiles = kept

@@ -8,11 +8,12 @@
 ///    manifest nobody knows the levels, so all tables are merged into one sorted run; sequence numbers tell which
 ///    version of a key is the newer one.
 /// 4. The records of the logs, up to the first hole, become tables of level 0.
-/// 5. What is replaced gets a second name in `lost+found-N`, inside the store's directory. A new, empty log, a new
-///    manifest, and last `CURRENT`: only with that the store has changed. The old names are removed.
+/// 5. What is replaced gets a second name in `lost+found-N`, inside the store's directory, and what is lost is written
+///    down there. A new, empty log, a new manifest, and last `CURRENT`: only with that the store has changed. The old
+///    names are removed.
 ///
-/// Cut short at any point it can be run again, and finds at least as much. A store in which nothing is wrong is not
-/// changed.
+/// Cut short at any point it can be run again, and finds at least as much, or tells what the first one wrote down. A
+/// store in which nothing is wrong is not changed.
 ///
 /// Memory: as a compaction, and the range tombstones of all tables. Space on the disk: that of the damaged tables;
 /// without a manifest that of all. Blocks on disk I/O.
@@ -24,6 +25,8 @@ package struct StoreRepair {
     package var isDryRun = false
     /// What a store is called whose id cannot be found; nil draws one. For tests.
     package var storeID: StoreID?
+    /// A remark for whoever knows what the keys mean, given the ranges in which entries are lost.
+    package var remark: @Sendable ([Report.KeyRange]) -> String? = { _ in nil }
 
     package init() {}
   }
@@ -56,6 +59,10 @@ package struct StoreRepair {
     /// The folder in the store's directory that has the replaced files; nil when nothing was replaced.
     package var folder: String?
     package var movedFiles: [String] = []
+    /// What repairs that were cut short before they could tell it have written down, apart from what stands above.
+    package var earlier: [RepairReport] = []
+    /// Folders whose reports are told with this one.
+    var untoldFolders: [String] = []
 
     package var isNeeded: Bool { !problems.isEmpty }
   }
@@ -128,13 +135,13 @@ package struct StoreRepair {
 
   private mutating func runLocked() -> Result<Report, LSMError> {
     do throws(LSMError) {
+      let untold = try RepairReport.untold(fileSystem, directory: directory)
       try identify()
       try examineTables()
       try examineLogs()
-      if report.isNeeded {
-        explain()
-        if !options.isDryRun { try carryOut() }
-      }
+      if report.isNeeded { explain() }
+      report.add(untold)
+      if report.isNeeded, !options.isDryRun { try carryOut() }
       return .success(report)
     } catch {
       return .failure(error)

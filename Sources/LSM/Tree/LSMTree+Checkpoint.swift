@@ -31,4 +31,15 @@ extension LSMTree {
     try manifest.finish()
     try fileSystem.syncDirectory(FileName.parent(of: target))
   }
+
+  /// Whether a directory has what a checkpoint writes, and not yet `CURRENT`. False when it cannot be listed.
+  package func isUnfinishedCheckpoint(_ target: String) -> Bool {
+    guard let names = try? fileSystem.list(target), !names.isEmpty else { return false }
+    return names.allSatisfy { name in
+      switch FileName(name) {
+      case .table, .manifest, .temporary: true
+      default: false
+      }
+    }
+  }
 }

@@ -152,6 +152,11 @@ package final class LSMTree: Sendable {
     state.wakeAll()
   }
 
+  /// Ends all writing, for a reason that the tree cannot see itself.
+  package func refuseWrites(_ reason: String) {
+    poison(.stopped(reason: reason))
+  }
+
   /// Why nothing is written any more; nil while all is well.
   package var failure: LSMError? { state.withLock { $0.failure } }
 

@@ -66,6 +66,9 @@ package enum LogFormat {
     static let logNumber = 11
     static let syncOffset = 15
   }
+
+  /// What is wrong with a log that has records, or had, and no header.
+  static let headerIsAbsent = DamageKind.absent(field: "the log's header")
 }
 
 /// Where a log ends: what the next log's header says of it.

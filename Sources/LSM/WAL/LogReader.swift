@@ -87,7 +87,7 @@ package final class LogReader {
         throw .corruption(LSMError.Damage(path: path, offset: 0, .foreign(field: "the log")))
       }
       if found == nil && store == nil {
-        throw .corruption(LSMError.Damage(path: path, offset: 0, .order(field: "the log's header")))
+        throw .corruption(LSMError.Damage(path: path, offset: 0, LogFormat.headerIsAbsent))
       }
     } catch {
       file.close()
@@ -100,7 +100,7 @@ package final class LogReader {
     self.blockCount = blockCount
     lastSequence = found?.predecessor?.lastSequence ?? 0
     if found == nil {
-      let damage = LSMError.Damage(path: path, offset: 0, .order(field: "the log's header"))
+      let damage = LSMError.Damage(path: path, offset: 0, LogFormat.headerIsAbsent)
       if ending != .open { throw .corruption(damage) }
       if try isPromised(0) { throw .corruption(damage) }
     }

@@ -40,7 +40,7 @@ package enum LogRecovery {
     let unborn = headers.filter { $0.header == nil }.map(\.number)
     let chain = try chain(
       headers.reduce(into: [:]) { if let header = $1.header { $0[$1.number] = header } },
-      from: first, directory)
+      unborn: unborn, from: first, directory)
     var end: LogEnd?
     var isSealed = false
     for (index, header) in chain.enumerated() {
@@ -86,11 +86,14 @@ package enum LogRecovery {
 
   /// The logs to read, oldest first.
   private static func chain(
-    _ headers: [FileNumber: LogHeader], from first: FileNumber?, _ directory: String
+    _ headers: [FileNumber: LogHeader], unborn: [FileNumber], from first: FileNumber?,
+    _ directory: String
   ) throws(LSMError) -> [LogHeader] {
     func missing(_ number: FileNumber) -> LSMError {
       let path = FileName.log(number).path(in: directory)
-      return .corruption(LSMError.Damage(path: path, offset: 0, .missing))
+      // A log that others follow, or that the manifest names, had a header.
+      let kind = unborn.contains(number) ? LogFormat.headerIsAbsent : .missing
+      return .corruption(LSMError.Damage(path: path, offset: 0, kind))
     }
     var chain: [LogHeader] = []
     var next = headers.keys.max()

@@ -10,7 +10,8 @@ import Wire
 /// change, with its cause, and whoever else wants to know (health).
 ///
 /// It looks once a second, because a flush or a compaction can fail while nobody writes, and at once after a
-/// write that failed.
+/// write that failed. Once a second it also looks whether the store is where it was, and stops all writing when it
+/// is not.
 ///
 /// Thread-safety: `look` and `state` from any thread; `start` and `stop` once, in this order.
 package final class WriteMonitor: Sendable {
@@ -22,6 +23,8 @@ package final class WriteMonitor: Sendable {
   private let logger: Logger
   private let didChange: @Sendable (_ takesWrites: Bool) -> Void
   private let known = Mutex(Known())
+  /// For the monitor's thread, and the last look; nobody else waits for it.
+  private let store: Mutex<StoreWatch?>
   private let wakeUp = DispatchSemaphore(value: 0)
   private let thread = NIOThreadPool(numberOfThreads: 1)
 
@@ -33,13 +36,16 @@ package final class WriteMonitor: Sendable {
     var isStopping = false
   }
 
-  /// - Parameter didChange: runs after each change, on the thread that saw it, under a lock: it must not block and
-  ///   not call the monitor.
+  /// - Parameters:
+  ///   - store: the engine's folder; nil when there is none.
+  ///   - didChange: runs after each change, on the thread that saw it, under a lock: it must not block and not call
+  ///     the monitor.
   package init(
-    engine: any StorageEngine, logger: Logger,
+    engine: any StorageEngine, store: StoreWatch? = nil, logger: Logger,
     didChange: @escaping @Sendable (_ takesWrites: Bool) -> Void
   ) {
     self.engine = engine
+    self.store = Mutex(store)
     self.logger = logger
     self.didChange = didChange
   }
@@ -47,7 +53,10 @@ package final class WriteMonitor: Sendable {
   package func start() {
     thread.start()
     thread.submit { [self] _ in
-      while wakeUp.wait(timeout: .now() + Self.interval) == .timedOut { look() }
+      while wakeUp.wait(timeout: .now() + Self.interval) == .timedOut {
+        lookAtStore()
+        look()
+      }
     }
   }
 
@@ -63,6 +72,24 @@ package final class WriteMonitor: Sendable {
 
   /// When the present state began, such as `07:30:05 UTC`.
   package var since: String { Self.clock(known.withLock { $0.since }) }
+
+  /// Has the engine stop when its files are gone.
+  private func lookAtStore(isLast: Bool = false) {
+    // An engine that takes no writes may be without a log until it can begin a new one.
+    let needsLog = (isLast ? engine.writeState() : state).takesWrites
+    store.withLock { store in
+      guard let gone = store?.look(needsLog: needsLog, isLast: isLast) else { return }
+      engine.refuseWrites(gone)
+      // Said once.
+      store = nil
+    }
+  }
+
+  /// Looks at the store and asks the engine, also when that was done a moment ago.
+  package func lookForTheLastTime() {
+    lookAtStore(isLast: true)
+    look(isLast: true)
+  }
 
   /// Asks the engine, and tells of a change.
   ///

@@ -71,8 +71,29 @@ import Testing
       // What it replaced is still there.
       let folder = try #require(report.folder)
       #expect(
-        store.names(in: ToolFixture.path(folder)).sorted() == report.movedFiles.sorted())
+        store.names(in: ToolFixture.path(folder)).sorted()
+          == (report.movedFiles + ["REPORT"]).sorted())
     }
+  }
+
+  @Test func tellsItsReportUntilSomebodyHasGotIt() throws {
+    let fixture = try ToolFixture()
+    let store = fixture.fileSystem.restart()
+    try store.remove(
+      FileName.table(try fixture.largestTable().number).path(in: ToolFixture.directory))
+    let first = try store.repair()
+    #expect(!first.losses.isEmpty && first.earlier.isEmpty)
+    for dryRun in [true, false, false] {
+      let again = try store.repair(dryRun: dryRun)
+      #expect(!again.isNeeded && again.folder == nil)
+      #expect(again.earlier.map(\.lines) == [first.lines])
+      #expect(again.earlier.first?.hasLosses == true)
+    }
+    // The reader was killed before it noted that.
+    let last = try store.repair()
+    try StoreRepair.setTold(last, store, directory: ToolFixture.directory)
+    try StoreRepair.setTold(first, store, directory: ToolFixture.directory)
+    #expect(try store.crash(seed: 1).repair().earlier.isEmpty)
   }
 
   @Test func drawsAnIDWhenNothingIsLeftToTellIt() throws {
@@ -208,6 +229,30 @@ import Testing
       #expect(loss.what.contains("from sequence number \(sequences[1]) on"))
       #expect(try store.repairedRecords() == fixture.run.model(fixture.run.written - 2).sorted())
     }
+  }
+
+  /// Zeros, or no bytes at all, where the manifest names a log: the file is there, and its records are lost.
+  @Test(arguments: [true, false], [true, false])
+  func tellsAnOverwrittenLogFromAMissingOne(closed: Bool, zeros: Bool) throws {
+    let fixture = try ToolFixture(closed: closed)
+    let store = fixture.fileSystem.restart()
+    let name = try fixture.name(".log")
+    let path = ToolFixture.path(name)
+    let count = store.bytes(of: path)?.count ?? 0
+    store.setBytes(of: path, Array(repeating: 0, count: zeros ? count : 0))
+    let words = "\(name) is damaged at byte 0: the log's header is not there"
+    let error = #expect(throws: LSMError.self) { try store.records() }
+    #expect(error?.isCorruption == true)
+    #expect("\(String(describing: error))".contains(words), "\(String(describing: error))")
+    let problems = try store.problems()
+    #expect(problems.map(\.file) == [name])
+    let inspection = try StoreInspection(store, directory: ToolFixture.directory)
+    #expect(inspection.findings == problems)
+    let report = try store.repair()
+    #expect(report.losses.map(\.file) == [name])
+    #expect(report.losses.first?.what.contains("are lost") == true)
+    let inTables = fixture.run.model(fixture.run.written - ToolFixture.logRecords).sorted()
+    #expect(try store.repairedRecords() == inTables)
   }
 
   @Test func replaysWholeLogsInTheirOrder() throws {

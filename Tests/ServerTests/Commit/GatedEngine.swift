@@ -51,6 +51,7 @@ final class GatedEngine: StorageEngine {
 
   func lastSequence() throws(EngineError) -> UInt64 { try memory.lastSequence() }
   func writeState() -> WriteState { state.withLock { $0 } }
+  func refuseWrites(_ reason: String) { say(.refused(reason: reason)) }
   func statistics() throws(EngineError) -> EngineStatistics { try memory.statistics() }
   func close() throws(EngineError) { try memory.close() }
 }

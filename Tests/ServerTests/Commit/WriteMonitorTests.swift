@@ -1,7 +1,9 @@
 import Engine
+import Glibc
 import Logging
 import Server
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Write monitor") struct WriteMonitorTests {
@@ -63,6 +65,47 @@ import Testing
     #expect(await recorded.next() == true)
     monitor.stop()
     #expect(lines.lines.withLock { $0.map(\.0) } == [.error, .notice])
+  }
+
+  @Test func stopsAnEngineWhoseStoreIsGone() async throws {
+    let folder = try TemporaryFolder()
+    let store = folder.path + "/store"
+    mkdir(store, 0o755)
+    for name in ["CURRENT", "000001.log"] { close(creat(store + "/" + name, 0o644)) }
+    let engine = GatedEngine()
+    let lines = Lines()
+    let recorded = ChangeRecorder()
+    let monitor = WriteMonitor(
+      engine: engine, store: StoreWatch(store),
+      logger: Logger(label: "test") { _ in Handler(lines: lines) }
+    ) { recorded.add($0) }
+    monitor.start()
+    rename(store, store + ".away")
+    #expect(await recorded.next() == false)
+    monitor.lookForTheLastTime()
+    monitor.stop()
+    let told = lines.lines.withLock { $0 }
+    #expect(told.map(\.0) == [.critical])
+    #expect(told.first?.2?.hasPrefix("\(store) was removed or renamed while") == true)
+  }
+
+  @Test func looksAtTheStoreWhenAServerEnds() throws {
+    let folder = try TemporaryFolder()
+    let store = folder.path + "/store"
+    mkdir(store, 0o755)
+    for name in ["CURRENT", "000001.log"] { close(creat(store + "/" + name, 0o644)) }
+    let engine = GatedEngine()
+    let monitor = WriteMonitor(
+      engine: engine, store: StoreWatch(store),
+      logger: Logger(label: "test") { _ in
+        Handler(lines: Lines())
+      }
+    ) { _ in }
+    monitor.lookForTheLastTime()
+    #expect(monitor.state == .open)
+    unlink(store + "/CURRENT")
+    monitor.lookForTheLastTime()
+    #expect(!monitor.state.takesWrites)
   }
 }
 
