@@ -137,7 +137,9 @@ def test_a_start_on_a_full_disk_is_told_and_loses_nothing(create, serve, small_d
     assert refused.value.returncode == 1, refused.value
     status.assert_sentence(refused.value.stderr.splitlines()[-1].removeprefix("error: "), ".*Free|free")
     ballast.unlink()
-    assert serve.connect(serve(creation, data=small_disk / "copy")).model("DogTag").get(gte="") == records
+    server = serve(creation, data=small_disk / "copy")
+    assert serve.connect(server).model("DogTag").get(gte="") == records
+    server.stop()
 
 
 @pytest.fixture
