@@ -12,12 +12,6 @@ struct RocksDBFiles: Equatable {
     manifestBytes = names.filter { $0.hasPrefix("MANIFEST-") }.map { Self.size($0, in: directory) }
   }
 
-  /// Whether every log that was there at `earlier` is there.
-  func hasLogs(of earlier: RocksDBFiles) -> Bool {
-    let names = Set(names)
-    return earlier.names.allSatisfy { !$0.hasSuffix(".log") || names.contains($0) }
-  }
-
   /// All names but `.` and `..`; none when the directory cannot be listed.
   static func names(in directory: String) -> [String] {
     guard let stream = opendir(directory) else { return [] }

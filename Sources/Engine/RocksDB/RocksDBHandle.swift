@@ -68,44 +68,70 @@ final class RocksDBHandle: @unchecked Sendable {
 
   /// Opens for reading, also beside a process that writes.
   ///
-  /// RocksDB takes no lock for it, so a look can be spoilt in three ways:
+  /// RocksDB takes no lock for it, so a look can be spoilt in two ways:
   ///
   /// - A table that the writer removes between the look at the manifest and the look at the table is missed, and
   ///   RocksDB calls that damage. It counts only when the files were the same before and after.
   /// - A log that goes between the look at the manifest and the look at the logs is not even missed, and what it held
-  ///   is not there. So a look counts only when no log has gone. (Of those that came meanwhile none has gone then: a log
-  ///   goes with all that are older.)
-  /// - A log that goes between our look at the manifest and at the logs looks like a gap. It counts only when the files
-  ///   were the same before and after.
+  ///   is not there. So the manifest is read beside RocksDB, up to the edit that RocksDB has come to: the logs that
+  ///   count from there on must still be there afterwards, and without a gap. A gap is damage when the files were the
+  ///   same before and after.
   private static func openForReading(
     _ directory: String, _ options: borrowing RocksDBOptions
   ) throws(EngineError) -> OpaquePointer {
     let start = ContinuousClock.now
     for look in 0..<looks {
-      // A busy machine, and a manifest that a million flushes have filled, make a look long.
-      if look >= fewestLooks, ContinuousClock.now - start > .seconds(10) { break }
+      // A busy machine, and a manifest of many flushes, make a look long.
+      if look >= fewestLooks, ContinuousClock.now - start > longestLooks { break }
       let before = RocksDBFiles(directory)
+      var manifest = RocksDBManifest(of: directory)
+      let isKnown = (try? manifest?.readToEnd()) != nil
       var message: UnsafeMutablePointer<CChar>?
       let database = rocksdb_open_for_read_only(options.options, directory, 0, &message)
-      let after = RocksDBFiles(directory)
-      guard let status = RocksDBStatus(message) else {
-        // SAFETY: the C call returns nil only together with an error.
-        let database = database.unsafelyUnwrapped
-        let gap = try? RocksDBLogGap.find(in: directory)
-        if gap == nil, after.hasLogs(of: before) { return database }
-        rocksdb_close(database)
-        if let gap, RocksDBFiles(directory) == before { throw gap.error(in: directory) }
+      if let status = RocksDBStatus(message) {
+        if RocksDBFiles(directory) == before { throw status.error(.open, in: directory) }
         continue
       }
-      if after == before { throw status.error(.open, in: directory) }
+      // SAFETY: the C call returns nil only together with an error.
+      let opened = database.unsafelyUnwrapped
+      let found = Result { () throws(UnknownRecord) -> RocksDBLogGap? in
+        guard isKnown, try manifest?.read(until: tables(of: opened)) == true else {
+          throw UnknownRecord()
+        }
+        return try RocksDBLogGap.find(
+          in: directory, firstLog: manifest?.firstLog ?? 0, lastFlushed: manifest?.lastFlushed ?? 0)
+      }
+      switch found {
+      case .success(nil): return opened
+      // A newer RocksDB wrote it, or the manifest was replaced meanwhile.
+      case .failure where RocksDBFiles(directory) == before: return opened
+      case .failure: rocksdb_close(opened)
+      case .success(let gap?):
+        rocksdb_close(opened)
+        if RocksDBFiles(directory) == before { throw gap.error(in: directory) }
+      }
     }
     throw .busy(directory: directory)
+  }
+
+  /// Those that an open database has.
+  private static func tables(of database: OpaquePointer) -> RocksDBTables {
+    let files = rocksdb_livefiles(database)
+    defer { rocksdb_livefiles_destroy(files) }
+    var tables = RocksDBTables()
+    for index in 0..<rocksdb_livefiles_count(files) {
+      // "/000012.sst"
+      let name = String(cString: rocksdb_livefiles_name(files, index))
+      tables.insert(UInt64(name.dropFirst().prefix { $0 != "." }) ?? 0)
+    }
+    return tables
   }
 
   /// A look lasts some milliseconds. A server that writes all it can into the smallest memtables, of 64 KiB, removes a
   /// log every 50 or so.
   private static let looks = 100
   private static let fewestLooks = 5
+  private static let longestLooks = Duration.seconds(10)
 
   deinit {
     // No call can be inside: each holds a reference to this object.

@@ -32,10 +32,19 @@ package struct RocksDBLogGap: Equatable, CustomStringConvertible {
   /// - Returns: nil when nothing is missing.
   /// - Throws: when the files have what this program does not know: nothing is told then.
   package static func find(in directory: String) throws(UnknownRecord) -> RocksDBLogGap? {
-    guard let manifest = try RocksDBManifest(of: directory) else { return nil }
+    guard var manifest = RocksDBManifest(of: directory) else { return nil }
+    try manifest.readToEnd()
+    return try find(
+      in: directory, firstLog: manifest.firstLog, lastFlushed: manifest.lastFlushed)
+  }
+
+  /// Looks at the logs from `firstLog` on, which must go on after the change `lastFlushed`.
+  static func find(
+    in directory: String, firstLog: UInt64, lastFlushed: UInt64
+  ) throws(UnknownRecord) -> RocksDBLogGap? {
     let logs = RocksDBFiles.names(in: directory).compactMap { name -> (UInt64, String)? in
       guard name.hasSuffix(".log"), let number = UInt64(name.dropLast(4)),
-        number >= manifest.firstLog
+        number >= firstLog
       else { return nil }
       return (number, name)
     }.sorted { $0.0 < $1.0 }
@@ -44,7 +53,7 @@ package struct RocksDBLogGap: Equatable, CustomStringConvertible {
     for (_, name) in logs.reversed() {
       if let extent = try Extent(of: "\(directory)/\(name)") { extents.append((name, extent)) }
     }
-    var last = manifest.lastFlushed
+    var last = lastFlushed
     var previousLog: String?
     for (name, extent) in extents.reversed() {
       guard let first = extent.first else { continue }

@@ -5,27 +5,49 @@ import Glibc
 ///
 /// A manifest is a list of edits (rocksdb:db/version_edit.cc). An edit is fields, each after its tag; the numbers are
 /// varints, and byte strings have their length before them.
-struct RocksDBManifest: Equatable {
+struct RocksDBManifest: ~Copyable {
   /// Every log of a smaller number is in the tables.
   private(set) var firstLog: UInt64 = 0
   /// The tables have every change up to this one. It may be too high, when the manifest does not tell exactly.
   private(set) var lastFlushed: UInt64 = 0
+  /// Those of the edits that were read.
+  private(set) var tables = RocksDBTables()
+  private var editsWithLog = 0
+  private var reader: RocksDBRecordReader
 
-  /// Reads the manifest that the store's `CURRENT` names. Blocks on disk I/O.
+  /// Opens the manifest that the store's `CURRENT` names, before its first edit.
   ///
   /// - Returns: nil when there is none, as in a new store.
-  init?(of directory: String) throws(UnknownRecord) {
+  init?(of directory: String) {
     guard let name = Self.currentName(in: directory),
-      var reader = RocksDBRecordReader("\(directory)/\(name)", keptBytes: .max)
+      let reader = RocksDBRecordReader("\(directory)/\(name)", keptBytes: .max)
     else { return nil }
-    while let record = try reader.next() {
-      add(try Edit(record))
-    }
+    self.reader = reader
   }
 
-  private var editsWithLog = 0
+  /// Reads all edits that are there. Blocks on disk I/O.
+  mutating func readToEnd() throws(UnknownRecord) {
+    while try readEdit() {}
+  }
+
+  /// Reads edits until the tables are those of `view`, which begins where this has come to.
+  ///
+  /// - Returns: false when that is never so.
+  mutating func read(until view: RocksDBTables) throws(UnknownRecord) -> Bool {
+    while tables != view {
+      guard try readEdit() else { return false }
+    }
+    return true
+  }
+
+  private mutating func readEdit() throws(UnknownRecord) -> Bool {
+    guard let record = try reader.next() else { return false }
+    add(try Edit(record))
+    return true
+  }
 
   private mutating func add(_ edit: Edit) {
+    tables.add(edit.tables)
     guard let log = edit.firstLog, log >= firstLog else { return }
     editsWithLog += 1
     firstLog = log
@@ -40,19 +62,50 @@ struct RocksDBManifest: Equatable {
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     var bytes = [UInt8](repeating: 0, count: 64)
-    let count = read(descriptor, &bytes, bytes.count)
+    let count = Glibc.read(descriptor, &bytes, bytes.count)
     guard count > 0, let end = bytes[..<count].firstIndex(of: 0x0a) else { return nil }
     let name = String(decoding: bytes[..<end], as: UTF8.self)
     return name.hasPrefix("MANIFEST-") && !name.contains("/") ? name : nil
   }
 }
 
-/// One edit, as far as it is about logs.
+/// A set of table numbers, as their count and a sum that two sets hardly share. No number is ever given twice.
+struct RocksDBTables: Equatable {
+  private var count = 0
+  private var sum: UInt64 = 0
+
+  mutating func insert(_ number: UInt64) {
+    count += 1
+    sum &+= Self.mixed(number)
+  }
+
+  mutating func remove(_ number: UInt64) {
+    count -= 1
+    sum &-= Self.mixed(number)
+  }
+
+  mutating func add(_ other: RocksDBTables) {
+    count += other.count
+    sum &+= other.sum
+  }
+
+  /// The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
+  private static func mixed(_ number: UInt64) -> UInt64 {
+    var value = number &+ 0x9e37_79b9_7f4a_7c15
+    value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
+    value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
+    return value ^ value >> 31
+  }
+}
+
+/// One edit, as far as it is about logs and which tables there are.
 private struct Edit {
   var firstLog: UInt64?
   var lastSequence: UInt64?
   /// The newest change in the tables that it adds; 0 without any.
   var lastInTables: UInt64 = 0
+  /// Those that it adds, less those that it takes away.
+  var tables = RocksDBTables()
 
   init(_ record: [UInt8]) throws(UnknownRecord) {
     let isKnown = record.withUnsafeBytes { bytes in
@@ -82,7 +135,7 @@ private struct Edit {
       _ = try reader.nextLengthDelimited()
     case 6:  // deleted table: level, number
       _ = try reader.nextVarint()
-      _ = try reader.nextVarint()
+      tables.remove(try reader.nextVarint())
     case 7: try table(&reader, hasPath: false, hasSequences: false, hasCustomFields: false)
     case 100: try table(&reader, hasPath: false, hasSequences: true, hasCustomFields: false)
     case 102: try table(&reader, hasPath: true, hasSequences: true, hasCustomFields: false)
@@ -98,8 +151,9 @@ private struct Edit {
   private mutating func table(
     _ reader: inout ProtobufReader, hasPath: Bool, hasSequences: Bool, hasCustomFields: Bool
   ) throws(ProtobufError) {
-    // Level, number, path, bytes.
-    for _ in 0..<(hasPath ? 4 : 3) { _ = try reader.nextVarint() }
+    _ = try reader.nextVarint()  // level
+    tables.insert(try reader.nextVarint())
+    for _ in 0..<(hasPath ? 2 : 1) { _ = try reader.nextVarint() }  // path, bytes
     for _ in 0..<2 { _ = try reader.nextLengthDelimited() }  // smallest and largest key
     if hasSequences {
       _ = try reader.nextVarint()

@@ -38,8 +38,17 @@ struct RocksDBRecordReader: ~Copyable {
 
   deinit { close(descriptor) }
 
-  /// The start of the next whole record; nil at the end, and where the file stops within a record.
+  /// The start of the next whole record; nil at the end, and where the file stops within a record. A file that grows
+  /// can be asked again.
   mutating func next() throws(UnknownRecord) -> [UInt8]? {
+    let start = offset
+    if let record = try whole() { return record }
+    offset = start
+    chunkCount = 0
+    return nil
+  }
+
+  private mutating func whole() throws(UnknownRecord) -> [UInt8]? {
     var record: [UInt8]?
     while true {
       let left = Self.blockBytes - offset % Self.blockBytes
