@@ -61,6 +61,7 @@ let package = Package(
     // Holds a constructor, which only C can write.
     .target(name: "CProgram"),
     .target(name: "Bytes", swiftSettings: swiftSettings),
+    .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: swiftSettings),
     .target(
       name: "LSM", dependencies: ["Bytes", "CZstd", "CLinux"],
       swiftSettings: swiftSettings + uncheckedExclusivity),
@@ -70,7 +71,7 @@ let package = Package(
     .target(
       name: "Wire",
       dependencies: [
-        "Bytes", "CNghttp2",
+        "Bytes", "Platform", "CNghttp2",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
@@ -81,21 +82,27 @@ let package = Package(
     .target(
       name: "Schema",
       dependencies: [
-        "Bytes",
+        "Bytes", "Platform",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "Subprocess", package: "swift-subprocess"),
       ], swiftSettings: swiftSettings),
     .target(
+      name: "Records",
+      dependencies: [
+        "Bytes", "Platform", "Engine", "Schema",
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: swiftSettings),
+    .target(
       name: "Server",
       dependencies: [
-        "Bytes", "Engine", "Wire", "Schema",
+        "Bytes", "Engine", "Wire", "Schema", "Records",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings),
     .executableTarget(
       name: "seandb",
       dependencies: [
-        "Bytes", "LSM", "Engine", "Wire", "Schema", "Server", "CMalloc", "CProgram",
+        "Bytes", "LSM", "Engine", "Wire", "Schema", "Records", "Server", "CMalloc", "CProgram",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
@@ -111,6 +118,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
+    .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(
       name: "LSMTests", dependencies: ["Bytes", "LSM"], swiftSettings: swiftSettings,
@@ -129,9 +137,15 @@ let package = Package(
         "Bytes", "Schema", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
+      name: "RecordsTests",
+      dependencies: [
+        "Bytes", "Engine", "Schema", "Records", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+    .testTarget(
       name: "ServerTests",
       dependencies: [
-        "Bytes", "Engine", "Wire", "Schema", "Server", "TestSupport",
+        "Bytes", "Engine", "Wire", "Schema", "Records", "Server", "TestSupport",
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),

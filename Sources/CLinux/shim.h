@@ -12,3 +12,8 @@ static inline long linux_start_writeback(int descriptor, long long offset, long 
 static inline int linux_set_timer_slack(unsigned long nanoseconds) {
   return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0);
 }
+
+// prctl(2) with PR_SET_NAME: the calling thread's name, of at most 15 bytes.
+static inline int linux_set_thread_name(const char *name) {
+  return prctl(PR_SET_NAME, name, 0, 0, 0);
+}

@@ -1,3 +1,5 @@
+import Platform
+
 /// Why a schema could not be compiled, written or loaded.
 ///
 /// ``description`` is one or more lines that a user can act on.

@@ -1,5 +1,6 @@
 import Engine
 package import Logging
+import Records
 package import Schema
 import Wire
 
@@ -10,10 +11,7 @@ import Wire
 package final class DatabaseServer: Sendable {
   private let configuration: ServerConfiguration
   private let logger: Logger
-  private let directory: DataDirectory
-  private let engine: any StorageEngine
-  private let mark: CommitMark
-  private let schema: CompiledSchema
+  private let database: Database
   private let address: BoundAddress
   private let server: GRPCServer
   private let sweeper: RangeDeleteSweeper
@@ -34,8 +32,13 @@ package final class DatabaseServer: Sendable {
     try OpenFileLimit.raise(logger, eventLoops: configuration.eventLoops)
     try AddressSpaceLimit.check(configuration)
     let path = configuration.dataDirectory
-    let kind = try DataDirectory.engine(
-      of: path, wanted: configuration.engine, mayCreate: schema != nil)
+    let kind: EngineKind
+    do throws(DatabaseError) {
+      kind = try DataDirectory.engine(
+        of: path, wanted: configuration.engine, mayCreate: schema != nil)
+    } catch {
+      throw .database(error)
+    }
     let address: BoundAddress
     do throws(ListenError) {
       address = try BoundAddress(host: configuration.host, port: configuration.port)
@@ -43,90 +46,27 @@ package final class DatabaseServer: Sendable {
       throw .cannotListen(
         address: "\(configuration.host):\(configuration.port)", detail: error.detail)
     }
-    let directory = try DataDirectory(path: path, engine: kind)
     var options = EngineOptions()
     options.cacheSizeBytes = configuration.cacheSizeBytes
     options.memtableSizeBytes = configuration.memtableSizeBytes
-    let store = try directory.openStore(options)
-    let (engine, mark) = (store.engine, store.mark)
-    if store.unsyncedLossCount > 0 {
-      logger.warning(
-        "the machine went down before the last acknowledged changes were on the disk, and they are gone; --durability sync waits for the disk",
-        metadata: ["changes": "\(store.unsyncedLossCount)"])
-    }
-    do throws(ServerError) {
-      let catalogue = Catalogue(engine: engine, directory: path)
-      var wanted = schema
-      if wanted == nil { wanted = try catalogue.storedSchema() }
-      guard let schema = wanted else { throw .noSchema(path: path) }
-      let adopted = try catalogue.adopt(schema)
-      let identity = try catalogue.establishIdentity()
-      mark.record(engine, .sync)
-      try directory.declareStoreMade(identity)
-      if !directory.mustHaveStore {
-        logger.notice("a new database was made", metadata: ["data": "\(path)"])
-      }
-      Self.log(adopted, logger)
-      for report in directory.untoldRepairs() {
-        logger.warning(
-          "a repair was cut short before anybody read what is lost: see the file, or stop the server and run `seandb repair`",
-          metadata: ["file": "\(report)"])
-      }
-      return DatabaseServer(
-        configuration, directory, engine, mark, address, schema, adopted, logger)
+    do throws(DatabaseError) {
+      let database = try Database.open(
+        schema: schema, path: path, engine: kind, options: options, logger: logger)
+      return DatabaseServer(database, configuration, address, logger)
     } catch {
-      if directory.marker.isStoreMade {
-        closeStore(engine, directory, mark, logger)
-      } else {
-        // A directory of the first format stays one, which an earlier program may go on with.
-        try? engine.close()
-      }
-      throw error
+      throw .database(error)
     }
-  }
-
-  /// Closes the engine, and says in the mark that it was closed in good order when it was.
-  ///
-  /// - Returns: whether it was.
-  @discardableResult
-  private static func closeStore(
-    _ engine: any StorageEngine, _ directory: DataDirectory, _ mark: CommitMark, _ logger: Logger
-  ) -> Bool {
-    let isWhole = engine.writeState().takesWrites
-    do throws(EngineError) {
-      try engine.close()
-    } catch {
-      // Why no writes are taken has been told before, unless it has only just come about.
-      if case .readOnly = error, !isWhole { return false }
-      logger.error(
-        "the store was not closed in good order. Mend the cause; the next start looks at the store as after a crash",
-        metadata: ["cause": "\(error)"])
-      return false
-    }
-    guard isWhole else { return false }
-    do throws(ServerError) {
-      // Names that were removed must not come back after a power cut: the list would miss them.
-      try SmallFile.sync(directory: directory.storePath)
-      try mark.closed(StoreFile.list(directory.storePath))
-    } catch {
-      // The next start looks at the store as after a crash.
-      logger.warning("the commit mark was not written", metadata: ["error": "\(error)"])
-    }
-    return true
   }
 
   private init(
-    _ configuration: ServerConfiguration, _ directory: DataDirectory, _ engine: any StorageEngine,
-    _ mark: CommitMark, _ address: BoundAddress, _ schema: CompiledSchema, _ adopted: AdoptedSchema,
+    _ database: Database, _ configuration: ServerConfiguration, _ address: BoundAddress,
     _ logger: Logger
   ) {
     self.configuration = configuration
-    self.directory = directory
-    self.engine = engine
-    self.mark = mark
+    self.database = database
     self.address = address
-    self.schema = schema
     self.logger = logger
+    let schema = database.schema
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
     wire.maximumRequestBytes = configuration.maximumRequestBytes
     wire.maximumConnections = OpenFileLimit.connections(wire.maximumConnections)
@@ -137,35 +77,28 @@ package final class DatabaseServer: Sendable {
     wire.maximumAssembledBytes = max(
       wire.maximumAssembledBytes, 2 * configuration.maximumRequestBytes)
     server = GRPCServer(configuration: wire, logger: logger)
-    sweeper = RangeDeleteSweeper(engine: engine)
+    sweeper = RangeDeleteSweeper(engine: database.engine)
     let health = HealthService()
     self.health = health
     let writes = schema.serviceName + Self.writeHealthSuffix
     monitor = WriteMonitor(
-      engine: engine, store: StoreWatch(directory.storePath), logger: logger
+      engine: database.engine, store: StoreWatch(database.storePath), logger: logger
     ) { takesWrites in
       health.set(takesWrites ? .serving : .notServing, for: writes)
     }
     commits = CommitQueue(
-      engine: engine, durability: configuration.durability, mark: mark, sweeper: sweeper,
-      monitor: monitor)
+      engine: database.engine, durability: configuration.durability, mark: database.mark,
+      sweeper: sweeper, monitor: monitor)
     reads = StorageReads(threadCount: configuration.storageThreads, server: server)
-    registerModels(adopted)
+    registerModels()
     registerServices()
   }
 
   /// What the name of a service ends with whose health is that of writes alone.
   private static let writeHealthSuffix = "/write"
 
-  private static func log(_ adopted: AdoptedSchema, _ logger: Logger) {
-    for warning in adopted.warnings { logger.warning("\(warning)") }
-    guard !adopted.missing.isEmpty else { return }
-    logger.notice(
-      "an earlier schema is served: the stored one is newer and stays, and records keep what this one lacks",
-      metadata: ["missing": "\(adopted.missing.joined(separator: ", "))"])
-  }
-
-  private func registerModels(_ adopted: AdoptedSchema) {
+  private func registerModels() {
+    let (schema, adopted) = (database.schema, database.adopted)
     // The methods are those of the served schema, the checks those of the stored one.
     let recordSchema = adopted.recordSchema
     let names = Set(schema.models.map(\.fullName))
@@ -173,7 +106,7 @@ package final class DatabaseServer: Sendable {
       guard let id = adopted.modelIDs[model.fullName] else { continue }
       let access = ModelAccess(
         model: model, prefix: KeyPrefix(.record, model: id), plan: recordSchema.recordPlan,
-        engine: engine,
+        engine: database.engine,
         commits: commits, reads: reads, maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"
       server.register(service + model.getMethod, unary: GetHandler(access: access))
@@ -184,6 +117,7 @@ package final class DatabaseServer: Sendable {
   }
 
   private func registerServices() {
+    let schema = database.schema
     let reflection = ReflectionService(
       files: schema.files.map {
         ReflectionFile(name: $0.name, descriptor: $0.descriptor, dependencies: $0.dependencies)
@@ -196,8 +130,9 @@ package final class DatabaseServer: Sendable {
   /// Listens and serves. Health says SERVING once it returns.
   /// - Returns: the port.
   package func start() async throws(ServerError) -> Int {
+    let schema = database.schema
     sweeper.start()
-    commits.start(completions: server.completions())
+    commits.start(CallCompletions(server.completions()))
     health.set(.serving, for: "")
     health.set(.serving, for: schema.serviceName)
     health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
@@ -214,7 +149,7 @@ package final class DatabaseServer: Sendable {
       "serving",
       metadata: [
         "service": "\(schema.serviceName)", "models": "\(schema.models.count)",
-        "engine": "\(directory.engine.rawValue)", "data": "\(configuration.dataDirectory)",
+        "engine": "\(database.engineKind.rawValue)", "data": "\(configuration.dataDirectory)",
       ])
     return port
   }
@@ -233,7 +168,7 @@ package final class DatabaseServer: Sendable {
     sweeper.stop()
     monitor.lookForTheLastTime()
     monitor.stop()
-    let isClosed = Self.closeStore(engine, directory, mark, logger)
+    let isClosed = database.close()
     sweeper.waitUntilEnded()
     return monitor.state.takesWrites && isClosed
   }

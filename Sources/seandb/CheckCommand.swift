@@ -1,5 +1,6 @@
 import ArgumentParser
 import Engine
+import Records
 import Schema
 import Server
 
@@ -76,7 +77,7 @@ struct CheckCommand: AsyncParsableCommand {
 
   private func check(_ path: String, in directory: String) async -> Never {
     let new = await SchemaInput.compile(path, includeDirectories: includeDirectories)
-    do throws(ServerError) {
+    do throws(DatabaseError) {
       try report(try await StoredSchemaCheck(directory: directory).run(new), on: new, directory)
     } catch {
       Terminal.fail("\(error)")
@@ -85,7 +86,7 @@ struct CheckCommand: AsyncParsableCommand {
 
   private func report(
     _ result: StoredSchemaCheck.Result, on new: CompiledSchema, _ directory: String
-  ) throws(ServerError) -> Never {
+  ) throws(DatabaseError) -> Never {
     let name = new.sourceName
     warn(result.warnings)
     switch result.verdict {
@@ -120,10 +121,10 @@ struct StoredSchemaCheck {
 
   let directory: String
 
-  func run(_ new: CompiledSchema) async throws(ServerError) -> Result {
+  func run(_ new: CompiledSchema) async throws(DatabaseError) -> Result {
     let location = try StoreLocation(directory)
     for attempt in 1... {
-      do throws(ServerError) {
+      do throws(DatabaseError) {
         return try look(at: location, new)
       } catch {
         guard Self.mayBeARace(error) else { throw error }
@@ -140,7 +141,7 @@ struct StoredSchemaCheck {
 
   private func look(
     at location: StoreLocation, _ new: CompiledSchema
-  ) throws(ServerError) -> Result {
+  ) throws(DatabaseError) -> Result {
     var options = EngineOptions()
     options.isReadOnly = true
     options.createIfMissing = false
@@ -161,7 +162,7 @@ struct StoredSchemaCheck {
   }
 
   /// A file that went after the store's list of files was read is told as damage or as a failed read.
-  private static func mayBeARace(_ error: ServerError) -> Bool {
+  private static func mayBeARace(_ error: DatabaseError) -> Bool {
     switch error {
     case .engine(.corruption), .engine(.io): true
     default: false

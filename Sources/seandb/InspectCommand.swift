@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import LSM
+import Records
 import Server
 
 /// `seandb inspect`.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import LSM
+import Records
 import Server
 
 /// `seandb repair`.
@@ -29,7 +30,7 @@ struct RepairCommand: AsyncParsableCommand {
     let location = store.locate()
     OpenFileLimit.raise()
     let lock: StoreLock
-    do throws(ServerError) {
+    do throws(DatabaseError) {
       try location.checkStore()
       lock = try StoreLock(location)
     } catch {
@@ -147,7 +148,7 @@ struct RepairCommand: AsyncParsableCommand {
   private func accept(_ location: StoreLocation, hasLosses: Bool, isDone: Bool) -> Never {
     let code = hasLosses ? Terminal.failure : 0
     guard let directory = location.dataDirectory else { Terminal.end(code) }
-    do throws(ServerError) {
+    do throws(DatabaseError) {
       let acceptance = try StoreAcceptance(location, directory: directory)
       var lines = acceptance.problems.map { "problem: \($0)" }
       if acceptance.lostChangeCount > 0 {

@@ -2,6 +2,7 @@ import CMalloc
 import Dispatch
 import Glibc
 import Logging
+import Records
 import Schema
 import Server
 
@@ -34,7 +35,7 @@ enum ServerProcess {
       logger.info("stopped")
       Terminal.end(0)
     } catch {
-      if case .schemaBreaks = error {
+      if case .database(let reason) = error, case .schemaBreaks = reason {
         Terminal.warn("\(error)")
         Terminal.end(Terminal.failure)
       }

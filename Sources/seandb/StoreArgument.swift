@@ -2,6 +2,7 @@ import ArgumentParser
 import Engine
 import Glibc
 import LSM
+import Records
 import Server
 
 /// The directory that a tool looks at.
@@ -12,7 +13,7 @@ struct StoreArgument: ParsableArguments {
 
   /// Finds the store; ends the process when there is none.
   func locate() -> StoreLocation {
-    do throws(ServerError) {
+    do throws(DatabaseError) {
       let location = try StoreLocation(directory)
       if location.isInnerFolder, let parent = location.dataDirectory {
         Terminal.warn(
@@ -36,7 +37,7 @@ extension StoreLocation {
     var options = EngineOptions()
     options.isReadOnly = true
     options.createIfMissing = false
-    do throws(ServerError) {
+    do throws(DatabaseError) {
       // RocksDB ends the process over a file's number that it cannot have given.
       _ = try StoreFile.list(storePath)
     } catch {

@@ -1,4 +1,5 @@
 import Engine
+import Records
 import Server
 
 /// All records of a store, read in both directions: the check for an engine without one of its own.
@@ -37,7 +38,7 @@ struct StoreReading {
         "\(location.storePath): \(counts[0]) records forwards and \(counts[1]) backwards")
     }
     if let directory = location.dataDirectory {
-      do throws(ServerError) {
+      do throws(DatabaseError) {
         facts = try StoreFacts(of: engine, directory: directory)
       } catch {
         problems.append("\(error)")
@@ -59,9 +60,9 @@ extension StoreLocation {
   /// are damaged, or files are gone that were there when the store was closed.
   func expectation() -> StoreExpectation? {
     guard let directory = dataDirectory else { return nil }
-    do throws(ServerError) {
+    do throws(DatabaseError) {
       let expectation = try StoreExpectation(of: directory)
-      do throws(ServerError) {
+      do throws(DatabaseError) {
         try expectation.checkFiles()
         return expectation
       } catch {
@@ -80,7 +81,7 @@ extension StoreLocation {
   /// - Returns: the number of problems.
   func problems(_ expectation: StoreExpectation?, _ facts: StoreFacts?) -> Int {
     guard let expectation, let facts else { return 0 }
-    do throws(ServerError) {
+    do throws(DatabaseError) {
       try expectation.check(facts)
       return 0
     } catch {

@@ -1,4 +1,5 @@
 import LSM
+import Records
 import Server
 
 /// The overview of a store that `seandb inspect` prints.

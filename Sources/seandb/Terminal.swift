@@ -1,6 +1,7 @@
 import Engine
 import Glibc
 import LSM
+import Records
 import Server
 
 /// What the commands say: results on stdout, everything else on stderr.
@@ -41,7 +42,7 @@ enum Terminal {
     fail("\(error)")
   }
 
-  static func fail(_ error: ServerError) -> Never {
+  static func fail(_ error: DatabaseError) -> Never {
     if case .engine(let error) = error { fail(error) }
     fail("\(error)")
   }

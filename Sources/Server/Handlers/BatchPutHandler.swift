@@ -1,5 +1,6 @@
 import Bytes
 import Engine
+import Records
 import Schema
 import Wire
 
@@ -29,7 +30,8 @@ struct BatchPutHandler: UnaryHandler {
           metadata: [("recordIndex", String(records.count))]))
     }
     guard !records.isEmpty else { return .done }
-    let isQueued = access.commits.enqueue(context.token, byteCount: byteCount) { batch in
+    let isQueued = access.commits.enqueue(CommitTicket(context.token), byteCount: byteCount) {
+      batch in
       for (record, key) in records { batch.put(key, prefix: access.prefix, value: record) }
     }
     return isQueued ? .pending : .failed(StatusMapping.writeQueueFull)

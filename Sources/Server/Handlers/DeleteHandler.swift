@@ -1,5 +1,6 @@
 import Bytes
 import Engine
+import Records
 import Schema
 import Wire
 
@@ -14,12 +15,14 @@ struct DeleteHandler: UnaryHandler {
       let isQueued: Bool
       switch try parseIndexQuery(request) {
       case .eq(let key):
-        isQueued = access.commits.enqueue(context.token, byteCount: key.count) {
+        isQueued = access.commits.enqueue(CommitTicket(context.token), byteCount: key.count) {
           $0.delete(key, prefix: access.prefix)
         }
       case let expression:
         let range = access.range(of: expression)
-        isQueued = access.commits.enqueue(context.token, byteCount: 2 * range.lower.count) {
+        isQueued = access.commits.enqueue(
+          CommitTicket(context.token), byteCount: 2 * range.lower.count
+        ) {
           $0.deleteRange(range)
         }
       }

@@ -1,5 +1,6 @@
 import Bytes
 import Engine
+import Records
 import Schema
 import Wire
 
@@ -15,7 +16,9 @@ struct PutHandler: UnaryHandler {
     do throws(RecordError) {
       let keyBytes = try access.plan.checkRecord(request, model: access.model)
       let key = UnsafeRawBufferPointer(rebasing: request[keyBytes])
-      let isQueued = access.commits.enqueue(context.token, byteCount: request.count + key.count) {
+      let isQueued = access.commits.enqueue(
+        CommitTicket(context.token), byteCount: request.count + key.count
+      ) {
         $0.put(key, prefix: access.prefix, value: request)
       }
       return isQueued ? .pending : .failed(StatusMapping.writeQueueFull)

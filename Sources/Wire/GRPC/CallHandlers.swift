@@ -11,6 +11,25 @@ package struct CallToken: Sendable, Equatable {
   let generation: UInt32
 }
 
+extension CallToken {
+  /// The token as numbers that mean nothing to anybody else.
+  package var words: (UInt64, UInt64, UInt32) {
+    (
+      UInt64(loop) << 32 | UInt64(connection), UInt64(connectionGeneration) << 32 | UInt64(slot),
+      generation
+    )
+  }
+
+  /// - Parameter words: of a token of this process.
+  package init(words: (UInt64, UInt64, UInt32)) {
+    loop = UInt32(truncatingIfNeeded: words.0 >> 32)
+    connection = UInt32(truncatingIfNeeded: words.0)
+    connectionGeneration = UInt32(truncatingIfNeeded: words.1 >> 32)
+    slot = UInt32(truncatingIfNeeded: words.1)
+    generation = words.2
+  }
+}
+
 /// What a handler learns of its call beside the request's bytes.
 package struct CallContext: Sendable {
   package let token: CallToken

@@ -1,6 +1,7 @@
 import Bytes
 import CNghttp2
 import Logging
+import Platform
 
 /// What is logged of a client: with `--log-level trace` each call, with `debug` why a connection ends.
 extension Connection {

@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import Platform
 
 /// The request side: headers and messages of a stream become a queued call, or a refusal.
 extension Connection {

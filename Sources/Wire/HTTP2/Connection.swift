@@ -2,6 +2,7 @@ import Bytes
 import CNghttp2
 import Glibc
 import NIOCore
+import Platform
 
 /// One client's HTTP/2 connection: the nghttp2 session, its calls, and the bytes to send.
 ///

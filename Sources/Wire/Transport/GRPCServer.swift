@@ -2,6 +2,7 @@ import Glibc
 package import Logging
 import NIOCore
 import NIOPosix
+import Platform
 import Synchronization
 
 /// A gRPC server for raw message bytes, over plaintext HTTP/2 with prior knowledge.

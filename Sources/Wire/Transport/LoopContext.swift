@@ -1,6 +1,7 @@
 import Bytes
 import Logging
 import NIOCore
+import Platform
 import Synchronization
 
 /// What one event loop keeps: its connections, and the mailbox through which other threads complete calls.

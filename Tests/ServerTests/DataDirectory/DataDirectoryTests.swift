@@ -1,6 +1,7 @@
 import Engine
 import Glibc
 import Logging
+import Records
 import Schema
 import Server
 import TestSupport

@@ -1,0 +1,266 @@
+import Bytes
+package import Engine
+package import Schema
+
+/// What a database knows of itself, kept in the store beside the records (key kind 0, model 0):
+///
+///     "format"           u32 little-endian: the catalogue's format, 1
+///     "schema"           the compiled schema (CompiledSchema's container)
+///     "identity"         16 bytes: tells this store from all others; the marker has it too
+///     "next-model-id"    u32 little-endian: the id the next new model gets
+///     "model/" fullName  u32 little-endian: the model's id
+///     "earlier/" number  a compiled schema that another replaced; u32 big-endian, ascending in time. The
+///                        last 16 are kept
+///
+/// A model's id is given once and never reused, not even after the model was dropped, so a new file
+/// order or a new model moves no data and old keys never show up under another model.
+package struct Catalogue {
+  package static let format: UInt32 = 1
+  private static let prefix = KeyPrefix(.catalogue, model: 0)
+  private static let firstModelID: UInt32 = 1
+  private static let keptSchemaLimit = 16
+
+  package let engine: any StorageEngine
+  /// The data directory, for error sentences.
+  package let directory: String
+
+  package init(engine: any StorageEngine, directory: String) {
+    self.engine = engine
+    self.directory = directory
+  }
+
+  /// The stored schema; nil in a new database.
+  package func storedSchema() throws(DatabaseError) -> CompiledSchema? {
+    if let format = try number("format"), format != Self.format {
+      throw .newerFormat(path: directory, version: "catalogue \(format)")
+    }
+    guard let bytes = try value("schema") else { return nil }
+    do {
+      return try bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
+    } catch {
+      throw .catalogueDamaged(path: directory, detail: "\(error)")
+    }
+  }
+
+  /// Which store this is; nil in one that an earlier program made, or nobody has finished.
+  func identity() throws(DatabaseError) -> StoreIdentity? {
+    guard let bytes = try value("identity") else { return nil }
+    guard let identity = StoreIdentity(bytes) else {
+      throw .catalogueDamaged(
+        path: directory, detail: "identity has \(bytes.count) bytes, expected 16")
+    }
+    return identity
+  }
+
+  /// The store's identity; one is given, durably, to a store without.
+  func establishIdentity() throws(DatabaseError) -> StoreIdentity {
+    if let identity = try identity() { return identity }
+    let identity = StoreIdentity.random()
+    let batch = WriteBatch()
+    batch.put(Self.key("identity"), identity.bytes)
+    do throws(EngineError) {
+      try engine.apply(batch, durability: .sync)
+    } catch {
+      throw .engine(error)
+    }
+    return identity
+  }
+
+  /// Takes `schema` over as the database's, if it breaks nothing that is stored.
+  ///
+  /// New models get ids; models that are gone and have no records are forgotten. All of it is one synced
+  /// batch. An unchanged schema writes nothing, nor does an earlier one (``SchemaVerdict``): the stored
+  /// schema stays.
+  ///
+  /// - Throws: ``DatabaseError/schemaBreaks(_:)`` with every violation; nothing is changed then.
+  package func adopt(_ schema: CompiledSchema) throws(DatabaseError) -> AdoptedSchema {
+    let stored = try storedSchema()
+    let verdict = try verdict(on: schema, stored: stored)
+    var ids = try stored.map { stored throws(DatabaseError) in try modelIDs(of: stored) } ?? [:]
+    var forgotten: [String] = []
+    switch verdict {
+    case .breaks(let diagnostics): throw .schemaBreaks(diagnostics)
+    case .precedes(let missing):
+      return AdoptedSchema(modelIDs: ids, recordSchema: stored ?? schema, missing: missing)
+    case .replaces(let dropped): forgotten = dropped
+    case .first: break
+    }
+    if let stored, stored.serialized() == schema.serialized() {
+      return AdoptedSchema(modelIDs: ids, recordSchema: schema)
+    }
+    let batch = WriteBatch()
+    var nextID = try number("next-model-id") ?? Self.firstModelID
+    for name in forgotten {
+      ids[name] = nil
+      batch.delete(Self.key("model/" + name))
+    }
+    for model in schema.models where ids[model.fullName] == nil {
+      guard nextID < .max else {
+        throw .catalogueDamaged(path: directory, detail: "there are no ids of models left")
+      }
+      ids[model.fullName] = nextID
+      batch.put(Self.key("model/" + model.fullName), Self.bytes(nextID))
+      nextID += 1
+    }
+    batch.put(Self.key("next-model-id"), Self.bytes(nextID))
+    batch.put(Self.key("format"), Self.bytes(Self.format))
+    batch.put(Self.key("schema"), schema.serialized())
+    var warnings: [Diagnostic] = []
+    if let stored {
+      warnings = SchemaCompatibility.warnings(old: stored, new: schema)
+      if let warning = Self.warning(ofNameAfter: stored, schema) { warnings.append(warning) }
+      if !SchemaCompatibility.isSame(stored, schema) { try keep(stored, in: batch) }
+    }
+    do throws(EngineError) {
+      try engine.apply(batch, durability: .sync)
+    } catch {
+      throw .engine(error)
+    }
+    return AdoptedSchema(modelIDs: ids, recordSchema: schema, warnings: warnings)
+  }
+
+  /// The service is called by its name, so another one is another service to a client.
+  private static func warning(
+    ofNameAfter stored: CompiledSchema, _ schema: CompiledSchema
+  ) -> Diagnostic? {
+    guard stored.serviceName != schema.serviceName else { return nil }
+    return Diagnostic(
+      file: schema.sourceName, line: 1, column: 1,
+      message:
+        "the service was called \(stored.serviceName) and is \(schema.serviceName) now: clients made for the "
+        + "old name do not find it. To keep the old one, give --name \(stored.databaseName.text)")
+  }
+
+  /// What would become of `schema` at a start. Changes nothing; a read-only engine will do.
+  package func verdict(on schema: CompiledSchema) throws(DatabaseError) -> SchemaVerdict {
+    try verdict(on: schema, stored: try storedSchema())
+  }
+
+  private func verdict(
+    on schema: CompiledSchema, stored: CompiledSchema?
+  ) throws(DatabaseError) -> SchemaVerdict {
+    guard let stored else { return .first }
+    var broken: [SchemaCompatibility.Violation] = []
+    var dropped: [String] = []
+    for violation in SchemaCompatibility.violations(old: stored, new: schema) {
+      if let name = violation.modelWithRecords, try !hasRecords(ofModel: name) {
+        dropped.append(name)
+      } else {
+        broken.append(violation)
+      }
+    }
+    if broken.isEmpty { return .replaces(dropped: dropped) }
+    guard let missing = SchemaCompatibility.additions(of: stored, over: schema) else {
+      return .breaks(broken.map(\.diagnostic))
+    }
+    // A schema without a model that has records was served before, or the model was deleted by an edit.
+    if broken.contains(where: { $0.modelWithRecords != nil }), try !isKept(schema) {
+      return .breaks(broken.map(\.diagnostic))
+    }
+    return .precedes(missing: missing)
+  }
+
+  // MARK: - Earlier schemas
+
+  /// Adds a schema that is being replaced to those that are kept.
+  private func keep(_ schema: CompiledSchema, in batch: WriteBatch) throws(DatabaseError) {
+    let kept = try keptSchemas()
+    let number = (kept.last?.number ?? 0) &+ 1
+    batch.put(Self.earlierKey(number), schema.serialized())
+    for entry in kept.dropLast(Self.keptSchemaLimit - 1) {
+      batch.delete(Self.earlierKey(entry.number))
+    }
+  }
+
+  /// Whether the database had this schema before, whatever its comments and names were.
+  private func isKept(_ schema: CompiledSchema) throws(DatabaseError) -> Bool {
+    for entry in try keptSchemas() {
+      let kept = try? entry.bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
+      if let kept, SchemaCompatibility.isSame(kept, schema) { return true }
+    }
+    return false
+  }
+
+  private func keptSchemas() throws(DatabaseError) -> [(number: UInt32, bytes: [UInt8])] {
+    var kept: [(number: UInt32, bytes: [UInt8])] = []
+    let prefix = Self.key("earlier/")
+    do throws(EngineError) {
+      _ = try engine.scan(
+        KeyRange.prefix(prefix), direction: .ascending, limit: .max, snapshot: nil,
+        tier: .any
+      ) { key, value in
+        guard key.count == prefix.count + 4 else { return .next }
+        let number = key.loadUnaligned(fromByteOffset: key.count - 4, as: UInt32.self)
+        kept.append((UInt32(bigEndian: number), Array(value)))
+        return .next
+      }
+    } catch {
+      throw .engine(error)
+    }
+    return kept
+  }
+
+  private static func earlierKey(_ number: UInt32) -> [UInt8] {
+    key("earlier/") + withUnsafeBytes(of: number.bigEndian) { Array($0) }
+  }
+
+  // MARK: - Models
+
+  private func modelIDs(of schema: CompiledSchema) throws(DatabaseError) -> [String: UInt32] {
+    var ids: [String: UInt32] = [:]
+    for model in schema.models {
+      guard let id = try number("model/" + model.fullName) else {
+        throw .catalogueDamaged(path: directory, detail: "model \(model.fullName) has no id")
+      }
+      ids[model.fullName] = id
+    }
+    return ids
+  }
+
+  /// - Parameter name: the full name of a model of the stored schema.
+  package func hasRecords(ofModel name: String) throws(DatabaseError) -> Bool {
+    guard let id = try number("model/" + name) else {
+      throw .catalogueDamaged(path: directory, detail: "model \(name) has no id")
+    }
+    var found = false
+    do throws(EngineError) {
+      _ = try engine.scan(
+        KeyPrefix(.record, model: id).all, direction: .ascending, limit: 1, snapshot: nil,
+        tier: .any
+      ) { _, _ in
+        found = true
+        return .stop
+      }
+    } catch {
+      throw .engine(error)
+    }
+    return found
+  }
+
+  // MARK: - Entries
+
+  private static func key(_ name: String) -> [UInt8] { prefix.key(name.utf8) }
+
+  private static func bytes(_ number: UInt32) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.appendLittleEndian(number)
+    return writer.array()
+  }
+
+  private func value(_ name: String) throws(DatabaseError) -> [UInt8]? {
+    do throws(EngineError) {
+      return try engine.value(forKey: Self.key(name))
+    } catch {
+      throw .engine(error)
+    }
+  }
+
+  private func number(_ name: String) throws(DatabaseError) -> UInt32? {
+    guard let bytes = try value(name) else { return nil }
+    guard bytes.count == 4 else {
+      throw .catalogueDamaged(
+        path: directory, detail: "\(name) has \(bytes.count) bytes, expected 4")
+    }
+    return bytes.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
+  }
+}

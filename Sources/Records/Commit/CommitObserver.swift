@@ -1,0 +1,26 @@
+package import Engine
+
+/// Names a call that waits for its commit. What its words mean is the observer's business alone.
+package struct CommitTicket: Equatable, Sendable {
+  package let words: (UInt64, UInt64, UInt32)
+
+  package init(words: (UInt64, UInt64, UInt32)) { self.words = words }
+
+  package static func == (first: CommitTicket, second: CommitTicket) -> Bool {
+    first.words == second.words
+  }
+}
+
+/// Is told what has become of queued calls.
+///
+/// Its calls come from the commit thread, one group at a time, in the order of the commits. While one runs nothing is
+/// committed: it must not block.
+package protocol CommitObserver: Sendable {
+  /// Every change of the calls is stored, with the durability of the queue.
+  mutating func didCommit(_ calls: [CommitTicket])
+
+  /// No call of the group was stored, or nobody knows; the error says which.
+  ///
+  /// - Parameter since: when the engine stopped taking writes; nil while it takes them.
+  mutating func didFail(_ calls: [CommitTicket], _ error: EngineError, since: String?)
+}

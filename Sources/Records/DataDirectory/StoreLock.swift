@@ -1,0 +1,51 @@
+import Engine
+import Glibc
+
+/// Keeps servers away from a store while a tool mends it, and the tool away from a store that a server has.
+///
+/// Changes nothing: where there is no file LOCK, no server can have the directory, and none is made.
+///
+/// Thread-safety: constant after init. The lock goes with the last reference, or with the process.
+package final class StoreLock: Sendable {
+  /// -1 without a file LOCK.
+  private let descriptor: Int32
+
+  /// - Throws: ``DatabaseError/directoryInUse(path:)`` while a process has the data directory or its store.
+  package init(_ location: StoreLocation) throws(DatabaseError) {
+    if location.engine == .rocksdb, Self.isLocked(location.storePath + "/LOCK") {
+      throw .directoryInUse(path: location.dataDirectory ?? location.storePath)
+    }
+    guard let directory = location.dataDirectory else {
+      descriptor = -1
+      return
+    }
+    let path = directory + "/LOCK"
+    let lock = open(path, O_RDONLY | O_CLOEXEC)
+    guard lock >= 0 || errno == ENOENT else { throw SmallFile.failure("open", path) }
+    guard lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      let isHeld = errno == EWOULDBLOCK
+      let problem = SmallFile.failure("lock", path)
+      close(lock)
+      throw isHeld ? .directoryInUse(path: directory) : problem
+    }
+    descriptor = lock
+  }
+
+  deinit {
+    guard descriptor >= 0 else { return }
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
+
+  /// Whether another process has RocksDB's lock of a store (`fcntl`, over the whole file).
+  private static func isLocked(_ path: String) -> Bool {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    var lock = Glibc.flock()
+    lock.l_type = Int16(F_RDLCK)
+    lock.l_whence = Int16(SEEK_SET)
+    guard fcntl(file, F_GETLK, &lock) == 0 else { return false }
+    return lock.l_type != Int16(F_UNLCK)
+  }
+}

@@ -1,0 +1,25 @@
+package import Engine
+package import Records
+package import Wire
+
+/// Answers the calls of a commit, with one hop to each event loop.
+package struct CallCompletions: CommitObserver {
+  private var completions: Completions
+
+  package init(_ completions: Completions) { self.completions = completions }
+
+  package mutating func didCommit(_ calls: [CommitTicket]) {
+    for call in calls { completions.complete(CallToken(words: call.words), .empty) }
+    completions.post()
+  }
+
+  package mutating func didFail(_ calls: [CommitTicket], _ error: EngineError, since: String?) {
+    let status = StatusMapping.status(ofWrite: error, since: since)
+    for call in calls { completions.complete(CallToken(words: call.words), .failed(status)) }
+    completions.post()
+  }
+}
+
+extension CommitTicket {
+  package init(_ call: CallToken) { self.init(words: call.words) }
+}
