@@ -105,8 +105,8 @@ BAD = {
     "truncated batch": Bad(BATCH, listed([PK, PK])[:-1], r"byte|trunc|end|length"),
     "batch with a bad second record": Bad(BATCH, listed([PK, b"\x0a"]), r"byte|trunc|end|length"),
     # Queries
-    "get without expression": Bad(GET, query(), r"eq.*gte.*lte.*begins_with"),
-    "delete without expression": Bad(DELETE, query(), r"eq.*gte.*lte.*begins_with"),
+    "get without expression": Bad(GET, query(), r"eq.*gte.*gt.*lte.*lt.*range.*begins_with"),
+    "delete without expression": Bad(DELETE, query(), r"eq.*gte.*gt.*lte.*lt.*range.*begins_with"),
     "get with only an unknown field": Bad(GET, delimited(99, b"x"), r"expression|eq"),
     "delete with only an unknown field": Bad(DELETE, delimited(99, b"x"), r"expression|eq"),
     "eq of the empty key": Bad(GET, query(eq=""), r"empty"),
@@ -122,7 +122,25 @@ BAD = {
         )
         for name, method in (("get", GET), ("delete", DELETE))
         for beside, before in (("", b""), (" beside an expression", query(begins_with="a")))
-        for number in (5, 6, 7, 8, 16, 17, 18, 19, 20, 21)
+        for number in (8, 16, 17, 18, 19, 20, 21)
+    },
+    **{
+        f"{name} with {what}": Bad(method, request, says)
+        for name, method in (("get", GET), ("delete", DELETE))
+        for what, request, says in (
+            ("a range without bounds", query(range={}), r"no bound.*gte.*gt.*lte.*lt"),
+            ("a range of two lower bounds", query(range={"gte": "a", "gt": "b"}), r"gte and gt"),
+            ("a range of two upper bounds", query(range={"lte": "a", "lt": "b"}), r"lte and lt"),
+            ("a range beside an expression", query(range={"gte": "a"}) + query(eq="a"), r"range and eq"),
+            ("two ranges", query(range={"gte": "a"}) + query(range={"lt": "b"}), r"both range"),
+            ("a range with an unknown field", delimited(7, delimited(5, b"a")), r"field 5 of IndexQuery\.Range"),
+            ("a range that is cut", delimited(7, b"\x0a\x05a"), r"malformed"),
+            ("a string for range", delimited(7, b"a"), r"malformed"),
+            ("a bound of 4097 bytes", query(range={"gt": "k" * 4097}), r"4,?096"),
+            ("a bound with bad UTF-8", query(range={"lt": b"\xff"}), r"lt of the query's range.*UTF-8"),
+            ("gt of 4097 bytes", query(gt="k" * 4097), r"4,?096"),
+            ("gt and lt", query(gt="a") + query(lt="b"), r"gt and lt"),
+        )
     },
     # Names
     "unknown method": Bad("/database.Database/FeedDog", PK, r"FeedDog", StatusCode.UNIMPLEMENTED),

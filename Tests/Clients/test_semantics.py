@@ -244,11 +244,28 @@ def test_a_batch_of_many_is_there_as_one(dogs):
         ("gte", "", ["a", "b", "b\0", "b1", "c"]),
         ("lte", "", []),
         ("gte", "zz", []),
+        ("gt", "b", ["b\0", "b1", "c"]),
+        ("gt", "", ["a", "b", "b\0", "b1", "c"]),
+        ("gt", "c", []),
+        ("lt", "b", ["a"]),
+        ("lt", "b\0", ["a", "b"]),
+        ("lt", "", []),
+        ("lt", "zz", ["a", "b", "b\0", "b1", "c"]),
+        ("range", {"gte": "b", "lt": "c"}, ["b", "b\0", "b1"]),
+        ("range", {"gt": "b", "lte": "b1"}, ["b\0", "b1"]),
+        ("range", {"gte": "b", "lte": "b"}, ["b"]),
+        ("range", {"gt": "b", "lt": "b\0"}, []),
+        ("range", {"gt": "b", "lt": "b"}, []),
+        ("range", {"gte": "c", "lte": "a"}, []),
+        ("range", {"gt": "b1"}, ["c"]),
+        ("range", {"lt": "b"}, ["a"]),
+        ("range", {"gte": "", "lte": "zz"}, ["a", "b", "b\0", "b1", "c"]),
     ],
 )
 def test_delete_by_each_expression(dogs, expression, value, gone):
     keys = ["a", "b", "b\0", "b1", "c"]
     dogs.batch_put([record(key) for key in keys])
+    assert dogs.get(**{expression: value}) == [record(key) for key in gone]
     assert dogs.delete(**{expression: value}) == b""
     assert dogs.get(begins_with="") == [record(key) for key in keys if key not in gone]
     dogs.put(record("b", "again"))
@@ -259,8 +276,8 @@ def test_delete_without_an_expression_deletes_nothing(database, dogs):
     dogs.batch_put([record("a"), record("b")])
     for request in (
         b"",
-        delimited(5, b"a"),
         delimited(7, b""),
+        delimited(8, b"a"),
         delimited(20, b"a"),
         delimited(99, b""),
     ):

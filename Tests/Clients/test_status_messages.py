@@ -140,7 +140,7 @@ ROWS = [
     # Queries
     *[
         bad_query(
-            'the query has no expression: set one of eq, gte, lte, begins_with (begins_with: "" is everything)',
+            'the query has no expression: set one of eq, gte, gt, lte, lt, range, begins_with (begins_with: "" is everything)',
             b"",
             path,
         )
@@ -153,10 +153,33 @@ ROWS = [
         "the query has two expressions, gte and lte: set one alone", query(gte="a") + query(lte="b")
     ),
     bad_query(
-        "the query uses field 5 of IndexQuery, which this server does not support: use eq, gte, lte or "
-        "begins_with alone, or a newer server",
-        delimited(5, b"a"),
+        "the query uses field 17 of IndexQuery, which this server does not support: leave it out, or use a newer "
+        "server",
+        query(eq="a") + delimited(17, b"a"),
     ),
+    bad_query(
+        'the range of the query has no bound: set one of gte and gt, one of lte and lt, or both (begins_with: "" '
+        "is everything)",
+        query(range={}),
+        DELETE,
+    ),
+    bad_query(
+        "the range of the query has two bounds of one end, gte and gt: set one alone",
+        query(range={"gte": "a", "gt": "b"}),
+    ),
+    bad_query(
+        "the range of the query has two bounds of one end, both lt: set one alone",
+        delimited(7, delimited(4, b"a") + delimited(4, b"b")),
+    ),
+    bad_query(
+        "the query uses field 5 of IndexQuery.Range, which this server does not support: leave it out, or use a "
+        "newer server",
+        delimited(7, delimited(5, b"a")),
+    ),
+    bad_query(
+        "gt of the query's range is not UTF-8 at byte 4; keys are UTF-8 text", query(range={"gt": b"\xff"})
+    ),
+    bad_query(f"range of the query is no message, at byte 0{CLIENT}", tag(7, 0) + b"\x01"),
     bad_query(
         'the key of eq is empty: no record has an empty key (begins_with: "" is everything)', query(eq="")
     ),

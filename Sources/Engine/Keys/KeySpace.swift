@@ -98,6 +98,16 @@ extension KeyPrefix {
     KeyRange(lower: bytes, upper: self.key(key) + [0])
   }
 
+  /// The keys of the model from `key` on, with or without itself.
+  package func range(lower key: some Sequence<UInt8>, isIncluded: Bool) -> KeyRange {
+    isIncluded ? atLeast(key) : KeyRange(lower: self.key(key) + [0], upper: all.upper)
+  }
+
+  /// The keys of the model up to `key`, with or without itself.
+  package func range(upper key: some Sequence<UInt8>, isIncluded: Bool) -> KeyRange {
+    isIncluded ? atMost(key) : KeyRange(lower: bytes, upper: self.key(key))
+  }
+
   /// The keys of the model that begin with `key`; all of them when it is empty.
   package func beginning(with key: some Sequence<UInt8>) -> KeyRange { .prefix(self.key(key)) }
 }

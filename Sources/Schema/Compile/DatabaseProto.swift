@@ -185,6 +185,17 @@ struct DatabaseProto {
     // Chooses records by their pk. Keys are compared byte by byte. A query without an expression is
     // an error; it never means everything.
     message IndexQuery {
+      // The pks between two bounds. One that is not set is open; at least one is set.
+      message Range {
+        oneof lower {
+          string gte = 1;
+          string gt = 2;
+        }
+        oneof upper {
+          string lte = 3;
+          string lt = 4;
+        }
+      }
       oneof expression {
         // The record with this pk.
         string eq = 1;
@@ -194,8 +205,14 @@ struct DatabaseProto {
         string lte = 3;
         // All records whose pk begins with this; "" is everything.
         string begins_with = 4;
+        // All records after this pk, without itself.
+        string gt = 5;
+        // All records before this pk, without itself.
+        string lt = 6;
+        // All records between two pks.
+        Range range = 7;
       }
-      reserved 5 to 8, 16 to 21;
+      reserved 8, 16 to 21;
     }
 
     message Empty {}

@@ -21,6 +21,14 @@ struct ModelAccess: Sendable {
     case .gte(let key): prefix.atLeast(key)
     case .lte(let key): prefix.atMost(key)
     case .beginsWith(let key): prefix.beginning(with: key)
+    case .gt(let key): prefix.range(lower: key, isIncluded: false)
+    case .lt(let key): prefix.range(upper: key, isIncluded: false)
+    case .range(let lower, let upper):
+      KeyRange(
+        lower: lower.map { prefix.range(lower: $0.key, isIncluded: $0.isIncluded).lower }
+          ?? prefix.all.lower,
+        upper: upper.map { prefix.range(upper: $0.key, isIncluded: $0.isIncluded).upper }
+          ?? prefix.all.upper)
     }
   }
 }

@@ -35,12 +35,16 @@ def delimited(number: int, payload: bytes) -> bytes:
 
 
 def query(**expression: str | bytes) -> bytes:
-    """The bytes of an IndexQuery: query(eq="a"), query(begins_with=b"..."), query()."""
-    numbers = {"eq": 1, "gte": 2, "lte": 3, "begins_with": 4}
-    return b"".join(
-        delimited(numbers[name], value.encode() if isinstance(value, str) else value)
-        for name, value in expression.items()
-    )
+    """The bytes of an IndexQuery: query(eq="a"), query(range={"gte": "a", "lt": "b"}), query()."""
+    numbers = {"eq": 1, "gte": 2, "lte": 3, "begins_with": 4, "gt": 5, "lt": 6, "range": 7}
+    bounds = {"gte": 1, "gt": 2, "lte": 3, "lt": 4}
+
+    def encoded(value) -> bytes:
+        if isinstance(value, dict):
+            return b"".join(delimited(bounds[name], encoded(key)) for name, key in value.items())
+        return value.encode() if isinstance(value, str) else value
+
+    return b"".join(delimited(numbers[name], encoded(value)) for name, value in expression.items())
 
 
 def records(response: bytes) -> list[bytes]:

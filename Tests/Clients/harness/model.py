@@ -23,7 +23,11 @@ class SortedModel:
             self._keys.insert(at, key)
             self._records.insert(at, record)
 
-    def _range(self, expression: str, value: bytes) -> slice:
+    def _range(self, expression: str, value) -> slice:
+        if expression == "range":
+            ends = [self._range(name, bound) for name, bound in value.items()]
+            start = max(end.start for end in ends)
+            return slice(start, max(start, min(end.stop for end in ends)))
         first = bisect.bisect_left(self._keys, value)
         after = bisect.bisect_right(self._keys, value)
         if expression == "eq":
@@ -32,14 +36,18 @@ class SortedModel:
             return slice(first, len(self._keys))
         if expression == "lte":
             return slice(0, after)
+        if expression == "gt":
+            return slice(after, len(self._keys))
+        if expression == "lt":
+            return slice(0, first)
         assert expression == "begins_with", expression
         # No key of at most 4096 bytes with this prefix is above the prefix and 4097 times FF.
         return slice(first, bisect.bisect_right(self._keys, value + b"\xff" * 4097))
 
-    def get(self, expression: str, value: bytes) -> list[bytes]:
+    def get(self, expression: str, value) -> list[bytes]:
         return self._records[self._range(expression, value)]
 
-    def delete(self, expression: str, value: bytes):
+    def delete(self, expression: str, value):
         gone = self._range(expression, value)
         del self._keys[gone]
         del self._records[gone]

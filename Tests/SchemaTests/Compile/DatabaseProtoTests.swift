@@ -26,13 +26,26 @@ struct DatabaseProtoTests {
         repeated Dog dogs = 1;
         }
         message IndexQuery {
+        message Range {
+        oneof lower {
+        string gte = 1;
+        string gt = 2;
+        }
+        oneof upper {
+        string lte = 3;
+        string lt = 4;
+        }
+        }
         oneof expression {
         string eq = 1;
         string gte = 2;
         string lte = 3;
         string begins_with = 4;
+        string gt = 5;
+        string lt = 6;
+        Range range = 7;
         }
-        reserved 5 to 8, 16 to 21;
+        reserved 8, 16 to 21;
         }
         message Empty {}
         service Database {

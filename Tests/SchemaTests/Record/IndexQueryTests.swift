@@ -12,6 +12,14 @@ struct IndexQueryTests {
         case .gte(let key): "gte \(String(decoding: key, as: UTF8.self))"
         case .lte(let key): "lte \(String(decoding: key, as: UTF8.self))"
         case .beginsWith(let key): "begins_with \(String(decoding: key, as: UTF8.self))"
+        case .gt(let key): "gt \(String(decoding: key, as: UTF8.self))"
+        case .lt(let key): "lt \(String(decoding: key, as: UTF8.self))"
+        case .range(let lower, let upper):
+          "range "
+            + (lower.map { ($0.isIncluded ? "[" : "(") + String(decoding: $0.key, as: UTF8.self) }
+              ?? "-") + ".."
+            + (upper.map { String(decoding: $0.key, as: UTF8.self) + ($0.isIncluded ? "]" : ")") }
+              ?? "-")
         }
       }
     } catch {
@@ -28,7 +36,20 @@ struct IndexQueryTests {
     (WireBytes.field(4, ""), "begins_with "), (WireBytes.field(1, long), "eq \(long)"),
     (WireBytes.field(99, varint: 1) + WireBytes.field(1, "a") + WireBytes.group(15, []), "eq a"),
     (WireBytes.field(9, "x") + WireBytes.field(22, "y") + WireBytes.field(1, "a"), "eq a"),
+    (WireBytes.field(5, "a"), "gt a"), (WireBytes.field(5, ""), "gt "),
+    (WireBytes.field(6, "ключ"), "lt ключ"), (WireBytes.field(6, ""), "lt "),
+    (range((1, "a"), (3, "b")), "range [a..b]"), (range((4, "b"), (2, "a")), "range (a..b)"),
+    (range((1, "")), "range [..-"), (range((2, "a")), "range (a..-"),
+    (range((3, long)), "range -..\(long)]"), (range((4, "")), "range -..)"),
+    // Contradicting bounds are a legal question; its answer is empty.
+    (range((1, "b"), (4, "a")), "range [b..a)"),
+    (WireBytes.field(99, "x") + range((1, "a")) + WireBytes.field(12, varint: 7), "range [a..-"),
   ]
+
+  /// A query by `Range`, with the fields given.
+  private static func range(_ fields: (Int, String)...) -> [UInt8] {
+    WireBytes.field(7, fields.flatMap { WireBytes.field($0.0, $0.1) })
+  }
 
   @Test("Reads the expression", arguments: legal)
   func reads(_ bytes: [UInt8], _ expected: String) { #expect(parse(bytes) == expected) }
@@ -50,8 +71,24 @@ struct IndexQueryTests {
       (WireBytes.field(4, long + "k"), .keyTooLong(4097)),
       (WireBytes.field(2, [0x61, 0xFF]), .invalidUTF8(field: 2, offset: 3)),
       (WireBytes.field(2, [0xFF]) + WireBytes.field(1, "a"), .invalidUTF8(field: 2, offset: 2)),
+      (WireBytes.field(5, "a") + WireBytes.field(6, "b"), .several(5, 6)),
+      (WireBytes.field(6, "a") + WireBytes.field(6, "b"), .several(6, 6)),
+      (range((1, "a")) + range((3, "b")), .several(7, 7)),
+      (range((1, "a")) + WireBytes.field(4, ""), .several(7, 4)),
+      (WireBytes.field(4, "") + range(), .several(4, 7)),
+      (WireBytes.field(5, long + "k"), .keyTooLong(4097)),
+      (WireBytes.field(6, [0xFF]), .invalidUTF8(field: 6, offset: 2)),
+      (range(), .unbounded), (range((1, "a"), (2, "b")), .severalBounds(1, 2)),
+      (range((4, "a"), (1, "k"), (3, "b")), .severalBounds(4, 3)),
+      (range((3, "a"), (3, "b")), .severalBounds(3, 3)),
+      (range((1, "a"), (5, "b")), .unsupportedBound(5)), (range((9, "a")), .unsupportedBound(9)),
+      (range((2, long + "k"), (4, "a")), .keyTooLong(4097)),
+      (
+        WireBytes.field(7, WireBytes.field(1, "a") + WireBytes.field(4, [0x61, 0xFF])),
+        .boundNotUTF8(field: 4, offset: 8)
+      ),
     ]
-    + ([5, 6, 7, 8] + Array(16...21)).flatMap { number -> [([UInt8], QueryError)] in
+    + ([8] + Array(16...21)).flatMap { number -> [([UInt8], QueryError)] in
       [
         (WireBytes.field(number, "x"), .unsupported(number)),
         (WireBytes.field(number, varint: 0) + WireBytes.field(4, ""), .unsupported(number)),
@@ -67,7 +104,9 @@ struct IndexQueryTests {
   static let malformed: [[UInt8]] = [
     [0x0A], [0x0A, 2, 0x61], [0x80], [0x00], [0x0E], WireBytes.tag(1, 4), WireBytes.tag(9, 3),
     WireBytes.field(1, varint: 1), WireBytes.field(1, "a") + [0x22],
-    WireBytes.tag(5, 2) + [9], WireBytes.tag(2, 5) + [0, 0, 0, 0],
+    WireBytes.tag(5, 2) + [9], WireBytes.tag(2, 5) + [0, 0, 0, 0], WireBytes.field(7, varint: 1),
+    WireBytes.field(7, [0x0A]), WireBytes.field(7, [0x0A, 2, 0x61]), WireBytes.field(7, [0x08, 1]),
+    WireBytes.field(7, WireBytes.tag(9, 3)), WireBytes.field(7, [0x0A, 1, 0x61, 0x80]),
   ]
 
   @Test("Refuses what is malformed", arguments: malformed)
@@ -85,7 +124,7 @@ struct IndexQueryTests {
   }
 
   @Test func saysWhatToDo() {
-    #expect(parse([]).contains("eq, gte, lte, begins_with"))
+    #expect(parse([]).contains("eq, gte, gt, lte, lt, range, begins_with"))
     #expect(
       parse(WireBytes.field(1, "a") + WireBytes.field(4, ""))
         == "the query has two expressions, eq and begins_with: set one alone")
@@ -96,6 +135,10 @@ struct IndexQueryTests {
     #expect(
       parse(WireBytes.field(1, varint: 1))
         == "eq of the query is no string, at byte 0; generate the client from this server's schema")
+    #expect(parse(WireBytes.field(7, varint: 1)).hasPrefix("range of the query is no message"))
+    #expect(
+      parse(Self.range((1, "a"), (2, "b"))).contains("two bounds of one end, gte and gt: set"))
+    #expect(parse(Self.range()).contains("has no bound: set one of gte and gt"))
     #expect(
       parse(WireBytes.field(3, [0xFF]))
         == "lte of the query is not UTF-8 at byte 2; keys are UTF-8 text")
