@@ -1,3 +1,4 @@
+package import Engine
 package import LSM
 import Synchronization
 
@@ -5,7 +6,7 @@ import Synchronization
 ///
 /// Thread-safety: constant after init; the tree has its own synchronisation. The gate keeps calls out of a
 /// tree that is being closed.
-package final class LSMEngine: StorageEngine {
+package final class LSMEngine: LocalStore {
   let directory: String
   private let tree: LSMTree
   private let isReadOnly: Bool
@@ -14,6 +15,10 @@ package final class LSMEngine: StorageEngine {
   private let gate = OperationGate()
   /// Whether a write was told why the tree takes no more of them.
   private let hasToldFailure = Atomic<Bool>(false)
+
+  /// The tree compacts tables with range tombstones by itself, at a bounded price; a manual compaction for each
+  /// range delete has no bound.
+  package var traits: EngineTraits { EngineTraits(compactsDeletedRanges: true) }
 
   /// Opens or creates the store. Blocks on disk I/O.
   package convenience init(directory: String, options: EngineOptions) throws(EngineError) {
@@ -129,10 +134,6 @@ package final class LSMEngine: StorageEngine {
   }
 
   // MARK: - Maintenance
-
-  /// The tree compacts tables with range tombstones by itself, at a bounded price; a manual compaction for each
-  /// range delete has no bound.
-  package var compactsDeletedRanges: Bool { true }
 
   package func checkpoint(to target: String) throws(EngineError) {
     guard !target.utf8.contains(0) else {

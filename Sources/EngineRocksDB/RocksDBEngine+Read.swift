@@ -1,4 +1,5 @@
 import CRocksDB
+import Engine
 
 extension RocksDBEngine {
   func get(

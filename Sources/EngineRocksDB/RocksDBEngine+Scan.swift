@@ -1,3 +1,5 @@
+import Engine
+
 // Range deletes and the errors of iterators
 //
 // Before 8.5.2, an iterator of RocksDB that jumps over a range delete forgets the error of a block it could

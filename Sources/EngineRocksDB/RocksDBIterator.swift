@@ -1,5 +1,6 @@
 import Bytes
 import CRocksDB
+import Engine
 import Glibc
 
 /// Owns a `rocksdb_iterator_t` with everything it points to: bounds, read options, snapshot.

@@ -35,7 +35,8 @@ package final class DatabaseServer: Sendable {
     try AddressSpaceLimit.check(configuration)
     let path = configuration.dataDirectory
     let kind = try DataDirectory.engine(
-      of: path, wanted: configuration.engine, mayCreate: schema != nil)
+      of: path, wanted: configuration.engine, among: configuration.engines,
+      mayCreate: schema != nil)
     let address: BoundAddress
     do throws(ListenError) {
       address = try BoundAddress(host: configuration.host, port: configuration.port)
@@ -214,7 +215,7 @@ package final class DatabaseServer: Sendable {
       "serving",
       metadata: [
         "service": "\(schema.serviceName)", "models": "\(schema.models.count)",
-        "engine": "\(directory.engine.rawValue)", "data": "\(configuration.dataDirectory)",
+        "engine": "\(directory.engine.name)", "data": "\(configuration.dataDirectory)",
       ])
     return port
   }

@@ -19,7 +19,7 @@ struct ServerOptions: ParsableArguments {
     parsing: .unconditional,
     help: "The storage engine (default: the one that the data directory has; in a new one rocksdb)."
   )
-  var engine: Given<EngineKind>?
+  var engine: Given<EngineFlag>?
 
   @Option(
     name: .customLong("listen"), parsing: .unconditional,
@@ -82,8 +82,9 @@ struct ServerOptions: ParsableArguments {
   }
 
   var serverConfiguration: ServerConfiguration {
-    var configuration = ServerConfiguration(coreCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-    configuration.engine = engine?.value
+    var configuration = ServerConfiguration(
+      engines: .installed, coreCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    configuration.engine = engine?.value.engine
     configuration.dataDirectory = data
     configuration.host = listen.host
     configuration.port = listen.port
@@ -96,6 +97,3 @@ struct ServerOptions: ParsableArguments {
     return configuration
   }
 }
-
-/// `--engine`.
-extension EngineKind: WordFlag {}
