@@ -4,11 +4,13 @@ extension EngineDescriptor {
   /// Our own log-structured merge tree, in Swift.
   package static let lsm = EngineDescriptor(
     name: "lsm", tableSuffix: ".table", likeness: likenessToLSM,
-    // Its repair takes the store's lock.
-    isLocked: { _ in false }
-  ) { directory, options throws(EngineError) in
-    try LSMEngine(directory: directory, options: options)
-  }
+    isLocked: { _ in
+      // Its repair takes the store's lock.
+      false
+    },
+    open: { directory, options throws(EngineError) in
+      try LSMEngine(directory: directory, options: options)
+    })
 
   @Sendable private static func likenessToLSM(of names: [String]) -> StoreLikeness {
     if names.contains(where: { $0.hasSuffix(".table") }) { return .certain }

@@ -93,9 +93,9 @@ package final class LSMEngine: LocalStore {
       if range.isEmpty { return .complete }
       let outcome = try range.withBounds { (lower, upper) throws(LSMError) in
         try tree.scan(
-          from: lower, upTo: upper, descending: direction == .descending, limit: limit,
+          from: lower, upTo: upper, descending: direction.isDescending, limit: limit,
           snapshot: own, tier: Table.ReadTier(tier)
-        ) { key, value in visit(key, value) == .next }
+        ) { key, value in visit(key, value).isNext }
       }
       return switch outcome {
       case .complete: .complete
@@ -119,7 +119,7 @@ package final class LSMEngine: LocalStore {
     // The tree's batches are the image without its sequence number, which the log keeps elsewhere.
     let records = UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...])
     do throws(LSMError) {
-      try tree.apply(records, sync: durability == .sync)
+      try tree.apply(records, sync: durability.isSync)
       if isRefusing.load(ordering: .relaxed) { isRefusing.store(false, ordering: .relaxed) }
     } catch .refused(let cause) {
       isRefusing.store(true, ordering: .relaxed)

@@ -51,7 +51,7 @@ extension RocksDBEngine {
     records.seekToStart(direction)
     var visited = 0
     while records.isValid {
-      if visit(records.key, records.value) == .stop { return .stopped }
+      if case .stop = visit(records.key, records.value) { return .stopped }
       visited += 1
       if visited == limit { return .limitReached }
       records.move(direction)
@@ -80,10 +80,10 @@ extension RocksDBEngine {
       case .wouldBlock: return .wouldBlock
       case .absent:
         hidden += 1
-        if tier == .memory && hidden == Self.hiddenRecordLimit { return .wouldBlock }
+        if case .memory = tier, hidden == Self.hiddenRecordLimit { return .wouldBlock }
       case .found:
         hidden = 0
-        if visit(key, records.value) == .stop { return .stopped }
+        if case .stop = visit(key, records.value) { return .stopped }
         visited += 1
         if visited == limit { return .limitReached }
       }
@@ -97,7 +97,7 @@ extension RocksDBEngine {
   ) throws(EngineError) -> ScanOutcome {
     // An iterator that met an error is as invalid as one at its end: only its status tells them apart.
     guard let status = records.status else { return .complete }
-    if tier == .memory && status.isIncomplete { return .wouldBlock }
+    if case .memory = tier, status.isIncomplete { return .wouldBlock }
     throw status.error(.scan, in: handle.directory)
   }
 }

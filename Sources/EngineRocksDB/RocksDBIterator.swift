@@ -94,7 +94,10 @@ extension RocksDBIterator {
         move(direction)
         return true
       }
-      if (order > 0) == (direction == .ascending) { return false }
+      switch direction {
+      case .ascending: if order > 0 { return false }
+      case .descending: if order < 0 { return false }
+      }
       move(direction)
     }
     return false

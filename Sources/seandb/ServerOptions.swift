@@ -17,7 +17,8 @@ struct ServerOptions: ParsableArguments {
   // The value of a flag is what comes next, also when it looks like another flag (-1): the value says what is wrong.
   @Option(
     parsing: .unconditional,
-    help: "The storage engine (default: the one that the data directory has; in a new one rocksdb)."
+    help:
+      "The storage engine (default: the one that the data directory has; in a new one \(EngineList.installed.standard.name))."
   )
   var engine: Given<EngineFlag>?
 

@@ -5,7 +5,7 @@ import Server
 
 /// A back end that this program links, with its tools. What stands below is the only place that names
 /// them all.
-struct InstalledEngine {
+struct InstalledEngine: Sendable {
   let descriptor: EngineDescriptor
   let tools: any StoreTools.Type
 

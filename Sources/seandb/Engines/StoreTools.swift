@@ -2,7 +2,7 @@ import Server
 
 /// What `seandb verify`, `inspect` and `repair` do with a store of one engine. Each ends the process when the store
 /// cannot be looked at.
-protocol StoreTools {
+protocol StoreTools: SendableMetatype {
   /// Reads everything that the store holds, and prints what is wrong.
   static func verify(_ location: StoreLocation) -> StoreVerdict
 
