@@ -66,7 +66,14 @@ let package = Package(
       name: "LSM", dependencies: ["Bytes", "CZstd", "CLinux"],
       swiftSettings: swiftSettings + uncheckedExclusivity),
     .target(
-      name: "Engine", dependencies: ["Bytes", "LSM", "CRocksDB"],
+      name: "Engine", dependencies: ["Bytes"],
+      swiftSettings: swiftSettings + uncheckedExclusivity),
+    // The back ends: only programs and tests name them.
+    .target(
+      name: "EngineRocksDB", dependencies: ["Bytes", "Engine", "CRocksDB"],
+      swiftSettings: swiftSettings + uncheckedExclusivity),
+    .target(
+      name: "EngineLSM", dependencies: ["Engine", "LSM"],
       swiftSettings: swiftSettings + uncheckedExclusivity),
     .target(
       name: "Wire",
@@ -102,14 +109,17 @@ let package = Package(
     .executableTarget(
       name: "seandb",
       dependencies: [
-        "Bytes", "LSM", "Engine", "Wire", "Schema", "Records", "Server", "CMalloc", "CProgram",
+        "Bytes", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records", "Server",
+        "CMalloc",
+        "CProgram",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .executableTarget(
       name: "seandb-bench",
       dependencies: [
-        "Bytes", "Engine", "CEpoll", "CLinux", "CMalloc", "CNghttp2", "COpenSSL",
+        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "CEpoll", "CLinux", "CMalloc", "CNghttp2",
+        "COpenSSL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Bench/SeandbBench",
@@ -124,7 +134,8 @@ let package = Package(
       name: "LSMTests", dependencies: ["Bytes", "LSM"], swiftSettings: swiftSettings,
       linkerSettings: staticLibraries),
     .testTarget(
-      name: "EngineTests", dependencies: ["Bytes", "CRocksDB", "LSM", "Engine"],
+      name: "EngineTests",
+      dependencies: ["Bytes", "CRocksDB", "LSM", "Engine", "EngineRocksDB", "EngineLSM"],
       swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
       name: "WireTests",
@@ -145,7 +156,7 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "Bytes", "Engine", "Wire", "Schema", "Records", "Server", "TestSupport",
+        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records", "Server", "TestSupport",
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),

@@ -34,8 +34,15 @@ package struct EngineStatistics: Equatable, Sendable {
   /// Why the engine takes no writes; nil when it takes them.
   package var readOnlyReason: String?
 
+  package init() {}
+
   package struct Level: Equatable, Sendable {
     package var fileCount: UInt64
     package var bytes: UInt64
+
+    package init(fileCount: UInt64, bytes: UInt64) {
+      self.fileCount = fileCount
+      self.bytes = bytes
+    }
   }
 }

@@ -10,11 +10,11 @@ import Synchronization
 /// Unsafe island: owns one `sem_t`, which must not move. Invariants:
 /// 1. `state` is twice the number of calls inside, plus 1 once the gate is shut.
 /// 2. The semaphore is posted whenever a call leaves the shut gate empty.
-final class OperationGate: @unchecked Sendable {
+package final class OperationGate: @unchecked Sendable {
   private let state = Atomic<UInt64>(0)
   private let drained: UnsafeMutablePointer<sem_t>
 
-  init() {
+  package init() {
     drained = .allocate(capacity: 1)
     // SAFETY: fresh memory of the right type; freed in deinit only.
     sem_init(drained, 0, 0)
@@ -26,29 +26,29 @@ final class OperationGate: @unchecked Sendable {
   }
 
   /// Lets a call in; false when the gate is shut, and then ``leave()`` must not follow.
-  func enter() -> Bool {
+  package func enter() -> Bool {
     let before = state.add(2, ordering: .acquiring).oldValue
     if before & 1 == 0 { return true }
     leave()
     return false
   }
 
-  func leave() {
+  package func leave() {
     // A call that came too late leaves as well, so the shut gate may be empty several times; the waiter
     // looks again after each post.
     if state.subtract(2, ordering: .releasing).newValue == 1 { sem_post(drained) }
   }
 
-  var isShut: Bool { state.load(ordering: .acquiring) & 1 == 1 }
+  package var isShut: Bool { state.load(ordering: .acquiring) & 1 == 1 }
 
   /// Shuts the gate; false when it was shut before. New calls are refused from here on.
-  func shut() -> Bool {
+  package func shut() -> Bool {
     state.bitwiseOr(1, ordering: .acquiringAndReleasing).oldValue & 1 == 0
   }
 
   /// Waits until no call is inside.
   /// - Precondition: the gate is shut, and only the caller that shut it waits.
-  func waitUntilEmpty() {
+  package func waitUntilEmpty() {
     while state.load(ordering: .acquiring) != 1 { sem_wait(drained) }
   }
 }

@@ -1,4 +1,5 @@
-/// An ordered key-value engine: the contract every backend keeps.
+/// An ordered key-value engine: the contract every back end keeps. What only a store in local files has is
+/// ``LocalStore``.
 ///
 /// What holds for every engine, and is proved by one conformance suite:
 ///
@@ -24,6 +25,9 @@
 ///
 /// Thread-safety: every call, from any thread at any time. Calls block on disk I/O where they say so.
 package protocol StorageEngine: AnyObject, Sendable {
+  /// The same for all stores of the engine.
+  var traits: EngineTraits { get }
+
   /// Looks one key up and hands its value to `visit`.
   ///
   /// - Parameters:
@@ -67,19 +71,6 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// The state of now, kept readable until the snapshot is released. O(1), no I/O.
   func snapshot() throws(EngineError) -> any EngineSnapshot
 
-  /// Writes a copy of the state of now, which opens as an engine of its own. Blocks on disk I/O; writes
-  /// go on meanwhile. Files that never change are hard-linked where the file system allows it.
-  ///
-  /// - Parameter directory: must not exist; its parent must. On the same file system it costs little.
-  func checkpoint(to directory: String) throws(EngineError)
-
-  /// Writes what is in memory to tables and waits for it.
-  func flush() throws(EngineError)
-
-  /// Rewrites the tables that overlap `range` (nil: all) so that overwritten and deleted records give
-  /// their space back. Waits for the end; ``close()`` cuts it short.
-  func compact(_ range: KeyRange?) throws(EngineError)
-
   /// The sequence number of the newest change that is visible. O(1), no I/O.
   func lastSequence() throws(EngineError) -> UInt64
 
@@ -94,13 +85,6 @@ package protocol StorageEngine: AnyObject, Sendable {
   ///
   /// - Parameter reason: what happened and what to do, as an operator should read it.
   func refuseWrites(_ reason: String)
-
-  /// The file that names the tables which count, and its size; nil for an engine whose open finds out by itself
-  /// that the end of that file is gone. One look at the file system.
-  func manifestExtent() -> ManifestExtent?
-  /// Whether ranges that were deleted are compacted without being asked for, when it pays. Else whoever deletes
-  /// ranges should have them compacted, so that scans over them are fast again and their space comes back.
-  var compactsDeletedRanges: Bool { get }
 
   /// What an operator wants to know. Cheap enough for every few seconds, not for every call.
   func statistics() throws(EngineError) -> EngineStatistics
@@ -175,10 +159,6 @@ package enum Durability: Sendable, Equatable {
 }
 
 extension StorageEngine {
-  package func manifestExtent() -> ManifestExtent? { nil }
-  /// False.
-  package var compactsDeletedRanges: Bool { false }
-
   /// The value of one key as an array, from the newest state. For set-up work, not for hot paths: it
   /// copies, and may block on the disk.
   package func value(

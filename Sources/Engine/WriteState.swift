@@ -12,18 +12,6 @@ package enum WriteState: Equatable, Sendable {
   case refused(reason: String)
 }
 
-/// A file of which more bytes than these may be there later, but never fewer, as long as it is there.
-package struct ManifestExtent: Equatable, Sendable {
-  /// The number in the file's name.
-  package let number: UInt64
-  package let bytes: UInt64
-
-  package init(number: UInt64, bytes: UInt64) {
-    self.number = number
-    self.bytes = bytes
-  }
-}
-
 extension WriteState {
   /// Whether a write that comes now may be stored.
   package var takesWrites: Bool {

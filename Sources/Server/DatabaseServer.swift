@@ -32,10 +32,11 @@ package final class DatabaseServer: Sendable {
     try OpenFileLimit.raise(logger, eventLoops: configuration.eventLoops)
     try AddressSpaceLimit.check(configuration)
     let path = configuration.dataDirectory
-    let kind: EngineKind
+    let kind: EngineDescriptor
     do throws(DatabaseError) {
       kind = try DataDirectory.engine(
-        of: path, wanted: configuration.engine, mayCreate: schema != nil)
+        of: path, wanted: configuration.engine, among: configuration.engines,
+        mayCreate: schema != nil)
     } catch {
       throw .database(error)
     }
@@ -149,7 +150,7 @@ package final class DatabaseServer: Sendable {
       "serving",
       metadata: [
         "service": "\(schema.serviceName)", "models": "\(schema.models.count)",
-        "engine": "\(database.engineKind.rawValue)", "data": "\(configuration.dataDirectory)",
+        "engine": "\(database.engineDescriptor.name)", "data": "\(configuration.dataDirectory)",
       ])
     return port
   }

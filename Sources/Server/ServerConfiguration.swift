@@ -2,8 +2,10 @@ package import Engine
 
 /// How a database server runs. Sizes in bytes.
 package struct ServerConfiguration: Sendable {
-  /// nil: the engine that the data directory has; in a new one RocksDB.
-  package var engine: EngineKind?
+  /// Those that this program has.
+  package let engines: EngineList
+  /// One of ``engines``; nil: the one that the data directory has; in a new one the standard one.
+  package var engine: EngineDescriptor?
   package var dataDirectory = "./data"
   package var host = "127.0.0.1"
   /// 0 takes a free port.
@@ -23,7 +25,8 @@ package struct ServerConfiguration: Sendable {
   /// Threads for reads that touch the disk and for long scans. Default: two a core.
   package var storageThreads: Int
 
-  package init(coreCount: Int) {
+  package init(engines: EngineList, coreCount: Int) {
+    self.engines = engines
     eventLoops = max(1, coreCount)
     storageThreads = max(2, coreCount * 2)
   }

@@ -122,7 +122,7 @@ struct StoredSchemaCheck {
   let directory: String
 
   func run(_ new: CompiledSchema) async throws(DatabaseError) -> Result {
-    let location = try StoreLocation(directory)
+    let location = try StoreLocation(directory, among: .installed)
     for attempt in 1... {
       do throws(DatabaseError) {
         return try look(at: location, new)
@@ -147,8 +147,7 @@ struct StoredSchemaCheck {
     options.createIfMissing = false
     let engine: any StorageEngine
     do throws(EngineError) {
-      engine = try EngineKind.open(
-        location.engine, directory: location.storePath, options: options)
+      engine = try location.engine.open(location.storePath, options: options)
     } catch {
       throw .engine(error)
     }

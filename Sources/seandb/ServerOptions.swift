@@ -17,9 +17,10 @@ struct ServerOptions: ParsableArguments {
   // The value of a flag is what comes next, also when it looks like another flag (-1): the value says what is wrong.
   @Option(
     parsing: .unconditional,
-    help: "The storage engine (default: the one that the data directory has; in a new one rocksdb)."
+    help:
+      "The storage engine (default: the one that the data directory has; in a new one \(EngineList.installed.standard.name))."
   )
-  var engine: Given<EngineKind>?
+  var engine: Given<EngineFlag>?
 
   @Option(
     name: .customLong("listen"), parsing: .unconditional,
@@ -82,8 +83,9 @@ struct ServerOptions: ParsableArguments {
   }
 
   var serverConfiguration: ServerConfiguration {
-    var configuration = ServerConfiguration(coreCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-    configuration.engine = engine?.value
+    var configuration = ServerConfiguration(
+      engines: .installed, coreCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    configuration.engine = engine?.value.engine
     configuration.dataDirectory = data
     configuration.host = listen.host
     configuration.port = listen.port
@@ -96,6 +98,3 @@ struct ServerOptions: ParsableArguments {
     return configuration
   }
 }
-
-/// `--engine`.
-extension EngineKind: WordFlag {}

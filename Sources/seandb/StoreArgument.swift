@@ -1,7 +1,6 @@
 import ArgumentParser
 import Engine
 import Glibc
-import LSM
 import Records
 import Server
 
@@ -14,13 +13,13 @@ struct StoreArgument: ParsableArguments {
   /// Finds the store; ends the process when there is none.
   func locate() -> StoreLocation {
     do throws(DatabaseError) {
-      let location = try StoreLocation(directory)
+      let location = try StoreLocation(directory, among: .installed)
       if location.isInnerFolder, let parent = location.dataDirectory {
         Terminal.warn(
           "note: \(location.storePath) is the store inside of the data directory \(parent)")
       } else if !location.hasMarker, !location.isInnerFolder {
         Terminal.warn(
-          "note: \(directory) has no readable marker (SEANDB); its engine is \(location.engine.rawValue), by its files"
+          "note: \(directory) has no readable marker (SEANDB); its engine is \(location.engine.name), by its files"
         )
       }
       return location
@@ -31,7 +30,7 @@ struct StoreArgument: ParsableArguments {
 }
 
 extension StoreLocation {
-  /// A RocksDB store, opened without a lock and for reading; ends the process when it does not open.
+  /// The store, opened without a lock and for reading; ends the process when it does not open.
   /// - Parameter advice: what to do when it does not open, in place of the engine's own.
   func openForReading(advice: String? = nil) -> any StorageEngine {
     var options = EngineOptions()
@@ -44,7 +43,7 @@ extension StoreLocation {
       Terminal.fail(error)
     }
     do throws(EngineError) {
-      return try EngineKind.open(engine, directory: storePath, options: options)
+      return try engine.open(storePath, options: options)
     } catch {
       switch error {
       case .corruption(let failure), .io(let failure), .other(let failure):

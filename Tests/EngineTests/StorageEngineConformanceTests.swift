@@ -416,12 +416,13 @@ struct StorageEngineConformanceTests {
     #expect(throws: EngineError.closed) { _ = try engine.records() }
     #expect(throws: EngineError.closed) { try engine.put(Record("a", "2")) }
     #expect(throws: EngineError.closed) { _ = try engine.snapshot() }
-    #expect(throws: EngineError.closed) {
-      try engine.checkpoint(to: fixture.directory.path("checkpoint"))
-    }
-    #expect(throws: EngineError.closed) { try engine.flush() }
-    #expect(throws: EngineError.closed) { try engine.compact(nil) }
     #expect(throws: EngineError.closed) { _ = try engine.statistics() }
+    guard let store = engine as? any LocalStore else { return }
+    #expect(throws: EngineError.closed) {
+      try store.checkpoint(to: fixture.directory.path("checkpoint"))
+    }
+    #expect(throws: EngineError.closed) { try store.flush() }
+    #expect(throws: EngineError.closed) { try store.compact(nil) }
   }
 
   @Test(arguments: EngineUnderTest.allCases)
@@ -503,8 +504,7 @@ struct StorageEngineConformanceTests {
       var options = fixture.options
       options.isReadOnly = true
       options.createIfMissing = false
-      let reader = try EngineKind.open(
-        kind == .rocksdb ? .rocksdb : .lsm, directory: fixture.path, options: options)
+      let reader = try fixture.open(fixture.path, options: options)
       #expect(try reader.lastSequence() == last)
       guard case .refused = reader.writeState() else {
         Issue.record("an engine for reading takes writes")

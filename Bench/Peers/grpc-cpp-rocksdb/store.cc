@@ -8,7 +8,7 @@
 namespace {
 
 // The settings, with their reasons, are those of
-// Sources/Engine/RocksDB/RocksDBOptions.swift, in its order.
+// Sources/EngineRocksDB/RocksDBOptions.swift, in its order.
 rocksdb::Options MakeOptions(const Flags& flags) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(flags.cache_size);

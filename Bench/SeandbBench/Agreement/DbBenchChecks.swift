@@ -1,4 +1,4 @@
-import Engine
+import EngineRocksDB
 import Glibc
 
 /// The cases that db_bench and the workloads on the target `rocksdb` have in common.

@@ -1,6 +1,8 @@
 import ArgumentParser
 import CMalloc
 import Engine
+import EngineLSM
+import EngineRocksDB
 import Glibc
 
 /// `seandb-bench soak`.
@@ -15,7 +17,7 @@ struct SoakCommand: ParsableCommand {
       """)
 
   @Option(help: "The engine.")
-  var engine = EngineKind.lsm
+  var engine = EngineDescriptor.lsm
 
   @Option(help: "Minutes to run.")
   var minutes = 30.0
@@ -49,10 +51,20 @@ struct SoakCommand: ParsableCommand {
     var options = EngineOptions()
     options.cacheSizeBytes = cacheSize.bytes
     var soak = try Soak(
-      kind: engine, directory: directory, options: options, keyCount: keys,
+      engine, directory: directory, options: options, keyCount: keys,
       valueByteCount: valueBytes, seed: seed)
     try soak.run(seconds: minutes * 60, bytesPerSecond: UInt64(rate.bytes))
   }
 }
 
-extension EngineKind: ExpressibleByArgument {}
+extension EngineDescriptor: ExpressibleByArgument {
+  private static let engines = EngineList([.rocksDB, .lsm])
+
+  public init?(argument: String) {
+    guard let engine = Self.engines.named(argument) else { return nil }
+    self = engine
+  }
+
+  public var defaultValueDescription: String { name }
+  public static var allValueStrings: [String] { engines.all.map(\.name) }
+}

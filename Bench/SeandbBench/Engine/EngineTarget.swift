@@ -1,4 +1,6 @@
 import Engine
+import EngineLSM
+import EngineRocksDB
 
 /// What is measured: an engine with its settings.
 enum EngineTarget: String, CaseIterable, Sendable {
@@ -14,18 +16,21 @@ enum EngineTarget: String, CaseIterable, Sendable {
   /// Those that are measured when nothing is said.
   static let usual: [EngineTarget] = [.rocksdbTuned, .lsm, .rocksdbDefaults]
 
-  var kind: EngineKind { self == .lsm ? .lsm : .rocksdb }
+  var engine: EngineDescriptor {
+    switch self {
+    case .rocksdbTuned: .rocksDB(.likeLSM)
+    case .lsm: .lsm
+    case .rocksdbDefaults: .rocksDB(.defaults)
+    case .rocksdb: .rocksDB
+    }
+  }
 
   func options(_ settings: BenchSettings) -> EngineOptions {
     var options = EngineOptions()
     options.cacheSizeBytes = settings.cacheSizeBytes
     options.memtableSizeBytes = settings.memtableSizeBytes
-    if self == .rocksdbTuned { options.rocksDBSettings = .likeLSM }
-    if self == .rocksdbDefaults {
-      options.rocksDBSettings = .defaults
-      // Flushing for range deletes is ours, not RocksDB's.
-      options.rangeDeletesBeforeFlush = .max
-    }
+    // Flushing for range deletes is ours, not RocksDB's.
+    if self == .rocksdbDefaults { options.rangeDeletesBeforeFlush = .max }
     return options
   }
 }

@@ -56,8 +56,7 @@ extension Store {
   ) throws {
     // What the allocator keeps from earlier stores would count as memory of this one.
     malloc_trim(0)
-    let engine = try EngineKind.open(
-      target.kind, directory: directory, options: target.options(settings))
+    let engine = try target.engine.open(directory, options: target.options(settings))
     var store = Store(
       target, engine: engine, directory: directory, round: round, settings: settings)
     do {

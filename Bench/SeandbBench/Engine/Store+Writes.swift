@@ -47,8 +47,7 @@ extension Store {
   func compact() throws -> [Measurement] {
     let engine = engine
     return try measure(.compact, operations: recordCount) { _, recorder in
-      try engine.flush()
-      try engine.compact(nil)
+      try engine.settle()
       recorder.lap()
     }
   }

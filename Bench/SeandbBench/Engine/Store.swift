@@ -29,8 +29,7 @@ struct Store: Sendable {
   /// Brings the store in order where `workload` must not depend on what came before it. Not measured.
   mutating func prepare(_ workload: Workload) throws {
     guard workload.needsCompactedStore, !isCompacted else { return }
-    try engine.flush()
-    try engine.compact(nil)
+    try engine.settle()
     isCompacted = true
   }
 
@@ -122,5 +121,14 @@ struct Store: Sendable {
       load: Load(threads: crew.threads), operations: operations, seconds: times.seconds,
       latency: times.latency,
       timeline: times.timeline(factor: Double(operations) / Double(max(1, times.count))))
+  }
+}
+
+extension StorageEngine {
+  /// Flushes and compacts everything, where there are files.
+  func settle() throws(EngineError) {
+    guard let store = self as? any LocalStore else { return }
+    try store.flush()
+    try store.compact(nil)
   }
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// The model is one number a key: the generation of its value, 0 when it is absent. Of 1000 steps 600 put, 80
 /// delete, 4 delete a range of up to 500 keys, 300 read and 16 scan.
 struct Soak: ~Copyable {
-  private let kind: EngineKind
+  private let descriptor: EngineDescriptor
   private let directory: String
   private let options: EngineOptions
   private let valueByteCount: Int
@@ -27,17 +27,17 @@ struct Soak: ~Copyable {
   }
 
   init(
-    kind: EngineKind, directory: String, options: EngineOptions, keyCount: Int,
+    _ descriptor: EngineDescriptor, directory: String, options: EngineOptions, keyCount: Int,
     valueByteCount: Int, seed: UInt64
   ) throws {
-    self.kind = kind
+    self.descriptor = descriptor
     self.directory = directory
     self.options = options
     self.valueByteCount = valueByteCount
     guard access(directory, F_OK) != 0 else {
       throw Failure(description: "\(directory) exists already; name another --directory")
     }
-    engine = try EngineKind.open(kind, directory: directory, options: options)
+    engine = try descriptor.open(directory, options: options)
     generations = [UInt32](repeating: 0, count: keyCount)
     random = SplitMix64(seed: seed, stream: 1)
     values = ValueSource(byteCount: valueByteCount, seed: seed)
@@ -45,7 +45,7 @@ struct Soak: ~Copyable {
   }
 
   private func wrong(_ detail: String) -> Failure {
-    Failure(description: "\(kind.rawValue), step \(steps): \(detail)")
+    Failure(description: "\(descriptor.name), step \(steps): \(detail)")
   }
 
   // MARK: - Running
@@ -219,9 +219,9 @@ struct Soak: ~Copyable {
     print("comparing everything, then again after a reopen")
     for direction in ScanDirection.allCases { try compare(0..<generations.count, direction) }
     try engine.close()
-    engine = try EngineKind.open(kind, directory: directory, options: options)
+    engine = try descriptor.open(directory, options: options)
     try compare(0..<generations.count, .ascending)
-    try engine.compact(nil)
+    try (engine as? any LocalStore)?.compact(nil)
     try compare(0..<generations.count, .ascending)
     footprint.sample()
     try engine.close()

@@ -16,7 +16,8 @@ import Bytes
 /// Thread-safety: none. One owner at a time; it may move between threads.
 package final class WriteBatch {
   static let headerByteCount = 12
-  static let countOffset = 8
+  /// Where the count stands in ``image``; the records follow it.
+  package static let countOffset = 8
 
   enum Tag {
     static let delete: UInt8 = 0x00

@@ -2,13 +2,16 @@ import Synchronization
 
 /// The contract in its shortest form: a sorted array. The model the other engines are compared with.
 ///
-/// It keeps nothing: there is no log, no file, and ``StorageEngine/checkpoint(to:)`` is refused. Writes are
-/// O(n). Nothing ever blocks, so ``ReadTier/memory`` reads always answer.
+/// It keeps nothing: there is no log and no file. Writes are O(n). Nothing ever blocks, so ``ReadTier/memory``
+/// reads always answer.
 ///
 /// Thread-safety: the state is a value behind a mutex; reads take a copy of it (copy-on-write) and run
 /// outside the lock.
 package final class MemoryEngine: StorageEngine {
   private let state = Mutex(State())
+
+  /// It has nothing to compact.
+  package var traits: EngineTraits { EngineTraits(compactsDeletedRanges: true) }
 
   package init() {}
 
@@ -64,17 +67,6 @@ package final class MemoryEngine: StorageEngine {
   package func snapshot() throws(EngineError) -> any EngineSnapshot {
     Snapshot(of: self, records: try records(nil))
   }
-
-  package func checkpoint(to directory: String) throws(EngineError) {
-    _ = try records(nil)
-    throw .unsupported(
-      EngineError.Failure(
-        operation: .checkpoint, directory: directory, detail: "this engine writes no files"))
-  }
-
-  package func flush() throws(EngineError) { _ = try records(nil) }
-
-  package func compact(_ range: KeyRange?) throws(EngineError) { _ = try records(nil) }
 
   package func lastSequence() throws(EngineError) -> UInt64 {
     try state.withLock { (state) throws(EngineError) in

@@ -19,7 +19,8 @@ package final class RangeDeleteSweeper: Sendable {
   /// The longest pause between two sweeps, in nanoseconds.
   private static let longestPause: UInt64 = 30_000_000_000
 
-  private let engine: any StorageEngine
+  /// nil for an engine without tables of its own.
+  private let engine: (any LocalStore)?
   private let state = Mutex(State())
   private let wakeUp = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "sweeper")
@@ -29,7 +30,7 @@ package final class RangeDeleteSweeper: Sendable {
     var isStopping = false
   }
 
-  package init(engine: any StorageEngine) { self.engine = engine }
+  package init(engine: any StorageEngine) { self.engine = engine as? any LocalStore }
 
   package func start() {
     thread.start { [self] in run() }
@@ -37,7 +38,7 @@ package final class RangeDeleteSweeper: Sendable {
 
   /// Queues the ranges that a committed batch deleted.
   package func add(_ batch: WriteBatch) {
-    if engine.compactsDeletedRanges { return }
+    guard let engine, !engine.traits.compactsDeletedRanges else { return }
     var added: [KeyRange] = []
     do throws(EngineError) {
       try batch.visitEntries { entry in
@@ -80,7 +81,7 @@ package final class RangeDeleteSweeper: Sendable {
       for range in ranges {
         if state.withLock({ $0.isStopping }) { return }
         // What hinders a compaction (closed, disk full) hinders writes too, and is told there.
-        try? engine.compact(range)
+        try? engine?.compact(range)
       }
       let pause = min((MonotonicClock.now() - start) * 4, Self.longestPause)
       // Woken by more deletes the pause goes on; only a stop ends it.

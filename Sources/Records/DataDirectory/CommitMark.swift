@@ -62,7 +62,9 @@ package final class CommitMark: Sendable {
       let now = MonotonicClock.now()
       if now >= state.nextManifestLook {
         state.nextManifestLook = now + Self.manifestInterval
-        if let manifest = engine.manifestExtent() { state.slot.manifest = manifest }
+        if let manifest = (engine as? any LocalStore)?.manifestExtent() {
+          state.slot.manifest = manifest
+        }
       }
       // A mark that cannot be written stays behind, which asks less of the next start and never too much.
       state.slot.withBytes { bytes in

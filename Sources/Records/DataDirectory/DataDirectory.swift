@@ -16,7 +16,7 @@ package final class DataDirectory: Sendable {
   static let storeName = "store"
 
   let path: String
-  let engine: EngineKind
+  let engine: EngineDescriptor
   /// As it was found, or as it was written: nothing of the store is made yet then.
   let marker: DataDirectoryMarker
   /// Where the engine keeps its files.
@@ -26,11 +26,11 @@ package final class DataDirectory: Sendable {
   /// The engine that `path` has, or is going to have. Looks only: nothing is created.
   ///
   /// - Parameters:
-  ///   - wanted: the engine asked for; nil follows the marker, or is RocksDB in a new directory.
+  ///   - wanted: the engine asked for; nil follows the marker, or is the standard one in a new directory.
   ///   - mayCreate: whether a directory without a store is fine.
   package static func engine(
-    of path: String, wanted: EngineKind?, mayCreate: Bool
-  ) throws(DatabaseError) -> EngineKind {
+    of path: String, wanted: EngineDescriptor?, among engines: EngineList, mayCreate: Bool
+  ) throws(DatabaseError) -> EngineDescriptor {
     var status = stat()
     if stat(path, &status) != 0 {
       let isLink = FileTrouble.target(ofLink: path) != nil
@@ -38,7 +38,7 @@ package final class DataDirectory: Sendable {
         throw SmallFile.failure("use", path)
       }
       if !mayCreate { throw .noSchema(path: path) }
-      return wanted ?? .rocksdb
+      return wanted ?? engines.standard
     }
     guard status.st_mode & S_IFMT == S_IFDIR else {
       throw .dataDirectory(
@@ -47,19 +47,19 @@ package final class DataDirectory: Sendable {
     guard let marker = try DataDirectoryMarker(in: path) else {
       try refuseForeignFiles(in: path)
       if !mayCreate { throw .noSchema(path: path) }
-      return wanted ?? .rocksdb
+      return wanted ?? engines.standard
     }
-    guard let engine = EngineKind(rawValue: marker.engine) else {
+    guard let engine = engines.named(marker.engine) else {
       throw .unknownEngine(path: path, name: marker.engine)
     }
     guard wanted == nil || wanted == engine else {
-      throw .wrongEngine(path: path, has: marker.engine, wanted: wanted?.rawValue ?? "")
+      throw .wrongEngine(path: path, has: marker.engine, wanted: wanted?.name ?? "")
     }
     return engine
   }
 
   /// Creates or opens the directory and locks it.
-  init(path: String, engine: EngineKind) throws(DatabaseError) {
+  init(path: String, engine: EngineDescriptor) throws(DatabaseError) {
     self.path = path
     self.engine = engine
     try Self.create(path)
@@ -77,8 +77,8 @@ package final class DataDirectory: Sendable {
     do throws(DatabaseError) {
       // Looked at again: another process may have made it until the lock was ours.
       if let found = try DataDirectoryMarker(in: path) {
-        guard found.engine == engine.rawValue else {
-          throw .wrongEngine(path: path, has: found.engine, wanted: engine.rawValue)
+        guard found.engine == engine.name else {
+          throw .wrongEngine(path: path, has: found.engine, wanted: engine.name)
         }
         marker = found
       } else {

@@ -25,8 +25,8 @@ package struct DataDirectoryMarker: Equatable, Sendable {
   package let identity: StoreIdentity?
 
   /// - Parameter identity: nil before the store is made.
-  package init(engine: EngineKind, identity: StoreIdentity?) {
-    self.engine = engine.rawValue
+  package init(engine: EngineDescriptor, identity: StoreIdentity?) {
+    self.engine = engine.name
     format = Self.formatVersion
     isStoreMade = identity != nil
     self.identity = identity
@@ -39,8 +39,8 @@ package struct DataDirectoryMarker: Equatable, Sendable {
   }
 
   /// Of a directory that must have a store, whichever it is: what format 2 said.
-  static func textOfUnknownStore(_ engine: EngineKind) -> String {
-    "seandb data directory\nformat 2\nengine \(engine.rawValue)\n\(storeWord)made\n"
+  static func textOfUnknownStore(_ engine: EngineDescriptor) -> String {
+    "seandb data directory\nformat 2\nengine \(engine.name)\n\(storeWord)made\n"
   }
 
   /// Reads the marker in the data directory `path`; nil when there is none. Changes nothing.

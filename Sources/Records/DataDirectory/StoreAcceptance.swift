@@ -19,7 +19,7 @@ package struct StoreAcceptance: Sendable {
   }
 
   private let directory: String
-  private let engine: EngineKind
+  private let engine: EngineDescriptor
   /// Of the store; nil in one of an earlier program.
   private let identity: StoreIdentity?
 
@@ -60,8 +60,7 @@ package struct StoreAcceptance: Sendable {
     options.createIfMissing = false
     let store: any StorageEngine
     do throws(EngineError) {
-      store = try EngineKind.open(
-        location.engine, directory: location.storePath, options: options)
+      store = try location.engine.open(location.storePath, options: options)
     } catch {
       throw .engine(error)
     }

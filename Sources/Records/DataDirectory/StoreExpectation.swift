@@ -179,10 +179,10 @@ extension DataDirectory {
   private static let roomBytes: UInt64 = 1 << 20
 
   private static func openEngine(
-    _ kind: EngineKind, _ directory: String, _ options: EngineOptions
+    _ engine: EngineDescriptor, _ directory: String, _ options: EngineOptions
   ) throws(DatabaseError) -> any StorageEngine {
     do throws(EngineError) {
-      return try EngineKind.open(kind, directory: directory, options: options)
+      return try engine.open(directory, options: options)
     } catch {
       throw .engine(error)
     }

@@ -4,7 +4,7 @@ import Schema
 
 /// Where the files of an engine are, for tools that are given a data directory, or an engine's own one.
 package struct StoreLocation: Equatable, Sendable {
-  package let engine: EngineKind
+  package let engine: EngineDescriptor
   /// The engine's directory.
   package let storePath: String
   /// Whether it was found by a data directory's marker.
@@ -19,13 +19,14 @@ package struct StoreLocation: Equatable, Sendable {
   /// A data directory is told by its marker. Without one, or when the marker is damaged, the engine is told by the
   /// names of its files, in `path/store` and in `path` itself.
   ///
-  /// - Throws: when there is no store of an engine that this program knows.
-  package init(_ path: String) throws(DatabaseError) {
+  /// - Parameter engines: those that this program knows.
+  /// - Throws: when there is no store of one of them.
+  package init(_ path: String, among engines: EngineList) throws(DatabaseError) {
     let path = Self.trimmed(path)
     let folder = path + "/store"
     do throws(DatabaseError) {
       if let marker = try DataDirectoryMarker(in: path) {
-        guard let engine = EngineKind(rawValue: marker.engine) else {
+        guard let engine = engines.named(marker.engine) else {
           throw .unknownEngine(path: path, name: marker.engine)
         }
         if marker.format > 1, !marker.isStoreMade, Self.hasNothing(folder) {
@@ -35,17 +36,19 @@ package struct StoreLocation: Equatable, Sendable {
         return
       }
     } catch .markerDamaged(let file) {
-      guard let engine = Self.engine(in: folder) else { throw .markerDamaged(path: file) }
+      guard let engine = Self.engine(in: folder, among: engines) else {
+        throw .markerDamaged(path: file)
+      }
       self.init(engine: engine, storePath: folder, hasMarker: false, dataDirectory: path)
       return
     }
-    if let engine = Self.engine(in: path) {
+    if let engine = Self.engine(in: path, among: engines) {
       self.init(
         engine: engine, storePath: path, hasMarker: false,
         dataDirectory: Self.dataDirectory(ofStore: path), isInnerFolder: true)
       return
     }
-    if let engine = Self.engine(in: folder) {
+    if let engine = Self.engine(in: folder, among: engines) {
       self.init(engine: engine, storePath: folder, hasMarker: false, dataDirectory: path)
       return
     }
@@ -60,7 +63,7 @@ package struct StoreLocation: Equatable, Sendable {
   }
 
   private init(
-    engine: EngineKind, storePath: String, hasMarker: Bool, dataDirectory: String?,
+    engine: EngineDescriptor, storePath: String, hasMarker: Bool, dataDirectory: String?,
     isInnerFolder: Bool = false
   ) {
     self.isInnerFolder = isInnerFolder
@@ -97,35 +100,29 @@ package struct StoreLocation: Equatable, Sendable {
     return !names.contains("CURRENT")
   }
 
-  /// Whether there is a store, and none of the other engine: a repair would make an empty one of it.
+  /// Whether there is a store, and none of another engine: a repair would make an empty one of it.
   ///
   /// - Throws: what is there instead.
-  package func checkStore() throws(DatabaseError) {
+  package func checkStore(among engines: EngineList) throws(DatabaseError) {
     guard let names = SmallFile.names(in: storePath) else {
       throw .storeLost(path: storePath, what: "is missing")
     }
     if names.isEmpty { throw .storeLost(path: storePath, what: "is empty") }
-    let foreign: [String] = engine == .lsm ? [".sst"] : [".table"]
+    let foreign = engines.tableSuffixes(besides: engine)
     guard let found = names.first(where: { name in foreign.contains { name.hasSuffix($0) } }) else {
       return
     }
     throw .dataDirectory(
       path: storePath,
       problem:
-        "this is a store of another engine (it has \(found)), and not of \(engine.rawValue). "
+        "this is a store of another engine (it has \(found)), and not of \(engine.name). "
         + "Put the right store back")
   }
 
   /// The engine whose files a directory holds.
-  private static func engine(in directory: String) -> EngineKind? {
-    guard let names = SmallFile.names(in: directory) else { return nil }
-    if names.contains(where: { $0.hasSuffix(".table") }) { return .lsm }
-    if names.contains(where: {
-      $0.hasSuffix(".sst") || $0 == "IDENTITY" || $0.hasPrefix("OPTIONS-")
-    }) {
-      return .rocksdb
-    }
-    let isStore = names.contains { $0 == "CURRENT" || $0.hasPrefix("MANIFEST-") }
-    return isStore ? .lsm : nil
+  private static func engine(
+    in directory: String, among engines: EngineList
+  ) -> EngineDescriptor? {
+    SmallFile.names(in: directory).flatMap { engines.engine(ofStoreWith: $0) }
   }
 }

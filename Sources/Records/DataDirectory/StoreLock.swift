@@ -12,7 +12,7 @@ package final class StoreLock: Sendable {
 
   /// - Throws: ``DatabaseError/directoryInUse(path:)`` while a process has the data directory or its store.
   package init(_ location: StoreLocation) throws(DatabaseError) {
-    if location.engine == .rocksdb, Self.isLocked(location.storePath + "/LOCK") {
+    if location.engine.isLocked(location.storePath) {
       throw .directoryInUse(path: location.dataDirectory ?? location.storePath)
     }
     guard let directory = location.dataDirectory else {
@@ -35,17 +35,5 @@ package final class StoreLock: Sendable {
     guard descriptor >= 0 else { return }
     flock(descriptor, LOCK_UN)
     close(descriptor)
-  }
-
-  /// Whether another process has RocksDB's lock of a store (`fcntl`, over the whole file).
-  private static func isLocked(_ path: String) -> Bool {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return false }
-    defer { close(file) }
-    var lock = Glibc.flock()
-    lock.l_type = Int16(F_RDLCK)
-    lock.l_whence = Int16(SEEK_SET)
-    guard fcntl(file, F_GETLK, &lock) == 0 else { return false }
-    return lock.l_type != Int16(F_UNLCK)
   }
 }

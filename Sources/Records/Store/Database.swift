@@ -15,7 +15,7 @@ package final class Database: Sendable {
   private let directory: DataDirectory
   private let logger: Logger
 
-  package var engineKind: EngineKind { directory.engine }
+  package var engineDescriptor: EngineDescriptor { directory.engine }
   /// Where the engine keeps its files.
   package var storePath: String { directory.storePath }
 
@@ -35,10 +35,10 @@ package final class Database: Sendable {
   ///
   /// - Parameters:
   ///   - schema: nil takes the stored schema.
-  ///   - kind: as ``DataDirectory/engine(of:wanted:mayCreate:)`` said.
+  ///   - kind: as ``DataDirectory/engine(of:wanted:among:mayCreate:)`` said.
   /// - Throws: when the directory, the engine or the schema does not allow it. Nothing is changed then.
   package static func open(
-    schema: CompiledSchema?, path: String, engine kind: EngineKind, options: EngineOptions,
+    schema: CompiledSchema?, path: String, engine kind: EngineDescriptor, options: EngineOptions,
     logger: Logger
   ) throws(DatabaseError) -> Database {
     let directory = try DataDirectory(path: path, engine: kind)

@@ -1,4 +1,5 @@
 import Engine
+import EngineRocksDB
 import Foundation
 import Testing
 
@@ -12,7 +13,7 @@ struct RocksDBCrashTests {
     let path = directory.path("data")
     await #expect(processExitsWith: .signal(SIGKILL)) {
       [path = path as String, durability = durability as String] in
-      let engine = try EngineKind.open(.rocksdb, directory: path, options: .small)
+      let engine = try EngineDescriptor.rocksDB.open(path, options: .small)
       for index in 0..<500 {
         try engine.put(
           Record("key-\(1000 + index)", String(repeating: "v", count: 1000)),
@@ -21,7 +22,7 @@ struct RocksDBCrashTests {
       try engine.deleteRange("key-1100", "key-1200")
       kill(getpid(), SIGKILL)
     }
-    let engine = try EngineKind.open(.rocksdb, directory: path, options: .small)
+    let engine = try EngineDescriptor.rocksDB.open(path, options: .small)
     let expected = (0..<500).map { "key-\(1000 + $0)" }.filter {
       $0 < "key-1100" || $0 >= "key-1200"
     }

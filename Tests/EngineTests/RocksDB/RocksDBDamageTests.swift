@@ -1,4 +1,5 @@
 import Engine
+import EngineRocksDB
 import Testing
 
 /// Damaged files: the same answer as before or an error, never another answer.
@@ -63,7 +64,7 @@ struct RocksDBDamageTests {
       // For reading only: an engine that writes would compact the damage away or fail in the background.
       var options = fixture.options
       options.isReadOnly = true
-      let engine = try EngineKind.open(.rocksdb, directory: fixture.path, options: options)
+      let engine = try EngineDescriptor.rocksDB.open(fixture.path, options: options)
       defer { try? engine.close() }
       for direction in ScanDirection.allCases {
         do {
@@ -126,7 +127,7 @@ struct RocksDBDamageTests {
 
     var options = fixture.options
     options.logRecovery = .pointInTime
-    let engine = try EngineKind.open(.rocksdb, directory: fixture.path, options: options)
+    let engine = try EngineDescriptor.rocksDB.open(fixture.path, options: options)
     let keys = try engine.keys(.all)
     #expect(keys.count > 30 && keys.count < 60)
     #expect(keys == (0..<keys.count).map { "key-\(1000 + $0)" })

@@ -1,4 +1,5 @@
 import Engine
+import EngineRocksDB
 import Foundation
 import Testing
 
@@ -24,7 +25,7 @@ struct RocksDBEngineTests {
 
     var options = fixture.options
     options.isReadOnly = true
-    let reader = try EngineKind.open(.rocksdb, directory: fixture.path, options: options)
+    let reader = try EngineDescriptor.rocksDB.open(fixture.path, options: options)
     #expect(try reader.records() == expected)
     #expect(try reader.value("k4") == nil)
     let error = #expect(throws: EngineError.self) { try reader.put(Record("x", "1")) }
@@ -42,14 +43,14 @@ struct RocksDBEngineTests {
     var options = EngineOptions.small
     options.createIfMissing = false
     #expect(throws: EngineError.self) {
-      _ = try EngineKind.open(.rocksdb, directory: directory.path("none"), options: options)
+      _ = try EngineDescriptor.rocksDB.open(directory.path("none"), options: options)
     }
     options.createIfMissing = true
     #expect(throws: EngineError.self) {
-      _ = try EngineKind.open(.rocksdb, directory: directory.path("no/parent"), options: options)
+      _ = try EngineDescriptor.rocksDB.open(directory.path("no/parent"), options: options)
     }
     #expect(throws: EngineError.self) {
-      _ = try EngineKind.open(.rocksdb, directory: directory.path("nul\0byte"), options: options)
+      _ = try EngineDescriptor.rocksDB.open(directory.path("nul\0byte"), options: options)
     }
   }
 
@@ -57,19 +58,16 @@ struct RocksDBEngineTests {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
     var options = EngineOptions.small
-    options.rocksDBSettings = .defaults
-    let engine = try EngineKind.open(
-      .rocksdb, directory: directory.path("store"), options: options)
+    let engine = try EngineDescriptor.rocksDB(.defaults).open(
+      directory.path("store"), options: options)
     try engine.put(Record("a", "1"))
     try engine.flush()
     #expect(try engine.value("a") == "1")
     // A cache of 8 MiB, whatever the options say.
     #expect(try engine.statistics().cacheCapacityBytes == 8 << 20)
     try engine.close()
-    options.rocksDBSettings = .production
     options.cacheSizeBytes = 5 << 20
-    let production = try EngineKind.open(
-      .rocksdb, directory: directory.path("store"), options: options)
+    let production = try EngineDescriptor.rocksDB.open(directory.path("store"), options: options)
     #expect(try production.value("a") == "1")
     #expect(try production.statistics().cacheCapacityBytes == 5 << 20)
     try production.close()
@@ -79,10 +77,8 @@ struct RocksDBEngineTests {
   @Test func runsWithBlocksAndCompressionOfTheLSMWhenToldSo() throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
-    var options = EngineOptions.small
-    options.rocksDBSettings = .likeLSM
-    let engine = try EngineKind.open(
-      .rocksdb, directory: directory.path("store"), options: options)
+    let engine = try EngineDescriptor.rocksDB(.likeLSM).open(
+      directory.path("store"), options: .small)
     try engine.close()
     let files = try FileManager.default.contentsOfDirectory(atPath: directory.path("store"))
     let name = try #require(files.filter { $0.hasPrefix("OPTIONS-") }.max())

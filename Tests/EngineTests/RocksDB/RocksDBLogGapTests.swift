@@ -1,5 +1,6 @@
 import CRocksDB
 import Engine
+import EngineRocksDB
 import Foundation
 import Testing
 
@@ -15,7 +16,7 @@ struct RocksDBLogGapTests {
     let path = directory.path("live")
     var records: [Record] = []
     if startsWithTable {
-      let engine = try EngineKind.open(.rocksdb, directory: path, options: .small)
+      let engine = try EngineDescriptor.rocksDB.open(path, options: .small)
       records = (0..<100).map { Record("a-\(1000 + $0)", "in a table") }
       for record in records { try engine.put(record) }
       try engine.flush()
@@ -77,14 +78,14 @@ struct RocksDBLogGapTests {
         var options = EngineOptions.small
         options.isReadOnly = isReadOnly
         let error = #expect(throws: EngineError.self) {
-          try EngineKind.open(.rocksdb, directory: damaged, options: options)
+          try EngineDescriptor.rocksDB.open(damaged, options: options)
         }
         #expect(error?.isCorruption == true, "\(String(describing: error))")
         #expect("\(error as Any)".contains("a log between them is missing or cut"))
       }
       try TestFile.remove(damaged)
     }
-    let engine = try EngineKind.open(.rocksdb, directory: path, options: .small)
+    let engine = try EngineDescriptor.rocksDB.open(path, options: .small)
     #expect(try engine.records() == records)
     try engine.close()
   }
@@ -110,7 +111,7 @@ struct RocksDBLogGapTests {
     try TestFile.remove(logs[1])
     var options = EngineOptions.small
     options.logRecovery = .pointInTime
-    let engine = try EngineKind.open(.rocksdb, directory: path, options: options)
+    let engine = try EngineDescriptor.rocksDB.open(path, options: options)
     try engine.close()
   }
 

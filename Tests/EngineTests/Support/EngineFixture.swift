@@ -1,4 +1,6 @@
 import Engine
+import EngineLSM
+import EngineRocksDB
 import LSM
 
 /// The engines the conformance suite runs on.
@@ -49,17 +51,21 @@ final class EngineFixture {
 
   func open(_ path: String) throws -> any StorageEngine { try Self.open(kind, path, options, tree) }
 
+  func open(_ path: String, options: EngineOptions) throws -> any StorageEngine {
+    try Self.open(kind, path, options, nil)
+  }
+
   private static func open(
     _ kind: EngineUnderTest, _ path: String, _ options: EngineOptions, _ tree: TreeOptions?
   ) throws -> any StorageEngine {
     switch kind {
     case .memory: MemoryEngine()
-    case .rocksdb: try EngineKind.open(.rocksdb, directory: path, options: options)
+    case .rocksdb: try EngineDescriptor.rocksDB.open(path, options: options)
     case .lsm:
       if let tree {
         try LSMEngine(directory: path, tree: tree, fileSystem: POSIXFileSystem())
       } else {
-        try EngineKind.open(.lsm, directory: path, options: options)
+        try EngineDescriptor.lsm.open(path, options: options)
       }
     }
   }
@@ -118,6 +124,12 @@ extension StorageEngine {
     for record in records { batch.put(record.key, record.value) }
     try apply(batch, durability: durability)
   }
+
+  // On an engine without files these do nothing.
+
+  func flush() throws { try (self as? any LocalStore)?.flush() }
+  func compact(_ range: KeyRange?) throws { try (self as? any LocalStore)?.compact(range) }
+  func checkpoint(to path: String) throws { try (self as? any LocalStore)?.checkpoint(to: path) }
 
   func delete(_ key: String) throws {
     let batch = WriteBatch()

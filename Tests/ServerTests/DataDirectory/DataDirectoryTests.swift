@@ -1,4 +1,6 @@
 import Engine
+import EngineLSM
+import EngineRocksDB
 import Glibc
 import Logging
 import Records
@@ -8,6 +10,8 @@ import TestSupport
 import Testing
 
 @Suite("Data directory") struct DataDirectoryTests {
+  private static let engines = EngineList([.rocksDB, .lsm])
+
   private let folder: TemporaryFolder
   private let schema: CompiledSchema
 
@@ -19,9 +23,9 @@ import Testing
   }
 
   private func open(
-    _ name: String = "data", schema: CompiledSchema?, engine: EngineKind? = nil
+    _ name: String = "data", schema: CompiledSchema?, engine: EngineDescriptor? = nil
   ) throws(ServerError) -> DatabaseServer {
-    var configuration = ServerConfiguration(coreCount: 1)
+    var configuration = ServerConfiguration(engines: Self.engines, coreCount: 1)
     configuration.port = 0
     configuration.engine = engine
     configuration.dataDirectory = folder.path + "/" + name
@@ -31,7 +35,7 @@ import Testing
 
   /// The description of the error that opening gives.
   private func refusal(
-    _ name: String = "data", schema: CompiledSchema?, engine: EngineKind? = nil
+    _ name: String = "data", schema: CompiledSchema?, engine: EngineDescriptor? = nil
   ) -> String? {
     do throws(ServerError) {
       _ = try open(name, schema: schema, engine: engine)
@@ -42,7 +46,7 @@ import Testing
   }
 
   /// Starts and stops a server.
-  private func run(schema: CompiledSchema?, engine: EngineKind?) async throws {
+  private func run(schema: CompiledSchema?, engine: EngineDescriptor?) async throws {
     let server = try open(schema: schema, engine: engine)
     _ = try await server.start()
     #expect(await server.shutDown())
@@ -72,20 +76,20 @@ import Testing
     #expect(text.contains(words), "\(text)")
   }
 
-  @Test(arguments: EngineKind.allCases)
-  func followsTheMarkerWhenNoEngineIsNamed(_ kind: EngineKind) async throws {
-    let other = try #require(EngineKind.allCases.first { $0 != kind })
+  @Test(arguments: Self.engines.all)
+  func followsTheMarkerWhenNoEngineIsNamed(_ kind: EngineDescriptor) async throws {
+    let other = try #require(Self.engines.all.first { $0 != kind })
     try await run(schema: schema, engine: kind)
     try await run(schema: nil, engine: nil)
     try await run(schema: schema, engine: kind)
     let text = refusal(schema: schema, engine: other)
-    #expect(text?.contains("belongs to the engine \(kind.rawValue), not \(other.rawValue)") == true)
+    #expect(text?.contains("belongs to the engine \(kind.name), not \(other.name)") == true)
   }
 
   @Test func createsNothingWhenTheAddressIsTaken() async throws {
     let server = try open(schema: schema)
     let port = try await server.start()
-    var configuration = ServerConfiguration(coreCount: 1)
+    var configuration = ServerConfiguration(engines: Self.engines, coreCount: 1)
     configuration.port = port
     configuration.dataDirectory = folder.path + "/other"
     #expect {
@@ -99,13 +103,13 @@ import Testing
   }
 
   /// A directory of the first format has no commit mark, and gets one; a store of the second has no identity.
-  @Test(arguments: EngineKind.allCases, [1, 2])
-  func opensADirectoryOfAnEarlierFormat(_ kind: EngineKind, _ format: Int) async throws {
+  @Test(arguments: Self.engines.all, [1, 2])
+  func opensADirectoryOfAnEarlierFormat(_ kind: EngineDescriptor, _ format: Int) async throws {
     try await run(schema: schema, engine: kind)
     let path = folder.path + "/data"
     try folder.write(
       "data/SEANDB",
-      "seandb data directory\nformat \(format)\nengine \(kind.rawValue)\n"
+      "seandb data directory\nformat \(format)\nengine \(kind.name)\n"
         + (format == 2 ? "store made\n" : ""))
     if format == 1 { unlink(path + "/COMMITTED") }
     try forgetIdentity(kind, path)
@@ -118,8 +122,8 @@ import Testing
   }
 
   /// Takes the identity out of the catalogue, and the files as they are then for those that were left.
-  private func forgetIdentity(_ kind: EngineKind, _ path: String) throws {
-    let engine = try EngineKind.open(kind, directory: path + "/store", options: EngineOptions())
+  private func forgetIdentity(_ kind: EngineDescriptor, _ path: String) throws {
+    let engine = try kind.open(path + "/store")
     let batch = WriteBatch()
     batch.delete(KeyPrefix(.catalogue, model: 0).key("identity".utf8))
     try engine.apply(batch, durability: .sync)
@@ -134,15 +138,15 @@ import Testing
   }
 
   /// The store has `seandb` for its own, whatever marker and mark say.
-  @Test(arguments: EngineKind.allCases)
-  func refusesTheStoreOfAnotherDatabase(_ kind: EngineKind) async throws {
+  @Test(arguments: Self.engines.all)
+  func refusesTheStoreOfAnotherDatabase(_ kind: EngineDescriptor) async throws {
     try await run(schema: schema, engine: kind)
     let path = folder.path + "/data"
     let marker = try #require(try DataDirectoryMarker(in: path))
     let digits = try #require(marker.identity).description
     let other = String(digits.reversed())
     try folder.write(
-      "data/SEANDB", "seandb data directory\nformat 3\nengine \(kind.rawValue)\nstore \(other)\n")
+      "data/SEANDB", "seandb data directory\nformat 3\nengine \(kind.name)\nstore \(other)\n")
     for _ in 0..<2 {
       #expect(refusal(schema: schema)?.contains("another database's") == true)
     }

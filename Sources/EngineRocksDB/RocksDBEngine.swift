@@ -1,11 +1,12 @@
 import CRocksDB
+import Engine
 import Synchronization
 
 /// ``StorageEngine`` on RocksDB 7.8, by its C API.
 ///
 /// Constant after init: `handle`, `rangeDeletesBeforeFlush`. With its own synchronisation: the rest.
 /// No call of C happens under the locks of `readOnlyReason` and `pause`.
-final class RocksDBEngine: StorageEngine {
+final class RocksDBEngine: LocalStore {
   let handle: RocksDBHandle
   let rangeDeletesBeforeFlush: Int
 
@@ -20,6 +21,8 @@ final class RocksDBEngine: StorageEngine {
   /// The manifest that was found last.
   let manifest = Mutex<(name: String, number: UInt64)?>(nil)
 
+  var traits: EngineTraits { EngineTraits(compactsDeletedRanges: false) }
+
   struct Pause {
     /// What RocksDB said; nil when writes are not paused.
     var reason: String?
@@ -30,8 +33,10 @@ final class RocksDBEngine: StorageEngine {
   }
 
   /// Opens or creates the database. Blocks on disk I/O.
-  init(directory: String, options: EngineOptions) throws(EngineError) {
-    handle = try RocksDBHandle(directory: directory, options: options)
+  init(
+    directory: String, options: EngineOptions, settings: RocksDBSettings
+  ) throws(EngineError) {
+    handle = try RocksDBHandle(directory: directory, options: options, settings: settings)
     rangeDeletesBeforeFlush = max(options.rangeDeletesBeforeFlush, 1)
     if options.isReadOnly {
       // The log was replayed into memtables, where range deletes cannot be counted: "maybe" it stays.

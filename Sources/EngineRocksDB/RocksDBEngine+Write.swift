@@ -1,4 +1,5 @@
 import CRocksDB
+import Engine
 import Synchronization
 
 extension RocksDBEngine {
@@ -14,10 +15,13 @@ extension RocksDBEngine {
     defer { rocksdb_writebatch_destroy(copy) }
     let hasRangeDeletes = batch.rangeDeleteCount > 0
     if hasRangeDeletes { rangeDeletes.willWrite() }
+    let options =
+      switch durability {
+      case .sync: handle.writeSync
+      case .buffered: handle.writeBuffered
+      }
     var message: UnsafeMutablePointer<CChar>?
-    rocksdb_write(
-      handle.database, durability == .sync ? handle.writeSync : handle.writeBuffered, copy,
-      &message)
+    rocksdb_write(handle.database, options, copy, &message)
     if hasRangeDeletes { rangeDeletes.didWrite() }
     if let status = RocksDBStatus(message) { throw refusal(status) }
     if isPaused.load(ordering: .relaxed) { endPause() }

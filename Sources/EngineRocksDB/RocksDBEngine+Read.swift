@@ -1,4 +1,5 @@
 import CRocksDB
+import Engine
 
 extension RocksDBEngine {
   func get(
@@ -24,7 +25,7 @@ extension RocksDBEngine {
       handle.database, options, key.charPointer, key.count, &message)
     guard let pinned else {
       guard let status = RocksDBStatus(message) else { return .absent }
-      if tier == .memory && status.isIncomplete { return .wouldBlock }
+      if case .memory = tier, status.isIncomplete { return .wouldBlock }
       throw status.error(operation, in: handle.directory)
     }
     defer { rocksdb_pinnableslice_destroy(pinned) }
@@ -32,7 +33,7 @@ extension RocksDBEngine {
     let value = rocksdb_pinnableslice_value(pinned, &length)
     // RocksDB answers "found, empty" for a table it would have to open first. `max_open_files` keeps that
     // from happening; an empty value is read again from the disk all the same, to be sure.
-    if tier == .memory && length == 0 { return .wouldBlock }
+    if case .memory = tier, length == 0 { return .wouldBlock }
     visit(UnsafeRawBufferPointer(start: value, count: length))
     return .found
   }
@@ -51,8 +52,14 @@ extension RocksDBEngine {
   @inline(__always)
   func readOptions(_ snapshot: RocksDBSnapshot?, _ tier: ReadTier) -> OpaquePointer {
     guard let snapshot else {
-      return tier == .any ? handle.readAny.options : handle.readMemory.options
+      return switch tier {
+      case .any: handle.readAny.options
+      case .memory: handle.readMemory.options
+      }
     }
-    return tier == .any ? snapshot.readAny.options : snapshot.readMemory.options
+    return switch tier {
+    case .any: snapshot.readAny.options
+    case .memory: snapshot.readMemory.options
+    }
   }
 }

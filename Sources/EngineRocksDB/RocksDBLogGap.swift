@@ -1,3 +1,4 @@
+import Engine
 import Glibc
 
 /// Changes that are missing between the logs of a RocksDB store, or between its tables and its logs.

@@ -1,4 +1,5 @@
 import CRocksDB
+import Engine
 import Glibc
 
 /// A status that RocksDB's C API reports as a string: "Code: words".

@@ -1,3 +1,4 @@
+package import Engine
 package import LSM
 import Synchronization
 
@@ -5,7 +6,7 @@ import Synchronization
 ///
 /// Thread-safety: constant after init; the tree has its own synchronisation. The gate keeps calls out of a
 /// tree that is being closed.
-package final class LSMEngine: StorageEngine {
+package final class LSMEngine: LocalStore {
   let directory: String
   private let tree: LSMTree
   private let isReadOnly: Bool
@@ -14,6 +15,10 @@ package final class LSMEngine: StorageEngine {
   private let gate = OperationGate()
   /// Whether a write was told why the tree takes no more of them.
   private let hasToldFailure = Atomic<Bool>(false)
+
+  /// The tree compacts tables with range tombstones by itself, at a bounded price; a manual compaction for each
+  /// range delete has no bound.
+  package var traits: EngineTraits { EngineTraits(compactsDeletedRanges: true) }
 
   /// Opens or creates the store. Blocks on disk I/O.
   package convenience init(directory: String, options: EngineOptions) throws(EngineError) {
@@ -88,9 +93,9 @@ package final class LSMEngine: StorageEngine {
       if range.isEmpty { return .complete }
       let outcome = try range.withBounds { (lower, upper) throws(LSMError) in
         try tree.scan(
-          from: lower, upTo: upper, descending: direction == .descending, limit: limit,
+          from: lower, upTo: upper, descending: direction.isDescending, limit: limit,
           snapshot: own, tier: Table.ReadTier(tier)
-        ) { key, value in visit(key, value) == .next }
+        ) { key, value in visit(key, value).isNext }
       }
       return switch outcome {
       case .complete: .complete
@@ -114,7 +119,7 @@ package final class LSMEngine: StorageEngine {
     // The tree's batches are the image without its sequence number, which the log keeps elsewhere.
     let records = UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...])
     do throws(LSMError) {
-      try tree.apply(records, sync: durability == .sync)
+      try tree.apply(records, sync: durability.isSync)
       if isRefusing.load(ordering: .relaxed) { isRefusing.store(false, ordering: .relaxed) }
     } catch .refused(let cause) {
       isRefusing.store(true, ordering: .relaxed)
@@ -129,10 +134,6 @@ package final class LSMEngine: StorageEngine {
   }
 
   // MARK: - Maintenance
-
-  /// The tree compacts tables with range tombstones by itself, at a bounded price; a manual compaction for each
-  /// range delete has no bound.
-  package var compactsDeletedRanges: Bool { true }
 
   package func checkpoint(to target: String) throws(EngineError) {
     guard !target.utf8.contains(0) else {

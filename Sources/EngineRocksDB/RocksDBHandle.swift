@@ -1,4 +1,5 @@
 import CRocksDB
+import Engine
 import Synchronization
 
 /// Owns an open RocksDB database and everything of C that its calls need.
@@ -28,11 +29,13 @@ final class RocksDBHandle: @unchecked Sendable {
   private let snapshots = Mutex<Set<UInt>>([])
 
   /// Opens or creates the database in `directory`. Blocks on disk I/O.
-  init(directory: String, options engineOptions: EngineOptions) throws(EngineError) {
+  init(
+    directory: String, options engineOptions: EngineOptions, settings: RocksDBSettings
+  ) throws(EngineError) {
     guard !directory.utf8.contains(0) else {
       throw .invalidPath(path: directory, reason: "it holds a NUL byte")
     }
-    let options = RocksDBOptions(engineOptions)
+    let options = RocksDBOptions(engineOptions, settings)
     if engineOptions.isReadOnly {
       database = try Self.openForReading(directory, options)
     } else {

@@ -1,3 +1,4 @@
+import Engine
 import LSM
 
 extension TreeOptions {
@@ -15,7 +16,29 @@ extension TreeOptions {
 
 extension Table.ReadTier {
   @inline(__always)
-  init(_ tier: ReadTier) { self = tier == .memory ? .memory : .any }
+  init(_ tier: ReadTier) {
+    switch tier {
+    case .any: self = .any
+    case .memory: self = .memory
+    }
+  }
+}
+
+// Patterns, since `==` on an enum of another module is a call (docs/decisions/0008-cross-module-optimization.md).
+
+extension ScanDirection {
+  @inline(__always)
+  var isDescending: Bool { if case .descending = self { true } else { false } }
+}
+
+extension ScanStep {
+  @inline(__always)
+  var isNext: Bool { if case .next = self { true } else { false } }
+}
+
+extension Durability {
+  @inline(__always)
+  var isSync: Bool { if case .sync = self { true } else { false } }
 }
 
 extension KeyRange {

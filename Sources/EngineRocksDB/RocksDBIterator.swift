@@ -1,5 +1,6 @@
 import Bytes
 import CRocksDB
+import Engine
 import Glibc
 
 /// Owns a `rocksdb_iterator_t` with everything it points to: bounds, read options, snapshot.
@@ -93,7 +94,10 @@ extension RocksDBIterator {
         move(direction)
         return true
       }
-      if (order > 0) == (direction == .ascending) { return false }
+      switch direction {
+      case .ascending: if order > 0 { return false }
+      case .descending: if order < 0 { return false }
+      }
       move(direction)
     }
     return false

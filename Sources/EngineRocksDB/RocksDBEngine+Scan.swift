@@ -1,3 +1,5 @@
+import Engine
+
 // Range deletes and the errors of iterators
 //
 // Before 8.5.2, an iterator of RocksDB that jumps over a range delete forgets the error of a block it could
@@ -49,7 +51,7 @@ extension RocksDBEngine {
     records.seekToStart(direction)
     var visited = 0
     while records.isValid {
-      if visit(records.key, records.value) == .stop { return .stopped }
+      if case .stop = visit(records.key, records.value) { return .stopped }
       visited += 1
       if visited == limit { return .limitReached }
       records.move(direction)
@@ -78,10 +80,10 @@ extension RocksDBEngine {
       case .wouldBlock: return .wouldBlock
       case .absent:
         hidden += 1
-        if tier == .memory && hidden == Self.hiddenRecordLimit { return .wouldBlock }
+        if case .memory = tier, hidden == Self.hiddenRecordLimit { return .wouldBlock }
       case .found:
         hidden = 0
-        if visit(key, records.value) == .stop { return .stopped }
+        if case .stop = visit(key, records.value) { return .stopped }
         visited += 1
         if visited == limit { return .limitReached }
       }
@@ -95,7 +97,7 @@ extension RocksDBEngine {
   ) throws(EngineError) -> ScanOutcome {
     // An iterator that met an error is as invalid as one at its end: only its status tells them apart.
     guard let status = records.status else { return .complete }
-    if tier == .memory && status.isIncomplete { return .wouldBlock }
+    if case .memory = tier, status.isIncomplete { return .wouldBlock }
     throw status.error(.scan, in: handle.directory)
   }
 }

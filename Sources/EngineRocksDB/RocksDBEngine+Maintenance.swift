@@ -1,4 +1,5 @@
 import CRocksDB
+import Engine
 import Glibc
 import Synchronization
 

@@ -1,3 +1,4 @@
+import Engine
 import Synchronization
 
 /// Knows whether the database may hold range deletes, in a memtable or a table.

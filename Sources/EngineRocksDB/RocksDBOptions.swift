@@ -1,4 +1,5 @@
 import CRocksDB
+import Engine
 
 /// The settings RocksDB 7.8 runs with, each with its reason. Only ``RocksDBHandle`` uses it.
 ///
@@ -9,14 +10,14 @@ struct RocksDBOptions: ~Copyable {
   /// nil: RocksDB makes its own.
   private let cache: OpaquePointer?
 
-  init(_ engine: EngineOptions) {
+  init(_ engine: EngineOptions, _ settings: RocksDBSettings) {
     // SAFETY: the create functions never return nil; out of memory ends the process inside C++.
     options = rocksdb_options_create().unsafelyUnwrapped
-    switch engine.rocksDBSettings {
+    switch settings {
     case .production, .likeLSM:
       let cache = rocksdb_cache_create_lru(max(engine.cacheSizeBytes, 0)).unsafelyUnwrapped
       self.cache = cache
-      let isLikeLSM = engine.rocksDBSettings == .likeLSM
+      let isLikeLSM = settings == .likeLSM
       setTables(cache, isLikeLSM: isLikeLSM)
       setWrites(engine)
       setLogs(engine)

@@ -1,0 +1,17 @@
+/// Which settings RocksDB runs with. Other ones than ``production`` are for benchmarks; no flag of the server reaches
+/// them.
+package enum RocksDBSettings: Sendable {
+  /// Those chosen for seandb, each with its reason: ``RocksDBOptions``.
+  case production
+  /// The same, with blocks and compression like those of our own tree: 8 KiB, Zstandard of level 1 everywhere. To
+  /// compare the two with what they both do the same way.
+  case likeLSM
+  /// RocksDB's own: those it has when nothing is set. Of `EngineOptions` only `createIfMissing`, `isReadOnly`
+  /// and `rangeDeletesBeforeFlush` hold then: cache, memtable, recovery and the rest are as RocksDB has them, so
+  /// the durability of `StorageEngine` is not promised. To measure what the production settings are worth.
+  case defaults
+
+  /// Of the production settings' bloom filters: 1 % false positives.
+  package static let filterBitsPerKey = 10
+  static let lsmBlockSizeBytes = 8 << 10
+}
