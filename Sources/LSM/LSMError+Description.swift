@@ -78,7 +78,7 @@ extension DamageKind: CustomStringConvertible {
     case .absent(let field):
       "\(field) is not there: the file is empty or was written over"
     case .order(let field):
-      "\(field) stands where it cannot"
+      "\(field) is where it cannot be"
     case .foreign(let field):
       "\(field) is of another store"
     case .missing:

@@ -17,7 +17,7 @@ package enum LSMError: Error, Equatable, Sendable {
   /// Stored bytes that are not what was written.
   package struct Damage: Equatable, Sendable {
     package let path: String
-    /// Byte offset in the file of the damaged part's begin.
+    /// Where the damaged part starts in the file, in bytes.
     package let offset: UInt64
     package let kind: DamageKind
 

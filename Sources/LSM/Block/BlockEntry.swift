@@ -31,7 +31,7 @@ struct BlockEntry {
 
   /// Decodes an entry of a validated block.
   ///
-  /// Unsafe island. Invariant: `base` is a validated block and `offset` the begin of one of its
+  /// Unsafe island. Invariant: `base` is a validated block and `offset` the start of one of its
   /// entries.
   @inline(__always)
   init(validated base: UnsafeRawPointer, at offset: Int) {

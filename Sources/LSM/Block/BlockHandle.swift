@@ -1,6 +1,6 @@
 import Bytes
 
-/// Where a block stands in its table.
+/// Where a block is in its table.
 ///
 /// In the index as two varints, offset and byte count; in the footer as two u64 little-endian.
 package struct BlockHandle: Equatable, Sendable {

@@ -140,7 +140,7 @@ struct CompactionPicker {
     metadata.largestSequence <= oldestSnapshot
   }
 
-  /// Whether what a compaction for tombstones rewrites stands in a relation to what it does away with. One
+  /// Whether a compaction for tombstones does away with enough for what it rewrites. One
   /// range tombstone must not have gigabytes rewritten; it goes down with its table when that is due.
   private func isWorthwhile(_ compaction: Compaction) -> Bool {
     let covered = compaction.coveredTables(SnapshotStripes([])).reduce(0) {

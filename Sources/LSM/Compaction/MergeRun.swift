@@ -201,7 +201,7 @@ struct MergeRun: ~Copyable {
     if isDue { try endOutput(before: next) }
   }
 
-  /// Whether `next` lies behind a border that the key before it was not behind.
+  /// Whether `next` is past the end of a grandparent that the key before it was not past.
   private mutating func passGrandparents(_ next: UnsafeRawBufferPointer) -> Bool {
     let files = settings.grandparents
     var crosses = false

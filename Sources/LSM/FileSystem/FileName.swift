@@ -8,7 +8,7 @@
 ///     LOCK               held by the process that has the store open
 ///
 /// Numbers are decimal, padded with zeros to six digits, longer when they are larger. None is 0, which
-/// stands for "no file" in headers.
+/// means "no file" in headers.
 package enum FileName: Hashable, Sendable {
   case log(FileNumber)
   case table(FileNumber)

@@ -72,7 +72,7 @@ final class MergeSource {
     }
   }
 
-  /// The newest change that the table it stands in holds; nil in a memtable.
+  /// The newest change in the table that it is in; nil in a memtable.
   /// - Precondition: ``isValid``.
   var largestSequence: SequenceNumber? {
     switch kind {

@@ -62,7 +62,7 @@ struct MergingIterator: ~Copyable {
     build()
   }
 
-  /// Goes to the first entry at or behind `target`.
+  /// Goes to the first entry at or after `target`.
   mutating func seek(_ target: InternalKey) throws(LSMError) {
     isForward = true
     for source in sources { try source.seek(target) }

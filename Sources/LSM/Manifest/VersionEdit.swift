@@ -124,7 +124,7 @@ struct EditReader {
     try take(8, field).littleEndian(UInt64.self, at: 0)
   }
 
-  /// A number that names a file: never 0, and with room for more behind it.
+  /// A number that names a file: never 0, and with room for more after it.
   mutating func fileNumber(_ field: String) throws(DamageInBlock) -> FileNumber {
     let value = try number(field)
     guard value > 0, value < 1 << 63 else {

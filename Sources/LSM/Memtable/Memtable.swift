@@ -1,7 +1,7 @@
 /// The newest changes, in memory, until a flush writes them to a table.
 ///
 /// Entries are kept in a ``SkipList``, range tombstones apart from them. Nothing is ever removed: a
-/// newer entry of a key stands beside the older ones, which snapshots may still read.
+/// newer entry of a key is kept beside the older ones, which snapshots may still read.
 ///
 /// Thread-safety: one thread at a time inserts; reads are for any thread and take no lock. A reader
 /// sees everything up to the sequence number that the writer published (release) before it looked

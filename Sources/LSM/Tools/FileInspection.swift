@@ -93,7 +93,7 @@ package enum FileInspection {
   ) throws(LSMError) {
     let name = FileName.log(number)
     do throws(LSMError) {
-      // A server may append meanwhile: what a look without damage has ended with is shown, and nothing behind it.
+      // A server may append meanwhile: what a look without damage has ended with is shown, and nothing after it.
       let known = try LookingAgain.until(directory) { () throws(LSMError) in
         let reader = try logReader(fileSystem, directory, name, .open)
         while try reader.next() != nil {}

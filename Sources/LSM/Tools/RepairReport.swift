@@ -75,7 +75,7 @@ package struct RepairReport: Equatable, Sendable {
         reports.append(RepairReport(folder: folder, lines: Array(lines[1..<lines.count - 2])))
       } catch {
         let line =
-          "\(notePrefix)what an earlier repair could not save may stand in \(folder)/\(fileName), which cannot be "
+          "\(notePrefix)what an earlier repair could not save may be in \(folder)/\(fileName), which cannot be "
           + "read: \(error)"
         reports.append(RepairReport(folder: folder, lines: [line]))
       }

@@ -24,7 +24,7 @@ package struct StoreInspection: Sendable {
     /// How its end looks.
     package enum Ending: Sendable, Equatable {
       case sealed
-      /// The last log of a store that is open, or was not closed: what is behind the records is zeros written
+      /// The last log of a store that is open, or was not closed: what is after the records is zeros written
       /// ahead, or what a crash left.
       case open(unreadBytes: UInt64)
       /// Its creation was cut short.

@@ -59,7 +59,7 @@ package struct StoreRepair {
     /// The folder in the store's directory that has the replaced files; nil when nothing was replaced.
     package var folder: String?
     package var movedFiles: [String] = []
-    /// What repairs that were cut short before they could tell it have written down, apart from what stands above.
+    /// What repairs that were cut short before they could tell it have written down, apart from what is above.
     package var earlier: [RepairReport] = []
     /// Folders whose reports are told with this one.
     var untoldFolders: [String] = []
@@ -270,7 +270,7 @@ package struct StoreRepair {
     }
     if let metadata, let identity = parts.identity, identity != metadata.identity {
       report.problems += parts.problems.map(\.finding)
-      lose(source, "another table stands under its name")
+      lose(source, "another table has its name")
       return source
     }
     var check = TableCheck(parts, metadata)

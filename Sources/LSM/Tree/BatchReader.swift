@@ -36,7 +36,7 @@ package struct BatchReader {
     count = Int(bytes.littleEndian(UInt32.self, at: 0))
   }
 
-  /// The next record; nil behind the last one. Every byte is checked before it is used.
+  /// The next record; nil after the last one. Every byte is checked before it is used.
   @inline(__always)
   package mutating func next() throws(LSMError) -> Record? {
     guard offset < bytes.count else { return nil }
@@ -86,7 +86,7 @@ package struct BatchReader {
     var largestEntryBytes = 0
   }
 
-  /// Checks a batch from begin to end.
+  /// Checks a whole batch.
   static func summary(of bytes: UnsafeRawBufferPointer) throws(LSMError) -> Summary {
     var reader = try BatchReader(bytes)
     var summary = Summary()

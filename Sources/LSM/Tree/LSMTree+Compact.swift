@@ -2,10 +2,10 @@ extension LSMTree {
   /// Rewrites the tables that overlap a range so that what is overwritten or deleted gives its space back.
   ///
   /// Flushes first, then goes down level by level, one table at a time, so that little space is needed
-  /// meanwhile. What a snapshot holds stays, and what is written after the call is not waited for. Waits for the end; ``cancelCompactions()`` cuts it short. Blocks
-  /// on disk I/O.
+  /// meanwhile. What a snapshot holds stays, and what is written after the call is not waited for. Waits for
+  /// the end; ``cancelCompactions()`` cuts it short. Blocks on disk I/O.
   ///
-  /// - Parameter upper: the first key behind the range; nil: no end.
+  /// - Parameter upper: the first key after the range; nil: no end.
   package func compact(
     from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer?
   ) throws(LSMError) {

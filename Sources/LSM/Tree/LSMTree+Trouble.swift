@@ -111,7 +111,8 @@ extension LSMTree {
       state.compactionSetback,
     ]
     guard let next = setbacks.compactMap({ $0?.retryAt }).min() else { return nil }
-    // What is due and was not taken waits for something else, such as the try that runs: no reason to look all the time.
+    // What is due and was not taken waits for something else, such as the try that runs: no reason to look
+    // all the time.
     let now = MonotonicTime.nanoseconds
     return next > now ? next : now &+ Self.looksWhenDue
   }

@@ -109,7 +109,7 @@ extension LSMTree {
     }
   }
 
-  /// Waits until one more full memtable may stand in line, and level 0 is not full.
+  /// Waits until one more full memtable may wait for its flush, and level 0 is not full.
   private func waitForFlushes() throws(LSMError) {
     if options.backgroundThreads == 0 { runPendingWork() }
     func mayGoOn(_ state: State) -> Bool {

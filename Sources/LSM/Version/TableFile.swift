@@ -74,7 +74,7 @@ final class TableFile: @unchecked Sendable {
     InternalKey(checked: UnsafeRawBufferPointer(rebasing: bounds[metadata.smallest.count...]))
   }
 
-  /// Whether the table's last user key is the first one behind it, as a range tombstone's end is.
+  /// Whether the table's last user key is the first one after it, as a range tombstone's end is.
   var excludesLargest: Bool { largest.trailer == .max }
 
   /// Whether it may hold anything of a user key range with inclusive ends.

@@ -35,7 +35,7 @@ import Bytes
 ///     seal: the last chunk of a log that was finished
 ///     │  0   8 │ last sequence number                                         │
 ///
-/// Bytes behind the last chunk are zeros written ahead, or the remains of writes cut short by a crash.
+/// Bytes after the last chunk are zeros written ahead, or the remains of writes cut short by a crash.
 package enum LogFormat {
   package static let blockBytes = 32 << 10
   package static let chunkHeaderBytes = 23
@@ -77,7 +77,7 @@ package enum LogFormat {
 /// predecessor is durable to that length.
 package struct LogEnd: Equatable, Sendable {
   package let number: FileNumber
-  /// Bytes from the file's begin; what lies behind counts as not written.
+  /// Bytes from the file's start; what comes after counts as not written.
   package let length: UInt64
   /// Of the last record; when the log has none, its predecessor's. 0 when there was never any.
   package let lastSequence: UInt64

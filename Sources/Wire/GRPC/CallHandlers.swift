@@ -36,7 +36,7 @@ package protocol UnaryHandler: Sendable {
   ///
   /// - Parameters:
   ///   - request: the message's bytes, valid until the return.
-  ///   - response: receives the answer's message bytes, appended behind what is there.
+  ///   - response: receives the answer's message bytes, appended after what is there.
   func call(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome

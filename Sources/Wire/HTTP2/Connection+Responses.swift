@@ -3,7 +3,7 @@ import CNghttp2
 
 /// The answering side: response headers, messages, trailers.
 extension Connection {
-  /// Sends a unary answer whose message bytes stand behind the 5 reserved ones in `slot.response`.
+  /// Sends a unary answer whose message bytes follow the 5 reserved ones in `slot.response`.
   func answer(_ slot: UnsafeMutablePointer<CallSlot>) {
     Self.patchPrefix(&slot.pointee.response, at: 0)
     slot.pointee.finished = true
@@ -166,7 +166,7 @@ extension Connection {
     }
   }
 
-  /// Queues the trailers behind the last DATA frame; called by nghttp2's read callback for that frame.
+  /// Queues the trailers after the last DATA frame; called by nghttp2's read callback for that frame.
   static func submitTrailers(
     _ session: OpaquePointer?, _ streamID: Int32, _ slot: UnsafeMutablePointer<CallSlot>
   ) {

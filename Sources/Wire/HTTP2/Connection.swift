@@ -5,7 +5,7 @@ import NIOCore
 
 /// One client's HTTP/2 connection: the nghttp2 session, its calls, and the bytes to send.
 ///
-/// It does no I/O: ``receive(_:)`` takes bytes from the socket, ``send()`` gives the bytes to write.
+/// It does no I/O: ``receive(_:)`` takes bytes from the socket, ``send(limit:)`` gives the bytes to write.
 /// Requests found by `receive` are handed to their handlers by ``dispatch()``, after the whole read
 /// batch, so that a stream opened and reset in one batch never runs (CVE-2023-44487).
 ///
@@ -127,7 +127,7 @@ final class Connection {
     if consumed < 0 { mustClose = true }
   }
 
-  /// The next bytes for the socket, at most about `limit`; empty when there are none.
+  /// The next bytes for the socket, at most about `limit`; nil when there are none.
   func send(limit: Int) -> ByteBuffer? {
     guard let session else { return nil }
     output.clear(minimumCapacity: 4096)

@@ -43,7 +43,7 @@ package struct Completions {
     byLoop = Array(repeating: [], count: loops.count)
   }
 
-  /// gRPC's length prefix, which stands before every message.
+  /// gRPC's length prefix, which is before every message.
   package static let prefixBytes = 5
 
   /// A writer for a `message` outcome: ``prefixBytes`` are kept free in front.

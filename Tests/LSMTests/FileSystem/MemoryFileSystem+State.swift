@@ -132,7 +132,7 @@ extension MemoryFileSystem.Inode {
     }
   }
 
-  /// Writes a block to the disk, and lengthens the file there when the block lies behind its end.
+  /// Writes a block to the disk, and lengthens the file there when the block is past its end.
   private mutating func writeBack(_ block: Int) {
     let end = min((block + 1) * Self.blockBytes, content.count)
     if end > durable.count { setDurableSize(end) }

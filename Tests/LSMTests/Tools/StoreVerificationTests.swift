@@ -153,7 +153,7 @@ enum CraftedTable {
       case .valueBytes: "value bytes"
       case .sequence: "largest sequence number"
       case .largestKey: "largest key"
-      case .blockOrder: "behind the one before"
+      case .blockOrder: "after the one before"
       case .separator: "index leads"
       }
     }
