@@ -113,10 +113,10 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "LSMTests", dependencies: ["Bytes", "LSM"], swiftSettings: swiftSettings,
+      name: "LSMTests", dependencies: ["Bytes", "LSM", "TestSupport"], swiftSettings: swiftSettings,
       linkerSettings: staticLibraries),
     .testTarget(
-      name: "EngineTests", dependencies: ["Bytes", "CRocksDB", "LSM", "Engine"],
+      name: "EngineTests", dependencies: ["Bytes", "CRocksDB", "LSM", "Engine", "TestSupport"],
       swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
       name: "WireTests",
@@ -126,7 +126,8 @@ let package = Package(
     .testTarget(
       name: "SchemaTests",
       dependencies: [
-        "Bytes", "Schema", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+        "Bytes", "Schema", "TestSupport",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
       name: "ServerTests",

@@ -62,18 +62,10 @@ package struct ProtobufReader {
 
   package mutating func nextVarint() throws(ProtobufError) -> UInt64 {
     let start = offset
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while offset < bytes.count {
-      let byte = bytes[offset]
-      offset &+= 1
-      if shift == 63 && byte > 1 { throw .malformedVarint(offset: start) }
-      value |= UInt64(byte & 0x7f) << shift
-      if byte < 0x80 { return value }
-      shift &+= 7
-      if shift > 63 { throw .malformedVarint(offset: start) }
-    }
-    throw .truncated(offset: start)
+    if let value = Varint.decode(bytes, &offset, end: bytes.count) { return value }
+    // It has its tenth byte, and is still too long: else it is the bytes that end.
+    throw offset &- start == Varint.maximumBytes
+      ? .malformedVarint(offset: start) : .truncated(offset: start)
   }
 
   /// The bytes of a length-delimited value; they alias the reader's bytes.

@@ -74,3 +74,13 @@ extension FileName: CustomStringConvertible {
     return String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
   }
 }
+
+extension FileName {
+  /// The directory that a path's last name is in.
+  static func parent(of path: String) -> String {
+    var trimmed = path[...]
+    while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed = trimmed.dropLast() }
+    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
+    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+  }
+}

@@ -103,18 +103,9 @@ package final class Memtable: Sendable {
     return .value(entry.value, entry.key.sequence)
   }
 
+  /// Range tombstones, the empty ones left out.
   package var rangeTombstoneCount: Int { tombstones.count }
-
-  /// The range tombstones as of now, in no order; valid as long as the memtable. O(n).
-  package var rangeTombstones: [RangeTombstone] { tombstones.all }
 
   /// The range tombstones as of now, as indexes; valid as long as the memtable.
   var rangeTombstoneIndexes: [RangeTombstoneIndex] { tombstones.indexes }
-
-  /// The newest range tombstone at or below `sequence` that covers `userKey`.
-  package func newestCovering(
-    _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
-  ) -> SequenceNumber? {
-    tombstones.newestCovering(userKey, at: sequence)
-  }
 }

@@ -85,7 +85,7 @@ package struct StoreInspection: Sendable {
   private init(once fileSystem: any FileSystem, _ directory: String) throws(LSMError) {
     let files = try StoreFiles(fileSystem, directory: directory)
     if files.isEmpty {
-      throw .notFound(.init(.open, path: FileName.current.path(in: directory), code: 2))
+      throw .absent(FileName.current.path(in: directory))
     }
     func size(_ name: FileName) -> UInt64? {
       do throws(LSMError) {

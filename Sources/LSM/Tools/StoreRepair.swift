@@ -113,7 +113,7 @@ package struct StoreRepair {
   ) throws(LSMError) -> Report {
     let files = try StoreFiles(fileSystem, directory: directory)
     if files.isEmpty {
-      throw .notFound(.init(.open, path: FileName.current.path(in: directory), code: 2))
+      throw .absent(FileName.current.path(in: directory))
     }
     let lock = try fileSystem.lock(FileName.lock.path(in: directory))
     var repair = StoreRepair(fileSystem, directory, options, progress, files)

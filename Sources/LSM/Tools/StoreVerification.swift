@@ -66,7 +66,7 @@ package struct StoreVerification {
   private mutating func run() throws(LSMError) {
     let files = try StoreFiles(fileSystem, directory: directory)
     if files.isEmpty {
-      throw .notFound(.init(.open, path: FileName.current.path(in: directory), code: 2))
+      throw .absent(FileName.current.path(in: directory))
     }
     var outcome: ManifestReader.Outcome?
     do throws(LSMError) {

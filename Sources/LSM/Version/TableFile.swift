@@ -48,7 +48,7 @@ final class TableFile: @unchecked Sendable {
       throw error
     }
     if let field = metadata.disagreement(with: table.properties) {
-      throw damage(.order(field: "\(field), by what the manifest says,"))
+      throw damage(.disagreement(field: field))
     }
     bounds = .allocate(byteCount: metadata.smallest.count + metadata.largest.count, alignment: 1)
     bounds.copyBytes(from: metadata.smallest + metadata.largest)
@@ -76,11 +76,6 @@ final class TableFile: @unchecked Sendable {
 
   /// Whether the table's last user key is the first one after it, as a range tombstone's end is.
   var excludesLargest: Bool { largest.trailer == .max }
-
-  /// Whether it may hold anything of a user key range with inclusive ends.
-  func overlaps(_ lower: UnsafeRawBufferPointer, through upper: UnsafeRawBufferPointer) -> Bool {
-    isNotBefore(lower) && KeyOrder.compare(smallest.userKey, upper) <= 0
-  }
 
   /// Whether it reaches `key` or beyond.
   func isNotBefore(_ key: UnsafeRawBufferPointer) -> Bool {

@@ -38,9 +38,6 @@ final class Version: Sendable {
   /// Every table, level by level.
   var allFiles: [TableFile] { level0 + runs.flatMap(\.files) }
 
-  /// The lowest level with tables, or 0.
-  var deepestLevel: Int { runs.lastIndex { !$0.isEmpty } ?? 0 }
-
   /// The tables of a level that overlap a user key range with inclusive ends; `upper` nil: no end.
   func overlapping(
     _ lower: UnsafeRawBufferPointer, through upper: UnsafeRawBufferPointer?, at level: Int

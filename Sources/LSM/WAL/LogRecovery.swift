@@ -120,8 +120,7 @@ package enum LogRecovery {
     {
       throw .corruption(
         LSMError.Damage(
-          path: FileName.log(stray).path(in: directory), offset: 0,
-          .order(field: "the log is in no chain; it")))
+          path: FileName.log(stray).path(in: directory), offset: 0, .outsideChain))
     }
     return chain
   }

@@ -13,9 +13,8 @@ package struct CallToken: Sendable, Equatable {
 
 /// What a handler learns of its call beside the request's bytes.
 package struct CallContext: Sendable {
+  /// What completes the call later, from any thread.
   package let token: CallToken
-  /// When the caller stops waiting, in nanoseconds of the monotonic clock; `UInt64.max` for never.
-  package let deadline: UInt64
 }
 
 /// What a unary handler made of a request.

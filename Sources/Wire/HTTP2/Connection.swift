@@ -304,7 +304,7 @@ final class Connection {
   }
 
   private func run(_ slot: UnsafeMutablePointer<CallSlot>) {
-    let context = CallContext(token: token(slot), deadline: slot.pointee.deadline)
+    let context = CallContext(token: token(slot))
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, .deadlineExceeded)
     }
@@ -312,7 +312,7 @@ final class Connection {
       return
     }
     slot.pointee.state = .running
-    slot.pointee.response.append(Self.emptyPrefix)
+    slot.pointee.response.append(MessagePrefix.empty)
     let request = slot.pointee.borrowed ?? slot.pointee.request.bytes
     let outcome = handler.call(request, context, &slot.pointee.response)
     slot.pointee.borrowed = nil
@@ -365,8 +365,7 @@ final class Connection {
       else { return }
       let token = token(slot)
       let output = ResponseStream(token: token, loop: loop)
-      slot.pointee.stream = handler.start(
-        CallContext(token: token, deadline: slot.pointee.deadline), output)
+      slot.pointee.stream = handler.start(CallContext(token: token), output)
       if draining { slot.pointee.stream?.drain() }
     case .message(let index, let generation, let bytes):
       guard let stream = liveSlot(index, generation)?.pointee.stream else { return }
@@ -398,6 +397,4 @@ final class Connection {
     }
     deliverStreamEvents()
   }
-
-  private static let emptyPrefix: [UInt8] = [0, 0, 0, 0, 0]
 }

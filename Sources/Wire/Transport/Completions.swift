@@ -22,7 +22,7 @@ package struct Completions {
   package enum Outcome: Sendable {
     /// OK with an empty message.
     case empty
-    /// OK with a message. Its first 5 bytes are kept free for gRPC's prefix: make it with
+    /// OK with a message. Its first bytes are kept free for gRPC's prefix: make it with
     /// ``Completions/messageWriter()``.
     case message(OwnedMessage)
     case failed(RPCStatus)
@@ -43,13 +43,13 @@ package struct Completions {
     byLoop = Array(repeating: [], count: loops.count)
   }
 
-  /// gRPC's length prefix, which is before every message.
-  package static let prefixBytes = 5
+  /// Bytes of gRPC's length prefix, which comes before every message.
+  package static let prefixBytes = MessagePrefix.byteCount
 
   /// A writer for a `message` outcome: ``prefixBytes`` are kept free in front.
   package static func messageWriter() -> ByteWriter {
     var writer = ByteWriter(capacity: 256)
-    writer.append([0, 0, 0, 0, 0])
+    writer.append(MessagePrefix.empty)
     return writer
   }
 

@@ -1,4 +1,5 @@
 import Engine
+import TestSupport
 import Testing
 
 /// Damaged files: the same answer as before or an error, never another answer.

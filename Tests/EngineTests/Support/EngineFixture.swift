@@ -1,5 +1,6 @@
 import Engine
 import LSM
+import TestSupport
 
 /// The engines the conformance suite runs on.
 enum EngineUnderTest: CaseIterable {

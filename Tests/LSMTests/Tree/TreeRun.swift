@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 /// One thing that a program does to a tree.
@@ -147,12 +148,12 @@ extension Change {
   }
 
   /// Few and close keys, so that overwrites, prefixes and bounds meet.
-  static func randomKey(_ random: inout SplitMix) -> [UInt8] {
+  static func randomKey(_ random: inout SeededGenerator) -> [UInt8] {
     let alphabet: [UInt8] = [0x00, 0x61, 0x62, 0xff]
     return (0..<random.below(5)).map { _ in alphabet[random.below(4)] }
   }
 
-  static func random(_ random: inout SplitMix) -> Change {
+  static func random(_ random: inout SeededGenerator) -> Change {
     switch random.below(10) {
     case 0..<6:
       let size = random.below(20) == 0 ? random.below(3000) : random.below(60)
@@ -167,7 +168,7 @@ extension Change {
 }
 
 extension TreeStep {
-  static func program(_ count: Int, _ random: inout SplitMix) -> [TreeStep] {
+  static func program(_ count: Int, _ random: inout SeededGenerator) -> [TreeStep] {
     (0..<count).map { _ in
       switch random.below(100) {
       case 0..<80:
