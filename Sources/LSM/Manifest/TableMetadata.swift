@@ -90,7 +90,9 @@ package struct TableMetadata: Equatable, Sendable {
   func disagreement(with properties: TableProperties) -> String? {
     if properties.entryCount != entryCount { return "the counts of entries" }
     if properties.tombstoneCount != tombstoneCount { return "the counts of tombstones" }
-    if properties.rangeTombstoneCount != rangeTombstoneCount { return "the counts of range tombstones" }
+    if properties.rangeTombstoneCount != rangeTombstoneCount {
+      return "the counts of range tombstones"
+    }
     if properties.smallestSequence != smallestSequence { return "the smallest sequence numbers" }
     if properties.largestSequence != largestSequence { return "the largest sequence numbers" }
     if properties.smallest != smallest { return "the smallest keys" }

@@ -1,13 +1,28 @@
 /// Makes and opens the tables of one store.
 ///
 /// Thread-safety: immutable; every call from any thread.
-struct TableStore: Sendable {
+package struct TableStore: Sendable {
   let fileSystem: any FileSystem
   let directory: String
   let store: StoreID
   let options: TableOptions
   let cache: BlockCache
   let obsolete: ObsoleteFiles
+
+  /// - Parameters:
+  ///   - options: how new tables are written.
+  ///   - obsolete: where tables go that no version needs any more.
+  package init(
+    fileSystem: any FileSystem, directory: String, store: StoreID, options: TableOptions,
+    cache: BlockCache, obsolete: ObsoleteFiles
+  ) {
+    self.fileSystem = fileSystem
+    self.directory = directory
+    self.store = store
+    self.options = options
+    self.cache = cache
+    self.obsolete = obsolete
+  }
 
   /// Opens a table that the manifest names. Blocks on disk I/O.
   func open(_ metadata: TableMetadata) throws(LSMError) -> TableFile {
@@ -16,7 +31,7 @@ struct TableStore: Sendable {
   }
 
   /// Begins a new table.
-  func begin(_ number: FileNumber) throws(LSMError) -> TableOutput {
+  package func begin(_ number: FileNumber) throws(LSMError) -> TableOutput {
     try TableOutput(self, number)
   }
 }
@@ -24,7 +39,7 @@ struct TableStore: Sendable {
 /// A table that is being written.
 ///
 /// Thread-safety: none; one owner at a time. Blocks on disk I/O.
-final class TableOutput {
+package final class TableOutput {
   private let store: TableStore
   private let number: FileNumber
   private let identity: UInt64
@@ -49,17 +64,19 @@ final class TableOutput {
 
   var isEmpty: Bool { builder.isEmpty }
 
-  func add(_ key: InternalKey, value: UnsafeRawBufferPointer) throws(LSMError) {
+  /// Adds the next entry; see ``TableBuilder``.
+  package func add(_ key: InternalKey, value: UnsafeRawBufferPointer) throws(LSMError) {
     try builder.add(key, value: value)
   }
 
-  func add(_ tombstone: RangeTombstone) throws(LSMError) { try builder.add(tombstone) }
+  /// Adds a range tombstone, in any order.
+  package func add(_ tombstone: RangeTombstone) throws(LSMError) { try builder.add(tombstone) }
 
   /// Makes the file whole and durable, and opens it. Its name is durable only after a sync of the
   /// directory.
   ///
   /// On an error the file is given up.
-  func finish(epoch: UInt64) throws(LSMError) -> TableFile {
+  package func finish(epoch: UInt64) throws(LSMError) -> TableFile {
     do throws(LSMError) {
       return try finishFile(epoch: epoch)
     } catch {
