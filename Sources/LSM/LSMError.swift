@@ -4,7 +4,9 @@ import Glibc
 package enum LSMError: Error, Equatable, Sendable {
   /// A file-system call that the operating system refused.
   package struct Failure: Equatable, Sendable {
+    /// The call that failed.
     package let operation: FileOperation
+    /// The file or directory it was about.
     package let path: String
     /// The `errno` of the call.
     package let code: Int32
@@ -21,6 +23,7 @@ package enum LSMError: Error, Equatable, Sendable {
     package let path: String
     /// Where the damaged part starts in the file, in bytes.
     package let offset: UInt64
+    /// How its bytes differ from what must be there.
     package let kind: DamageKind
 
     package init(path: String, offset: UInt64, _ kind: DamageKind) {

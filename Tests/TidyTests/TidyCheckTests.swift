@@ -39,6 +39,18 @@ import Testing
     #expect(TidyChecks.brokenParagraphs(in: Self.file(text)).count == count)
   }
 
+  @Test func splitsNoSentence() {
+    #expect(Repository.swift.flatMap { TidyChecks.splitSentences(in: $0) } == [])
+  }
+
+  @Test(arguments: [
+    ("  /// Called before …", 1), ("  /// … and after.", 1), ("  /// `mem_send` or `…_recv`.", 0),
+    ("///     byte 1 … 4 …", 0), ("  call(\"…\")", 0),
+  ])
+  func findsASplitSentence(text: String, count: Int) {
+    #expect(TidyChecks.splitSentences(in: Self.file(text)).count == count)
+  }
+
   // MARK: - Links
 
   @Test func linksToWhatIsThere() {

@@ -72,6 +72,16 @@ enum TidyChecks {
     return found
   }
 
+  /// Sentences that go on in another comment, which may be moved away.
+  static func splitSentences(in file: Repository.File) -> [String] {
+    file.lines.enumerated().compactMap { index, line in
+      guard let comment = CommentLine(line, number: index + 1), comment.spaces < 4,
+        comment.text.hasSuffix(" …") || comment.text.hasPrefix("… ")
+      else { return nil }
+      return "\(file.path):\(index + 1) has a part of a sentence"
+    }
+  }
+
   /// Links in doc comments (two backticks) that lead to nothing.
   static func deadLinks(in files: [Repository.File]) -> [String] {
     let declared = files.map { Declarations(of: $0.text) }

@@ -20,6 +20,7 @@ package struct Block: @unchecked Sendable {
   let base: UnsafeRawPointer
   let byteCount: Int
   let entriesEnd: Int
+  /// Entries; counted when the block was checked.
   package let entryCount: Int
   let restartCount: Int
   private let commonBytes: Int

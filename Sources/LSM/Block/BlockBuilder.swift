@@ -26,6 +26,7 @@ package struct BlockBuilder: ~Copyable {
   private var lastKey = ByteWriter()
   private var lastTrailer: UInt64 = 0
   private let restartInterval: Int
+  /// Entries added since the last reset.
   package private(set) var entryCount = 0
 
   static let footerBytes = 12
@@ -38,6 +39,7 @@ package struct BlockBuilder: ~Copyable {
     self.restartInterval = restartInterval
   }
 
+  /// Whether no entry was added.
   package var isEmpty: Bool { entryCount == 0 }
 
   /// The bytes that ``finish()`` would give now.

@@ -4,6 +4,7 @@ import Bytes
 ///
 /// In the index as two varints, offset and byte count; in the footer as two u64 little-endian.
 package struct BlockHandle: Equatable, Sendable {
+  /// Where the block begins in the file, in bytes.
   package let offset: UInt64
   /// Bytes of payload and trailer.
   package let byteCount: UInt64

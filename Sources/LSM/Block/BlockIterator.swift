@@ -64,11 +64,13 @@ package struct BlockIterator: ~Copyable {
 
   // MARK: - Moving
 
+  /// Goes to the first entry; is on no entry when the block has none.
   package mutating func seekToFirst() {
     guard block.entryCount > 0 else { return invalidate() }
     enter(restart: 0)
   }
 
+  /// Goes to the last entry. O(entries of one restart interval).
   package mutating func seekToLast() {
     guard block.entryCount > 0 else { return invalidate() }
     enter(restart: block.restartCount - 1)

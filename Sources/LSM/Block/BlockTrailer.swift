@@ -10,6 +10,7 @@ package import Bytes
 /// block's offset, so a block that is whole but belongs elsewhere (a misdirected write, a stale or
 /// swapped file) fails as well.
 package enum BlockTrailer {
+  /// Bytes of tag and checksum.
   package static let byteCount = 9
   private static let tagBytes = 1
 

@@ -51,9 +51,9 @@ struct MergeRun: ~Copyable {
   private var grandparent = 0
   private var grandparentBytes: UInt64 = 0
 
-  /// Entries between two calls of `pause` …
+  /// The most entries between two calls of `pause`.
   static let sliceEntries: UInt64 = 4096
-  /// … unless they have more bytes than this.
+  /// The bytes of entries after which `pause` is called in any case.
   private static let sliceBytes = 4 << 20
   private var bytesSincePause = 0
   /// An output ends when it overlaps more than this many times its size in the level below.

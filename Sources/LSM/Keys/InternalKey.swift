@@ -12,10 +12,12 @@
 ///
 /// The bytes are borrowed: valid as long as their owner says.
 package struct InternalKey {
+  /// The key as the caller knows it, borrowed.
   package let userKey: UnsafeRawBufferPointer
   /// `sequence number << 8 | entry kind`.
   package let trailer: UInt64
 
+  /// Bytes of the trailer.
   package static let trailerBytes = 8
   /// After no kind of entry, and yet after ``first(of:)`` at the largest sequence number: a
   /// separator between two blocks must be before whatever a lookup seeks in the second.
@@ -64,6 +66,7 @@ package struct InternalKey {
     sequence.rawValue << 8 | UInt64(kind.rawValue)
   }
 
+  /// The change that wrote the entry.
   package var sequence: SequenceNumber { SequenceNumber(trailer: trailer) }
 
   /// The kind, nil for a key that only seeks.

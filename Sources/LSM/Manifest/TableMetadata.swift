@@ -10,22 +10,30 @@ import Bytes
 ///
 /// All integers little-endian.
 package struct TableMetadata: Equatable, Sendable {
+  /// The number in the file's name.
   package var number: FileNumber
+  /// Seeds the checksums of all blocks, so that no other table's pass.
   package var identity: UInt64
+  /// The file's size.
   package var fileBytes: UInt64
   /// Orders the tables of level 0: a larger one holds newer changes.
   package var epoch: UInt64
   /// Values and tombstones.
   package var entryCount: UInt64
+  /// Tombstones of single keys, which are among the entries.
   package var tombstoneCount: UInt64
+  /// Range tombstones, which are not among the entries.
   package var rangeTombstoneCount: UInt64
   /// Entries and range tombstones that were kept for a snapshot alone: once it is released a rewrite
   /// drops them.
   package var reclaimableCount: UInt64
+  /// The oldest change in it.
   package var smallestSequence: SequenceNumber
+  /// The newest change in it.
   package var largestSequence: SequenceNumber
   /// The first internal key, encoded; see ``TableProperties/smallest``.
   package var smallest: [UInt8]
+  /// The last internal key, encoded; see ``TableProperties/largest``.
   package var largest: [UInt8]
 
   static let fixedBytes = 80

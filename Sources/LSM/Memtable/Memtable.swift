@@ -7,6 +7,7 @@
 /// sees everything up to the sequence number that the writer published (release) before it looked
 /// (acquire); it must not ask for a later one.
 package final class Memtable: Sendable {
+  /// Values and tombstones of single keys.
   package let entries: SkipList
   private let arena: Arena
   private let tombstones = MemtableTombstones()
@@ -25,6 +26,7 @@ package final class Memtable: Sendable {
   /// Bytes used of the capacity: keys, values and what the lists add.
   package var usedBytes: Int { arena.usedBytes }
 
+  /// Whether it has neither entries nor range tombstones.
   package var isEmpty: Bool { entries.count == 0 && tombstones.count == 0 }
 
   /// Whether a batch fits for certain.

@@ -60,6 +60,7 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
     self.leaves = leaves
   }
 
+  /// Whether it covers nothing.
   package var isEmpty: Bool { tombstones.isEmpty }
 
   /// The nodes that together are the intervals `lower..<upper`, none of them inside another.

@@ -47,6 +47,7 @@ package final class SkipList: @unchecked Sendable {
 
   deinit { finger.deallocate() }
 
+  /// Entries, all versions counted; a moment old when another thread inserts.
   package var count: Int { entries.load(ordering: .relaxed) }
 
   @inline(__always)
@@ -202,10 +203,12 @@ package final class SkipList: @unchecked Sendable {
       stepBack(to: list.bracket(key).before)
     }
 
+    /// Goes to the first entry; is on no entry when there is none.
     package mutating func seekToFirst() {
       at = list.node(list.head).next(0).pointee.load(ordering: .acquiring)
     }
 
+    /// Goes to the last entry. O(log n).
     package mutating func seekToLast() {
       var level = list.height.load(ordering: .acquiring) - 1
       var last = list.head

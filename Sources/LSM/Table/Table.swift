@@ -15,7 +15,9 @@ import Glibc
 /// 2. The cache outlives the table, and a pin is never kept longer than the table.
 // SAFETY (Sendable): nothing changes after init.
 package final class Table: @unchecked Sendable {
+  /// The file, for errors.
   package let path: String
+  /// What the table says of itself.
   package let properties: TableProperties
   /// Bytes of index, filter and range tombstones in memory.
   package let pinnedBytes: Int

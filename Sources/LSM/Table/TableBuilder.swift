@@ -57,6 +57,7 @@ package struct TableBuilder: ~Copyable {
     offset + UInt64(block.byteCount) + UInt64(index.byteCount) + UInt64(tombstoneBytes)
   }
 
+  /// Whether neither an entry nor a range tombstone was added.
   package var isEmpty: Bool { properties.entryCount == 0 && tombstones.isEmpty }
 
   // MARK: - Adding

@@ -38,12 +38,14 @@ package final class TableIterator {
   /// - Precondition: ``isValid``.
   package var value: UnsafeRawBufferPointer { data.value }
 
+  /// Goes to the first entry of the table.
   package func seekToFirst() throws(LSMError) {
     index.seekToFirst()
     try load()
     data.seekToFirst()
   }
 
+  /// Goes to the last entry of the table.
   package func seekToLast() throws(LSMError) {
     index.seekToLast()
     try load()

@@ -40,7 +40,7 @@ package struct TableStore: Sendable {
 ///
 /// Thread-safety: none; one owner at a time. Blocks on disk I/O.
 package final class TableOutput {
-  private let store: TableStore
+  private let tables: TableStore
   private let number: FileNumber
   private let identity: UInt64
   private let path: String
@@ -49,14 +49,14 @@ package final class TableOutput {
   /// See ``TableMetadata/reclaimableCount``.
   var reclaimableCount: UInt64 = 0
 
-  fileprivate init(_ store: TableStore, _ number: FileNumber) throws(LSMError) {
-    self.store = store
+  fileprivate init(_ tables: TableStore, _ number: FileNumber) throws(LSMError) {
+    self.tables = tables
     self.number = number
     // Numbers are never used twice in a store, and stores have random ids: so no identity is either.
-    identity = store.store.context(of: number)
-    path = FileName.table(number).path(in: store.directory)
-    file = try store.fileSystem.create(path)
-    builder = TableBuilder(file: file, path: path, identity: identity, options: store.options)
+    identity = tables.store.context(of: number)
+    path = FileName.table(number).path(in: tables.directory)
+    file = try tables.fileSystem.create(path)
+    builder = TableBuilder(file: file, path: path, identity: identity, options: tables.options)
   }
 
   /// See ``TableBuilder/sizeBytes``.
@@ -90,7 +90,7 @@ package final class TableOutput {
     try file.sync()
     let bytes = file.size
     try file.close()
-    return try store.open(
+    return try tables.open(
       TableMetadata(
         number: number, identity: identity, fileBytes: bytes, epoch: epoch,
         reclaimableCount: reclaimableCount, properties: properties))
@@ -100,6 +100,6 @@ package final class TableOutput {
   /// at the next open.
   func abandon() {
     do throws(LSMError) { try file.close() } catch {}
-    do throws(LSMError) { try store.fileSystem.remove(path) } catch {}
+    do throws(LSMError) { try tables.fileSystem.remove(path) } catch {}
   }
 }

@@ -12,6 +12,7 @@ import Bytes
 ///
 /// Thread-safety: a value. The bytes are borrowed.
 package struct BatchReader {
+  /// A change of a batch; its bytes are those of the batch.
   package enum Record {
     case put(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
     case delete(key: UnsafeRawBufferPointer)
@@ -24,6 +25,7 @@ package struct BatchReader {
     static let deleteRange: UInt8 = 0x0f
   }
 
+  /// Bytes before the first record.
   package static let headerBytes = 4
 
   /// Records of the batch.

@@ -11,7 +11,9 @@ package struct TreeTrouble: Equatable, Sendable, CustomStringConvertible {
     case everything = "writing"
   }
 
+  /// The work that fails.
   package let work: Work
+  /// Its last error.
   package let cause: LSMError
   /// How many times in a row it was tried.
   package let attempts: Int

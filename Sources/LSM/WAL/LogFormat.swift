@@ -37,13 +37,16 @@ import Bytes
 ///
 /// Bytes after the last chunk are zeros written ahead, or the remains of writes cut short by a crash.
 package enum LogFormat {
+  /// Bytes of a block.
   package static let blockBytes = 32 << 10
+  /// Bytes of a chunk before its payload.
   package static let chunkHeaderBytes = 23
   /// Fewer bytes than this at a block's end are padding.
   static let smallestChunkBytes = chunkHeaderBytes + sequenceBytes
   static let headerPayloadBytes = 56
   static let sequenceBytes = 8
   static let magic: UInt32 = 0x474f_4c53
+  /// The format of logs, in their header.
   package static let version: UInt32 = 1
   /// The largest record that a writer of a log takes; one of a manifest takes any. A reader is bounded by the
   /// file's size.
@@ -85,8 +88,10 @@ package struct LogEnd: Equatable, Sendable {
 
 /// What a log says of itself.
 package struct LogHeader: Equatable, Sendable {
+  /// The store that it belongs to.
   package let store: StoreID
   package let number: FileNumber
+  /// The end of the log that it goes on after; nil: there is none.
   package let predecessor: LogEnd?
 
   /// Appends the payload of the header chunk.

@@ -26,9 +26,11 @@ package final class LogReader {
     case at(LogEnd)
   }
 
+  /// One record; its bytes are borrowed.
   package struct Record {
     /// Offset of the record's first chunk in the file.
     package let offset: UInt64
+    /// The sequence number that the caller gave it, larger than all before.
     package let sequence: UInt64
     /// The caller's bytes, borrowed until the next call of ``LogReader/next()``.
     package let bytes: UnsafeRawBufferPointer

@@ -53,6 +53,7 @@ package final class HealthService: Sendable {
     ]
   }
 
+  /// The methods of `grpc.health.v1.Health`, to be registered.
   package var streamingMethods: [(String, any StreamingHandler)] {
     [("/\(Self.serviceName)/Watch", HealthWatch(service: self))]
   }

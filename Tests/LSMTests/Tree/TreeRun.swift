@@ -19,9 +19,9 @@ struct TreeRun {
   var options = TreeOptions.tiny
   /// Batches handed to the tree, in their order, those of unknown outcome among them.
   private(set) var batches: [[Change]] = []
-  /// So many of them must be there after the death of the process …
+  /// How many of them must be there after the death of the process.
   private(set) var written = 0
-  /// … and so many after a power cut.
+  /// How many of them must be there after a power cut.
   private(set) var synced = 0
   private(set) var failure: LSMError?
   /// Writes that were refused without harm.
