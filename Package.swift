@@ -109,7 +109,8 @@ let package = Package(
     .executableTarget(
       name: "seandb",
       dependencies: [
-        "Bytes", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records", "Server",
+        "Bytes", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records",
+        "Server",
         "CMalloc",
         "CProgram",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -131,11 +132,13 @@ let package = Package(
     .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "LSMTests", dependencies: ["Bytes", "LSM"], swiftSettings: swiftSettings,
+      name: "LSMTests", dependencies: ["Bytes", "LSM", "TestSupport"], swiftSettings: swiftSettings,
       linkerSettings: staticLibraries),
     .testTarget(
       name: "EngineTests",
-      dependencies: ["Bytes", "CRocksDB", "LSM", "Engine", "EngineRocksDB", "EngineLSM"],
+      dependencies: [
+        "Bytes", "CRocksDB", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "TestSupport",
+      ],
       swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
       name: "WireTests",
@@ -145,7 +148,8 @@ let package = Package(
     .testTarget(
       name: "SchemaTests",
       dependencies: [
-        "Bytes", "Schema", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+        "Bytes", "Schema", "TestSupport",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
       name: "RecordsTests",
@@ -156,7 +160,8 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records", "Server", "TestSupport",
+        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records", "Server",
+        "TestSupport",
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),

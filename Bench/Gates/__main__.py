@@ -107,7 +107,7 @@ def main() -> int:
 
 
 def report(figures: dict[str, float], thresholds: dict[str, float]) -> int:
-    """Prints every figure beside its threshold; 1 when one is above, or stands in only one of the two."""
+    """Prints every figure beside its threshold; 1 when one is above, or is in only one of the two."""
     failed = False
     for name in sorted(figures | thresholds):
         figure, most = figures.get(name), thresholds.get(name)

@@ -25,7 +25,7 @@ STOP_SECONDS = 120
 
 
 class CountedServer:
-    """Runs while the `with` block does; `count` stands afterwards.
+    """Runs while the `with` block does; `count` is known afterwards.
 
     `tool` is "allocations" (calls of the allocator) or "callgrind" (instructions in user mode).
     """
@@ -76,7 +76,7 @@ class CountedServer:
         return self
 
     def load(self, workload: str, calls: int) -> None:
-        """Makes `calls` calls, one after the other, behind the filling of 1000 records."""
+        """Makes `calls` calls, one after the other, after the filling of 1000 records."""
         command = [self.programs.bench, "server", "--targets", "external", "--address", self.address]
         command += ["--workloads", workload, "--loads", "1x1", "--rates", "0", "--calls", str(calls)]
         run([*command, "--records", "1000", "--rounds", "1", "--durability", "buffered"])

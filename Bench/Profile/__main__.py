@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / ".build/profile", help="where the results go")
     parser.add_argument("--focus", help="only what runs inside functions whose name contains this")
     parser.add_argument("--frequency", type=int, default=499, help="samples a second of each busy core")
-    parser.add_argument("command", nargs="+", help="the program and its arguments, behind --")
+    parser.add_argument("command", nargs="+", help="the program and its arguments, after --")
     return parser.parse_args()
 
 

@@ -82,7 +82,7 @@ def parse(script: str) -> dict[tuple, int]:
     stacks, processes = collections.Counter(), {}
     for block in script.split("\n\n"):
         lines = block.split("\n")
-        # Events of tasks stand on lines of their own, before a sample or alone.
+        # Events of tasks are on lines of their own, before a sample or alone.
         while lines and not (header := HEADER.match(lines[0])):
             if started := EXEC.search(lines[0]):
                 processes[started["process"]] = started["name"]

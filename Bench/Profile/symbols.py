@@ -12,7 +12,7 @@ UNKNOWN = "unknown"
 
 # Modules of Swift packages that are shown as one.
 SWIFT_MODULES = {"seandb_bench": "seandb-bench", "NIO": "SwiftNIO"}
-# What stands in our own programs is told by the names of its functions alone: by how they begin, or, where they have
+# What is in our own programs is told by the names of its functions alone: by how they begin, or, where they have
 # any name, by what the static library defines.
 PREFIXES = [
     (re.compile(r"rocksdb(::|_)"), "RocksDB"),

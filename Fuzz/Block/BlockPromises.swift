@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// What holds of every block that was taken.
 enum BlockPromises {

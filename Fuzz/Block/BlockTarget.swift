@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// The bytes of a block, taken for each content that a block may have.
 enum BlockTarget: FuzzTarget {

@@ -2,6 +2,7 @@ import Bytes
 import CZstd
 import Glibc
 import LSM
+import TestSupport
 
 /// A compressed payload, a zstd frame whose stated size is made right, and any block through the
 /// compressor and back.

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// An entry of a block that owns its bytes, whatever its trailer says.
 struct RawEntry: Equatable, Comparable {

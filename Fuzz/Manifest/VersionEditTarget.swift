@@ -1,5 +1,6 @@
 import Bytes
 import LSM
+import TestSupport
 
 /// A record of the manifest, as the bytes behind the log's checksums.
 ///

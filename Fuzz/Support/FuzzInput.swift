@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// Takes an input apart from its begin; past the end come zeros.
 struct FuzzInput {

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// The bytes of a filter, or hashes that a filter is built of.
 ///

@@ -1,5 +1,6 @@
 import Bytes
 import LSM
+import TestSupport
 
 /// The parts of a table, out of which a valid frame is made: handles, checksums, counts, and an index
 /// over the data blocks, unless the input has its own.

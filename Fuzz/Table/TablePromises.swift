@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// What holds of every table file, whatever its bytes.
 enum TablePromises {

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// Small tables of the real builder.
 enum TableSeeds {

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// The bytes of a table file: as they are, and once more with right checksums.
 enum TableTarget: FuzzTarget {

@@ -15,6 +15,7 @@ package struct ByteWriter: ~Copyable {
   private var base: UnsafeMutableRawPointer?
   /// Number of bytes written.
   package private(set) var count: Int
+  /// Bytes that fit before more memory is taken.
   package private(set) var capacity: Int
 
   /// Creates an empty writer. Allocates nothing until bytes are appended.
@@ -24,6 +25,7 @@ package struct ByteWriter: ~Copyable {
     capacity = 0
   }
 
+  /// Creates an empty writer with room for `capacity` bytes.
   package init(capacity: Int) {
     self.init()
     if capacity > 0 { grow(toAtLeast: capacity) }
@@ -36,6 +38,7 @@ package struct ByteWriter: ~Copyable {
     UnsafeRawBufferPointer(start: base, count: count)
   }
 
+  /// Whether nothing is written.
   package var isEmpty: Bool { count == 0 }
 
   /// Forgets the bytes and keeps the memory.
@@ -74,6 +77,7 @@ package struct ByteWriter: ~Copyable {
     capacity = target
   }
 
+  /// Appends one byte. Amortised O(1).
   package mutating func append(_ byte: UInt8) {
     if count == capacity { grow(toAtLeast: count + 1) }
     // SAFETY: invariant 1; `count < capacity` now.
@@ -81,6 +85,7 @@ package struct ByteWriter: ~Copyable {
     count &+= 1
   }
 
+  /// Appends a copy of bytes, which must not be this writer's own.
   package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     let added = bytes.count
     guard added > 0, let source = bytes.baseAddress else { return }
@@ -90,10 +95,12 @@ package struct ByteWriter: ~Copyable {
     count &+= added
   }
 
+  /// Appends the bytes of an array.
   package mutating func append(_ bytes: [UInt8]) {
     bytes.withUnsafeBytes { append($0) }
   }
 
+  /// Appends a string's UTF-8, without its length.
   package mutating func append(_ string: String) {
     var string = string
     string.withUTF8 { append(UnsafeRawBufferPointer($0)) }

@@ -35,14 +35,18 @@ extension ProtobufError: CustomStringConvertible {
 ///
 /// Thread-safety: a value; the bytes must outlive it.
 package struct ProtobufReader {
+  /// All that is read, borrowed.
   package let bytes: UnsafeRawBufferPointer
+  /// Where the next tag or value begins.
   package private(set) var offset: Int
 
+  /// Reads `bytes` from their start; they must outlive the reader and what it hands out.
   package init(_ bytes: UnsafeRawBufferPointer) {
     self.bytes = bytes
     offset = 0
   }
 
+  /// Whether all bytes are read.
   package var isAtEnd: Bool { offset >= bytes.count }
 
   /// A field's number and wire type (0 varint, 1 fixed64, 2 length-delimited, 3 and 4 group, 5 fixed32).
@@ -51,6 +55,7 @@ package struct ProtobufReader {
     package let wireType: UInt8
   }
 
+  /// The next field's tag. Its value has to be read, or skipped, before the next one.
   package mutating func nextTag() throws(ProtobufError) -> Tag {
     let start = offset
     let raw = try nextVarint()
@@ -60,20 +65,13 @@ package struct ProtobufReader {
     return Tag(number: Int(raw >> 3), wireType: wireType)
   }
 
+  /// The value of a field of wire type 0, or any other base-128 number.
   package mutating func nextVarint() throws(ProtobufError) -> UInt64 {
     let start = offset
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while offset < bytes.count {
-      let byte = bytes[offset]
-      offset &+= 1
-      if shift == 63 && byte > 1 { throw .malformedVarint(offset: start) }
-      value |= UInt64(byte & 0x7f) << shift
-      if byte < 0x80 { return value }
-      shift &+= 7
-      if shift > 63 { throw .malformedVarint(offset: start) }
-    }
-    throw .truncated(offset: start)
+    if let value = Varint.decode(bytes, &offset, end: bytes.count) { return value }
+    // It has its tenth byte, and is still too long: else it is the bytes that end.
+    throw offset &- start == Varint.maximumBytes
+      ? .malformedVarint(offset: start) : .truncated(offset: start)
   }
 
   /// The bytes of a length-delimited value; they alias the reader's bytes.

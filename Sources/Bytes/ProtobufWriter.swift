@@ -10,11 +10,13 @@ extension ByteWriter {
     append(bytes)
   }
 
+  /// Appends a string field.
   package mutating func appendField(_ number: Int, _ string: String) {
     var string = string
     string.withUTF8 { appendField(number, UnsafeRawBufferPointer($0)) }
   }
 
+  /// Appends a bytes field, or an embedded message.
   package mutating func appendField(_ number: Int, _ bytes: [UInt8]) {
     bytes.withUnsafeBytes { appendField(number, $0) }
   }
@@ -26,6 +28,7 @@ extension ByteWriter {
     appendField(number, inner.bytes)
   }
 
+  /// Appends an integer, Boolean or enum field, also when it is 0.
   package mutating func appendField(_ number: Int, varint value: UInt64) {
     appendTag(number, wireType: 0)
     appendVarint(value)

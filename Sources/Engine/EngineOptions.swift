@@ -43,11 +43,10 @@ package struct EngineOptions: Sendable {
 /// What to do about a damaged log at open.
 package enum LogRecovery: Sendable {
   /// A record cut off at the end of the log is what a crash leaves, and is dropped: its write never
-  /// returned, or was `.buffered`. Damage anywhere else fails the open, because behind it stand writes
+  /// returned, or was `.buffered`. Damage anywhere else fails the open, because after it there are writes
   /// that were acknowledged. The default: nothing is ever dropped silently.
   case tornTailOnly
-  /// Opens at the last good record and drops everything behind the first damage, silently. For an
-  /// operator who has seen the error of ``tornTailOnly`` and prefers the older state to none; keep a copy
-  /// of the directory first.
+  /// Opens at the last good record and drops everything after the first damage, silently. No command offers it:
+  /// what an operator has is `seandb repair`, which says what is lost.
   case pointInTime
 }

@@ -14,8 +14,9 @@
 /// - **Poison.** After a failed log write or fsync the engine takes no more writes: they throw
 ///   ``EngineError/readOnly(reason:)`` with the cause. Reads go on. Whether the batch that failed is
 ///   there after the next open is not known; the caller must say "unknown", not "no".
-/// - **Pause.** While a full disk holds up flush or compaction, and nothing written is in doubt, writes
-///   throw ``EngineError/writesPaused(reason:isDiskFull:)`` and are not stored. They go on by themselves once there is room.
+/// - **Pause.** While a full disk holds up flush or compaction, and nothing written is in doubt, writes throw
+///   ``EngineError/writesPaused(reason:isDiskFull:)`` and are not stored. They go on by themselves once there
+///   is room.
 /// - **Sequence.** ``lastSequence()`` grows with every batch, and is never smaller after an open than it was
 ///   when the last acknowledged batch returned. Whoever keeps it elsewhere can tell that writes are gone.
 /// - **Honesty.** Stored bytes that cannot be read are an error. No read returns fewer records than

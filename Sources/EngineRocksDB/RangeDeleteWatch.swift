@@ -21,10 +21,10 @@ final class RangeDeleteWatch: Sendable {
     generation.load(ordering: .acquiring) != cleanGeneration.load(ordering: .acquiring)
   }
 
-  /// To be called before a batch with range deletes is written …
+  /// To be called before a batch with range deletes is written, with ``didWrite()`` after it.
   func willWrite() { generation.add(1, ordering: .sequentiallyConsistent) }
 
-  /// … and after it, whatever became of it.
+  /// To be called after a batch with range deletes, whatever became of it.
   func didWrite() { generation.add(1, ordering: .sequentiallyConsistent) }
 
   /// Runs `search`, which flushes the memtables and says whether no table holds a range delete.

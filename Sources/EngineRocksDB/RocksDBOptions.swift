@@ -64,10 +64,10 @@ struct RocksDBOptions: ~Copyable {
     rocksdb_options_set_max_open_files(options, -1)
   }
 
-  /// Indexes and filters in parts of 4 KiB, with an index of the parts above them, which stays in memory as long as its
-  /// table is open. In one piece a table's filter has a megabyte or more: a small cache has no room for it (RocksDB divides
-  /// the cache into up to 64), and a large store's do not fit together, so that each read would read one whole
-  /// (docs/decisions/0012-partitioned-filters.md).
+  /// Indexes and filters in parts of 4 KiB, with an index of the parts above them, which stays in memory as
+  /// long as its table is open. In one piece a table's filter has a megabyte or more: a small cache has no
+  /// room for it (RocksDB divides the cache into up to 64), and a large store's do not fit together, so that
+  /// each read would read one whole (docs/decisions/0012-partitioned-filters.md).
   private func setPartitions(_ table: OpaquePointer) {
     rocksdb_block_based_options_set_index_type(
       table, Int32(rocksdb_block_based_table_index_type_two_level_index_search))

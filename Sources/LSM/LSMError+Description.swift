@@ -78,7 +78,13 @@ extension DamageKind: CustomStringConvertible {
     case .absent(let field):
       "\(field) is not there: the file is empty or was written over"
     case .order(let field):
-      "\(field) stands where it cannot"
+      "\(field) is where it cannot be"
+    case .malformedBatch(let byte):
+      "the batch is malformed at its byte \(byte)"
+    case .disagreement(let field):
+      "\(field) differ from what the manifest says"
+    case .outsideChain:
+      "the log does not belong to the chain of logs"
     case .foreign(let field):
       "\(field) is of another store"
     case .missing:

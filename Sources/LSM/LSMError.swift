@@ -1,8 +1,12 @@
+import Glibc
+
 /// What a call of this module can fail with.
 package enum LSMError: Error, Equatable, Sendable {
   /// A file-system call that the operating system refused.
   package struct Failure: Equatable, Sendable {
+    /// The call that failed.
     package let operation: FileOperation
+    /// The file or directory it was about.
     package let path: String
     /// The `errno` of the call.
     package let code: Int32
@@ -17,8 +21,9 @@ package enum LSMError: Error, Equatable, Sendable {
   /// Stored bytes that are not what was written.
   package struct Damage: Equatable, Sendable {
     package let path: String
-    /// Byte offset in the file of the damaged part's begin.
+    /// Where the damaged part starts in the file, in bytes.
     package let offset: UInt64
+    /// How its bytes differ from what must be there.
     package let kind: DamageKind
 
     package init(path: String, offset: UInt64, _ kind: DamageKind) {
@@ -92,6 +97,12 @@ package enum DamageKind: Equatable, Sendable {
   case absent(field: String)
   /// Parts that are whole, in an order nobody writes.
   case order(field: String)
+  /// A record of a log that is no batch, or whose sequence numbers were given out before.
+  case malformedBatch(byte: Int)
+  /// A table that says something else of itself than the manifest does.
+  case disagreement(field: String)
+  /// A log that the newest one does not lead back to.
+  case outsideChain
   /// The file belongs to another store.
   case foreign(field: String)
   /// The file is named by another one, and is not there.
@@ -99,6 +110,11 @@ package enum DamageKind: Equatable, Sendable {
 }
 
 extension LSMError {
+  /// A file that a listing does not have.
+  static func absent(_ path: String) -> LSMError {
+    .notFound(Failure(.open, path: path, code: ENOENT))
+  }
+
   /// Whether what the operating system refuses now may succeed later: a full disk, too many open files.
   var isPassing: Bool {
     switch self {

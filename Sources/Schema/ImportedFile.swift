@@ -7,7 +7,7 @@ package struct ImportedFile: Sendable, Equatable {
 
   /// Files that every protobuf tool brings along, so that they are not written to the output.
   ///
-  /// A list and no prefix: what else stands below `google/protobuf/` (`go_features.proto`, a file of
+  /// A list and no prefix: what else is below `google/protobuf/` (`go_features.proto`, a file of
   /// the user's) is not in every tool. A copy of the user's that says something else than protoc's own
   /// file is the user's all the same (``WellKnownFiles``).
   static func isWellKnown(_ path: String) -> Bool { wellKnownPaths.contains(path) }

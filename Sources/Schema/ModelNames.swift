@@ -37,7 +37,7 @@ enum ModelNames {
   /// `HTTPServer` → `http_server`, `DogTag` and `Dog_Tag` → `dog_tag`, `Dog2` → `dog2`.
   ///
   /// A word begins at an upper-case letter after a lower-case one, and at the last of a run of
-  /// upper-case letters when a lower-case one follows. Digits go on with the word they stand in and
+  /// upper-case letters when a lower-case one follows. Digits go on with the word they are in and
   /// count as letters of its case: `X509Cert` → `x509_cert`.
   static func snakeCase(_ name: String) -> String {
     let letters = Array(name.utf8)

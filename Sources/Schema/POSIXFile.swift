@@ -53,7 +53,7 @@ package enum POSIXFile {
     return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
   }
 
-  /// What stands there when it is not a file ("a folder", "a link"); nil for a file, and for nothing.
+  /// What is there when it is not a file ("a folder", "a link"); nil for a file, and for nothing.
   package static func whatIsNoFile(_ path: String) -> String? {
     var status = stat()
     guard lstat(path, &status) == 0 else { return nil }
@@ -65,7 +65,7 @@ package enum POSIXFile {
     }
   }
 
-  /// Whether a file stands there, also behind a link.
+  /// Whether a file is there, also behind a link.
   package static func isPlainFile(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG

@@ -16,7 +16,7 @@ package enum SchemaError: Error, Equatable, Sendable {
   case includeDirectoryMissing(String)
   /// Writing would replace a file that the schema was made from.
   case wouldOverwriteSource(path: String)
-  /// What stands where a file would go was not written by seandb (`what`: "a folder", "a link").
+  /// What is where a file would go was not written by seandb (`what`: "a folder", "a link").
   case inTheWay(path: String, what: String)
   /// An imported file has an import path that leads out of the output directory.
   case unsafePath(String)

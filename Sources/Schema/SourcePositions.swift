@@ -1,6 +1,6 @@
 import SwiftProtobuf
 
-/// Where the declarations of a schema file stand, by descriptor path
+/// Where the declarations of a schema file are, by descriptor path
 /// (google/protobuf/descriptor.proto, `SourceCodeInfo.Location.path`).
 struct SourcePositions: Sendable, Equatable {
   /// 1-based.

@@ -1,7 +1,7 @@
 """kill -9 under load: what was acknowledged is there, and no batch or range delete is half there.
 
-The oracle stands outside: each worker owns a model, so that after a crash that model must be what
-the worker's calls up to some one of them made, and no acknowledged call is behind that one. With
+The oracle is outside: each worker owns a model, so that after a crash that model must be what
+the worker's calls up to some one of them made, and no acknowledged call is after that one. With
 one call in flight that leaves two states. With many on one connection it says more: calls of a
 connection are stored in their order, so the crash keeps a prefix of them.
 
@@ -63,7 +63,7 @@ class Call:
 class Worker:
     """One client with its own model, and what it knows for certain about it.
 
-    `base` is the state after every acknowledged call; `sent` are the calls behind it, oldest first.
+    `base` is the state after every acknowledged call; `sent` are the calls after it, oldest first.
     """
 
     def __init__(self, model: str, rng: random.Random):

@@ -42,7 +42,7 @@ def test_a_damaged_table_is_data_loss_and_never_a_short_answer(create, serve, en
     store = serve.data / "store"
     table = max(store.glob(TABLES[engine]), key=lambda path: path.stat().st_size)
     image = bytearray(table.read_bytes())
-    # In the middle of the data blocks; index and footer stand at the end.
+    # In the middle of the data blocks; index and footer are at the end.
     for at in range(len(image) // 3, len(image) // 3 + 64):
         image[at] ^= 0xFF
     table.write_bytes(image)
@@ -231,7 +231,7 @@ def assert_heals(disk: FullDisk, engine: str):
 
 @pytest.mark.engines("rocksdb")
 def test_a_log_that_fills_the_disk_ends_the_writes_and_loses_nothing(create, serve, small_disk):
-    """What stands at the end of the log is not known: no more writes, until the next start."""
+    """What is at the end of the log is not known: no more writes, until the next start."""
     disk = FullDisk(create, serve, small_disk, memtable="64M")
     assert len(disk.acknowledged) > 50
     assert (disk.failure.code, disk.failure.reason) == (

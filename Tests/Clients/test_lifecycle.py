@@ -249,7 +249,7 @@ class HeldPut:
         call = database.channel.stream_unary(f"/{database.service.full_name}/PutDog")
         self.future = call.future(request(), timeout=60)
         assert self._sent.wait(20)
-        # A whole call behind it on the same connection: the server has seen both.
+        # A whole call after it on the same connection: the server has seen both.
         assert database.call("GetDogsByPk", b"\x0a\x06nobody") == b""
 
     def finish(self) -> bytes:

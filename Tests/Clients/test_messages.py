@@ -201,7 +201,7 @@ def run(folder, *command, **more):
 def test_says(message, tmp_path):
     process.write_files(tmp_path, {"schema.proto": SCHEMA, **message.files})
     done = run(tmp_path, *shlex.split(message.command))
-    # Diagnostics of a schema stand alone, as compilers print them.
+    # Diagnostics of a schema are alone, as compilers print them.
     expected = ("" if message.code == 65 else "error: ") + message.says + "\n"
     if message.see is not None:
         expected += help_on(message.see).replace("  ", " ") + "\n"

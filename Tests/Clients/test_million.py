@@ -20,7 +20,7 @@ IN_FLIGHT = 6
 
 
 def entry(key: bytes, number: int) -> bytes:
-    """A record as it stands in a list: tag, length, bytes."""
+    """A record as it is in a list: tag, length, bytes."""
     name = b"dog number %d" % number
     data = b"\x0a%c%b\x12%c%b\x18\x05" % (len(key), key, len(name), name)
     return b"\x0a%c%b" % (len(data), data)

@@ -154,7 +154,7 @@ class TestLSM:
         assert repaired.returncode == 1, repaired
         lost = re.search(rf"lost: {table.name}: (\d+) entries are lost in all", repaired.stdout)
         assert lost, repaired
-        assert re.search(r"bytes of entries behind the key \S*k\d+ and before \S*k\d+", repaired.stdout)
+        assert re.search(r"bytes of entries after the key \S*k\d+ and before \S*k\d+", repaired.stdout)
         kept = data / "store" / "lost+found-1" / table.name
         assert kept.exists() and not table.exists()
 

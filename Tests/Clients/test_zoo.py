@@ -176,7 +176,7 @@ def buf_environment(directory) -> dict:
     ["comments_everywhere.proto", "non_ascii.proto", "reserved.proto", "own_service.proto", "crlf"],
 )
 def test_the_users_text_is_kept(name, create):
-    """Comments, options, reserved ranges and services stand in database.proto as they were."""
+    """Comments, options, reserved ranges and services are in database.proto as they were."""
     source = GENERATED.get(name) or (ZOO / name).read_bytes()
     written = created(create, name).database_proto.read_bytes().replace(b"\r\n", b"\n")
     body = source.replace(b"\r\n", b"\n").split(b";", 1)[1]

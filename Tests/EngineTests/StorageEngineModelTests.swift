@@ -1,5 +1,6 @@
 import Engine
 import LSM
+import TestSupport
 import Testing
 
 /// Random programs, run on an engine and on the model side by side.

@@ -3,53 +3,10 @@ import Testing
 
 /// Style as a test: what docs/style.md marks as checked.
 @Suite("Tidy") struct TidyTests {
-  /// The repository's top folder.
-  private static let root: String = {
-    var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-    parts.removeLast(3)
-    return parts.joined(separator: "/")
-  }()
-
-  private struct File {
-    let path: String
-    let text: String
-
-    var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
-  }
-
-  private static func files(under folder: String, suffix: String) -> [File] {
-    var found: [File] = []
-    guard let stream = opendir(root + "/" + folder) else { return [] }
-    defer { closedir(stream) }
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      guard !name.hasPrefix(".") else { continue }
-      let path = folder.isEmpty ? name : folder + "/" + name
-      if entry.pointee.d_type == UInt8(DT_DIR) {
-        found += files(under: path, suffix: suffix)
-      } else if name.hasSuffix(suffix), let text = read(root + "/" + path) {
-        found.append(File(path: path, text: text))
-      }
-    }
-    return found
-  }
-
-  private static func read(_ path: String) -> String? {
-    guard let file = fopen(path, "r") else { return nil }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = fread(&chunk, 1, chunk.count, file), count > 0 {
-      bytes += chunk[..<count]
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
-  private static let sources = files(under: "Sources", suffix: ".swift")
+  private static let sources = Repository.files(under: "Sources", suffix: ".swift")
   private static let tests =
-    files(under: "Tests", suffix: ".swift") + files(under: "Fuzz", suffix: ".swift")
+    Repository.files(under: "Tests", suffix: ".swift")
+    + Repository.files(under: "Fuzz", suffix: ".swift")
 
   @Test func findsTheSources() {
     #expect(Self.sources.count > 40)
@@ -126,42 +83,22 @@ import Testing
 
   @Test func hasNoDeadLinksInItsDocs() {
     let documents =
-      Self.files(under: "docs", suffix: ".md")
-      + Self.files(under: "", suffix: ".md").filter { !$0.path.contains("/") }
+      Repository.files(under: "docs", suffix: ".md")
+      + Repository.files(under: "", suffix: ".md").filter { !$0.path.contains("/") }
     #expect(documents.count > 10)
     for document in documents {
       let folder = document.path.split(separator: "/").dropLast().joined(separator: "/")
       for piece in document.text.components(between: "](", and: ")")
       where !piece.contains("://") && !piece.hasPrefix("#") {
         let target = piece.split(separator: "#").first.map(String.init) ?? ""
-        let path = Self.root + "/" + (folder.isEmpty ? "" : folder + "/") + target
+        let path = Repository.root + "/" + (folder.isEmpty ? "" : folder + "/") + target
         #expect(access(path, F_OK) == 0, "\(document.path) links to \(piece), which is not there")
       }
     }
   }
 
-  @Test func explainsEveryReasonOfAnError() throws {
-    let operations = try #require(Self.read(Self.root + "/docs/operations.md"))
-    let explained = Set(operations.split { !$0.isLetter && $0 != "_" }.map(String.init))
-    let reasons = Self.sources.flatMap {
-      $0.text.components(between: "reason: \"", and: "\"")
-    }
-    #expect(reasons.count > 25)
-    // Those of a google.rpc.ErrorInfo; others are sentences.
-    for reason in Set(reasons) where reason.allSatisfy({ $0.isUppercase || $0 == "_" }) {
-      let isExplained = explained.contains(reason)
-      #expect(isExplained, "docs/operations.md does not explain \(reason)")
-    }
-  }
-
-  @Test func saysNothingTwiceInOperations() throws {
-    let operations = try #require(Self.read(Self.root + "/docs/operations.md"))
-    let headings = operations.split(separator: "\n").filter { $0.hasPrefix("#") }
-    #expect(Set(headings).count == headings.count)
-  }
-
   @Test func namesEveryFolderOfTheLSMInItsMap() throws {
-    let map = try #require(Self.read(Self.root + "/docs/lsm.md"))
+    let map = try #require(Repository.read(Repository.root + "/docs/lsm.md"))
     let folders = Set(
       Self.sources.filter { $0.path.hasPrefix("Sources/LSM/") }.compactMap { file in
         let parts = file.path.split(separator: "/")
@@ -174,13 +111,13 @@ import Testing
   }
 
   @Test func namesOnlyFilesThatAreThereInTheGlossary() throws {
-    let glossary = try #require(Self.read(Self.root + "/docs/glossary.md"))
+    let glossary = try #require(Repository.read(Repository.root + "/docs/glossary.md"))
     var count = 0
     for line in glossary.split(separator: "\n") where line.hasSuffix(".swift |") {
       let path = line.split(separator: "|").last?.trimmingSpaces() ?? ""
       count += 1
       #expect(
-        access(Self.root + "/Sources/" + path, F_OK) == 0,
+        access(Repository.root + "/Sources/" + path, F_OK) == 0,
         "the glossary names \(path), which is not there")
     }
     #expect(count > 10)
@@ -188,7 +125,7 @@ import Testing
 }
 
 extension String {
-  fileprivate func components(between open: String, and close: String) -> [String] {
+  func components(between open: String, and close: String) -> [String] {
     var found: [String] = []
     var rest = self[...]
     while let start = rest.range(of: open) {
@@ -202,7 +139,7 @@ extension String {
 }
 
 extension Substring {
-  fileprivate func trimmingSpaces() -> String {
+  func trimmingSpaces() -> String {
     var rest = self
     while rest.first == " " { rest.removeFirst() }
     while rest.last == " " { rest.removeLast() }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from report import quantities
 
-# Rows of charts stand in groups: what writes, what reads, what does both, and the calls of a server.
+# Rows of charts are in groups: what writes, what reads, what does both, and the calls of a server.
 WORKLOADS = (
     "fillseq fillbatch fillrandom overwrite fillsync compact deleterange deleterange.scan",
     "readrandom readhot readmissing seekrandom prefixscan readseq readreverse",

@@ -1,4 +1,4 @@
-"""The few sentences that stand first, each computed from the figures.
+"""The few sentences that come first, each computed from the figures.
 
 A number between asterisks is one to be seen at a glance.
 """

@@ -23,7 +23,7 @@ def headlines(known: Sequence[Headline]) -> str:
 
 
 def seen(text: str) -> str:
-    """What stands between asterisks in bold; a number stays on the line of its unit."""
+    """What is between asterisks in bold; a number stays on the line of its unit."""
     joined = re.sub(r"(?<=\d) (?=[nµm]?s\b|%)", "\u00a0", escaped(text))
     return re.sub(r"\*(.+?)\*", r"<b>\1</b>", joined)
 

@@ -1,4 +1,4 @@
-"""What stands before any figure: where it comes from, and what a reader must know before trusting it."""
+"""What comes before any figure: where it comes from, and what a reader must know before trusting it."""
 
 from __future__ import annotations
 

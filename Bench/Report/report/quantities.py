@@ -15,7 +15,7 @@ def digits(number: float) -> str:
         return f"{number:.1f}"
     if size >= 0.0995 or size == 0:
         return f"{number:.2f}" if size else "0"
-    # Two digits behind the zeros, however small.
+    # Two digits after the zeros, however small.
     return f"{number:.{1 - math.floor(math.log10(size))}f}"
 
 

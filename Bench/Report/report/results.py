@@ -1,4 +1,4 @@
-"""Result files as they stand on disk: format 1, checked field by field."""
+"""Result files as they are on disk: format 1, checked field by field."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Result:
 
 
 class Node:
-    """A JSON value that knows where it stands, so that an error can say it."""
+    """A JSON value that knows where it is, so that an error can say it."""
 
     def __init__(self, value: Any, path: str) -> None:
         self.value, self.path = value, path

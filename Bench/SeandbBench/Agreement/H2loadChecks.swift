@@ -3,9 +3,9 @@ import Glibc
 
 /// What h2load can ask as well: a file of nghttpd, a record of the C++ peer, a range of seandb, always the same.
 ///
-/// Calls for which the server is the limit and not a generator, which would be what is compared: so servers have one
-/// thread for connections where they can be told, and seandb, which answers a `get` or `put` faster than h2load can ask,
-/// is asked for ranges.
+/// Calls for which the server is the limit and not a generator, which would be what is compared: so servers
+/// have one thread for connections where they can be told, and seandb, which answers a `get` or `put` faster
+/// than h2load can ask, is asked for ranges.
 struct H2loadChecks {
   private let tool: H2load
   private let plan: ServerPlan

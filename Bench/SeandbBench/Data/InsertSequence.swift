@@ -7,7 +7,7 @@ import Synchronization
 package final class InsertSequence: Sendable {
   private let next: Atomic<Int>
   private let acknowledged: Atomic<Int>
-  /// Inserted, behind a number that is not yet.
+  /// Inserted, after a number that is not yet.
   private let early = Mutex<Set<Int>>([])
 
   /// - Parameter count: records that are there already.

@@ -1,7 +1,7 @@
 /// A seeded order of the numbers below `count`, computed and not stored.
 ///
 /// Multiplying by an odd number and folding the upper bits down are each one to one on a power of two; what
-/// falls behind `count` walks on until it does not, which is one to one again and takes less than two steps
+/// falls at or past `count` walks on until it does not, which is one to one again and takes less than two steps
 /// on average (Black, Rogaway, "Ciphers with arbitrary finite domains", 2002).
 package struct Permutation: Sendable {
   package let count: Int

@@ -8,7 +8,7 @@ import Glibc
 package struct Zipfian: Sendable {
   /// That of YCSB.
   package static let usualTheta = 0.99
-  /// The sum is taken term by term up to here, and behind it as an integral.
+  /// The sum is taken term by term up to here, and after it as an integral.
   private static let exactTermCount = 1000
 
   /// Ranks there are.

@@ -6,7 +6,7 @@ struct Crew: Sendable {
   /// Runs on each thread: calls ``Worker/next()`` until it is nil, with a lap for each call into the engine.
   typealias Work = @Sendable (inout Worker, inout LatencyRecorder) throws -> Void
 
-  /// Its name behind the workload's: `.writes`.
+  /// Its name after the workload's: `.writes`.
   var part = ""
   var threads = 1
   /// Shared out among the threads. nil: as many as they can, until the other crews are done.

@@ -35,7 +35,7 @@ extension Store {
     }
   }
 
-  /// Finds a random key and reads the records behind it.
+  /// Finds a random key and reads the records after it.
   func seekRandom() throws -> [Measurement] {
     let records = recordCount
     return try measure(

@@ -1,7 +1,7 @@
 import Engine
 
 extension Store {
-  /// A core workload of YCSB; the measurements behind the first are those of its kinds of operations.
+  /// A core workload of YCSB; the measurements after the first are those of its kinds of operations.
   mutating func ycsb(_ workload: Workload, _ mix: YCSBMix) throws -> [Measurement] {
     let operations = max(
       1, recordCount / (mix.first == .scan ? Workload.scanShare : Workload.longShare))

@@ -86,7 +86,7 @@ struct Store: Sendable {
 
   /// Runs crews side by side and measures them.
   ///
-  /// - Returns: a measurement for each crew, behind it one for each kind of its operations when there are several;
+  /// - Returns: a measurement for each crew, after it one for each kind of its operations when there are several;
   ///   the first one says what all of them have cost.
   func measure(_ workload: Workload, _ crews: [Crew]) throws -> [Measurement] {
     let (results, before) = try CrewRun(self, workload, crews).run()

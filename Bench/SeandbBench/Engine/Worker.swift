@@ -122,7 +122,7 @@ struct Worker: ~Copyable {
 
   /// Finds a key and reads `count` records from there on, or up to the last one.
   ///
-  /// - Parameter knownCount: the records that must be there; those behind may be added meanwhile.
+  /// - Parameter knownCount: the records that must be there; those after may be added meanwhile.
   @inline(__always)
   mutating func scan(from start: Int, count: Int, knownCount: Int) throws {
     let byteCount = values.byteCount
@@ -141,7 +141,7 @@ struct Worker: ~Copyable {
       return .next
     }
     guard outcome != .stopped, next >= min(start + count, knownCount) else {
-      throw wrong("where record \(next) should be, behind \(start)")
+      throw wrong("where record \(next) should be, after \(start)")
     }
   }
 
@@ -174,7 +174,7 @@ struct Worker: ~Copyable {
   ///
   /// - Parameters:
   ///   - isThere: whether the record must be there; all others must not.
-  ///   - onRecord: called behind each.
+  ///   - onRecord: called after each.
   @inline(__always)
   func scanAll(
     _ direction: ScanDirection, where isThere: (Int) -> Bool = { _ in true },

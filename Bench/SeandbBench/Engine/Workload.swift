@@ -2,7 +2,7 @@
 ///
 /// Every workload finds the same store, whatever the target: those before it have done a fixed number of
 /// operations. Only the writer of `readwhilewriting` writes as much as it can; so the two workloads that must not
-/// depend on what came before them, that one and `deleterange` behind it, are given a compacted store again.
+/// depend on what came before them, that one and `deleterange` after it, are given a compacted store again.
 enum Workload: String, CaseIterable, Sendable {
   // Each on a store of its own.
   case fillseq, fillsync, fillbatch

@@ -7,7 +7,7 @@ package protocol ClientSession: AnyObject {
   /// Slots whose calls have ended since this was emptied last; to be emptied by the owner.
   var finished: [Int] { get set }
 
-  /// Begins the call whose request stands in the slot.
+  /// Begins the call whose request is in the slot.
   func submit(_ slot: Int) throws(LoadFailure)
 
   /// Takes what the server has sent.

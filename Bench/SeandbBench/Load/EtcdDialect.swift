@@ -39,7 +39,7 @@ struct EtcdDialect: Dialect {
       case .rangeGet:
         let count = shape.rangeKeyByteCount
         RecordSource.withKey(index) { key in
-          // RangeRequest.key and range_end: the prefix, and the first key behind all that begin with it.
+          // RangeRequest.key and range_end: the prefix, and the first key after all that begin with it.
           message.appendField(1, UnsafeRawBufferPointer(rebasing: key.prefix(count)))
           var end = Array(key.prefix(count))
           end[count - 1] += 1

@@ -13,7 +13,7 @@ struct ExpectedRecords {
     end = range.upperBound
   }
 
-  /// Whether `record` is one that may come now. All later ones come behind it.
+  /// Whether `record` is one that may come now. All later ones come after it.
   @inline(__always)
   mutating func accepts(_ record: UnsafeRawBufferPointer) -> Bool {
     while next < end, deleted.contains(next), !records.isRecord(record, of: next) { next += 1 }

@@ -43,7 +43,7 @@ final class LoadConnection<Session: ClientSession> {
     sentCount = 0
   }
 
-  /// Gives the session what has come; the calls that ended stand in its `finished` then.
+  /// Gives the session what has come; the calls that ended are in its `finished` then.
   func receive(_ buffer: UnsafeMutableRawBufferPointer) throws(LoadFailure) {
     // Until nothing is left: what TLS has decrypted already, the socket does not tell of. A short read of TCP
     // has emptied the socket.

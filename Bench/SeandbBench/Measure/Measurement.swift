@@ -1,6 +1,6 @@
 /// What one workload on one target in one round has taken.
 struct Measurement: Sendable {
-  /// The workload, with its part behind a point when it has several: `deleterange.scan`.
+  /// The workload, with its part after a dot when it has several: `deleterange.scan`.
   let workload: String
   /// The engine or server, by its name in the report.
   let target: String

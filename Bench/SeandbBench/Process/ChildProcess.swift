@@ -97,7 +97,7 @@ package final class ChildProcess: Sendable {
 
   /// Starts it, waits for its end, and reaps it.
   private func run(_ command: [String], adding variables: [String]) {
-    // Under the lock: no child is started behind killAll.
+    // Under the lock: no child is started after killAll.
     let pid: pid_t? = Self.registry.withLock { registry in
       if registry.isClosed { return nil }
       var pid = pid_t()

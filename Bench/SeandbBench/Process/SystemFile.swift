@@ -31,7 +31,7 @@ enum SystemFile {
     return nil
   }
 
-  /// The number behind `prefix`; what follows the digits is ignored.
+  /// The number after `prefix`; what follows the digits is ignored.
   static func number(after prefix: String, in path: String) -> UInt64? {
     guard let value = value(after: prefix, in: path) else { return nil }
     return UInt64(value.prefix { $0.isNumber })

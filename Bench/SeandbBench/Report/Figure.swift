@@ -11,7 +11,7 @@ enum Figure {
     return String(digits)
   }
 
-  /// With `places` digits behind the point.
+  /// With `places` digits after the decimal point.
   static func fixed(_ number: Double, places: Int) -> String {
     let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
     let scaled = String(UInt64((max(0, number) * scale).rounded()))

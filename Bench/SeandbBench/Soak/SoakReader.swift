@@ -69,7 +69,7 @@ final class SoakReader: Sendable {
       passes.append(direction == .ascending ? indexes : indexes.reversed())
     }
     if passes[0] != passes[1] {
-      found.withLock { $0 = "two scans of one snapshot differ behind key \(index)" }
+      found.withLock { $0 = "two scans of one snapshot differ after key \(index)" }
     }
   }
 }

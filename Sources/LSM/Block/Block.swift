@@ -10,17 +10,17 @@ import Glibc
 ///
 /// Unsafe island. Invariants, established by init and true as long as the memory:
 /// 1. Entry `entryCount - 1` ends at `entriesEnd`, and every entry's lengths stay inside.
-/// 2. Restart offsets are begins of entries, ascending, the first one 0; those entries share
+/// 2. Each restart offset is where an entry starts; they ascend, the first one is 0, and those entries share
 ///    nothing.
 /// 3. `shared` of an entry is at most the length of the key before it, and, but at restart points,
-///    all
-///    that both keys have in common. Keys ascend strictly.
-/// 4. Each prefix is that of its restart point's key behind `commonBytes`, which all keys share.
+///    all that both keys have in common. Keys ascend strictly.
+/// 4. Each prefix is that of its restart point's key after `commonBytes`, which all keys share.
 package struct Block: @unchecked Sendable {
   // SAFETY (Sendable): the bytes never change after init.
   let base: UnsafeRawPointer
   let byteCount: Int
   let entriesEnd: Int
+  /// Entries; counted when the block was checked.
   package let entryCount: Int
   let restartCount: Int
   private let commonBytes: Int
@@ -60,7 +60,7 @@ package struct Block: @unchecked Sendable {
     }
   }
 
-  /// Checks `bytes` from begin to end and takes them as a block.
+  /// Checks all of `bytes` and takes them as a block.
   ///
   /// - Parameter bytes: must stay where they are, unchanged, as long as the block is used.
   /// - Complexity: O(bytes).
@@ -211,7 +211,7 @@ package struct Block: @unchecked Sendable {
   }
 
   /// The last restart point before `target`, or the first one: every entry before it is before
-  /// `target`, and the next restart point is at or behind it.
+  /// `target`, and the next restart point is at or after it.
   /// - Precondition: the block has entries.
   @inline(__always)
   func restart(before target: InternalKey) -> Int { max(restartCount(before: target) &- 1, 0) }
@@ -246,12 +246,12 @@ package struct Block: @unchecked Sendable {
 
   // MARK: - Point lookup
 
-  /// The first entry at or behind `target`, if it is one of the same user key: its trailer and
+  /// The first entry at or after `target`, if it is one of the same user key: its trailer and
   /// value.
   ///
   /// No key is put together: while the walk knows how many bytes the key at hand has in common with
   /// the target, an entry that shares more is before the target as well, and one that shares less
-  /// is behind.
+  /// is after.
   ///
   /// - Complexity: O(log n).
   @inline(__always)
@@ -284,14 +284,14 @@ package struct Block: @unchecked Sendable {
       }
     }
     guard !isLast else { return nil }
-    // All before the next restart point was before the target, so that point is at or behind it.
+    // All before the next restart point was before the target, so that point is at or after it.
     let entry = BlockEntry(validated: base, at: end)
     let rest = UnsafeRawBufferPointer(start: base + entry.restOffset, count: entry.unshared)
     guard KeyOrder.compare(rest, userKey) == 0 else { return nil }
     return (trailer(entry), value(entry))
   }
 
-  /// The value of the first entry at or behind `target`. O(log n).
+  /// The value of the first entry at or after `target`. O(log n).
   /// - Precondition: every entry is a restart point, as in an index.
   @inline(__always)
   func firstValue(atOrBehind target: InternalKey) -> UnsafeRawBufferPointer? {

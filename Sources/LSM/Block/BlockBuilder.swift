@@ -2,14 +2,14 @@ import Bytes
 
 /// Writes sorted entries as one block; ``Block`` reads it.
 ///
-///     entries    one behind the other:
+///     entries    one after the other:
 ///                +--------+----------+-------------+----------------+-------------+-------+
 ///                | shared | unshared | value bytes | end of the key | trailer     | value |
 ///                | varint | varint   | varint      | unshared bytes | u64         |       |
 ///                +--------+----------+-------------+----------------+-------------+-------+
-///                `shared` bytes at the begin of the user key are those of the key before it; as many
+///                `shared` first bytes of the user key are those of the key before it; as many
 ///                as the two have in common, but none at a restart point (every n-th entry).
-///     prefixes   u64 a restart point: 8 bytes of its user key, behind the common prefix, as the
+///     prefixes   u64 a restart point: 8 bytes of its user key, after the common prefix, as the
 ///                number that memcmp order makes of them (missing ones as zero)
 ///     offsets    u32 a restart point: where its entry begins
 ///     common     u32: how many bytes all user keys of the block begin with in common
@@ -26,6 +26,7 @@ package struct BlockBuilder: ~Copyable {
   private var lastKey = ByteWriter()
   private var lastTrailer: UInt64 = 0
   private let restartInterval: Int
+  /// Entries added since the last reset.
   package private(set) var entryCount = 0
 
   static let footerBytes = 12
@@ -38,6 +39,7 @@ package struct BlockBuilder: ~Copyable {
     self.restartInterval = restartInterval
   }
 
+  /// Whether no entry was added.
   package var isEmpty: Bool { entryCount == 0 }
 
   /// The bytes that ``finish()`` would give now.
@@ -45,7 +47,7 @@ package struct BlockBuilder: ~Copyable {
     bytes.count + restarts.count * Self.bytesPerRestart + Self.footerBytes
   }
 
-  /// - Precondition: `key` is behind all before; the block stays below
+  /// - Precondition: `key` is after all before; the block stays below
   ///   ``Compression/maximumBlockBytes``.
   package mutating func add(_ key: InternalKey, value: UnsafeRawBufferPointer) {
     assert(

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Where the parts of one entry of a block are. The form is drawn at ``BlockBuilder``.
 struct BlockEntry {
   /// Bytes of the user key that are those of the key before it.
@@ -18,8 +20,8 @@ struct BlockEntry {
   init?(in bytes: UnsafeRawBufferPointer, at offset: Int, end: Int) {
     var at = offset
     guard
-      let shared = Self.varint(bytes, &at, end), let unshared = Self.varint(bytes, &at, end),
-      let valueBytes = Self.varint(bytes, &at, end),
+      let shared = Self.length(bytes, &at, end), let unshared = Self.length(bytes, &at, end),
+      let valueBytes = Self.length(bytes, &at, end),
       // No overflow: each is below 2^32.
       at + unshared + InternalKey.trailerBytes + valueBytes <= end
     else { return nil }
@@ -31,10 +33,11 @@ struct BlockEntry {
 
   /// Decodes an entry of a validated block.
   ///
-  /// Unsafe island. Invariant: `base` is a validated block and `offset` the begin of one of its
+  /// Unsafe island. Invariant: `base` is a validated block and `offset` the start of one of its
   /// entries.
   @inline(__always)
   init(validated base: UnsafeRawPointer, at offset: Int) {
+    // Three numbers of one byte each, as most are, at once.
     // SAFETY: an entry has at least 3 + 8 bytes.
     let lengths = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     if lengths & 0x0080_8080 == 0 {
@@ -44,14 +47,14 @@ struct BlockEntry {
       restOffset = offset &+ 3
     } else {
       var at = offset
-      shared = Self.validatedVarint(base, &at)
-      unshared = Self.validatedVarint(base, &at)
-      valueBytes = Self.validatedVarint(base, &at)
+      shared = Int(truncatingIfNeeded: Varint.decodeValidated(base, &at))
+      unshared = Int(truncatingIfNeeded: Varint.decodeValidated(base, &at))
+      valueBytes = Int(truncatingIfNeeded: Varint.decodeValidated(base, &at))
       restOffset = at
     }
   }
 
-  /// Stands for no entry.
+  /// No entry.
   init(nothingAt offset: Int) {
     shared = 0
     unshared = 0
@@ -63,32 +66,11 @@ struct BlockEntry {
     UnsafeRawBufferPointer(rebasing: bytes[restOffset..<trailerOffset])
   }
 
-  /// A varint of at most five bytes that fits in 32 bits.
-  private static func varint(
+  /// A length: at most five bytes, and fits in 32 bits.
+  private static func length(
     _ bytes: UnsafeRawBufferPointer, _ at: inout Int, _ end: Int
   ) -> Int? {
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while at < end, shift < 35 {
-      let byte = bytes[at]
-      at += 1
-      value |= UInt64(byte & 0x7F) << shift
-      if byte < 0x80 { return value <= UInt64(UInt32.max) ? Int(value) : nil }
-      shift += 7
-    }
-    return nil
-  }
-
-  @inline(__always)
-  private static func validatedVarint(_ base: UnsafeRawPointer, _ at: inout Int) -> Int {
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while true {
-      let byte = base.load(fromByteOffset: at, as: UInt8.self)
-      at &+= 1
-      value |= UInt64(byte & 0x7F) << shift
-      if byte < 0x80 { return Int(value) }
-      shift &+= 7
-    }
+    guard let value = Varint.decode(bytes, &at, end: end, maximumBytes: 5) else { return nil }
+    return value <= UInt64(UInt32.max) ? Int(value) : nil
   }
 }

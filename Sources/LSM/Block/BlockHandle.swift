@@ -1,9 +1,10 @@
 import Bytes
 
-/// Where a block stands in its table.
+/// Where a block is in its table.
 ///
 /// In the index as two varints, offset and byte count; in the footer as two u64 little-endian.
 package struct BlockHandle: Equatable, Sendable {
+  /// Where the block begins in the file, in bytes.
   package let offset: UInt64
   /// Bytes of payload and trailer.
   package let byteCount: UInt64
@@ -13,7 +14,7 @@ package struct BlockHandle: Equatable, Sendable {
     self.byteCount = byteCount
   }
 
-  /// Stands for a block that the table does not have.
+  /// Means a block that the table does not have.
   static let none = BlockHandle(offset: 0, byteCount: 0)
 
   func append(to writer: inout ByteWriter) {
@@ -21,27 +22,15 @@ package struct BlockHandle: Equatable, Sendable {
     writer.appendVarint(byteCount)
   }
 
-  /// Decodes the two varints that make up all of `bytes`; nil when they do not.
+  /// Decodes the two varints, each below 2^63, that make up all of `bytes`; nil when they do not.
   init?(varints bytes: UnsafeRawBufferPointer) {
     var at = 0
-    guard let offset = Self.varint(bytes, &at), let byteCount = Self.varint(bytes, &at),
+    guard
+      let offset = Varint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
+      let byteCount = Varint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
       at == bytes.count
     else { return nil }
     self.init(offset: offset, byteCount: byteCount)
-  }
-
-  @inline(__always)
-  private static func varint(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> UInt64? {
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while at < bytes.count, shift < 63 {
-      let byte = bytes[at]
-      at &+= 1
-      value |= UInt64(byte & 0x7F) << shift
-      if byte < 0x80 { return value }
-      shift &+= 7
-    }
-    return nil
   }
 
   /// Whether all of it lies before `end`, and has room for a trailer.

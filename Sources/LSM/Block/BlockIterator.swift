@@ -6,12 +6,12 @@ import Bytes
 ///
 /// Unsafe island. Invariants:
 /// 1. While `isValid`, `entry` is the entry at `offset` of the validated block, and `restart` the
-///    last
-///    restart point at or before it.
+///    last restart point at or before it.
 /// 2. While `isValid`, the key is `keyBytes` bytes at `keyInBlock`, or in `buffer` when that is
 ///    nil.
-/// 3. `steps` holds, 8 bytes each, entries that follow each other between `restart` and `offset`, the last one right before
-///    `offset`: the entry's offset, and where its key is in `stepKeys` unless it shares nothing with the one before it.
+/// 3. `steps` holds, 8 bytes each, entries that follow each other between `restart` and `offset`, the last
+///    one right before `offset`: the entry's offset, and where its key is in `stepKeys` unless it shares
+///    nothing with the one before it.
 package struct BlockIterator: ~Copyable {
   private var block: Block
   private var offset: Int
@@ -25,20 +25,20 @@ package struct BlockIterator: ~Copyable {
   /// The most bytes of keys that are kept for steps back; beyond it, those further back are forgotten.
   private static let maximumStepKeyBytes = 64 << 10
 
-  /// An iterator that stands nowhere yet.
+  /// An iterator that is on no entry yet.
   package init(_ block: Block) {
     self.block = block
     offset = block.entriesEnd
     entry = BlockEntry(nothingAt: block.entriesEnd)
   }
 
-  /// Goes over to another block and stands nowhere in it; keeps the memory for keys.
+  /// Goes over to another block and is on no entry of it; keeps the memory for keys.
   package mutating func reset(_ block: Block) {
     self.block = block
     invalidate()
   }
 
-  /// Whether it stands on an entry.
+  /// Whether it is on an entry.
   package var isValid: Bool { offset < block.entriesEnd }
 
   /// The key of the entry, valid until the next move.
@@ -64,25 +64,27 @@ package struct BlockIterator: ~Copyable {
 
   // MARK: - Moving
 
+  /// Goes to the first entry; is on no entry when the block has none.
   package mutating func seekToFirst() {
     guard block.entryCount > 0 else { return invalidate() }
     enter(restart: 0)
   }
 
+  /// Goes to the last entry. O(entries of one restart interval).
   package mutating func seekToLast() {
     guard block.entryCount > 0 else { return invalidate() }
     enter(restart: block.restartCount - 1)
     while entry.end < block.entriesEnd { advance() }
   }
 
-  /// Goes to the first entry at or behind `target`; stands nowhere when there is none.
+  /// Goes to the first entry at or after `target`; is on no entry when there is none.
   package mutating func seek(_ target: InternalKey) {
     guard block.entryCount > 0 else { return invalidate() }
     enter(restart: block.restart(before: target))
     while isValid, InternalKey.compare(key, target) < 0 { advance() }
   }
 
-  /// Goes to the last entry before `target`; stands nowhere when there is none.
+  /// Goes to the last entry before `target`; is on no entry when there is none.
   package mutating func seekBefore(_ target: InternalKey) {
     seek(target)
     if isValid { previous() } else { seekToLast() }
@@ -98,7 +100,7 @@ package struct BlockIterator: ~Copyable {
   /// Goes one entry back.
   ///
   /// Entries can only be decoded forwards, from a restart point on; so the first step back from a place costs O(restart
-  /// interval), and those behind it in the same interval O(1) each.
+  /// interval), and those after it in the same interval O(1) each.
   /// - Precondition: ``isValid``.
   package mutating func previous() {
     precondition(isValid)
@@ -112,7 +114,7 @@ package struct BlockIterator: ~Copyable {
     }
   }
 
-  /// Keeps where it stands for a step back from the next entry.
+  /// Keeps where it is for a step back from the next entry.
   @inline(__always)
   private mutating func noteStep() {
     if entry.shared != 0 {

@@ -1,6 +1,6 @@
 package import Bytes
 
-/// What stands behind every block of a table.
+/// What follows every block of a table.
 ///
 ///     +---------+--------------------+-----------------------------------------------------------+
 ///     | payload | compression tag u8 | checksum u64 little-endian                                |
@@ -10,6 +10,7 @@ package import Bytes
 /// block's offset, so a block that is whole but belongs elsewhere (a misdirected write, a stale or
 /// swapped file) fails as well.
 package enum BlockTrailer {
+  /// Bytes of tag and checksum.
   package static let byteCount = 9
   private static let tagBytes = 1
 
@@ -18,7 +19,7 @@ package enum BlockTrailer {
     identity ^ (offset &* 0x9E37_79B9_7F4A_7C15)
   }
 
-  /// Appends the trailer to a payload that stands alone in `payload`.
+  /// Appends the trailer to a payload, which is all that `payload` holds.
   package static func seal(
     _ payload: inout ByteWriter, _ compression: Compression, identity: UInt64, offset: UInt64
   ) {

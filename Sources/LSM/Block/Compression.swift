@@ -116,14 +116,3 @@ package enum BlockDecompressor {
     return context
   }
 }
-
-/// What is wrong in a block, without the place, which only the caller knows.
-package struct DamageInBlock: Error {
-  package let kind: DamageKind
-
-  init(_ kind: DamageKind) { self.kind = kind }
-
-  func located(path: String, offset: UInt64) -> LSMError {
-    .corruption(LSMError.Damage(path: path, offset: offset, kind))
-  }
-}

@@ -17,6 +17,7 @@ import Synchronization
 /// 3. No pin outlives the cache, see ``BlockPin``.
 package final class BlockCache: @unchecked Sendable {
   // Constant after init.
+  /// What blocks and pinned parts of tables may take together.
   package let capacityBytes: Int
   private let slots: UnsafeMutablePointer<BlockCacheSlot.Fields>
   private let tags: UnsafeMutablePointer<BlockCacheSlot.Tag>

@@ -5,7 +5,7 @@ import Synchronization
 ///     state: u64   bit 63: visible, the fields below are valid and do not change
 ///                  bits 0-31: pins, also short-lived ones of threads that look at a slot in passing
 ///     touched: u32 1 after a hit, 0 after the clock's hand passed
-///     tag: u32     of the key's hash, 0 for an empty slot; a hint only. The tags of a set stand together
+///     tag: u32     of the key's hash, 0 for an empty slot; a hint only. The tags of a set are together
 ///                  in an array of their own, one cache line long.
 ///
 /// Unsafe island. Invariants:
@@ -96,7 +96,7 @@ package struct BlockCacheKey: Equatable, Sendable {
     self.offset = offset
   }
 
-  /// The upper half chooses the set, the lower one is the tag: not 0, which stands for an empty
+  /// The upper half chooses the set, the lower one is the tag: not 0, which means an empty
   /// slot.
   @inline(__always)
   var hash: UInt64 {

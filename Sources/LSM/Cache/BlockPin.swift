@@ -7,8 +7,7 @@ import Synchronization
 ///
 /// Unsafe island. Invariants:
 /// 1. With a slot: the pin counts in its state, so the cache does not free the block. The cache
-///    outlives
-///    the pin (whoever holds a pin holds the cache).
+///    outlives the pin (whoever holds a pin holds the cache).
 /// 2. Without one: `block`'s memory is `malloc`ed and the pin's alone.
 package struct BlockPin: ~Copyable {
   package let block: Block

@@ -1,16 +1,19 @@
 /// Tables to be merged into a level, or moved there as they are.
-struct Compaction: Sendable {
-  enum Reason: String, Sendable {
+package struct Compaction: Sendable {
+  /// Why it is made.
+  package enum Reason: String, Sendable {
     case levelZeroCount, levelSize, tombstones, reclaimable, manual, levelZeroMerge
   }
 
-  let reason: Reason
-  let level: Int
-  let outputLevel: Int
+  package let reason: Reason
+  /// The level of `upper`.
+  package let level: Int
+  /// The level that its tables go to.
+  package let outputLevel: Int
   /// Tables of `level`. Of level 0: a run of neighbours in time, newest first.
-  let upper: [TableFile]
+  package let upper: [TableFile]
   /// Tables of `outputLevel` that overlap them; none when both levels are the same.
-  let lower: [TableFile]
+  package let lower: [TableFile]
   /// The version it was picked from.
   let version: Version
 
@@ -20,7 +23,7 @@ struct Compaction: Sendable {
   var inputBytes: UInt64 { inputs.reduce(0) { $0 + $1.metadata.fileBytes } }
 
   /// Whether the tables can go down unread: nothing in their way, nothing to be dropped on it.
-  var isMove: Bool {
+  package var isMove: Bool {
     guard outputLevel > level, lower.isEmpty else { return false }
     if upper.contains(where: {
       $0.metadata.rangeTombstoneCount > 0 || $0.metadata.reclaimableCount > 0

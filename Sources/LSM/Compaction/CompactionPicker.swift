@@ -10,11 +10,18 @@
 ///    down, or rewritten in place where nothing lies below.
 ///
 /// Everything here runs under the tree's state lock: no I/O.
-struct CompactionPicker {
+package struct CompactionPicker {
   let version: Version
   let options: TreeOptions
   /// The oldest change that some reader may still not see.
   let oldestSnapshot: SequenceNumber
+
+  /// - Parameter oldestSnapshot: `.maximum` without a snapshot.
+  package init(version: Version, options: TreeOptions, oldestSnapshot: SequenceNumber) {
+    self.version = version
+    self.options = options
+    self.oldestSnapshot = oldestSnapshot
+  }
 
   /// A table is rewritten when more than one in so many of its entries can go.
   private static let reclaimableShare: UInt64 = 20
@@ -27,7 +34,7 @@ struct CompactionPicker {
   }
 
   /// The next compaction, or nil when all is well or the tables it would take are busy.
-  func pick() -> Compaction? {
+  package func pick() -> Compaction? {
     let targets = targets
     let isLevel0Due = version.level0.count >= options.level0CompactionCount
     if isLevel0Due {
@@ -38,14 +45,14 @@ struct CompactionPicker {
   }
 
   /// Whether there is anything to do, busy or not: a stalled writer has something to wait for.
-  var isBehind: Bool {
+  package var isBehind: Bool {
     if version.level0.count >= options.level0CompactionCount { return true }
     let targets = targets
     return (1..<Version.lastLevel).contains { targets.score(version, $0) >= 1 }
   }
 
   /// Estimate of the bytes that must be rewritten until every level has its size.
-  var pendingBytes: UInt64 {
+  package var pendingBytes: UInt64 {
     let targets = targets
     var pending: UInt64 = 0
     if version.level0.count >= options.level0CompactionCount {
@@ -140,7 +147,7 @@ struct CompactionPicker {
     metadata.largestSequence <= oldestSnapshot
   }
 
-  /// Whether what a compaction for tombstones rewrites stands in a relation to what it does away with. One
+  /// Whether a compaction for tombstones does away with enough for what it rewrites. One
   /// range tombstone must not have gigabytes rewritten; it goes down with its table when that is due.
   private func isWorthwhile(_ compaction: Compaction) -> Bool {
     let covered = compaction.coveredTables(SnapshotStripes([])).reduce(0) {

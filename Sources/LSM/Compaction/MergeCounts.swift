@@ -1,6 +1,8 @@
 /// What became of the entries that a flush or compaction read: every one is accounted for.
 package struct MergeCounts: Equatable, Sendable {
+  /// Entries that the inputs gave.
   package var read: UInt64 = 0
+  /// Entries in the outputs.
   package var written: UInt64 = 0
   /// Older than another version of the key, with no snapshot between them.
   package var shadowed: UInt64 = 0
@@ -13,6 +15,7 @@ package struct MergeCounts: Equatable, Sendable {
 
   package init() {}
 
+  /// Entries left out, for whichever reason.
   package var dropped: UInt64 { shadowed + covered + spentTombstones }
 
   /// - Parameter expected: entries of the inputs, as their tables say.

@@ -51,9 +51,9 @@ struct MergeRun: ~Copyable {
   private var grandparent = 0
   private var grandparentBytes: UInt64 = 0
 
-  /// Entries between two calls of `pause` …
+  /// The most entries between two calls of `pause`.
   static let sliceEntries: UInt64 = 4096
-  /// … unless they have more bytes than this.
+  /// The bytes of entries after which `pause` is called in any case.
   private static let sliceBytes = 4 << 20
   private var bytesSincePause = 0
   /// An output ends when it overlaps more than this many times its size in the level below.
@@ -201,7 +201,7 @@ struct MergeRun: ~Copyable {
     if isDue { try endOutput(before: next) }
   }
 
-  /// Whether `next` lies behind a border that the key before it was not behind.
+  /// Whether `next` is past the end of a grandparent that the key before it was not past.
   private mutating func passGrandparents(_ next: UnsafeRawBufferPointer) -> Bool {
     let files = settings.grandparents
     var crosses = false

@@ -66,7 +66,7 @@ struct TombstoneRows {
     return piece
   }
 
-  /// Goes on behind what ``next(through:)`` has answered.
+  /// Goes on after what ``next(through:)`` has answered.
   mutating func pass() {
     guard let first else { return }
     rows[first].passed += 1

@@ -18,7 +18,7 @@ import Synchronization
 ///    before it were seen at zero: a reader that loads `current` has first counted itself in and then seen
 ///    its epoch still current.
 // SAFETY of `@unchecked Sendable`: by the invariants; the rest is atomic or behind `retired`.
-final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
+package final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
   private static var stripes: Int { 16 }
   private static var stripeBytes: Int { 64 }
 
@@ -35,7 +35,8 @@ final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
     var draining: [Value] = []
   }
 
-  init(_ value: Value) {
+  /// A cell with a first object.
+  package init(_ value: Value) {
     let bytes = 2 * Self.stripes * Self.stripeBytes
     counts = .allocate(byteCount: bytes, alignment: Self.stripeBytes)
     counts.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
@@ -66,7 +67,7 @@ final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
   /// Gives the object to `body`, for as long as that runs; nil once it was taken out. `body` must not
   /// keep it, and should not take long: nothing replaced meanwhile is released.
   @inline(__always)
-  func withValue<Result, Failure: Error>(
+  package func withValue<Result, Failure: Error>(
     _ body: (Value?) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let place = enter()
@@ -79,7 +80,7 @@ final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
   }
 
   /// The object, to be kept as long as the caller likes; nil once it was taken out.
-  func strongValue() -> Value? { withValue { (value) in value } }
+  package func strongValue() -> Value? { withValue { (value) in value } }
 
   @inline(__always)
   private func enter() -> UnsafeMutablePointer<Atomic<Int>> {
@@ -99,7 +100,7 @@ final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
   // MARK: - Replacing
 
   /// Puts another object in place, or none. The old one is released later.
-  func replace(_ value: Value?) {
+  package func replace(_ value: Value?) {
     let old = current.exchange(
       value.map { Self.retained($0) }, ordering: .sequentiallyConsistent)
     guard let old else { return }
@@ -111,7 +112,7 @@ final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
   /// Releases what no reader can see any more. Does not wait.
   /// - Returns: whether nothing is left.
   @discardableResult
-  func reclaim() -> Bool {
+  package func reclaim() -> Bool {
     var free: [Value] = []
     let isEmpty = retired.withLock { retired in
       for _ in 0..<2 {
@@ -144,7 +145,7 @@ final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
   }
 
   /// Waits until everything replaced before the call is released. Not from inside a reader.
-  func synchronize() {
+  package func synchronize() {
     while !reclaim() { sched_yield() }
   }
 }

@@ -63,16 +63,18 @@ final class Monitor<State>: @unchecked Sendable {
     return try body(&state.pointee)
   }
 
-  /// As ``wait(until:then:)``; asks again at the time that `deadline` says, too.
+  /// Waits until `take` has taken something, which it may try again after each ``wakeAll()`` and at the time that
+  /// `deadline` says.
   ///
   /// - Parameter deadline: nanoseconds of ``MonotonicTime``; nil: none.
-  func wait(
-    until isReady: (inout State) -> Bool, orAt deadline: (State) -> UInt64?
-  ) {
+  func wait<Taken>(
+    for take: (inout State) -> Taken?, orAt deadline: (State) -> UInt64?
+  ) -> Taken {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    // SAFETY: invariant 2: each access ends before the wait.
-    while !isReady(&state.pointee) {
+    while true {
+      // SAFETY: invariant 2: each access ends before the wait.
+      if let taken = take(&state.pointee) { return taken }
       guard let nanoseconds = deadline(state.pointee) else {
         pthread_cond_wait(condition, mutex)
         continue

@@ -8,7 +8,7 @@
 ///     LOCK               held by the process that has the store open
 ///
 /// Numbers are decimal, padded with zeros to six digits, longer when they are larger. None is 0, which
-/// stands for "no file" in headers.
+/// means "no file" in headers.
 package enum FileName: Hashable, Sendable {
   case log(FileNumber)
   case table(FileNumber)
@@ -72,5 +72,15 @@ extension FileName: CustomStringConvertible {
   private static func padded(_ number: FileNumber) -> String {
     let digits = String(number.rawValue)
     return String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
+  }
+}
+
+extension FileName {
+  /// The directory that a path's last name is in.
+  static func parent(of path: String) -> String {
+    var trimmed = path[...]
+    while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed = trimmed.dropLast() }
+    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
+    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
   }
 }

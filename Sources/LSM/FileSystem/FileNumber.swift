@@ -3,6 +3,7 @@
 /// Numbers only grow: a number under which a byte was ever written is not given out again, also after a
 /// crash. So caches keyed by it are never stale, and bytes of an older file never pass as a newer one's.
 package struct FileNumber: RawRepresentable, Hashable, Sendable {
+  /// 0 means no file.
   package let rawValue: UInt64
 
   package init(rawValue: UInt64) { self.rawValue = rawValue }

@@ -57,12 +57,12 @@ package protocol WritableFile: AnyObject, Sendable {
   /// Hands bytes to the operating system: they survive the death of the process, not a power cut.
   func append(_ bytes: UnsafeRawBufferPointer) throws(LSMError)
 
-  /// Writes zero bytes behind the end, to be overwritten by later appends; ``size`` stays. Appends into
+  /// Writes zero bytes after the end, to be overwritten by later appends; ``size`` stays. Appends into
   /// them do not change the file's length, which makes each ``sync()`` cheaper. A reader sees the zeros.
   /// Zeros that are there already, from an earlier call, are not written again.
   func preallocate(_ bytes: UInt64) throws(LSMError)
 
-  /// Cuts off what is behind the first `size` bytes, appends and zeros written ahead alike; the next append goes
+  /// Cuts off what is after the first `size` bytes, appends and zeros written ahead alike; the next append goes
   /// there. Durable after ``sync()``. The only call that may follow a failed append.
   func truncate(to size: UInt64) throws(LSMError)
 

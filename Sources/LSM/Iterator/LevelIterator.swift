@@ -18,14 +18,14 @@ final class LevelIterator {
 
   var isValid: Bool { table?.isValid ?? false }
 
-  /// The iterator that stands on the entry.
+  /// The iterator that is on the entry.
   /// - Precondition: ``isValid``.
   var current: TableIterator {
-    guard let table else { preconditionFailure("stands nowhere") }
+    guard let table else { preconditionFailure("is on no entry") }
     return table
   }
 
-  /// The table it stands in.
+  /// The table it is in.
   /// - Precondition: ``isValid``.
   var file: TableFile { files[index] }
 
@@ -53,7 +53,7 @@ final class LevelIterator {
     try skipBackwards()
   }
 
-  /// Goes to the first entry at or behind `target`.
+  /// Goes to the first entry at or after `target`.
   func seek(_ target: InternalKey) throws(LSMError) {
     enter(firstIndex(atOrBehind: target))
     try table?.seek(target)

@@ -4,7 +4,7 @@
 /// protocol there.
 ///
 /// Thread-safety: none; one owner at a time. What it iterates over must outlive it.
-final class MergeSource {
+package final class MergeSource {
   private enum Kind {
     case memtable
     case table
@@ -17,7 +17,8 @@ final class MergeSource {
   private let level: LevelIterator?
   private let file: TableFile?
 
-  init(_ memtable: Memtable) {
+  /// The entries of a memtable, which must outlive it.
+  package init(_ memtable: Memtable) {
     kind = .memtable
     cursor = memtable.entries.makeCursor()
     table = nil
@@ -72,7 +73,7 @@ final class MergeSource {
     }
   }
 
-  /// The newest change that the table it stands in holds; nil in a memtable.
+  /// The newest change in the table that it is in; nil in a memtable.
   /// - Precondition: ``isValid``.
   var largestSequence: SequenceNumber? {
     switch kind {

@@ -13,7 +13,7 @@
 /// 1. `heap` points to `sources.count` entries, of which `count` are in use.
 /// 2. An entry's key is the current one of its source, valid until that source moves; it is refreshed right
 ///    after each move.
-struct MergingIterator: ~Copyable {
+package struct MergingIterator: ~Copyable {
   private struct Entry {
     var key: InternalKey
     var prefix: UInt64
@@ -25,7 +25,8 @@ struct MergingIterator: ~Copyable {
   private var count = 0
   private var isForward = true
 
-  init(_ sources: [MergeSource]) {
+  /// An iterator over all entries of the sources, which are moved by it alone; it is on no entry yet.
+  package init(_ sources: [MergeSource]) {
     self.sources = sources
     heap = .allocate(capacity: max(sources.count, 1))
   }
@@ -33,15 +34,20 @@ struct MergingIterator: ~Copyable {
   // Entries are trivial: nothing to deinitialise.
   deinit { heap.deallocate() }
 
-  var isValid: Bool { count > 0 }
+  /// Whether it is on an entry.
+  package var isValid: Bool { count > 0 }
 
-  /// - Precondition: ``isValid``. Valid until the next move.
+  /// The key of the entry, valid until the next move.
+  /// - Precondition: ``isValid``.
   @inline(__always)
-  var key: InternalKey { heap.pointee.key }
+  package var key: InternalKey { heap.pointee.key }
 
-  /// - Precondition: ``isValid``. Valid until the next move.
+  /// The value of the entry, valid until the next move.
+  /// - Precondition: ``isValid``.
   @inline(__always)
-  var value: UnsafeRawBufferPointer { heap.pointee.source._withUnsafeGuaranteedRef { $0.value } }
+  package var value: UnsafeRawBufferPointer {
+    heap.pointee.source._withUnsafeGuaranteedRef { $0.value }
+  }
 
   /// See ``MergeSource/largestSequence``.
   var largestSequence: SequenceNumber? {
@@ -50,27 +56,29 @@ struct MergingIterator: ~Copyable {
 
   // MARK: - Seeking
 
-  mutating func seekToFirst() throws(LSMError) {
+  /// Goes to the first entry of all.
+  package mutating func seekToFirst() throws(LSMError) {
     isForward = true
     for source in sources { try source.seekToFirst() }
     build()
   }
 
-  mutating func seekToLast() throws(LSMError) {
+  /// Goes to the last entry of all.
+  package mutating func seekToLast() throws(LSMError) {
     isForward = false
     for source in sources { try source.seekToLast() }
     build()
   }
 
-  /// Goes to the first entry at or behind `target`.
-  mutating func seek(_ target: InternalKey) throws(LSMError) {
+  /// Goes to the first entry at or after `target`.
+  package mutating func seek(_ target: InternalKey) throws(LSMError) {
     isForward = true
     for source in sources { try source.seek(target) }
     build()
   }
 
   /// Goes to the last entry before `target`.
-  mutating func seekBefore(_ target: InternalKey) throws(LSMError) {
+  package mutating func seekBefore(_ target: InternalKey) throws(LSMError) {
     isForward = false
     for source in sources { try source.seekBefore(target) }
     build()
@@ -95,28 +103,30 @@ struct MergingIterator: ~Copyable {
 
   // MARK: - Moving
 
+  /// Goes to the next entry.
   /// - Precondition: ``isValid``, after a forward seek.
   @inline(__always)
-  mutating func next() throws(LSMError) {
+  package mutating func next() throws(LSMError) {
     try heap.pointee.source.borrow { (source) throws(LSMError) in try source.next() }
     refresh()
   }
 
+  /// Goes to the entry before.
   /// - Precondition: ``isValid``, after a backward seek.
   @inline(__always)
-  mutating func previous() throws(LSMError) {
+  package mutating func previous() throws(LSMError) {
     try heap.pointee.source.borrow { (source) throws(LSMError) in try source.previous() }
     refresh()
   }
 
   /// Has only the source on top seek forwards.
-  mutating func seekTop(_ target: InternalKey) throws(LSMError) {
+  package mutating func seekTop(_ target: InternalKey) throws(LSMError) {
     try heap.pointee.source.borrow { (source) throws(LSMError) in try source.seek(target) }
     refresh()
   }
 
   /// Has only the source on top seek backwards.
-  mutating func seekTopBefore(_ target: InternalKey) throws(LSMError) {
+  package mutating func seekTopBefore(_ target: InternalKey) throws(LSMError) {
     try heap.pointee.source.borrow { (source) throws(LSMError) in try source.seekBefore(target) }
     refresh()
   }

@@ -1,6 +1,6 @@
 /// A user key with the version and kind of one entry: what memtables and tables are sorted by.
 ///
-/// Encoded, where it stands alone (manifest, table bounds), as
+/// Encoded, where it is alone (manifest, table bounds), as
 ///
 ///     +----------------------+------------------------------------------+
 ///     | user key (any bytes) | trailer: u64 little-endian               |
@@ -12,12 +12,14 @@
 ///
 /// The bytes are borrowed: valid as long as their owner says.
 package struct InternalKey {
+  /// The key as the caller knows it, borrowed.
   package let userKey: UnsafeRawBufferPointer
   /// `sequence number << 8 | entry kind`.
   package let trailer: UInt64
 
+  /// Bytes of the trailer.
   package static let trailerBytes = 8
-  /// Behind no kind of entry, and yet behind ``first(of:)`` at the largest sequence number: a
+  /// After no kind of entry, and yet after ``first(of:)`` at the largest sequence number: a
   /// separator between two blocks must be before whatever a lookup seeks in the second.
   private static let seekKind: UInt64 = 0x7F
 
@@ -32,7 +34,7 @@ package struct InternalKey {
     self.init(userKey: userKey, trailer: Self.trailer(sequence, kind))
   }
 
-  /// The key before every entry of `userKey` that is visible at `sequence`, and behind the newer
+  /// The key before every entry of `userKey` that is visible at `sequence`, and after the newer
   /// ones.
   @inline(__always)
   package static func seeking(
@@ -64,6 +66,7 @@ package struct InternalKey {
     sequence.rawValue << 8 | UInt64(kind.rawValue)
   }
 
+  /// The change that wrote the entry.
   package var sequence: SequenceNumber { SequenceNumber(trailer: trailer) }
 
   /// The kind, nil for a key that only seeks.
@@ -74,7 +77,7 @@ package struct InternalKey {
     Array(userKey) + withUnsafeBytes(of: trailer.littleEndian) { Array($0) }
   }
 
-  /// Negative, zero or positive, as `left` is before, equal to or behind `right`.
+  /// Negative, zero or positive, as `left` is before, equal to or after `right`.
   @inline(__always)
   package static func compare(_ left: InternalKey, _ right: InternalKey) -> Int {
     let order = KeyOrder.compare(left.userKey, right.userKey)

@@ -8,7 +8,7 @@ package enum KeyOrder {
   /// Longer common parts than this are left to memcmp, which then beats a loop of our own.
   private static let inlineBytes = 64
 
-  /// Negative, zero or positive, as `left` is before, equal to or behind `right`.
+  /// Negative, zero or positive, as `left` is before, equal to or after `right`.
   @inline(__always)
   package static func compare(
     _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer

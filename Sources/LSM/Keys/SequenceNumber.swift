@@ -15,6 +15,7 @@ package struct SequenceNumber: RawRepresentable, Comparable, Hashable, Sendable 
   /// A number from the upper 56 bits of a trailer, which always fit.
   init(trailer: UInt64) { rawValue = trailer >> 8 }
 
+  /// Before the first change.
   package static let zero = SequenceNumber(rawValue: 0)
   /// Sees everything.
   package static let maximum = SequenceNumber(rawValue: (1 << 56) - 1)

@@ -9,9 +9,12 @@
 /// and high; the checksum is XXH64 over the lines before it. A file that is not byte for byte what
 /// would be written is damaged.
 package struct CurrentFile: Equatable, Sendable {
+  /// The store that the directory holds.
   package let store: StoreID
+  /// The number of the manifest that counts.
   package let manifest: FileNumber
 
+  /// The format of the whole store.
   package static let version: UInt64 = 1
   private static let title = "seandb lsm "
   private static let limitBytes = 4096
@@ -21,6 +24,7 @@ package struct CurrentFile: Equatable, Sendable {
     self.manifest = manifest
   }
 
+  /// The file's bytes.
   package var text: String {
     let lines = """
       \(Self.title)\(Self.version)

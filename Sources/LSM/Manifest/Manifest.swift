@@ -24,9 +24,9 @@ final class Manifest {
   /// Manifests that may be there beside the one in use.
   private var leftBehind: [FileNumber] = []
 
-  /// A manifest is begun anew when it is this many times as long as its first record …
+  /// A manifest is begun anew when it is this many times as long as its first record, and not short.
   private static let growthLimit: UInt64 = 4
-  /// … and at least this long, in bytes.
+  /// A manifest with fewer bytes is short.
   fileprivate static let smallestRoll: UInt64 = 1 << 20
 
   /// Writes a manifest with `state` as its first record, and has `CURRENT` name it.

@@ -10,22 +10,30 @@ import Bytes
 ///
 /// All integers little-endian.
 package struct TableMetadata: Equatable, Sendable {
+  /// The number in the file's name.
   package var number: FileNumber
+  /// Seeds the checksums of all blocks, so that no other table's pass.
   package var identity: UInt64
+  /// The file's size.
   package var fileBytes: UInt64
   /// Orders the tables of level 0: a larger one holds newer changes.
   package var epoch: UInt64
   /// Values and tombstones.
   package var entryCount: UInt64
+  /// Tombstones of single keys, which are among the entries.
   package var tombstoneCount: UInt64
+  /// Range tombstones, which are not among the entries.
   package var rangeTombstoneCount: UInt64
   /// Entries and range tombstones that were kept for a snapshot alone: once it is released a rewrite
   /// drops them.
   package var reclaimableCount: UInt64
+  /// The oldest change in it.
   package var smallestSequence: SequenceNumber
+  /// The newest change in it.
   package var largestSequence: SequenceNumber
   /// The first internal key, encoded; see ``TableProperties/smallest``.
   package var smallest: [UInt8]
+  /// The last internal key, encoded; see ``TableProperties/largest``.
   package var largest: [UInt8]
 
   static let fixedBytes = 80
@@ -71,10 +79,10 @@ package struct TableMetadata: Equatable, Sendable {
     tombstoneCount = try reader.number("tombstones")
     rangeTombstoneCount = try reader.number("range tombstones")
     reclaimableCount = try reader.number("reclaimable entries")
-    smallestSequence = try reader.sequence("smallest sequence number")
-    largestSequence = try reader.sequence("largest sequence number")
-    smallest = try reader.internalKey("smallest key")
-    largest = try reader.internalKey("largest key")
+    smallestSequence = try reader.sequence("the smallest sequence numbers")
+    largestSequence = try reader.sequence("the largest sequence numbers")
+    smallest = try reader.internalKey("the smallest keys")
+    largest = try reader.internalKey("the largest keys")
     let isOrdered = smallest.withUnsafeBytes { smallest in
       largest.withUnsafeBytes { largest in
         guard let smallest = InternalKey(encoded: smallest),
@@ -86,15 +94,17 @@ package struct TableMetadata: Equatable, Sendable {
     guard isOrdered else { throw DamageInBlock(.order(field: "a table's bounds")) }
   }
 
-  /// The properties that do not agree with what the table says of itself; nil when all do.
+  /// What of itself a table says otherwise, in the plural; nil when all agrees.
   func disagreement(with properties: TableProperties) -> String? {
-    if properties.entryCount != entryCount { return "entries" }
-    if properties.tombstoneCount != tombstoneCount { return "tombstones" }
-    if properties.rangeTombstoneCount != rangeTombstoneCount { return "range tombstones" }
-    if properties.smallestSequence != smallestSequence { return "smallest sequence number" }
-    if properties.largestSequence != largestSequence { return "largest sequence number" }
-    if properties.smallest != smallest { return "smallest key" }
-    if properties.largest != largest { return "largest key" }
+    if properties.entryCount != entryCount { return "the counts of entries" }
+    if properties.tombstoneCount != tombstoneCount { return "the counts of tombstones" }
+    if properties.rangeTombstoneCount != rangeTombstoneCount {
+      return "the counts of range tombstones"
+    }
+    if properties.smallestSequence != smallestSequence { return "the smallest sequence numbers" }
+    if properties.largestSequence != largestSequence { return "the largest sequence numbers" }
+    if properties.smallest != smallest { return "the smallest keys" }
+    if properties.largest != largest { return "the largest keys" }
     return nil
   }
 }

@@ -12,11 +12,15 @@ package import Bytes
 ///
 /// All integers little-endian.
 package struct VersionEdit: Equatable, Sendable {
+  /// What an edit is about.
   package enum Kind: UInt8, Sendable {
+    /// Everything: replaces what was before it.
     case state = 1
+    /// What is different from the edit before.
     case change = 2
   }
 
+  /// A table that a level has no more.
   package struct Removal: Equatable, Sendable {
     package let level: Int
     package let number: FileNumber
@@ -27,6 +31,7 @@ package struct VersionEdit: Equatable, Sendable {
     }
   }
 
+  /// A table that a level has from now on.
   package struct Addition: Equatable, Sendable {
     package let level: Int
     package let table: TableMetadata
@@ -37,13 +42,19 @@ package struct VersionEdit: Equatable, Sendable {
     }
   }
 
+  /// State or change.
   package var kind: Kind
   /// Numbers from here on were never used.
   package var nextFileNumber: FileNumber
+  /// Epochs from here on were never used.
   package var nextEpoch: UInt64
+  /// Every change up to it is in tables.
   package var flushedSequence: SequenceNumber
+  /// The oldest log that recovery must find; 0: none yet.
   package var logNumber: FileNumber
+  /// Taken out before `added` is put in.
   package var removed: [Removal] = []
+  /// Durable tables, or tables that change their level.
   package var added: [Addition] = []
 
   package init(
@@ -57,6 +68,7 @@ package struct VersionEdit: Equatable, Sendable {
     self.logNumber = logNumber
   }
 
+  /// Appends the edit as drawn above.
   package func encode(into writer: inout ByteWriter) {
     writer.append(kind.rawValue)
     writer.appendLittleEndian(nextFileNumber.rawValue)
@@ -124,7 +136,7 @@ struct EditReader {
     try take(8, field).littleEndian(UInt64.self, at: 0)
   }
 
-  /// A number that names a file: never 0, and with room for more behind it.
+  /// A number that names a file: never 0, and with room for more after it.
   mutating func fileNumber(_ field: String) throws(DamageInBlock) -> FileNumber {
     let value = try number(field)
     guard value > 0, value < 1 << 63 else {

@@ -1,12 +1,13 @@
 /// The newest changes, in memory, until a flush writes them to a table.
 ///
 /// Entries are kept in a ``SkipList``, range tombstones apart from them. Nothing is ever removed: a
-/// newer entry of a key stands beside the older ones, which snapshots may still read.
+/// newer entry of a key is kept beside the older ones, which snapshots may still read.
 ///
 /// Thread-safety: one thread at a time inserts; reads are for any thread and take no lock. A reader
 /// sees everything up to the sequence number that the writer published (release) before it looked
 /// (acquire); it must not ask for a later one.
 package final class Memtable: Sendable {
+  /// Values and tombstones of single keys.
   package let entries: SkipList
   private let arena: Arena
   private let tombstones = MemtableTombstones()
@@ -25,6 +26,7 @@ package final class Memtable: Sendable {
   /// Bytes used of the capacity: keys, values and what the lists add.
   package var usedBytes: Int { arena.usedBytes }
 
+  /// Whether it has neither entries nor range tombstones.
   package var isEmpty: Bool { entries.count == 0 && tombstones.count == 0 }
 
   /// Whether a batch fits for certain.
@@ -103,18 +105,9 @@ package final class Memtable: Sendable {
     return .value(entry.value, entry.key.sequence)
   }
 
+  /// Range tombstones, the empty ones left out.
   package var rangeTombstoneCount: Int { tombstones.count }
-
-  /// The range tombstones as of now, in no order; valid as long as the memtable. O(n).
-  package var rangeTombstones: [RangeTombstone] { tombstones.all }
 
   /// The range tombstones as of now, as indexes; valid as long as the memtable.
   var rangeTombstoneIndexes: [RangeTombstoneIndex] { tombstones.indexes }
-
-  /// The newest range tombstone at or below `sequence` that covers `userKey`.
-  package func newestCovering(
-    _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
-  ) -> SequenceNumber? {
-    tombstones.newestCovering(userKey, at: sequence)
-  }
 }

@@ -55,11 +55,6 @@ final class MemtableTombstones: @unchecked Sendable {
 
   var count: Int { state?._withUnsafeGuaranteedRef { $0.count } ?? 0 }
 
-  /// All tombstones, in no order. O(n).
-  var all: [RangeTombstone] {
-    state?._withUnsafeGuaranteedRef { $0.indexes.flatMap(\.tombstones) } ?? []
-  }
-
   /// The indexes as of now, which together hold all tombstones; valid as long as the memtable.
   var indexes: [RangeTombstoneIndex] { state?._withUnsafeGuaranteedRef { $0.indexes } ?? [] }
 

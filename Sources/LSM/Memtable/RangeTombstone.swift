@@ -2,8 +2,11 @@
 ///
 /// The bytes are borrowed from the memtable or table it is of.
 package struct RangeTombstone {
+  /// The first key that it deletes, borrowed.
   package let lower: UnsafeRawBufferPointer
+  /// The first key after those that it deletes, borrowed.
   package let upper: UnsafeRawBufferPointer
+  /// The change that wrote it; only older entries are deleted.
   package let sequence: SequenceNumber
 
   package init(

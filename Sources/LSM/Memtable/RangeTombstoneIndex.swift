@@ -1,6 +1,6 @@
 /// Answers "which range tombstones cover this key" for a set that never changes.
 ///
-/// The ends of all ranges cut the key space into intervals; over these stands a segment tree (J. L.
+/// The ends of all ranges cut the key space into intervals; over these there is a segment tree (J. L.
 /// Bentley, 1977), whose nodes hold the sequence numbers of the tombstones that cover all of the
 /// node and not all of its parent, newest first. A list of fragments would hold a sequence number
 /// for every tombstone in every fragment, which is O(n²) for ranges such as "everything from this
@@ -9,7 +9,7 @@
 /// The bounds' bytes are borrowed: whoever made it keeps them as long as it.
 ///
 /// Thread-safety: immutable.
-// SAFETY: nothing changes after init; the bytes behind the bounds do not either, by the paragraph
+// SAFETY: nothing changes after init; the bytes that the bounds point to do not either, by the paragraph
 // above.
 package final class RangeTombstoneIndex: @unchecked Sendable {
   /// The tombstones, newest first, without the empty ones.
@@ -60,6 +60,7 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
     self.leaves = leaves
   }
 
+  /// Whether it covers nothing.
   package var isEmpty: Bool { tombstones.isEmpty }
 
   /// The nodes that together are the intervals `lower..<upper`, none of them inside another.
@@ -143,7 +144,7 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
   }
 
   private func newestCovering(place low: Int, at sequence: SequenceNumber) -> SequenceNumber? {
-    // Before the first end, or behind the last: no interval.
+    // Before the first end, or after the last: no interval.
     guard low > 0, low < bounds.count else { return nil }
     var newest: SequenceNumber?
     var node = leaves + low - 1

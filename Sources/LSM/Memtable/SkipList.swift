@@ -47,6 +47,7 @@ package final class SkipList: @unchecked Sendable {
 
   deinit { finger.deallocate() }
 
+  /// Entries, all versions counted; a moment old when another thread inserts.
   package var count: Int { entries.load(ordering: .relaxed) }
 
   @inline(__always)
@@ -57,9 +58,8 @@ package final class SkipList: @unchecked Sendable {
   /// Inserts an entry; its bytes are copied.
   ///
   /// - Precondition: one caller at a time; no entry has the same internal key; the arena has room
-  ///   for
-  ///   key, value and ``maximumOverheadBytes``.
-  /// - Complexity: O(log n); O(1) right behind the last insert.
+  ///   for key, value and ``maximumOverheadBytes``.
+  /// - Complexity: O(log n); O(1) right after the last insert.
   func insert(_ key: InternalKey, value: UnsafeRawBufferPointer) {
     let prefix = KeyOrder.prefix(of: key.userKey)
     let height = drawHeight()
@@ -90,8 +90,8 @@ package final class SkipList: @unchecked Sendable {
     entries.store(entries.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
   }
 
-  /// Whether the new key belongs right behind the last one, and so the finger is right at all
-  /// levels: above the last node's height its links lead behind the last node's successor, or to
+  /// Whether the new key belongs right after the last one, and so the finger is right at all
+  /// levels: above the last node's height its links lead past the last node's successor, or to
   /// it.
   @inline(__always)
   private func fingerFits(_ key: InternalKey, _ prefix: UInt64) -> Bool {
@@ -142,7 +142,7 @@ package final class SkipList: @unchecked Sendable {
     return InternalKey.compare(node.key, key) < 0
   }
 
-  /// The last node before `key` (the head when there is none) and the one behind it (0: none).
+  /// The last node before `key` (the head when there is none) and the one after it (0: none).
   @inline(__always)
   private func bracket(_ key: InternalKey) -> (before: UInt32, atOrBehind: UInt32) {
     let prefix = KeyOrder.prefix(of: key.userKey)
@@ -181,7 +181,7 @@ package final class SkipList: @unchecked Sendable {
 
     fileprivate init(_ list: SkipList) { self.list = list }
 
-    /// Whether it stands on an entry.
+    /// Whether it is on an entry.
     package var isValid: Bool { at != 0 }
 
     /// - Precondition: ``isValid``.
@@ -195,7 +195,7 @@ package final class SkipList: @unchecked Sendable {
       return list.node(at)
     }
 
-    /// Goes to the first entry at or behind `key`.
+    /// Goes to the first entry at or after `key`.
     package mutating func seek(_ key: InternalKey) { at = list.bracket(key).atOrBehind }
 
     /// Goes to the last entry before `key`.
@@ -203,10 +203,12 @@ package final class SkipList: @unchecked Sendable {
       stepBack(to: list.bracket(key).before)
     }
 
+    /// Goes to the first entry; is on no entry when there is none.
     package mutating func seekToFirst() {
       at = list.node(list.head).next(0).pointee.load(ordering: .acquiring)
     }
 
+    /// Goes to the last entry. O(log n).
     package mutating func seekToLast() {
       var level = list.height.load(ordering: .acquiring) - 1
       var last = list.head
@@ -228,6 +230,6 @@ package final class SkipList: @unchecked Sendable {
     private mutating func stepBack(to offset: UInt32) { at = offset == list.head ? 0 : offset }
   }
 
-  /// A cursor that stands nowhere yet.
+  /// A cursor that is on no entry yet.
   package func makeCursor() -> Cursor { Cursor(self) }
 }

@@ -8,14 +8,13 @@ import Synchronization
 ///     | u32        |     | u32     | u64    | u64     | u32  | u32       | u32         |     |       |
 ///     +------------+-----+---------+--------+---------+------+-----------+-------------+-----+-------+
 ///
-/// The links stand before the node, so that the ones used most (level 0, 1) share a cache line with
+/// The links are before the node, so that the ones used most (level 0, 1) share a cache line with
 /// the prefix. A link is the arena offset of a node, 0 for none.
 ///
 /// Unsafe island: a typed view of arena memory. Invariants:
 /// 1. `address` is a node that was allocated with room for its height, key and value.
 /// 2. All but the links is written before the node is linked and never again; links are only
-///    touched
-///    atomically.
+///    touched atomically.
 struct SkipListNode {
   let address: UnsafeMutableRawPointer
 

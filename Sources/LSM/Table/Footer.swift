@@ -16,13 +16,20 @@ import Bytes
 ///
 /// All integers little-endian. Version and magic keep their distance from the end in every version.
 package struct Footer: Equatable, Sendable {
+  /// Seeds the checksums of all blocks.
   package var identity: UInt64
+  /// The file's size, footer included.
   package var fileBytes: UInt64
+  /// The block of separators and handles.
   package var index: BlockHandle
+  /// The bloom filter; nil: the table has none.
   package var filter: BlockHandle?
+  /// Nil: the table has none.
   package var rangeTombstones: BlockHandle?
+  /// The encoded ``TableProperties``.
   package var properties: BlockHandle
 
+  /// Bytes from the table's end.
   package static let byteCount = 112
   private static let checksumOffset = 96
 
@@ -38,6 +45,7 @@ package struct Footer: Equatable, Sendable {
     self.properties = properties
   }
 
+  /// The bytes as drawn above, with their checksum.
   package func encoded() -> [UInt8] {
     var writer = ByteWriter(capacity: Self.byteCount)
     writer.appendLittleEndian(TableFormat.magic)

@@ -15,7 +15,9 @@ import Glibc
 /// 2. The cache outlives the table, and a pin is never kept longer than the table.
 // SAFETY (Sendable): nothing changes after init.
 package final class Table: @unchecked Sendable {
+  /// The file, for errors.
   package let path: String
+  /// What the table says of itself.
   package let properties: TableProperties
   /// Bytes of index, filter and range tombstones in memory.
   package let pinnedBytes: Int
@@ -50,8 +52,7 @@ package final class Table: @unchecked Sendable {
   ///   - path: for errors.
   ///   - identity: what the manifest says the table's identity is; another one is damage.
   /// - Throws: ``LSMError/corruption(_:)`` with file and offset;
-  ///   ``LSMError/unsupportedFormat(path:version:)``;
-  ///   what the file throws.
+  ///   ``LSMError/unsupportedFormat(path:version:)``; what the file throws.
   package init(
     file: any ReadableFile, path: String, identity: UInt64, cache: BlockCache
   ) throws(LSMError) {
@@ -148,7 +149,7 @@ package final class Table: @unchecked Sendable {
     return try Footer(decoding: UnsafeRawBufferPointer(bytes), fileBytes: size, path: path)
   }
 
-  /// Checks that the data blocks lie one behind the other, and tells where they end.
+  /// Checks that the data blocks lie one after the other, and tells where they end.
   static func checkIndex(
     _ index: Block, before limit: UInt64, count: UInt64
   ) throws(DamageInBlock) -> UInt64 {
@@ -176,7 +177,7 @@ package final class Table: @unchecked Sendable {
     _ bytes: UnsafeRawBufferPointer, count: UInt64
   ) throws(DamageInBlock) -> RangeTombstoneIndex {
     let block = try Block(validating: bytes, content: .rangeTombstones)
-    // Keys must stand whole in the block, because the index borrows them from there.
+    // Keys must be whole in the block, because the index borrows them from there.
     guard block.entryCount == block.restartCount, UInt64(block.entryCount) == count else {
       throw DamageInBlock(
         .value(field: "range tombstones", expected: count, actual: UInt64(block.restartCount)))
@@ -341,7 +342,7 @@ package final class Table: @unchecked Sendable {
   /// Whether the filter lets a key with this hash through; true without a filter.
   package func mayContain(_ hash: UInt64) -> Bool { filter?.mayContain(hash) ?? true }
 
-  /// An iterator over the entries that stands nowhere yet. Range tombstones are not among them.
+  /// An iterator over the entries that is on none yet. Range tombstones are not among them.
   package func makeIterator(tier: ReadTier) -> TableIterator { TableIterator(self, tier) }
 }
 

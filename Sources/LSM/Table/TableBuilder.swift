@@ -57,13 +57,14 @@ package struct TableBuilder: ~Copyable {
     offset + UInt64(block.byteCount) + UInt64(index.byteCount) + UInt64(tombstoneBytes)
   }
 
+  /// Whether neither an entry nor a range tombstone was added.
   package var isEmpty: Bool { properties.entryCount == 0 && tombstones.isEmpty }
 
   // MARK: - Adding
 
   /// Adds an entry.
   ///
-  /// - Throws: ``LSMError/unsortedKeys(path:)`` when `key` is not behind the one before it;
+  /// - Throws: ``LSMError/unsortedKeys(path:)`` when `key` is not after the one before it;
   ///   ``LSMError/tooLarge(bytes:limit:)``; what the file throws.
   package mutating func add(
     _ key: InternalKey, value: UnsafeRawBufferPointer
@@ -163,13 +164,13 @@ package struct TableBuilder: ~Copyable {
     index.add(separator, value: handleBytes.bytes)
   }
 
-  /// The shortest key at or behind the last of a block and before the first of the next.
+  /// The shortest key at or after the last of a block and before the first of the next.
   private static func separator(
     _ last: UnsafeRawBufferPointer, _ trailer: UInt64, _ next: InternalKey?
   ) -> InternalKey {
     guard let next else { return InternalKey(userKey: last, trailer: trailer) }
     let shared = KeyOrder.sharedLength(last, next.userKey)
-    // The versions of one key stand on both sides: only the last one itself is between them.
+    // The versions of one key are on both sides: only the last one itself is between them.
     if shared == next.userKey.count { return InternalKey(userKey: last, trailer: trailer) }
     return .first(of: UnsafeRawBufferPointer(rebasing: next.userKey[...shared]))
   }

@@ -11,8 +11,8 @@
 ///     | footer           | 112 bytes: where the four above are                        (Footer) |
 ///     +------------------+---------------------------------------------------------------------+
 ///
-/// Every block is followed by a ``BlockTrailer``; blocks lie one behind the other without gaps. A
-/// separator is at or behind all keys of its block and before all keys of the next. Data blocks,
+/// Every block is followed by a ``BlockTrailer``; blocks lie one after the other without gaps. A
+/// separator is at or after all keys of its block and before all keys of the next. Data blocks,
 /// index and range tombstones may be compressed; filter and properties are not.
 package enum TableFormat {
   /// "SEANTABL", as bytes.

@@ -1,7 +1,7 @@
 /// A place in a table that moves in both directions.
 ///
 /// Every move may throw: ``LSMError/corruption(_:)`` or an I/O error of the block it goes to, or
-/// ``LSMError/wouldBlock`` with ``Table/ReadTier/memory``. After that it stands nowhere; seek
+/// ``LSMError/wouldBlock`` with ``Table/ReadTier/memory``. After that it is on no entry; seek
 /// again. The end is only ever said when it is the end.
 ///
 /// Thread-safety: none; one owner at a time.
@@ -27,7 +27,7 @@ package final class TableIterator {
     pin = nil
   }
 
-  /// Whether it stands on an entry.
+  /// Whether it is on an entry.
   package var isValid: Bool { data.isValid }
 
   /// The key of the entry, valid until the next move.
@@ -38,19 +38,21 @@ package final class TableIterator {
   /// - Precondition: ``isValid``.
   package var value: UnsafeRawBufferPointer { data.value }
 
+  /// Goes to the first entry of the table.
   package func seekToFirst() throws(LSMError) {
     index.seekToFirst()
     try load()
     data.seekToFirst()
   }
 
+  /// Goes to the last entry of the table.
   package func seekToLast() throws(LSMError) {
     index.seekToLast()
     try load()
     data.seekToLast()
   }
 
-  /// Goes to the first entry at or behind `target`.
+  /// Goes to the first entry at or after `target`.
   package func seek(_ target: InternalKey) throws(LSMError) {
     index.seek(target)
     try load()
@@ -92,7 +94,7 @@ package final class TableIterator {
     data.seekToLast()
   }
 
-  /// Goes over to the block of the index entry; `data` stands nowhere in it. Without an index
+  /// Goes over to the block of the index entry; `data` is on no entry of it. Without an index
   /// entry, to no block.
   private func load() throws(LSMError) {
     guard index.isValid else {

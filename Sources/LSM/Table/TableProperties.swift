@@ -11,19 +11,25 @@ import Bytes
 package struct TableProperties: Equatable, Sendable {
   /// Values and tombstones.
   package var entryCount: UInt64 = 0
+  /// Tombstones of single keys, which are among the entries.
   package var tombstoneCount: UInt64 = 0
+  /// Range tombstones, which are not among the entries.
   package var rangeTombstoneCount: UInt64 = 0
+  /// Blocks of entries.
   package var dataBlockCount: UInt64 = 0
   /// Data blocks in which at least half of the entries are tombstones: scans crawl there.
   package var denseTombstoneBlockCount: UInt64 = 0
   /// User keys, before compression.
   package var keyBytes: UInt64 = 0
+  /// Values, before compression.
   package var valueBytes: UInt64 = 0
   /// Data blocks before compression.
   package var rawDataBytes: UInt64 = 0
   /// Data blocks as they are in the file.
   package var storedDataBytes: UInt64 = 0
+  /// The oldest change; `.maximum` in a table of nothing.
   package var smallestSequence = SequenceNumber.maximum
+  /// The newest change; `.zero` in a table of nothing.
   package var largestSequence = SequenceNumber.zero
   /// The first internal key, encoded; range tombstones count. Empty in a table of nothing.
   package var smallest: [UInt8] = []
@@ -43,6 +49,7 @@ package struct TableProperties: Equatable, Sendable {
     ]
   }
 
+  /// The bytes as drawn above.
   package func encoded() -> [UInt8] {
     var writer = ByteWriter()
     writer.appendLittleEndian(Self.numberCount)
@@ -54,6 +61,7 @@ package struct TableProperties: Equatable, Sendable {
     return writer.array()
   }
 
+  /// Decodes and checks the bytes of a properties block.
   package init(decoding bytes: UnsafeRawBufferPointer) throws(DamageInBlock) {
     var at = 0
     func take(_ count: Int, _ field: String) throws(DamageInBlock) -> UnsafeRawBufferPointer {

@@ -1,13 +1,28 @@
 /// Makes and opens the tables of one store.
 ///
 /// Thread-safety: immutable; every call from any thread.
-struct TableStore: Sendable {
+package struct TableStore: Sendable {
   let fileSystem: any FileSystem
   let directory: String
   let store: StoreID
   let options: TableOptions
   let cache: BlockCache
   let obsolete: ObsoleteFiles
+
+  /// - Parameters:
+  ///   - options: how new tables are written.
+  ///   - obsolete: where tables go that no version needs any more.
+  package init(
+    fileSystem: any FileSystem, directory: String, store: StoreID, options: TableOptions,
+    cache: BlockCache, obsolete: ObsoleteFiles
+  ) {
+    self.fileSystem = fileSystem
+    self.directory = directory
+    self.store = store
+    self.options = options
+    self.cache = cache
+    self.obsolete = obsolete
+  }
 
   /// Opens a table that the manifest names. Blocks on disk I/O.
   func open(_ metadata: TableMetadata) throws(LSMError) -> TableFile {
@@ -16,7 +31,7 @@ struct TableStore: Sendable {
   }
 
   /// Begins a new table.
-  func begin(_ number: FileNumber) throws(LSMError) -> TableOutput {
+  package func begin(_ number: FileNumber) throws(LSMError) -> TableOutput {
     try TableOutput(self, number)
   }
 }
@@ -24,8 +39,8 @@ struct TableStore: Sendable {
 /// A table that is being written.
 ///
 /// Thread-safety: none; one owner at a time. Blocks on disk I/O.
-final class TableOutput {
-  private let store: TableStore
+package final class TableOutput {
+  private let tables: TableStore
   private let number: FileNumber
   private let identity: UInt64
   private let path: String
@@ -34,14 +49,14 @@ final class TableOutput {
   /// See ``TableMetadata/reclaimableCount``.
   var reclaimableCount: UInt64 = 0
 
-  fileprivate init(_ store: TableStore, _ number: FileNumber) throws(LSMError) {
-    self.store = store
+  fileprivate init(_ tables: TableStore, _ number: FileNumber) throws(LSMError) {
+    self.tables = tables
     self.number = number
     // Numbers are never used twice in a store, and stores have random ids: so no identity is either.
-    identity = store.store.context(of: number)
-    path = FileName.table(number).path(in: store.directory)
-    file = try store.fileSystem.create(path)
-    builder = TableBuilder(file: file, path: path, identity: identity, options: store.options)
+    identity = tables.store.context(of: number)
+    path = FileName.table(number).path(in: tables.directory)
+    file = try tables.fileSystem.create(path)
+    builder = TableBuilder(file: file, path: path, identity: identity, options: tables.options)
   }
 
   /// See ``TableBuilder/sizeBytes``.
@@ -49,17 +64,19 @@ final class TableOutput {
 
   var isEmpty: Bool { builder.isEmpty }
 
-  func add(_ key: InternalKey, value: UnsafeRawBufferPointer) throws(LSMError) {
+  /// Adds the next entry; see ``TableBuilder``.
+  package func add(_ key: InternalKey, value: UnsafeRawBufferPointer) throws(LSMError) {
     try builder.add(key, value: value)
   }
 
-  func add(_ tombstone: RangeTombstone) throws(LSMError) { try builder.add(tombstone) }
+  /// Adds a range tombstone, in any order.
+  package func add(_ tombstone: RangeTombstone) throws(LSMError) { try builder.add(tombstone) }
 
   /// Makes the file whole and durable, and opens it. Its name is durable only after a sync of the
   /// directory.
   ///
   /// On an error the file is given up.
-  func finish(epoch: UInt64) throws(LSMError) -> TableFile {
+  package func finish(epoch: UInt64) throws(LSMError) -> TableFile {
     do throws(LSMError) {
       return try finishFile(epoch: epoch)
     } catch {
@@ -73,7 +90,7 @@ final class TableOutput {
     try file.sync()
     let bytes = file.size
     try file.close()
-    return try store.open(
+    return try tables.open(
       TableMetadata(
         number: number, identity: identity, fileBytes: bytes, epoch: epoch,
         reclaimableCount: reclaimableCount, properties: properties))
@@ -83,6 +100,6 @@ final class TableOutput {
   /// at the next open.
   func abandon() {
     do throws(LSMError) { try file.close() } catch {}
-    do throws(LSMError) { try store.fileSystem.remove(path) } catch {}
+    do throws(LSMError) { try tables.fileSystem.remove(path) } catch {}
   }
 }

@@ -3,7 +3,7 @@ import Glibc
 
 /// Finds the blocks of a table whose index or footer is damaged, by looking at every byte of the file.
 ///
-/// A zstd frame tells its length, a raw block can be walked to its end; that a block is one, and stands where it
+/// A zstd frame tells its length, a raw block can be walked to its end; that a block is one, and is where it
 /// was written, its checksum says. A block that is damaged is stepped over, byte by byte, to the next one.
 ///
 /// Memory: the file, and one block. Complexity: O(file size), and O(n²) in the entries of a raw block.
@@ -74,7 +74,7 @@ struct BlockSearch: ~Copyable {
   }
 
   /// The size of the raw block that begins at `offset`, with its trailer. Walks over its entries, and looks
-  /// behind each for the end of the block.
+  /// after each for the end of the block.
   private func rawBlock(at offset: Int) -> Int? {
     var at = offset
     var entryCount: UInt32 = 0
@@ -164,8 +164,8 @@ struct BlockSearch: ~Copyable {
     } ?? false
   }
 
-  /// The data blocks that the block names, when it is an index: it leads to blocks one behind the other from the
-  /// file's begin on, those found among them.
+  /// The data blocks that the block names, when it is an index: it leads to blocks one after the other from the
+  /// file's start on, those found among them.
   private func index(_ handle: BlockHandle, after found: [BlockHandle]) -> [BlockHandle]? {
     guard handle.offset > 0 else { return nil }
     let all = withPayload(handle) { (payload) throws(DamageInBlock) -> [BlockHandle] in

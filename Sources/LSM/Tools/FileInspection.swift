@@ -3,18 +3,22 @@
 package enum FileInspection {
   /// A data block of a table.
   package struct BlockView {
+    /// From 0, in the order of the file.
     package let index: Int
+    /// Where it begins in the file.
     package let offset: UInt64
     /// In the file, with its trailer.
     package let storedBytes: UInt64
     /// Before compression.
     package let rawBytes: Int
+    /// Nil when its tag says none that is known.
     package let compression: Compression?
     package let entryCount: Int
     /// The first user key, borrowed until the visitor returns.
     package let firstKey: UnsafeRawBufferPointer
   }
 
+  /// One thing that a table holds.
   package enum TableItem {
     case properties(TableProperties)
     case rangeTombstone(RangeTombstone)
@@ -77,6 +81,7 @@ package enum FileInspection {
     }
   }
 
+  /// One thing that a log or manifest holds.
   package enum LogItem {
     case header(LogHeader)
     /// A batch: where it is, its last sequence number, its bytes. Borrowed until the visitor returns.
@@ -93,7 +98,7 @@ package enum FileInspection {
   ) throws(LSMError) {
     let name = FileName.log(number)
     do throws(LSMError) {
-      // A server may append meanwhile: what a look without damage has ended with is shown, and nothing behind it.
+      // A server may append meanwhile: what a look without damage has ended with is shown, and nothing after it.
       let known = try LookingAgain.until(directory) { () throws(LSMError) in
         let reader = try logReader(fileSystem, directory, name, .open)
         while try reader.next() != nil {}

@@ -4,6 +4,7 @@ package struct Finding: Equatable, Sendable {
   package let file: String
   /// Byte offset in the file of what is wrong, where there is one.
   package let offset: UInt64?
+  /// What is wrong, in words.
   package let what: String
 
   package init(_ file: String, at offset: UInt64? = nil, _ what: String) {

@@ -35,13 +35,13 @@ extension LogChain {
   struct Selection {
     /// Indexes of `logs`. The last one may be read up to its damage only.
     var replayed: Range<Int> = 0..<0
-    /// Where the order of changes breaks off, and what is behind that.
+    /// Where the order of changes breaks off, and what is after that.
     var losses: [Finding] = []
   }
 
   /// Chooses the records that follow, without a hole, on what is in tables.
   ///
-  /// Changes are kept in their order, so nothing behind a hole is taken; but a hole of which tables have
+  /// Changes are kept in their order, so nothing after a hole is taken; but a hole of which tables have
   /// everything is none, and what is older than it is left out: the deletes inside it may have left no trace
   /// in the tables.
   ///
@@ -81,7 +81,7 @@ extension LogChain {
       if place == 0 { start = index }
     }
     var range = min(start, end)..<end
-    // All in tables: and what came behind it there may have left no trace.
+    // All in tables: and what came after it there may have left no trace.
     if let last = range.last, logs[last].lastSequence <= flushed { range = end..<end }
     guard let breach else { return Selection(replayed: range) }
     let kept = max(flushed, range.last.map { logs[$0].lastSequence } ?? 0)

@@ -100,7 +100,7 @@ struct LogChain {
       let summary: BatchReader.Summary
       do throws(LSMError) {
         guard let next = try reader.next() else { break }
-        summary = try Self.summary(next, after: log.lastSequence, reader.path)
+        summary = try next.batchSummary(after: log.lastSequence, reader.path)
         record = next
       } catch {
         log.damage = error
@@ -117,26 +117,6 @@ struct LogChain {
     log.end = reader.end
     log.isSealed = reader.isSealed
     return log
-  }
-
-  /// Checks a record as recovery does.
-  private static func summary(
-    _ record: LogReader.Record, after last: UInt64, _ path: String
-  ) throws(LSMError) -> BatchReader.Summary {
-    func damage(_ offset: Int) -> LSMError {
-      .corruption(
-        LSMError.Damage(
-          path: path, offset: record.offset, .order(field: "the batch, at its byte \(offset),")))
-    }
-    do throws(LSMError) {
-      let summary = try BatchReader.summary(of: record.bytes)
-      guard summary.count > 0, record.sequence - last >= UInt64(summary.count),
-        record.sequence <= SequenceNumber.maximum.rawValue
-      else { throw damage(0) }
-      return summary
-    } catch .malformedBatch(let offset) {
-      throw damage(offset)
-    }
   }
 
   private static func size(_ fileSystem: any FileSystem, _ path: String) -> UInt64 {

@@ -12,12 +12,18 @@
 package struct RepairReport: Equatable, Sendable {
   /// The folder in the store's directory.
   package let folder: String
+  /// What the repair had to say: losses and notes, each with its prefix.
   package var lines: [String]
 
+  /// The report's file, in the folder of what was replaced.
   package static let fileName = "REPORT"
+  /// A file that says that somebody has got the report.
   package static let toldName = "TOLD"
+  /// Before the number of a repair's folder.
   package static let folderPrefix = "lost+found-"
+  /// Before a line of what is lost.
   package static let lossPrefix = "lost: "
+  /// Before a line of what should be known.
   package static let notePrefix = "note: "
   private static let title = "seandb repair 1"
   private static let end = "end"
@@ -28,6 +34,7 @@ package struct RepairReport: Equatable, Sendable {
     self.lines = lines
   }
 
+  /// Whether anything was lost.
   package var hasLosses: Bool { lines.contains { $0.hasPrefix(Self.lossPrefix) } }
 
   /// Writes the file. Its bytes are durable then, its name with the next sync of the folder.
@@ -75,7 +82,7 @@ package struct RepairReport: Equatable, Sendable {
         reports.append(RepairReport(folder: folder, lines: Array(lines[1..<lines.count - 2])))
       } catch {
         let line =
-          "\(notePrefix)what an earlier repair could not save may stand in \(folder)/\(fileName), which cannot be "
+          "\(notePrefix)what an earlier repair could not save may be in \(folder)/\(fileName), which cannot be "
           + "read: \(error)"
         reports.append(RepairReport(folder: folder, lines: [line]))
       }

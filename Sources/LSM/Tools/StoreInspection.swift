@@ -3,6 +3,7 @@
 /// Of tables only the size is compared, and without a manifest what they say of themselves; ``StoreVerification``
 /// reads them.
 package struct StoreInspection: Sendable {
+  /// The manifest that counts, and the store's numbers as it says them.
   package struct Manifest: Sendable {
     package let number: FileNumber
     package let fileBytes: UInt64
@@ -14,17 +15,19 @@ package struct StoreInspection: Sendable {
     package let logNumber: FileNumber
   }
 
+  /// A table, as the manifest or the table itself knows it.
   package struct Table: Sendable {
     /// Nil when no manifest says it.
     package let level: Int?
     package let metadata: TableMetadata
   }
 
+  /// A write-ahead log, read as far as it goes.
   package struct Log: Sendable {
     /// How its end looks.
     package enum Ending: Sendable, Equatable {
       case sealed
-      /// The last log of a store that is open, or was not closed: what is behind the records is zeros written
+      /// The last log of a store that is open, or was not closed: what is after the records is zeros written
       /// ahead, or what a crash left.
       case open(unreadBytes: UInt64)
       /// Its creation was cut short.
@@ -34,23 +37,28 @@ package struct StoreInspection: Sendable {
 
     package let number: FileNumber
     package let fileBytes: UInt64
+    /// The log that it goes on after; nil: the first one, or not known.
     package let predecessor: FileNumber?
     /// Batches.
     package let recordCount: UInt64
     /// Changes in them.
     package let changeCount: UInt64
+    /// Sequence numbers of its changes; nil when it has none.
     package let sequences: ClosedRange<UInt64>?
     package let ending: Ending
     /// Whether recovery reads it.
     package let isNeeded: Bool
   }
 
+  /// A file that is only named.
   package struct File: Sendable {
     package let name: String
     package let fileBytes: UInt64
   }
 
+  /// Nil when it is not there or cannot be read.
   package private(set) var current: CurrentFile?
+  /// Nil when none can be read.
   package private(set) var manifest: Manifest?
   /// By level; in level 0 the newest first, below in key order.
   package private(set) var tables: [Table] = []
@@ -85,7 +93,7 @@ package struct StoreInspection: Sendable {
   private init(once fileSystem: any FileSystem, _ directory: String) throws(LSMError) {
     let files = try StoreFiles(fileSystem, directory: directory)
     if files.isEmpty {
-      throw .notFound(.init(.open, path: FileName.current.path(in: directory), code: 2))
+      throw .absent(FileName.current.path(in: directory))
     }
     func size(_ name: FileName) -> UInt64? {
       do throws(LSMError) {

@@ -39,7 +39,7 @@ extension StoreRepair {
       report.lostRanges.append(
         .init(lower: gap.lower ?? smallest, upper: gap.upper ?? largest))
       let lower =
-        gap.lower.map { "behind the key \(KeyText.readable($0, limit: Self.keyTextLimit))" }
+        gap.lower.map { "after the key \(KeyText.readable($0, limit: Self.keyTextLimit))" }
         ?? "from the first key on"
       let upper =
         gap.upper.map { " and before \(KeyText.readable($0, limit: Self.keyTextLimit))" }

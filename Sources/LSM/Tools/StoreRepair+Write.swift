@@ -152,15 +152,13 @@ extension StoreRepair {
   private static func flush(_ memtable: Memtable, _ work: inout Work) throws(LSMError) {
     if memtable.isEmpty { return }
     var next = work.nextFileNumber
-    var merge = MergeRun(
-      [MergeSource(memtable)], tombstones: memtable.rangeTombstoneIndexes,
-      MergeRun.Settings(stripes: SnapshotStripes([]), epoch: work.nextEpoch), work.tables,
+    let outputs = try MergeRun.flush(
+      memtable, "repair of a log", stripes: SnapshotStripes([]), epoch: work.nextEpoch, work.tables,
       makeNumber: {
         defer { next += 1 }
         return FileNumber(next)
-      }, pause: {})
-    let outputs = try merge.run()
-    try merge.counts.check(expected: UInt64(memtable.entries.count), "repair of a log")
+      }, pause: {}
+    ).files
     work.nextFileNumber = next
     work.nextEpoch += 1
     work.added += outputs.map { (0, $0) }

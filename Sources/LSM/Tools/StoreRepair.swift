@@ -18,6 +18,7 @@
 /// Memory: as a compaction, and the range tombstones of all tables. Space on the disk: that of the damaged tables;
 /// without a manifest that of all. Blocks on disk I/O.
 package struct StoreRepair {
+  /// What a repair may do.
   package struct Options: Sendable {
     /// How tables are written, and memtables sized.
     package var tree = TreeOptions()
@@ -31,6 +32,7 @@ package struct StoreRepair {
     package init() {}
   }
 
+  /// What a repair has found, saved and lost.
   package struct Report: Equatable, Sendable {
     /// What is wrong with the store. Empty: nothing was done.
     package var problems: [Finding] = []
@@ -45,25 +47,34 @@ package struct StoreRepair {
     package var lostRanges: [KeyRange] = []
     /// What else an operator should know.
     package var remarks: [String] = []
+    /// Whether a manifest could be read, so that levels are known.
     package var usedManifest = false
+    /// Tables that stay as they are.
     package var keptTableCount = 0
+    /// Damaged tables that were written anew.
     package var rewrittenTableCount = 0
+    /// Tables that were merged into one run, for want of a manifest.
     package var mergedTableCount = 0
+    /// Tables of which nothing could be saved.
     package var lostTableCount = 0
     /// Changes from logs that are in tables now.
     package var replayedChangeCount: UInt64 = 0
     /// Tables of the repaired store, and their entries. Of a dry run: 0.
     package var tableCount = 0
+    /// Entries in the repaired store's tables.
     package var entryCount: UInt64 = 0
+    /// The newest change that is kept.
     package var lastSequence: UInt64 = 0
     /// The folder in the store's directory that has the replaced files; nil when nothing was replaced.
     package var folder: String?
+    /// Names of the files that were replaced, and are in the folder.
     package var movedFiles: [String] = []
-    /// What repairs that were cut short before they could tell it have written down, apart from what stands above.
+    /// What repairs that were cut short before they could tell it have written down, apart from what is above.
     package var earlier: [RepairReport] = []
     /// Folders whose reports are told with this one.
     var untoldFolders: [String] = []
 
+    /// Whether anything is wrong.
     package var isNeeded: Bool { !problems.isEmpty }
   }
 
@@ -113,7 +124,7 @@ package struct StoreRepair {
   ) throws(LSMError) -> Report {
     let files = try StoreFiles(fileSystem, directory: directory)
     if files.isEmpty {
-      throw .notFound(.init(.open, path: FileName.current.path(in: directory), code: 2))
+      throw .absent(FileName.current.path(in: directory))
     }
     let lock = try fileSystem.lock(FileName.lock.path(in: directory))
     var repair = StoreRepair(fileSystem, directory, options, progress, files)
@@ -270,7 +281,7 @@ package struct StoreRepair {
     }
     if let metadata, let identity = parts.identity, identity != metadata.identity {
       report.problems += parts.problems.map(\.finding)
-      lose(source, "another table stands under its name")
+      lose(source, "another table has its name")
       return source
     }
     var check = TableCheck(parts, metadata)

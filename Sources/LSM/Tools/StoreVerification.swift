@@ -8,6 +8,7 @@
 /// Beside a running server files may go while it reads: what the manifest no longer names then is passed over.
 /// Memory: index, filter and range tombstones of one table, and one block. Blocks on disk I/O.
 package struct StoreVerification {
+  /// What was read, damaged parts left out.
   package struct Summary: Equatable, Sendable {
     package var tableCount = 0
     package var tableBytes: UInt64 = 0
@@ -66,7 +67,7 @@ package struct StoreVerification {
   private mutating func run() throws(LSMError) {
     let files = try StoreFiles(fileSystem, directory: directory)
     if files.isEmpty {
-      throw .notFound(.init(.open, path: FileName.current.path(in: directory), code: 2))
+      throw .absent(FileName.current.path(in: directory))
     }
     var outcome: ManifestReader.Outcome?
     do throws(LSMError) {

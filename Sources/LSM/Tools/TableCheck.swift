@@ -7,7 +7,7 @@ struct TableCheck {
   struct Gap: Equatable {
     /// The last key that could be read before the gap; nil: none.
     var lower: [UInt8]?
-    /// The first key that could be read behind it; nil: none.
+    /// The first key that could be read after it; nil: none.
     var upper: [UInt8]?
     var offset: UInt64
     /// Bytes of the file; 0 when it is not known whether anything was there.
@@ -86,7 +86,7 @@ struct TableCheck {
     }
     let first = iterator.key
     guard isBehindLast(first) else {
-      note(handle, "the block does not stand behind the one before it")
+      note(handle, "the block does not come after the one before it")
       loseBytes(handle.offset, handle.byteCount)
       return
     }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Reads a batch: the changes that one record of the log holds.
 ///
 ///     count     u32 little-endian
@@ -10,6 +12,7 @@
 ///
 /// Thread-safety: a value. The bytes are borrowed.
 package struct BatchReader {
+  /// A change of a batch; its bytes are those of the batch.
   package enum Record {
     case put(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
     case delete(key: UnsafeRawBufferPointer)
@@ -22,6 +25,7 @@ package struct BatchReader {
     static let deleteRange: UInt8 = 0x0f
   }
 
+  /// Bytes before the first record.
   package static let headerBytes = 4
 
   /// Records of the batch.
@@ -36,7 +40,7 @@ package struct BatchReader {
     count = Int(bytes.littleEndian(UInt32.self, at: 0))
   }
 
-  /// The next record; nil behind the last one. Every byte is checked before it is used.
+  /// The next record; nil after the last one. Every byte is checked before it is used.
   @inline(__always)
   package mutating func next() throws(LSMError) -> Record? {
     guard offset < bytes.count else { return nil }
@@ -61,16 +65,10 @@ package struct BatchReader {
 
   @inline(__always)
   private mutating func slice() throws(LSMError) -> UnsafeRawBufferPointer {
-    var length = 0
-    var shift = 0
-    while true {
-      guard offset < bytes.count, shift < 35 else { throw .malformedBatch(offset: offset) }
-      let byte = bytes[offset]
-      offset &+= 1
-      length |= Int(byte & 0x7F) &<< shift
-      if byte < 0x80 { break }
-      shift &+= 7
+    guard let number = Varint.decode(bytes, &offset, end: bytes.count, maximumBytes: 5) else {
+      throw .malformedBatch(offset: offset)
     }
+    let length = Int(truncatingIfNeeded: number)
     guard length <= bytes.count &- offset else { throw .malformedBatch(offset: offset) }
     defer { offset &+= length }
     return UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ length)])
@@ -86,7 +84,7 @@ package struct BatchReader {
     var largestEntryBytes = 0
   }
 
-  /// Checks a batch from begin to end.
+  /// Checks a whole batch.
   static func summary(of bytes: UnsafeRawBufferPointer) throws(LSMError) -> Summary {
     var reader = try BatchReader(bytes)
     var summary = Summary()
@@ -112,5 +110,26 @@ package struct BatchReader {
     }
     guard summary.count == reader.count else { throw .malformedBatch(offset: 0) }
     return summary
+  }
+}
+
+extension LogReader.Record {
+  /// Checks that the record of a log is a batch whose sequence numbers come after `last`.
+  ///
+  /// - Parameter path: of the log.
+  /// - Throws: ``LSMError/corruption(_:)``.
+  func batchSummary(after last: UInt64, _ path: String) throws(LSMError) -> BatchReader.Summary {
+    func damage(_ byte: Int) -> LSMError {
+      .corruption(LSMError.Damage(path: path, offset: offset, .malformedBatch(byte: byte)))
+    }
+    do throws(LSMError) {
+      let summary = try BatchReader.summary(of: bytes)
+      guard summary.count > 0, sequence - last >= UInt64(summary.count),
+        sequence <= SequenceNumber.maximum.rawValue
+      else { throw damage(0) }
+      return summary
+    } catch .malformedBatch(let offset) {
+      throw damage(offset)
+    }
   }
 }

@@ -8,6 +8,12 @@ extension LSMTree {
     case removeFiles
   }
 
+  /// What a background thread does next.
+  private enum Next {
+    case job(Job)
+    case end
+  }
+
   // MARK: - Choosing
 
   /// Takes the next job and notes that it runs; nil when there is none.
@@ -71,14 +77,13 @@ extension LSMTree {
 
   private func work() {
     while true {
-      var job: Job?
-      state.wait { state in
-        job = takeJob(&state)
-        return job != nil || state.isClosing
+      let next = state.wait { state -> Next? in
+        if let job = takeJob(&state) { return .job(job) }
+        return state.isClosing ? .end : nil
       } orAt: { state in
         nextRetry(state)
       }
-      guard let job else { return }
+      guard case .job(let job) = next else { return }
       run(job)
       giveBack()
     }
@@ -172,17 +177,12 @@ extension LSMTree {
       defer { state.nextEpoch += 1 }
       return state.nextEpoch
     }
-    let memtable = immutable.memtable
-    let settings = MergeRun.Settings(stripes: snapshots.stripes, epoch: epoch)
-    var merge = MergeRun(
-      [MergeSource(memtable)], tombstones: memtable.rangeTombstoneIndexes, settings, tables,
+    let (outputs, counts) = try MergeRun.flush(
+      immutable.memtable, "flush", stripes: snapshots.stripes, epoch: epoch, tables,
       makeNumber: { self.state.withLock { $0.takeFileNumber() } },
       pause: { () throws(LSMError) in
         if self.state.withLock({ $0.isClosing }) { throw .closed(path: self.directory) }
       })
-    let outputs = try merge.run()
-    let counts = merge.counts
-    try counts.check(expected: UInt64(memtable.entries.count), "flush")
     try install(
       removing: [], adding: outputs.map { (0, $0) }, new: outputs, flushed: immutable
     ) { totals in

@@ -1,3 +1,5 @@
+import Glibc
+
 extension LSMTree {
   /// Writes a copy of the state of now, which opens as a store of its own. Blocks on disk I/O; writes go on
   /// meanwhile.
@@ -9,7 +11,7 @@ extension LSMTree {
   /// - Throws: ``LSMError/alreadyExists(_:)``; what flush and file system throw.
   package func checkpoint(to target: String) throws(LSMError) {
     guard try !fileSystem.exists(target) else {
-      throw .alreadyExists(.init(.createDirectory, path: target, code: 17))
+      throw .alreadyExists(.init(.createDirectory, path: target, code: EEXIST))
     }
     try flush()
     // The version stays whole as long as `held` lives: its files are not removed.

@@ -2,10 +2,10 @@ extension LSMTree {
   /// Rewrites the tables that overlap a range so that what is overwritten or deleted gives its space back.
   ///
   /// Flushes first, then goes down level by level, one table at a time, so that little space is needed
-  /// meanwhile. What a snapshot holds stays, and what is written after the call is not waited for. Waits for the end; ``cancelCompactions()`` cuts it short. Blocks
-  /// on disk I/O.
+  /// meanwhile. What a snapshot holds stays, and what is written after the call is not waited for. Waits for
+  /// the end; ``cancelCompactions()`` cuts it short. Blocks on disk I/O.
   ///
-  /// - Parameter upper: the first key behind the range; nil: no end.
+  /// - Parameter upper: the first key after the range; nil: no end.
   package func compact(
     from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer?
   ) throws(LSMError) {
@@ -13,7 +13,7 @@ extension LSMTree {
     for level in 0..<Version.levelCount {
       // What is there now: a writer may add tables for ever.
       let due = state.withLock { state in
-        Set(overlapping(state.version, level, lower, upper).map(\.metadata.number))
+        Set(state.version.overlapping(lower, through: upper, at: level).map(\.metadata.number))
       }
       while let compaction = try takeManual(level, due, lower, upper) {
         do throws(LSMError) {
@@ -59,24 +59,17 @@ extension LSMTree {
     }
   }
 
-  private func overlapping(
-    _ version: Version, _ level: Int, _ lower: UnsafeRawBufferPointer,
-    _ upper: UnsafeRawBufferPointer?
-  ) -> [TableFile] {
-    version.overlapping(lower, through: upper, at: level)
-  }
-
   private func isBusy(
     _ version: Version, _ level: Int, _ lower: UnsafeRawBufferPointer,
     _ upper: UnsafeRawBufferPointer?
   ) -> Bool {
     // Level 0 goes as a whole, and every table may need those it overlaps in the level below.
-    let here = level == 0 ? version.level0 : overlapping(version, level, lower, upper)
+    let here = level == 0 ? version.level0 : version.overlapping(lower, through: upper, at: level)
     if here.contains(where: \.isCompacting) { return true }
     guard let span = KeySpan(of: here) else { return false }
     return span.withBounds { lower, upper in
       (max(level, 1)..<Version.levelCount).contains { deeper in
-        overlapping(version, deeper, lower, upper).contains(where: \.isCompacting)
+        version.overlapping(lower, through: upper, at: deeper).contains(where: \.isCompacting)
       }
     }
   }
@@ -86,7 +79,7 @@ extension LSMTree {
     _ lower: UnsafeRawBufferPointer,
     _ upper: UnsafeRawBufferPointer?
   ) -> Compaction? {
-    let files = overlapping(picker.version, level, lower, upper)
+    let files = picker.version.overlapping(lower, through: upper, at: level)
       .filter { due.contains($0.metadata.number) }
     if files.isEmpty { return nil }
     if level == 0 { return picker.wholeLevel0(.manual) }

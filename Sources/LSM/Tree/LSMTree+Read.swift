@@ -97,6 +97,7 @@ extension LSMTree {
 ///
 /// Thread-safety: immutable; the last reference may go on any thread, also after the tree was closed.
 package final class TreeSnapshot: Sendable {
+  /// The tree that it was taken from, and that alone knows it.
   package let tree: LSMTree
   let sequence: SequenceNumber
 

@@ -126,7 +126,7 @@ struct TreeScan: ~Copyable {
   }
 
   /// From an entry that a range tombstone covers to the next one of its source, or, when all of the source's
-  /// table is older than the tombstone, behind the tombstone's end.
+  /// table is older than the tombstone, after the tombstone's end.
   private mutating func skipForwards(_ newest: SequenceNumber) throws(LSMError) {
     if let end = tombstones.upper, let largest = entries.largestSequence, largest < newest {
       try entries.seekTop(.first(of: end))
@@ -189,7 +189,7 @@ struct TreeScan: ~Copyable {
     return visited == limit ? .limitReached : .complete
   }
 
-  /// As ``skipForwards(_:)``, to before the tombstone's begin.
+  /// As ``skipForwards(_:)``, to before the tombstone's start.
   private mutating func skipBackwards(_ newest: SequenceNumber) throws(LSMError) {
     if let begin = tombstones.lower, let largest = entries.largestSequence, largest < newest {
       try entries.seekTopBefore(.first(of: begin))

@@ -1,5 +1,6 @@
 /// The state of a tree for operators. Each figure is of its own moment; estimates say so.
 package struct TreeStatistics: Sendable {
+  /// The tables of a level.
   package struct Level: Equatable, Sendable {
     package var fileCount = 0
     package var bytes: UInt64 = 0
@@ -11,22 +12,31 @@ package struct TreeStatistics: Sendable {
   package var estimatedKeyCount: UInt64 = 0
   /// Range tombstones in tables and memtables.
   package var rangeTombstoneCount: UInt64 = 0
+  /// Used by memtables, those that wait for a flush among them.
   package var memtableBytes: UInt64 = 0
+  /// Full memtables.
   package var memtablesWaitingForFlush = 0
   package var cacheCapacityBytes = 0
+  /// Blocks in the cache.
   package var cacheUsedBytes = 0
   /// Indexes and filters of open tables; counted against the cache's capacity.
   package var pinnedTableBytes = 0
   package var isFlushing = false
+  /// Those under way now, manual ones among them.
   package var runningCompactions = 0
   /// Estimate.
   package var pendingCompactionBytes: UInt64 = 0
+  /// Bytes a second that writes are held down to; 0: not held down.
   package var delayedWriteRate: UInt64 = 0
+  /// Whether writes wait for level 0 to get smaller.
   package var isWriteStopped = false
+  /// Snapshots in force.
   package var snapshotCount = 0
   /// Bytes of the logs that recovery would read.
   package var logBytes: UInt64 = 0
+  /// Sums since the tree was opened.
   package var totals = TreeTotals()
+  /// What poisoned the tree; nil: it takes writes.
   package var failure: LSMError?
   /// See ``LSMTree/trouble``.
   package var trouble: TreeTrouble?

@@ -11,7 +11,9 @@ package struct TreeTrouble: Equatable, Sendable, CustomStringConvertible {
     case everything = "writing"
   }
 
+  /// The work that fails.
   package let work: Work
+  /// Its last error.
   package let cause: LSMError
   /// How many times in a row it was tried.
   package let attempts: Int
@@ -111,7 +113,8 @@ extension LSMTree {
       state.compactionSetback,
     ]
     guard let next = setbacks.compactMap({ $0?.retryAt }).min() else { return nil }
-    // What is due and was not taken waits for something else, such as the try that runs: no reason to look all the time.
+    // What is due and was not taken waits for something else, such as the try that runs: no reason to look
+    // all the time.
     let now = MonotonicTime.nanoseconds
     return next > now ? next : now &+ Self.looksWhenDue
   }

@@ -19,7 +19,7 @@ extension LSMTree {
       try makeRoom(for: summary)
       try requireWritable()
       let last = try append(batch, count: UInt64(summary.count), sync: sync)
-      try insert(batch, first: last - UInt64(summary.count) + 1)
+      try memtable.insert(batch, first: last - UInt64(summary.count) + 1)
       visible.store(last, ordering: .releasing)
     }
   }
@@ -58,10 +58,6 @@ extension LSMTree {
     }
     self.log = nil
     return true
-  }
-
-  private func insert(_ batch: UnsafeRawBufferPointer, first: UInt64) throws(LSMError) {
-    try memtable.insert(batch, first: first)
   }
 
   // MARK: - Room
@@ -109,7 +105,7 @@ extension LSMTree {
     }
   }
 
-  /// Waits until one more full memtable may stand in line, and level 0 is not full.
+  /// Waits until one more full memtable may wait for its flush, and level 0 is not full.
   private func waitForFlushes() throws(LSMError) {
     if options.backgroundThreads == 0 { runPendingWork() }
     func mayGoOn(_ state: State) -> Bool {

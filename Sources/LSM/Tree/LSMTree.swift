@@ -22,7 +22,9 @@ import Synchronization
 /// ``SnapshotList``, ``EpochCell``, ``ObsoleteFiles`` and the cache. No I/O under `state`.
 package final class LSMTree: Sendable {
   // Constant after init.
+  /// Where the store is.
   package let directory: String
+  /// The store's own number.
   package let store: StoreID
   let fileSystem: any FileSystem
   let options: TreeOptions
@@ -218,13 +220,21 @@ package final class LSMTree: Sendable {
 
 /// Sums since the tree was opened.
 package struct TreeTotals: Equatable, Sendable {
+  /// Memtables written as tables.
   package var flushCount: UInt64 = 0
+  /// Bytes of the tables that flushes wrote.
   package var flushedBytes: UInt64 = 0
+  /// Compactions that wrote tables.
   package var compactionCount: UInt64 = 0
+  /// Compactions that moved tables unread.
   package var moveCount: UInt64 = 0
+  /// File bytes of all inputs.
   package var compactedBytesRead: UInt64 = 0
+  /// File bytes of all outputs.
   package var compactedBytesWritten: UInt64 = 0
+  /// What became of the entries that were read.
   package var merged = MergeCounts()
+  /// Failures of background work, also those that a retry mended.
   package var backgroundErrors: UInt64 = 0
 
   package init() {}

@@ -83,7 +83,7 @@ struct RecoveredStore {
     if options.isReadOnly { return nil }
     if try !fileSystem.exists(directory) {
       guard options.createIfMissing else {
-        throw .notFound(.init(.open, path: directory, code: 2))
+        throw .absent(directory)
       }
       try fileSystem.createDirectory(directory)
     }
@@ -105,7 +105,7 @@ struct RecoveredStore {
     let path = FileName.current.path(in: directory)
     if hasData { throw .corruption(LSMError.Damage(path: path, offset: 0, .missing)) }
     if options.isReadOnly || !options.createIfMissing {
-      throw .notFound(.init(.open, path: path, code: 2))
+      throw .absent(path)
     }
     // Also when the directory is there: an earlier try may have died between making and syncing it.
     try fileSystem.syncDirectory(FileName.parent(of: directory))
@@ -119,13 +119,7 @@ struct RecoveredStore {
   private func openTables(_ edit: VersionEdit) throws(LSMError) -> Version {
     var added: [(level: Int, file: TableFile)] = []
     for addition in edit.added { added.append((addition.level, try tables.open(addition.table))) }
-    return try Self.checkedVersion(.empty, added, directory)
-  }
-
-  private static func checkedVersion(
-    _ base: Version, _ added: [(level: Int, file: TableFile)], _ directory: String
-  ) throws(LSMError) -> Version {
-    try VersionBuilder.version(after: base, removing: [], adding: added)
+    return try VersionBuilder.version(after: .empty, removing: [], adding: added)
   }
 
   // MARK: - Logs
@@ -150,23 +144,8 @@ struct RecoveredStore {
   private mutating func take(
     _ record: LogReader.Record, of number: FileNumber
   ) throws(LSMError) {
-    let path = FileName.log(number).path(in: directory)
-    func damage(_ offset: Int) -> LSMError {
-      .corruption(
-        LSMError.Damage(
-          path: path, offset: record.offset,
-          .order(field: "the batch, at its byte \(offset),")))
-    }
-    let summary: BatchReader.Summary
-    do throws(LSMError) {
-      summary = try BatchReader.summary(of: record.bytes)
-    } catch .malformedBatch(let offset) {
-      throw damage(offset)
-    }
-    guard summary.count > 0,
-      record.sequence - lastSequence.rawValue >= UInt64(summary.count),
-      record.sequence <= SequenceNumber.maximum.rawValue
-    else { throw damage(0) }
+    let summary = try record.batchSummary(
+      after: lastSequence.rawValue, FileName.log(number).path(in: directory))
     if state.memtable.isFull(options)
       || !state.memtable.hasRoom(recordCount: summary.count, bytes: summary.bytes)
     {
@@ -221,20 +200,18 @@ struct RecoveredStore {
     let memtable = state.memtable
     if memtable.isEmpty { return }
     removeUnknownTables()
-    let settings = MergeRun.Settings(stripes: SnapshotStripes([]), epoch: state.nextEpoch)
     var next = state.nextFileNumber
-    var merge = MergeRun(
-      [MergeSource(memtable)], tombstones: memtable.rangeTombstoneIndexes, settings, tables,
+    let outputs = try MergeRun.flush(
+      memtable, "recovery", stripes: SnapshotStripes([]), epoch: state.nextEpoch, tables,
       makeNumber: {
         defer { next += 1 }
         return FileNumber(next)
-      }, pause: {})
-    let outputs = try merge.run()
-    try merge.counts.check(expected: UInt64(memtable.entries.count), "recovery")
+      }, pause: {}
+    ).files
     state.nextFileNumber = next
     state.nextEpoch += 1
-    state.version = try Self.checkedVersion(
-      state.version, outputs.map { (0, $0) }, directory)
+    state.version = try VersionBuilder.version(
+      after: state.version, removing: [], adding: outputs.map { (0, $0) })
     state.memtable = Memtable(
       capacityBytes: options.limits.capacity(forMemtableOf: options.memtableBytes))
   }
@@ -308,15 +285,5 @@ struct RecoveredStore {
       // It only takes space, and the next open tries again.
       do throws(LSMError) { try fileSystem.remove(name.path(in: directory)) } catch {}
     }
-  }
-}
-
-extension FileName {
-  /// The directory that a path's last name is in.
-  static func parent(of path: String) -> String {
-    var trimmed = path[...]
-    while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed = trimmed.dropLast() }
-    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
-    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
   }
 }

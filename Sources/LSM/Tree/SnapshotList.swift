@@ -4,11 +4,11 @@ import Synchronization
 ///
 /// Thread-safety: every call from any thread.
 final class SnapshotList: Sendable {
-  /// How many snapshots stand at a sequence number.
+  /// How many snapshots are at a sequence number.
   private let counts = Monitor<[SequenceNumber: Int]>([:])
 
   /// Takes a snapshot at what `visible` says under the list's lock: a compaction that asks
-  /// ``stripes(visible:)`` afterwards knows it, and one that asked before saw no later change.
+  /// ``stripes`` afterwards knows it, and one that asked before saw no later change.
   func take(_ visible: () -> SequenceNumber) -> SequenceNumber {
     counts.withLock { counts in
       let sequence = visible()

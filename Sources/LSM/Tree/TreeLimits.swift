@@ -36,7 +36,7 @@ package struct TreeLimits: Sendable {
     summary.bytes + summary.count * SkipList.maximumOverheadBytes + slackBytes
   }
 
-  /// Address space for a memtable that is full at `bytes`: one more batch of usual size must fit behind it.
+  /// Address space for a memtable that is full at `bytes`: one more batch of usual size must fit after it.
   func capacity(forMemtableOf bytes: Int) -> Int {
     let bytes = min(max(bytes, 0), Self.fullMemtableBytes)
     return min(bytes + bytes / 2 + Self.slackBytes, max(memtableBytes, Self.slackBytes))

@@ -40,7 +40,7 @@ package struct TreeOptions: Sendable {
   /// Whether logs are written with zeros ahead, which makes syncs cheaper. Default: true.
   package var preallocatesLogs = true
   /// Whether a damaged log ends the store at the last good record, silently, instead of failing the open.
-  /// Default: false. For an operator who prefers an older state to none.
+  /// Default: false. No command sets it.
   package var dropsDamagedLogTail = false
   /// Whether files are only read: no lock, no change. Default: false.
   package var isReadOnly = false

@@ -11,7 +11,6 @@ final class WriteStalls: Sendable {
   /// What a written byte costs in nanoseconds.
   private let nanosecondsPerByte = Atomic<UInt64>(0)
   private let debt = Atomic<UInt64>(0)
-  private let delayed = Atomic<UInt64>(0)
 
   private static let cheapest: UInt64 = 30
   private static let dearest: UInt64 = 1000
@@ -24,9 +23,6 @@ final class WriteStalls: Sendable {
     let cost = nanosecondsPerByte.load(ordering: .relaxed)
     return cost == 0 ? 0 : 1_000_000_000 / cost
   }
-
-  /// Nanoseconds that writers have slept.
-  var delayedNanoseconds: UInt64 { delayed.load(ordering: .relaxed) }
 
   func update(_ version: Version, _ options: TreeOptions) {
     let count = version.level0.count
@@ -55,7 +51,6 @@ final class WriteStalls: Sendable {
     }
     debt.store(0, ordering: .relaxed)
     let sleep = min(owed, Self.longestSleep)
-    delayed.add(sleep, ordering: .relaxed)
     usleep(UInt32(sleep / 1000))
   }
 }

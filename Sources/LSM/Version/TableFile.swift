@@ -8,15 +8,15 @@ import Synchronization
 ///
 /// Thread-safety: constant, but for the two flags. `isCompacting` is guarded by the tree's state.
 // SAFETY of `@unchecked Sendable`: see "Thread-safety"; the bounds are never written after init.
-final class TableFile: @unchecked Sendable {
-  let metadata: TableMetadata
+package final class TableFile: @unchecked Sendable {
+  package let metadata: TableMetadata
   let table: Table
   private let fileSystem: any FileSystem
   private let obsolete: ObsoleteFiles
   private let cache: BlockCache
   private let isRemoved = Atomic<Bool>(false)
   /// Whether a compaction has it as input. Guarded by the tree's state.
-  var isCompacting = false
+  package var isCompacting = false
   /// `smallest` and `largest` of the metadata, encoded, in one allocation that lives as long as this.
   private let bounds: UnsafeMutableRawBufferPointer
 
@@ -48,7 +48,7 @@ final class TableFile: @unchecked Sendable {
       throw error
     }
     if let field = metadata.disagreement(with: table.properties) {
-      throw damage(.order(field: "\(field), by what the manifest says,"))
+      throw damage(.disagreement(field: field))
     }
     bounds = .allocate(byteCount: metadata.smallest.count + metadata.largest.count, alignment: 1)
     bounds.copyBytes(from: metadata.smallest + metadata.largest)
@@ -74,13 +74,8 @@ final class TableFile: @unchecked Sendable {
     InternalKey(checked: UnsafeRawBufferPointer(rebasing: bounds[metadata.smallest.count...]))
   }
 
-  /// Whether the table's last user key is the first one behind it, as a range tombstone's end is.
+  /// Whether the table's last user key is the first one after it, as a range tombstone's end is.
   var excludesLargest: Bool { largest.trailer == .max }
-
-  /// Whether it may hold anything of a user key range with inclusive ends.
-  func overlaps(_ lower: UnsafeRawBufferPointer, through upper: UnsafeRawBufferPointer) -> Bool {
-    isNotBefore(lower) && KeyOrder.compare(smallest.userKey, upper) <= 0
-  }
 
   /// Whether it reaches `key` or beyond.
   func isNotBefore(_ key: UnsafeRawBufferPointer) -> Bool {
@@ -107,9 +102,12 @@ extension InternalKey {
 /// They are queued because the last reader may be gone on a thread that must not wait for an unlink.
 ///
 /// Thread-safety: every call from any thread.
-final class ObsoleteFiles: Sendable {
+package final class ObsoleteFiles: Sendable {
   private let names = Monitor<[FileName]>([])
   private let wake = Monitor<(@Sendable () -> Void)?>(nil)
+
+  /// A queue without files.
+  package init() {}
 
   func add(_ name: FileName) {
     names.withLock { $0.append(name) }

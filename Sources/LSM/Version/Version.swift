@@ -5,9 +5,11 @@
 /// downwards: an upper place always holds the newer change.
 ///
 /// Thread-safety: immutable.
-final class Version: Sendable {
+package final class Version: Sendable {
+  /// Levels, the one for flushes counted.
   package static let levelCount = 7
-  static let lastLevel = levelCount - 1
+  /// The lowest level.
+  package static let lastLevel = levelCount - 1
 
   /// Newest first: by epoch, descending.
   let level0: [TableFile]
@@ -25,10 +27,12 @@ final class Version: Sendable {
       || runs.contains { $0.files.contains { $0.metadata.rangeTombstoneCount > 0 } }
   }
 
-  static let empty = Version(
+  /// A version without tables.
+  package static let empty = Version(
     level0: [], runs: [SortedRun](repeating: .empty, count: levelCount))
 
-  func files(at level: Int) -> [TableFile] { level == 0 ? level0 : runs[level].files }
+  /// The tables of a level, in its order.
+  package func files(at level: Int) -> [TableFile] { level == 0 ? level0 : runs[level].files }
 
   func bytes(at level: Int) -> UInt64 {
     level == 0
@@ -37,9 +41,6 @@ final class Version: Sendable {
 
   /// Every table, level by level.
   var allFiles: [TableFile] { level0 + runs.flatMap(\.files) }
-
-  /// The lowest level with tables, or 0.
-  var deepestLevel: Int { runs.lastIndex { !$0.isEmpty } ?? 0 }
 
   /// The tables of a level that overlap a user key range with inclusive ends; `upper` nil: no end.
   func overlapping(

@@ -1,11 +1,13 @@
 /// Makes the version after an edit, and checks it, in release builds too: a version that breaks the order
 /// of its levels would answer wrongly, so it is never installed.
-enum VersionBuilder {
+package enum VersionBuilder {
+  /// The version that an edit makes of `base`.
+  ///
   /// - Parameters:
   ///   - removed: tables of `base`, by level.
   ///   - added: open tables, by level.
   /// - Throws: ``LSMError/brokenInvariant(_:)``.
-  static func version(
+  package static func version(
     after base: Version, removing removed: [VersionEdit.Removal],
     adding added: [(level: Int, file: TableFile)]
   ) throws(LSMError) -> Version {

@@ -35,15 +35,18 @@ import Bytes
 ///     seal: the last chunk of a log that was finished
 ///     │  0   8 │ last sequence number                                         │
 ///
-/// Bytes behind the last chunk are zeros written ahead, or the remains of writes cut short by a crash.
+/// Bytes after the last chunk are zeros written ahead, or the remains of writes cut short by a crash.
 package enum LogFormat {
+  /// Bytes of a block.
   package static let blockBytes = 32 << 10
+  /// Bytes of a chunk before its payload.
   package static let chunkHeaderBytes = 23
   /// Fewer bytes than this at a block's end are padding.
   static let smallestChunkBytes = chunkHeaderBytes + sequenceBytes
   static let headerPayloadBytes = 56
   static let sequenceBytes = 8
   static let magic: UInt32 = 0x474f_4c53
+  /// The format of logs, in their header.
   package static let version: UInt32 = 1
   /// The largest record that a writer of a log takes; one of a manifest takes any. A reader is bounded by the
   /// file's size.
@@ -77,7 +80,7 @@ package enum LogFormat {
 /// predecessor is durable to that length.
 package struct LogEnd: Equatable, Sendable {
   package let number: FileNumber
-  /// Bytes from the file's begin; what lies behind counts as not written.
+  /// Bytes from the file's start; what comes after counts as not written.
   package let length: UInt64
   /// Of the last record; when the log has none, its predecessor's. 0 when there was never any.
   package let lastSequence: UInt64
@@ -85,8 +88,10 @@ package struct LogEnd: Equatable, Sendable {
 
 /// What a log says of itself.
 package struct LogHeader: Equatable, Sendable {
+  /// The store that it belongs to.
   package let store: StoreID
   package let number: FileNumber
+  /// The end of the log that it goes on after; nil: there is none.
   package let predecessor: LogEnd?
 
   /// Appends the payload of the header chunk.

@@ -4,8 +4,8 @@ import Glibc
 /// Reads a log's records in order; ``LogFormat`` draws the bytes.
 ///
 /// **Torn tail or damage.** A chunk that does not check out is one of two things. When a whole chunk
-/// behind it promises, by its sync offset, that the place was durable, stored bytes have changed: an
-/// error. Without such a promise nothing at or behind the place was ever acknowledged as synced, or it
+/// after it promises, by its sync offset, that the place was durable, stored bytes have changed: an
+/// error. Without such a promise nothing at or after the place was ever acknowledged as synced, or it
 /// belongs to the last group synced before a crash: the log ends there. A log with a successor is read up
 /// to the length that the successor's header says, and every deviation before is an error. A sealed log
 /// is checked to its seal.
@@ -26,9 +26,11 @@ package final class LogReader {
     case at(LogEnd)
   }
 
+  /// One record; its bytes are borrowed.
   package struct Record {
     /// Offset of the record's first chunk in the file.
     package let offset: UInt64
+    /// The sequence number that the caller gave it, larger than all before.
     package let sequence: UInt64
     /// The caller's bytes, borrowed until the next call of ``LogReader/next()``.
     package let bytes: UnsafeRawBufferPointer
@@ -332,9 +334,9 @@ package final class LogReader {
         payload: UnsafeRawBufferPointer(rebasing: whole[LogFormat.chunkHeaderBytes...])))
   }
 
-  /// Whether a whole chunk behind `place` says that the place was durable. O(file size).
+  /// Whether a whole chunk after `place` says that the place was durable. O(file size).
   ///
-  /// Looks at every byte: lengths behind a damaged chunk cannot be trusted.
+  /// Looks at every byte: lengths after a damaged chunk cannot be trusted.
   private func isPromised(_ place: UInt64) throws(LSMError) -> Bool {
     let blockBytes = UInt64(LogFormat.blockBytes)
     let logNumber = UInt32(truncatingIfNeeded: number.rawValue)

@@ -9,6 +9,7 @@
 /// last records may be in memory only, and Linux calls them clean: write what was recovered to tables,
 /// and install them, before a new log is made or a read is answered.
 package enum LogRecovery {
+  /// What the logs were found to be.
   package struct Outcome: Equatable, Sendable {
     /// Of the last log; nil when there is none. The predecessor of the next one.
     package let end: LogEnd?
@@ -120,8 +121,7 @@ package enum LogRecovery {
     {
       throw .corruption(
         LSMError.Damage(
-          path: FileName.log(stray).path(in: directory), offset: 0,
-          .order(field: "the log is in no chain; it")))
+          path: FileName.log(stray).path(in: directory), offset: 0, .outsideChain))
     }
     return chain
   }

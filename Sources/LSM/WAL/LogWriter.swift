@@ -40,7 +40,7 @@ package final class LogWriter {
   private var preallocatedEnd: UInt64 = 0
   /// Bytes that the operating system was asked to begin to write.
   private var writebackLength: UInt64 = 0
-  /// What the last whole ``write()`` or ``sync()`` ended with: nothing behind it was ever acknowledged.
+  /// What the last whole ``write()`` or ``sync()`` ended with: nothing after it was ever acknowledged.
   private var handedOver: (length: UInt64, lastSequence: UInt64) = (0, 0)
   /// Whether an append to the file failed for want of space, and nothing else did.
   private var lacksSpace = false
@@ -61,7 +61,7 @@ package final class LogWriter {
       preconditionFailure("\(name) is no log's name")
     }
     path = name.path(in: directory)
-    // The bounds of all tables stand in one record of a manifest: a limit would end the store.
+    // The bounds of all tables are in one record of a manifest: a limit would end the store.
     if case .manifest = name {
       maximumRecordBytes = .max
     } else {

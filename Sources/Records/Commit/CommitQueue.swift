@@ -13,7 +13,7 @@ import Synchronization
 /// Durability: the observer hears of a commit only after the engine returned from `apply` with the
 /// durability asked for.
 package final class CommitQueue: Sendable {
-  /// A group takes no more calls once it has this many bytes or calls, and none of that many bytes.
+  /// A group takes no more calls once it has this many bytes or calls; a call of this many bytes is alone in its group.
   package static let groupBytes = 4 << 20
   package static let groupCalls = 4096
   /// Changes waiting in memory; beyond it, calls are refused.

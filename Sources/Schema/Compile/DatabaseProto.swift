@@ -84,7 +84,7 @@ struct DatabaseProto {
     return result + source.bytes[copied...]
   }
 
-  /// The package statement goes on the line after the syntax statement, or right behind it when
+  /// The package statement goes on the line after the syntax statement, or right after it when
   /// something else follows on its line.
   private func packageStatement() -> (Int, String) {
     let bytes = source.bytes

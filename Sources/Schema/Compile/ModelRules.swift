@@ -88,7 +88,7 @@ struct ModelRules {
         } else if paths.contains(folder) {
           reportImport(
             path,
-            "the import \"\(path)\" stands in a folder \"\(folder)\", and a file that is imported as "
+            "the import \"\(path)\" is in a folder \"\(folder)\", and a file that is imported as "
               + "well has the same path: rename one of them")
         }
       }

@@ -69,7 +69,7 @@ struct Protoc: Sendable {
   /// Turns paths below the temporary directory into import paths.
   ///
   /// Older versions of protoc name a file by its import path, newer ones (30 and later) by where they
-  /// found it: `/tmp/seandb-XXXXXX/include0/a.proto`. What stands before the directory's own name is
+  /// found it: `/tmp/seandb-XXXXXX/include0/a.proto`. What comes before the directory's own name is
   /// not looked at, so that a path may be relative or lead through links.
   static func withoutTemporaryPaths(_ text: String, directory: String) -> String {
     let name = POSIXFile.split(directory).name + "/"

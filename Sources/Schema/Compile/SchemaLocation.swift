@@ -1,4 +1,4 @@
-/// Where a schema stands among the directories that imports are looked for in.
+/// Where a schema is among the directories that imports are looked for in.
 struct SchemaLocation: Sendable {
   /// The path that another file would import the schema by.
   let importPath: String

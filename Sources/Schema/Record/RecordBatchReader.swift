@@ -14,7 +14,7 @@ package struct RecordBatchReader {
     self.messageIndex = messageIndex
   }
 
-  /// The next record as it stands in the request, unchecked (``RecordPlan/checkRecord(_:model:)``);
+  /// The next record as it is in the request, unchecked (``RecordPlan/checkRecord(_:model:)``);
   /// nil at the end. Other fields than the list are stepped over.
   ///
   /// - Throws: when the request is malformed, or field 1 is no message. Offsets in the error count

@@ -36,9 +36,6 @@ package struct RecordError: Error, Sendable, Equatable {
   /// The wire type found; for the reason `wrongWireType`.
   package let wireType: UInt8
 
-  /// The bytes are no protobuf message at all, whatever the schema.
-  package var isMalformed: Bool { reason.rawValue <= Reason.malformedPacked.rawValue }
-
   init(
     _ reason: Reason, offset: Int, messageIndex: Int = -1, fieldNumber: UInt32 = 0,
     wireType: UInt8 = 0

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Steps over protobuf wire format (protobuf.dev/programming-guides/encoding) without making values
 /// of it.
 ///
@@ -26,17 +28,11 @@ enum WireScan {
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
   ) throws(RecordError) -> UInt64 {
     let start = offset
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while offset < end {
-      let byte = base[offset]
-      offset &+= 1
-      if shift == 63 && byte > 1 { throw RecordError(.malformedVarint, offset: start) }
-      value |= UInt64(byte & 0x7F) &<< shift
-      if byte < 0x80 { return value }
-      shift &+= 7
-    }
-    throw RecordError(.truncated, offset: start)
+    // SAFETY: the bytes before `end` are there.
+    let bytes = UnsafeRawBufferPointer(start: base, count: end)
+    if let value = Varint.decode(bytes, &offset, end: end) { return value }
+    throw RecordError(
+      offset &- start == Varint.maximumBytes ? .malformedVarint : .truncated, offset: start)
   }
 
   /// A field's number and wire type.

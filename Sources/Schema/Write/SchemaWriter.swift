@@ -28,7 +28,7 @@ package struct SchemaWriter {
   /// All or nothing: every file is written beside its place before the first one is put there. A file
   /// that seandb did not write is not replaced.
   ///
-  /// - Parameter previous: the schema of the program that stands in `program`'s place, if one does: the
+  /// - Parameter previous: the schema of the program that is in `program`'s place, if one is: the
   ///   copies of imports that came with it may be replaced.
   /// - Throws: `invalid` when an import has the path of another file that is written;
   ///   `wouldOverwriteSource` when the schema or one of its imports is where a file would go; `inTheWay`;
@@ -83,7 +83,7 @@ package struct SchemaWriter {
       && components.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
   }
 
-  /// An import that has the program's path, or stands in a folder of that path, is named with its place.
+  /// An import that has the program's path, or is in a folder of that path, is named with its place.
   private func checkImports(beside program: String) throws(SchemaError) {
     for file in schema.importedFiles
     where file.path == program || file.path.hasPrefix(program + "/") {

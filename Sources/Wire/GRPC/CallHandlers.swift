@@ -32,9 +32,8 @@ extension CallToken {
 
 /// What a handler learns of its call beside the request's bytes.
 package struct CallContext: Sendable {
+  /// What completes the call later, from any thread.
   package let token: CallToken
-  /// When the caller stops waiting, in nanoseconds of the monotonic clock; `UInt64.max` for never.
-  package let deadline: UInt64
 }
 
 /// What a unary handler made of a request.
@@ -55,7 +54,7 @@ package protocol UnaryHandler: Sendable {
   ///
   /// - Parameters:
   ///   - request: the message's bytes, valid until the return.
-  ///   - response: receives the answer's message bytes, appended behind what is there.
+  ///   - response: receives the answer's message bytes, appended after what is there.
   func call(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome

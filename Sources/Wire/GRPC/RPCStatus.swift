@@ -5,6 +5,7 @@ import Bytes
 /// On the wire it becomes `grpc-status`, `grpc-message` and, in `grpc-status-details-bin`, a
 /// `google.rpc.Status` with exactly one `google.rpc.ErrorInfo` (AIP-193).
 package struct RPCStatus: Error, Equatable, Sendable {
+  /// What goes into `grpc-status`.
   package let code: StatusCode
   /// What was wrong and what to do about it; one sentence, for people. At most
   /// ``maximumMessageBytes`` of it are sent.
@@ -14,15 +15,18 @@ package struct RPCStatus: Error, Equatable, Sendable {
   /// `ErrorInfo.metadata`, in the order given.
   package let metadata: [Entry]
 
+  /// The caller's deadline has passed.
   package static let deadlineExceeded = RPCStatus(
     .deadlineExceeded, reason: "DEADLINE_EXCEEDED",
     "the call's deadline passed before its answer was ready; a write may still have happened: look, then call "
       + "again with more time")
 
+  /// The budget of answers is spent.
   package static let answerMemoryFull = RPCStatus(
     .resourceExhausted, reason: "ANSWER_BUFFER_FULL",
     "answers that their clients have not read yet fill the server's memory; call again later")
 
+  /// A pair of the metadata.
   package struct Entry: Equatable, Sendable {
     package let key: String
     package let value: String

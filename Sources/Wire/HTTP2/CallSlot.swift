@@ -44,9 +44,11 @@ struct CallSlot: ~Copyable {
   var isGRPC = false
   var unknownEncoding = false
   var malformedTimeout = false
+  /// Whether its refusal says which encodings the server takes.
+  var namesEncodings = false
   var remoteClosed = false
 
-  // The message being received: 5 bytes of prefix, then `messageLength` bytes.
+  // The message being received: its ``MessagePrefix``, then `messageLength` bytes.
   var prefixCount = 0
   var prefixFlag: UInt8 = 0
   var messageLength = 0
@@ -88,6 +90,7 @@ struct CallSlot: ~Copyable {
     isGRPC = false
     unknownEncoding = false
     malformedTimeout = false
+    namesEncodings = false
     remoteClosed = false
     prefixCount = 0
     messageLength = 0

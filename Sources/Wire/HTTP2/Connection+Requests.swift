@@ -93,6 +93,7 @@ extension Connection {
       return methods.unknownMethodStatus(String(decoding: slot.pointee.unknownPath, as: UTF8.self))
     }
     if slot.pointee.unknownEncoding {
+      slot.pointee.namesEncodings = true
       return RPCStatus(
         .unimplemented, reason: "UNKNOWN_ENCODING",
         "this server does not decompress messages: send them with grpc-encoding identity")
@@ -102,13 +103,13 @@ extension Connection {
 
   // MARK: - Messages
 
-  /// Collects length-prefixed messages (5 bytes: flag, big-endian length) from DATA payloads.
+  /// Collects messages with their ``MessagePrefix`` from DATA payloads.
   func didReceiveData(_ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer) {
     var rest = bytes
     while !rest.isEmpty && slot.pointee.state == .receiving {
-      if slot.pointee.prefixCount < 5 {
+      if slot.pointee.prefixCount < MessagePrefix.byteCount {
         rest = readPrefix(slot, rest)
-        if slot.pointee.prefixCount < 5 || !acceptPrefix(slot) { return }
+        if slot.pointee.prefixCount < MessagePrefix.byteCount || !acceptPrefix(slot) { return }
         if slot.pointee.messageLength == 0 {
           completeMessage(slot, UnsafeRawBufferPointer(rebasing: rest[..<0]))
         }
@@ -141,7 +142,7 @@ extension Connection {
     _ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer
   ) -> UnsafeRawBufferPointer {
     var used = 0
-    while slot.pointee.prefixCount < 5 && used < bytes.count {
+    while slot.pointee.prefixCount < MessagePrefix.byteCount && used < bytes.count {
       let byte = bytes[used]
       if slot.pointee.prefixCount == 0 {
         slot.pointee.prefixFlag = byte

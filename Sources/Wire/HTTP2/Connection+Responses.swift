@@ -3,9 +3,9 @@ import CNghttp2
 
 /// The answering side: response headers, messages, trailers.
 extension Connection {
-  /// Sends a unary answer whose message bytes stand behind the 5 reserved ones in `slot.response`.
+  /// Sends a unary answer whose message bytes follow an empty prefix in `slot.response`.
   func answer(_ slot: UnsafeMutablePointer<CallSlot>) {
-    Self.patchPrefix(&slot.pointee.response, at: 0)
+    MessagePrefix.patch(&slot.pointee.response, at: 0)
     slot.pointee.finished = true
     submitResponse(slot)
   }
@@ -15,7 +15,7 @@ extension Connection {
     switch outcome {
     case .empty:
       guard slot.pointee.state == .running else { return }
-      slot.pointee.response.append(Self.emptyMessage)
+      slot.pointee.response.append(MessagePrefix.empty)
       slot.pointee.finished = true
       submitResponse(slot)
     case .message(let message):
@@ -53,9 +53,9 @@ extension Connection {
       slot.pointee.sent = 0
     }
     let start = slot.pointee.response.bytes.count
-    slot.pointee.response.append(Self.reservedPrefix)
+    slot.pointee.response.append(MessagePrefix.empty)
     slot.pointee.response.append(message.bytes)
-    Self.patchPrefix(&slot.pointee.response, at: start)
+    MessagePrefix.patch(&slot.pointee.response, at: start)
     countAnswer(slot, slot.pointee.response.bytes.count)
     if slot.pointee.submitted { resume(slot) } else { submitResponse(slot) }
   }
@@ -140,7 +140,7 @@ extension Connection {
       (":status", Array(String(httpStatus).utf8)), ("content-type", Array("application/grpc".utf8)),
     ]
     fields += Self.trailers(status)
-    if status?.reason == "UNKNOWN_ENCODING" {
+    if slot.pointee.namesEncodings {
       fields.append(("grpc-accept-encoding", Array("identity".utf8)))
     }
     _ = StaticHeaders.withFields(fields) {
@@ -166,7 +166,7 @@ extension Connection {
     }
   }
 
-  /// Queues the trailers behind the last DATA frame; called by nghttp2's read callback for that frame.
+  /// Queues the trailers after the last DATA frame; called by nghttp2's read callback for that frame.
   static func submitTrailers(
     _ session: OpaquePointer?, _ streamID: Int32, _ slot: UnsafeMutablePointer<CallSlot>
   ) {
@@ -191,13 +191,4 @@ extension Connection {
     }
     return fields
   }
-
-  /// Writes the length of the message that begins at `start + 5` into its 5-byte prefix.
-  private static func patchPrefix(_ response: inout ByteWriter, at start: Int) {
-    let length = UInt32(response.bytes.count - start - 5)
-    withUnsafeBytes(of: length.bigEndian) { response.overwrite(at: start + 1, with: $0) }
-  }
-
-  private static let reservedPrefix: [UInt8] = [0, 0, 0, 0, 0]
-  private static let emptyMessage: [UInt8] = [0, 0, 0, 0, 0]
 }

@@ -6,7 +6,7 @@ import Platform
 
 /// One client's HTTP/2 connection: the nghttp2 session, its calls, and the bytes to send.
 ///
-/// It does no I/O: ``receive(_:)`` takes bytes from the socket, ``send()`` gives the bytes to write.
+/// It does no I/O: ``receive(_:)`` takes bytes from the socket, ``send(limit:)`` gives the bytes to write.
 /// Requests found by `receive` are handed to their handlers by ``dispatch()``, after the whole read
 /// batch, so that a stream opened and reset in one batch never runs (CVE-2023-44487).
 ///
@@ -128,7 +128,7 @@ final class Connection {
     if consumed < 0 { mustClose = true }
   }
 
-  /// The next bytes for the socket, at most about `limit`; empty when there are none.
+  /// The next bytes for the socket, at most about `limit`; nil when there are none.
   func send(limit: Int) -> ByteBuffer? {
     guard let session else { return nil }
     output.clear(minimumCapacity: 4096)
@@ -305,7 +305,7 @@ final class Connection {
   }
 
   private func run(_ slot: UnsafeMutablePointer<CallSlot>) {
-    let context = CallContext(token: token(slot), deadline: slot.pointee.deadline)
+    let context = CallContext(token: token(slot))
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, .deadlineExceeded)
     }
@@ -313,7 +313,7 @@ final class Connection {
       return
     }
     slot.pointee.state = .running
-    slot.pointee.response.append(Self.emptyPrefix)
+    slot.pointee.response.append(MessagePrefix.empty)
     let request = slot.pointee.borrowed ?? slot.pointee.request.bytes
     let outcome = handler.call(request, context, &slot.pointee.response)
     slot.pointee.borrowed = nil
@@ -366,8 +366,7 @@ final class Connection {
       else { return }
       let token = token(slot)
       let output = ResponseStream(token: token, loop: loop)
-      slot.pointee.stream = handler.start(
-        CallContext(token: token, deadline: slot.pointee.deadline), output)
+      slot.pointee.stream = handler.start(CallContext(token: token), output)
       if draining { slot.pointee.stream?.drain() }
     case .message(let index, let generation, let bytes):
       guard let stream = liveSlot(index, generation)?.pointee.stream else { return }
@@ -399,6 +398,4 @@ final class Connection {
     }
     deliverStreamEvents()
   }
-
-  private static let emptyPrefix: [UInt8] = [0, 0, 0, 0, 0]
 }

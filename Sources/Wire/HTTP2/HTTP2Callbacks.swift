@@ -8,7 +8,8 @@ import Glibc
 /// Unsafe island. The pointers are valid because a connection deletes its session before it lets go of
 /// its slots, and is itself kept by its channel handler for as long as the session lives.
 enum HTTP2Callbacks {
-  /// The callbacks object; built once, read by `nghttp2_session_server_new`.
+  /// The callbacks object; read by `nghttp2_session_server_new`.
+  // SAFETY of `nonisolated(unsafe)`: Swift builds it once, before the first use; nobody changes or frees it.
   nonisolated(unsafe) static let shared: OpaquePointer? = make()
 
   private static func make() -> OpaquePointer? {

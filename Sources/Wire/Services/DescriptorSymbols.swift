@@ -2,7 +2,7 @@ import Bytes
 
 /// The names one serialized `FileDescriptorProto` declares (google/protobuf/descriptor.proto).
 ///
-/// Names are full and without a leading dot. Values of an enum stand beside the enum, as in C++ and in
+/// Names are full and without a leading dot. Values of an enum are beside the enum, as in C++ and in
 /// protobuf's own rules for names; they are listed under the enum's name as well, where people look for
 /// them.
 struct DescriptorSymbols {
@@ -48,7 +48,7 @@ struct DescriptorSymbols {
   /// Messages nested deeper are left out; protoc allows 32 or so.
   private static let maximumDepth = 64
 
-  /// Reads a descriptor. What stands behind malformed bytes is left out: the file came from the compiler,
+  /// Reads a descriptor. What follows malformed bytes is left out: the file came from the compiler,
   /// and can still be served by its name.
   init(_ descriptor: [UInt8]) {
     descriptor.withUnsafeBytes { readFile(Fields($0)) }

@@ -11,7 +11,7 @@ package enum ServingStatus: UInt64, Sendable {
 
 /// gRPC health checking (grpc/grpc:doc/health-checking.md): Check, List and Watch.
 ///
-/// The name "" stands for the server as a whole.
+/// The name "" means the server as a whole.
 ///
 /// Thread-safety: every call from any thread. Messages to watchers are handed to their event loops under the
 /// lock, so that they arrive in the order of the changes; that takes the loop's mailbox lock inside this one
@@ -53,6 +53,7 @@ package final class HealthService: Sendable {
     ]
   }
 
+  /// The methods of `grpc.health.v1.Health`, to be registered.
   package var streamingMethods: [(String, any StreamingHandler)] {
     [("/\(Self.serviceName)/Watch", HealthWatch(service: self))]
   }

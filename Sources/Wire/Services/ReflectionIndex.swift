@@ -42,7 +42,7 @@ struct ReflectionIndex: Sendable {
     return (extensions[type]?.keys).map { $0.sorted() } ?? []
   }
 
-  /// The file and, behind it, its imports and theirs that are not in `sent`, each once. All of them are in
+  /// The file and, after it, its imports and theirs that are not in `sent`, each once. All of them are in
   /// `sent` afterwards. Imports nobody gave to the index are left out.
   func closure(of root: Int, sent: inout Set<Int>) -> [Int] {
     var ordered = [root]

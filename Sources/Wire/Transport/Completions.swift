@@ -6,6 +6,7 @@ package import Bytes
 package final class OwnedMessage: @unchecked Sendable {
   private var writer: ByteWriter
 
+  /// Takes a message over.
   package init(_ writer: consuming ByteWriter) { self.writer = writer }
 
   func take() -> ByteWriter {
@@ -19,14 +20,18 @@ package final class OwnedMessage: @unchecked Sendable {
 ///
 /// Thread-safety: a value for one thread; calls of any loop can be mixed.
 package struct Completions {
+  /// How a call goes on or ends.
   package enum Outcome: Sendable {
     /// OK with an empty message.
     case empty
-    /// OK with a message. Its first 5 bytes are kept free for gRPC's prefix: make it with
+    /// OK with a message. Its first bytes are kept free for gRPC's prefix: make it with
     /// ``Completions/messageWriter()``.
     case message(OwnedMessage)
+    /// Not OK.
     case failed(RPCStatus)
+    /// One more message of a streaming call, without gRPC's prefix.
     case streamMessage(OwnedMessage)
+    /// The end of a streaming call; nil is OK.
     case streamFinish(RPCStatus?)
   }
 
@@ -43,16 +48,17 @@ package struct Completions {
     byLoop = Array(repeating: [], count: loops.count)
   }
 
-  /// gRPC's length prefix, which stands before every message.
-  package static let prefixBytes = 5
+  /// Bytes of gRPC's length prefix, which comes before every message.
+  package static let prefixBytes = MessagePrefix.byteCount
 
   /// A writer for a `message` outcome: ``prefixBytes`` are kept free in front.
   package static func messageWriter() -> ByteWriter {
     var writer = ByteWriter(capacity: 256)
-    writer.append([0, 0, 0, 0, 0])
+    writer.append(MessagePrefix.empty)
     return writer
   }
 
+  /// Notes an outcome, which goes out with ``post()``. O(1).
   package mutating func complete(_ token: CallToken, _ outcome: Outcome) {
     byLoop[Int(token.loop)].append(Completion(token: token, outcome: outcome))
   }

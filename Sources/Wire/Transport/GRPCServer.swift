@@ -24,6 +24,7 @@ package final class GRPCServer: Sendable {
     var listener: (any Channel)?
   }
 
+  /// Starts the event loops; nothing is served before a start.
   package init(configuration: WireConfiguration, logger: Logger) {
     self.configuration = configuration
     self.logger = logger
@@ -43,6 +44,7 @@ package final class GRPCServer: Sendable {
     state.withLock { $0.methods.append(.init(path: Array(path.utf8), handler: .unary(handler))) }
   }
 
+  /// Adds a streaming method; before the start only.
   package func register(_ path: String, streaming handler: any StreamingHandler) {
     state.withLock {
       $0.methods.append(.init(path: Array(path.utf8), handler: .streaming(handler)))

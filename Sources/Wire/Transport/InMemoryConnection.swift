@@ -46,11 +46,15 @@ package final class InMemoryConnection {
     return bytes
   }
 
+  /// Completes calls of this connection.
   package func completions() -> Completions { Completions(loops: [loop]) }
 
+  /// Ends the calls whose deadline is at `now` or before.
   package func expireCalls(now: UInt64) { connection.expireCalls(now: now) }
 
+  /// Sends GOAWAY and has calls under way end.
   package func beginDrain() { connection.beginDrain() }
 
+  /// Whether nothing more is read or sent.
   package var isFinished: Bool { connection.isFinished }
 }

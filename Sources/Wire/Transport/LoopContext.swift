@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Thread-safety: `post` may be called from any thread; everything else only on `eventLoop`.
 // SAFETY of `@unchecked Sendable`: the mailbox is behind its mutex; the other stored properties are
-// touched by the event loop's thread only (each method says so by `preconditionInEventLoop` in debug).
+// touched by the event loop's thread only (some check it by `assertInEventLoop`, in debug).
 final class LoopContext: @unchecked Sendable {
   let index: UInt32
   let eventLoop: any EventLoop

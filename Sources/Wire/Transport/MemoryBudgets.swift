@@ -17,6 +17,7 @@ package final class MemoryBudgets: Sendable {
 
 /// One count with a limit.
 package final class MemoryBudget: Sendable {
+  /// Bytes, beyond which it is spent.
   package let limit: Int
   private let used = Atomic<Int>(0)
 

@@ -1,6 +1,6 @@
 /// The limits of a gRPC server. Sizes in bytes.
 package struct WireConfiguration: Sendable {
-  /// Event loops; each serves its connections alone. Default: one a core, at least 2.
+  /// Event loops, at least 1; each serves its connections alone.
   package var loopCount: Int
   /// The largest request message. Default 4 MiB, gRPC's usual; larger needs more memory per call.
   package var maximumRequestBytes = 4 << 20
@@ -12,9 +12,9 @@ package struct WireConfiguration: Sendable {
   package var streamWindowBytes = 256 << 10
   /// The same for all requests of a connection. Default 4 MiB.
   package var connectionWindowBytes = 4 << 20
-  /// Request messages being assembled on one connection. Default: 64 MiB, or two of the largest.
+  /// Request messages being assembled on one connection. Default 64 MiB; at least one of the largest must fit.
   package var maximumAssembledBytes = 64 << 20
-  /// The same over all connections. Default 256 MiB, or four of the largest.
+  /// The same over all connections. Default 256 MiB; at least one of the largest must fit.
   package var maximumRequestMemoryBytes = 256 << 20
   /// Answers that were made and not yet taken by their clients, over all connections, beyond which no new
   /// long read is begun. Default 1 GiB.

@@ -69,7 +69,7 @@ struct LoadGeneratorTests {
     // By the window, not by the last answer in it.
     #expect(abs(times.seconds - 1) < 0.001)
     #expect(try #require(times.timeline(factor: 1)).suffix(3).dropLast().allSatisfy { $0 == 0 })
-    // The eight calls that were under way were answered behind it, and are not counted.
+    // The eight calls that were under way were answered after it, and are not counted.
     #expect(times.latency.maximum > 500_000_000)
     #expect(times.count < server.callCount)
   }

@@ -8,7 +8,7 @@ import pathlib
 import re
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-# A line of this stands for any lines, also for none.
+# A line of this means any lines, also none.
 ELISION = "..."
 
 

@@ -1,5 +1,6 @@
 import Engine
 import EngineRocksDB
+import TestSupport
 import Testing
 
 /// Damaged files: the same answer as before or an error, never another answer.

@@ -2,6 +2,7 @@ import CRocksDB
 import Engine
 import EngineRocksDB
 import Foundation
+import TestSupport
 import Testing
 
 /// Logs of a RocksDB store that are missing or cut, where RocksDB itself notices nothing.

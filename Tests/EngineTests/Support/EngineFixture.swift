@@ -2,6 +2,7 @@ import Engine
 import EngineLSM
 import EngineRocksDB
 import LSM
+import TestSupport
 
 /// The engines the conformance suite runs on.
 enum EngineUnderTest: CaseIterable {

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 @Suite("Block") struct BlockTests {
@@ -175,7 +176,7 @@ import Testing
   // MARK: - Damage
 
   private static func damaged(_ bytes: [UInt8]) -> Bool {
-    // An allocation of exactly the size, so that a sanitizer sees a read behind it.
+    // An allocation of exactly the size, so that a sanitizer sees a read past its end.
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
     defer { copy.deallocate() }
     copy.copyBytes(from: bytes)

@@ -1,5 +1,6 @@
 import Glibc
 import LSM
+import TestSupport
 import Testing
 
 @Suite("Block cache") struct BlockCacheTests {

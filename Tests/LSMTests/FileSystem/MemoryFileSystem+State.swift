@@ -1,5 +1,6 @@
 import Glibc
 import LSM
+import TestSupport
 
 extension MemoryFileSystem.State {
   typealias Node = MemoryFileSystem.Node
@@ -63,7 +64,7 @@ extension MemoryFileSystem.State {
 
   // MARK: - Crash
 
-  func afterCrash(_ random: inout SplitMix) -> MemoryFileSystem.State {
+  func afterCrash(_ random: inout SeededGenerator) -> MemoryFileSystem.State {
     var after = MemoryFileSystem.State()
     after.nextInode = nextInode
     // Sorted, so that equal seeds give equal states: the order of a dictionary changes between runs.
@@ -132,7 +133,7 @@ extension MemoryFileSystem.Inode {
     }
   }
 
-  /// Writes a block to the disk, and lengthens the file there when the block lies behind its end.
+  /// Writes a block to the disk, and lengthens the file there when the block is past its end.
   private mutating func writeBack(_ block: Int) {
     let end = min((block + 1) * Self.blockBytes, content.count)
     if end > durable.count { setDurableSize(end) }
@@ -148,7 +149,7 @@ extension MemoryFileSystem.Inode {
     }
   }
 
-  func afterCrash(_ random: inout SplitMix) -> Self {
+  func afterCrash(_ random: inout SeededGenerator) -> Self {
     var after = self
     after.dirtyBlocks = []
     after.isSizeDirty = false

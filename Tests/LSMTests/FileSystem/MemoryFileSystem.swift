@@ -1,6 +1,7 @@
 import Glibc
 import LSM
 import Synchronization
+import TestSupport
 
 /// A file system in memory that keeps what a disk keeps, and fails where a test asks it to.
 ///
@@ -96,7 +97,7 @@ final class MemoryFileSystem: FileSystem {
   /// The machine after a power cut now. The same seed gives the same state.
   func crash(seed: UInt64) -> MemoryFileSystem {
     state.withLock { state in
-      var random = SplitMix(seed: seed)
+      var random = SeededGenerator(seed: seed)
       return MemoryFileSystem(state.afterCrash(&random))
     }
   }

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 @Suite("Internal key") struct InternalKeyTests {

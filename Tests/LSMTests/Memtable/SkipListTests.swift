@@ -1,5 +1,6 @@
 import LSM
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Skip list") struct SkipListTests {

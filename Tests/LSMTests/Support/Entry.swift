@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// An entry that owns its bytes, for models and expectations.
 struct Entry: Equatable, Comparable, CustomStringConvertible {
@@ -38,6 +39,15 @@ struct Entry: Equatable, Comparable, CustomStringConvertible {
 }
 
 extension SeededGenerator {
+  /// A key of few different bytes, so that keys collide and begin with one another; now and then
+  /// empty or long.
+  mutating func key() -> [UInt8] {
+    let length =
+      Int.random(in: 0..<20, using: &self) == 0 ? 70 : Int.random(in: 0..<12, using: &self)
+    let alphabet: [UInt8] = [0x00, 0x01, 0x61, 0x62, 0x7F, 0x80, 0xFF]
+    return (0..<length).map { _ in alphabet.randomElement(using: &self) ?? 0 }
+  }
+
   /// `count` entries with sequence numbers of their own, in insertion order.
   mutating func entries(_ count: Int, valueBytes: Range<Int> = 0..<30) -> [Entry] {
     (1...count).map { sequence in

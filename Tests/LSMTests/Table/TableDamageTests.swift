@@ -1,5 +1,6 @@
 import Bytes
 import LSM
+import TestSupport
 import Testing
 
 @Suite("Damaged table") struct TableDamageTests {

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 /// A table of given entries, written to a file system in memory.

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 @Suite("Store repair") struct StoreRepairTests {
@@ -290,7 +291,7 @@ import Testing
 
   @Test(arguments: SeededGenerator.seeds)
   func mendsRandomStores(seed: UInt64) throws {
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     for round in 0..<30 {
       let comment = "seed \(seed), round \(round)"
       let fileSystem = MemoryFileSystem()

@@ -1,11 +1,12 @@
 import Bytes
 import LSM
+import TestSupport
 import Testing
 
 @Suite("Store verification") struct StoreVerificationTests {
   @Test(arguments: SeededGenerator.seeds)
   func isCleanOnHealthyStores(seed: UInt64) throws {
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<25 {
       let fileSystem = MemoryFileSystem()
       var run = TreeRun()
@@ -23,7 +24,7 @@ import Testing
   /// A power cut or a kill leaves a store that is whole for the tools too: nothing to report, nothing to repair.
   @Test(arguments: SeededGenerator.seeds)
   func takesNoCrashForDamage(seed: UInt64) throws {
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     for round in 0..<60 {
       var fileSystem = MemoryFileSystem()
       var run = TreeRun()
@@ -153,7 +154,7 @@ enum CraftedTable {
       case .valueBytes: "value bytes"
       case .sequence: "largest sequence number"
       case .largestKey: "largest key"
-      case .blockOrder: "behind the one before"
+      case .blockOrder: "after the one before"
       case .separator: "index leads"
       }
     }

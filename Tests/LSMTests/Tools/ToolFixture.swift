@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 /// A small store with tables on two levels, range tombstones, and records in the log; and what the tests of the
@@ -20,7 +21,7 @@ struct ToolFixture {
     run.options.memtableBytes = 1 << 20
     run.options.level0CompactionCount = 8
     run.options.tableBytes = 1200
-    var random = SplitMix(seed: 1)
+    var random = SeededGenerator(seed: 1)
     var steps: [TreeStep] = (0..<24).map {
       .write([.put(Self.key($0), random.bytes(60))], sync: true)
     }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import LSM
 import Synchronization
+import TestSupport
 import Testing
 
 /// What the tasks of a test tell each other.
@@ -183,7 +184,7 @@ private final class Progress: Sendable {
     let progress = Progress()
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
-        var random = SplitMix(seed: 1)
+        var random = SeededGenerator(seed: 1)
         while !progress.isDone.load(ordering: .acquiring) {
           try tree.apply([.put(Self.key(random.below(5000)), random.bytes(200))])
         }

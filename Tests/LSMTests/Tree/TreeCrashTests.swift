@@ -1,5 +1,6 @@
 import Glibc
 import LSM
+import TestSupport
 import Testing
 
 /// Programs on a whole tree, cut short at every call of the file system, and each call made to fail.
@@ -201,7 +202,7 @@ import Testing
 
   /// 200 rounds, or as many as `SEANDB_TREE_CRASH_ROUNDS` says.
   @Test func survivesRandomCrashes() {
-    let first = SplitMix.drawnSeed()
+    let first = SeededGenerator.drawnSeed()
     let rounds = getenv("SEANDB_TREE_CRASH_ROUNDS").flatMap { UInt64(String(cString: $0)) } ?? 200
     print("tree crashes: SEANDB_TEST_SEED=\(first), \(rounds) rounds")
     var losses = 0
@@ -212,7 +213,7 @@ import Testing
 
   /// Several lives of a store, each ended by a crash or an error; true when a crash took batches.
   private func survive(seed: UInt64) -> Bool {
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     var fileSystem = MemoryFileSystem()
     var run = TreeRun()
     run.options = .random(&random)

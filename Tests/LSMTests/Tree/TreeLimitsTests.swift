@@ -1,5 +1,6 @@
 import Foundation
 import LSM
+import TestSupport
 import Testing
 
 /// What a batch may hold: everything that is taken can be flushed, compacted, recovered and repaired, and what
@@ -20,7 +21,7 @@ import Testing
 
   private static func bytes(_ count: Int, _ tag: UInt8) -> [UInt8] {
     // Not compressible, so that file sizes are what they look like.
-    var random = SplitMix(seed: UInt64(tag))
+    var random = SeededGenerator(seed: UInt64(tag))
     return random.bytes(count)
   }
 
@@ -129,7 +130,7 @@ import Testing
   // MARK: - Index and range tombstones
 
   private static func longKey(_ number: Int, bytes: Int = 1000) -> [UInt8] {
-    var random = SplitMix(seed: UInt64(number))
+    var random = SeededGenerator(seed: UInt64(number))
     // They differ at their ends, so that nothing shorter lies between two of them.
     return [UInt8](repeating: 0, count: bytes - 8) + random.bytes(8)
   }

@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// One change, owning its bytes.
 enum Change: Equatable {
@@ -162,7 +163,7 @@ extension TreeOptions {
   }
 
   /// A drawn set of options: extremes are likely.
-  static func random(_ random: inout SplitMix) -> TreeOptions {
+  static func random(_ random: inout SeededGenerator) -> TreeOptions {
     var options = tiny
     options.cacheBytes = [0, 1, 4 << 10, 1 << 20][random.below(4)]
     options.memtableBytes = [1, 300, 2 << 10, 20 << 10, 1 << 20][random.below(5)]

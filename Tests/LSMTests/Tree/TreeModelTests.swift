@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 /// Random programs under random options, compared with a dictionary after every few steps.
@@ -15,7 +16,7 @@ import Testing
   }
 
   private func run(seed: UInt64) throws {
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     var options = TreeOptions.random(&random)
     let fileSystem = MemoryFileSystem()
     var tree = try LSMTree.open(fileSystem, directory: TreeRun.directory, options: options)
@@ -51,7 +52,7 @@ import Testing
   }
 
   private func compare(
-    _ tree: LSMTree, _ snapshot: TreeSnapshot?, _ model: TreeModel, _ random: inout SplitMix,
+    _ tree: LSMTree, _ snapshot: TreeSnapshot?, _ model: TreeModel, _ random: inout SeededGenerator,
     _ comment: String
   ) throws {
     let key = Change.randomKey(&random)

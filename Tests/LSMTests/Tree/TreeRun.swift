@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 /// One thing that a program does to a tree.
@@ -18,9 +19,9 @@ struct TreeRun {
   var options = TreeOptions.tiny
   /// Batches handed to the tree, in their order, those of unknown outcome among them.
   private(set) var batches: [[Change]] = []
-  /// So many of them must be there after the death of the process …
+  /// How many of them must be there after the death of the process.
   private(set) var written = 0
-  /// … and so many after a power cut.
+  /// How many of them must be there after a power cut.
   private(set) var synced = 0
   private(set) var failure: LSMError?
   /// Writes that were refused without harm.
@@ -147,12 +148,12 @@ extension Change {
   }
 
   /// Few and close keys, so that overwrites, prefixes and bounds meet.
-  static func randomKey(_ random: inout SplitMix) -> [UInt8] {
+  static func randomKey(_ random: inout SeededGenerator) -> [UInt8] {
     let alphabet: [UInt8] = [0x00, 0x61, 0x62, 0xff]
     return (0..<random.below(5)).map { _ in alphabet[random.below(4)] }
   }
 
-  static func random(_ random: inout SplitMix) -> Change {
+  static func random(_ random: inout SeededGenerator) -> Change {
     switch random.below(10) {
     case 0..<6:
       let size = random.below(20) == 0 ? random.below(3000) : random.below(60)
@@ -167,7 +168,7 @@ extension Change {
 }
 
 extension TreeStep {
-  static func program(_ count: Int, _ random: inout SplitMix) -> [TreeStep] {
+  static func program(_ count: Int, _ random: inout SeededGenerator) -> [TreeStep] {
     (0..<count).map { _ in
       switch random.below(100) {
       case 0..<80:

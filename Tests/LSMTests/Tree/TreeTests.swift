@@ -136,7 +136,7 @@ import Testing
     let name = try #require(fileSystem.names(in: TreeRun.directory).first { $0.hasSuffix(".log") })
     let number = FileNumber(try #require(UInt64(name.prefix(6))))
     try fileSystem.remove(TreeRun.directory + "/" + name)
-    // The same log, made anew behind changes that nobody has.
+    // The same log, made anew after changes that nobody has.
     let before = try LogWriter(
       fileSystem, directory: "/", name: .log(FileNumber(number.rawValue - 1)),
       store: StoreID(low: 1, high: 2), after: nil, preallocates: false)

@@ -1,6 +1,7 @@
 import Glibc
 import LSM
 import Synchronization
+import TestSupport
 import Testing
 
 /// A disk that refuses for a while: nothing is lost, reads go on, and writing goes on by itself afterwards.
@@ -55,7 +56,7 @@ import Testing
     options.memtableBytes = 1 << 10
     let tree = try TreeTests.open(fileSystem, options)
     var model = TreeModel()
-    var random = SplitMix(seed: UInt64(index))
+    var random = SeededGenerator(seed: UInt64(index))
     func write(_ number: Int) throws -> Bool {
       let changes: [Change] = [.put(Self.key(number % 40), random.bytes(120))]
       let before = tree.lastSequence
@@ -110,11 +111,11 @@ import Testing
 
   /// Random programs while the disk refuses now this, now that; whatever was acknowledged is there after each death.
   @Test func losesNothingOnADiskThatComesAndGoes() throws {
-    let seed = SplitMix.drawnSeed()
+    let seed = SeededGenerator.drawnSeed()
     print("tree in trouble: SEANDB_TEST_SEED=\(seed)")
     var refusals = 0
     for round in 0..<60 as Range<UInt64> {
-      var random = SplitMix(seed: seed &+ round)
+      var random = SeededGenerator(seed: seed &+ round)
       var fileSystem = MemoryFileSystem()
       var run = TreeRun()
       run.options = .random(&random)

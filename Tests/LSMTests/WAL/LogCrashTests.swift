@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 import Testing
 
 /// Programs of appends, syncs and rotations, cut short at every place a power cut can strike.
@@ -98,7 +99,7 @@ import Testing
   }
 
   @Test func survivesRandomCrashes() throws {
-    let first = SplitMix.drawnSeed()
+    let first = SeededGenerator.drawnSeed()
     print("log crashes: SEANDB_TEST_SEED=\(first)")
     var torn = 0
     for round in 0..<2000 as Range<UInt64> {
@@ -110,7 +111,7 @@ import Testing
 
   /// Two lives of a store, each ended by a crash; true when a crash took records.
   private func survive(seed: UInt64) throws -> Bool {
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     var fileSystem = try Fixture.makeFileSystem()
     var run = LogRun()
     run.preallocates = random.below(16) == 0
@@ -137,7 +138,7 @@ import Testing
     return lost
   }
 
-  private func randomProgram(_ random: inout SplitMix) -> [Step] {
+  private func randomProgram(_ random: inout SeededGenerator) -> [Step] {
     (0..<(2 + random.below(12))).map { _ in
       switch random.below(10) {
       case 0..<5: .append(random.below(40) == 0 ? random.below(40_000) : random.below(300))

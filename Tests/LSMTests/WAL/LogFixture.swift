@@ -1,4 +1,5 @@
 import LSM
+import TestSupport
 
 /// What the tests of logs share: a store, and records that can be told from each other.
 enum LogFixture {
@@ -28,7 +29,7 @@ enum LogFixture {
 
   /// The record with this sequence number; its bytes depend on the number alone.
   static func entry(_ sequence: UInt64, count: Int) -> Entry {
-    var random = SplitMix(seed: sequence)
+    var random = SeededGenerator(seed: sequence)
     let pattern = random.bytes(61)
     return Entry(sequence: sequence, bytes: (0..<count).map { pattern[$0 % 61] })
   }

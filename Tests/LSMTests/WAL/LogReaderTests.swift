@@ -165,7 +165,7 @@ import Testing
     #expect(try Fixture.replay(fileSystem).entries.isEmpty)
   }
 
-  /// Also behind the largest sequence number that there can be.
+  /// Also after the largest sequence number that there can be.
   @Test func refusesASealOfAnotherLength() throws {
     let fileSystem = try Fixture.makeFileSystem()
     let writer = try Fixture.makeWriter(fileSystem, 3)
@@ -202,7 +202,7 @@ import Testing
     }
   }
 
-  /// A group written behind a torn one must not come back when the torn one is gone.
+  /// A group written after a torn one must not come back when the torn one is gone.
   @Test func endsAtAHoleThatWasNeverSynced() throws {
     let fileSystem = try Fixture.makeFileSystem()
     let writer = try Fixture.makeWriter(fileSystem, 1)
@@ -236,7 +236,7 @@ import Testing
     }
   }
 
-  /// A log that is torn behind a block's padding ends before it, where its successor looks for the end.
+  /// A log that is torn after a block's padding ends before it, where its successor looks for the end.
   @Test(
     arguments: [31, 30, 20, 1, 0],
     [0, 30, LogFormat.blockBytes + 10, 2 * LogFormat.blockBytes + 10])

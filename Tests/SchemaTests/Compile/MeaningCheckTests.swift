@@ -6,7 +6,7 @@ import Testing
 struct MeaningCheckTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
-    /// What stands below syntax, package and imports; line 4 is the first.
+    /// What comes below syntax, package and imports; line 4 is the first.
     let text: String
     /// `line:column: message`, all that there are.
     let expected: [String]

@@ -1,4 +1,5 @@
 import Schema
+import TestSupport
 import Testing
 
 @Suite("Compiled schema container")
@@ -64,7 +65,7 @@ struct CompiledSchemaContainerTests {
     #expect(try Self.load(bytes).models.count == 1)
   }
 
-  /// With a right checksum, so that the checks behind it are met.
+  /// With a right checksum, so that the checks after it are met.
   @Test func neverTrapsOnSectionsThatLie() async throws {
     let original = try await compile(seedSchema).serialized()
     var generator = SeededGenerator.seeded("neverTrapsOnSectionsThatLie")

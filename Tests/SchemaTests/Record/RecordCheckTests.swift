@@ -1,4 +1,5 @@
 import Schema
+import TestSupport
 import Testing
 
 /// A schema with a field of every kind that the wire knows.

@@ -106,7 +106,7 @@ def ratios(run: Run, looks: Looks, width: float = 760) -> str:
 
 
 def row_tops(rows: Sequence[Row], height: float) -> list[float]:
-    """Where each row starts: groups of workloads stand a little apart."""
+    """Where each row starts: groups of workloads are a little apart."""
     tops, top, before = [], 0.0, None
     for row in rows:
         group, _ = display.workload_rank(row.case.workload)
@@ -117,7 +117,7 @@ def row_tops(rows: Sequence[Row], height: float) -> list[float]:
 
 
 def ratio_axis(axes: Axes, rows: Sequence[Row], pixels: float) -> None:
-    """Around 1, with room for the number that stands left of the least ratio below 1."""
+    """Around 1, with room for the number that is left of the least ratio below 1."""
     spreads = [spread for row in rows for spread in row.ratios.values()]
     high = max(1.1, max(spread.most for spread in spreads) * 1.05)
     low = min(0.95, min(spread.least for spread in spreads))

@@ -17,7 +17,7 @@ from report.charts.lines import (
 )
 from report.points import Point
 
-# Where 99.99 % stands on the axis of nines, and the maximum a little behind.
+# Where 99.99 % is on the axis of nines, and the maximum a little further.
 LAST, MAXIMUM = 4.0, 5.0
 
 

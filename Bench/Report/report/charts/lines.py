@@ -29,7 +29,7 @@ class EndLabel:
 def label_ends(axes: Axes, labels: Sequence[EndLabel]) -> None:
     """Writes each text to the right of its point, moved up or down where two would overlap.
 
-    Call it when the limits of the axes stand.
+    Call it when the limits of the axes are set.
     """
     gap = SMALL + 1.5
     box = axes.get_window_extent()
@@ -42,7 +42,7 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel]) -> None:
     heights = [min(max(y, low), high) for _, y, _ in placed]
 
     def touch(one: int, other: int) -> bool:
-        """Texts that stand side by side do not disturb each other."""
+        """Texts side by side do not disturb each other."""
         longest = max(len(placed[one][2].text), len(placed[other][2].text))
         return abs(placed[one][0] - placed[other][0]) < text_width(longest) + 8
 

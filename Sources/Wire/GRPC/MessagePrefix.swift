@@ -1,0 +1,20 @@
+import Bytes
+
+/// gRPC's length prefix, which comes before every message:
+///
+///     +----------+------------------------+---------+
+///     | flag: u8 | length: u32 big-endian | message |
+///     +----------+------------------------+---------+
+///
+/// The flag is 1 for a compressed message, which this server neither takes nor sends.
+enum MessagePrefix {
+  static let byteCount = 5
+  /// Room for a prefix until its message is there; and the prefix of an empty message.
+  static let empty: [UInt8] = [0, 0, 0, 0, 0]
+
+  /// Writes the length of the last message of `response`, whose prefix is at `start`.
+  static func patch(_ response: inout ByteWriter, at start: Int) {
+    let length = UInt32(response.count - start - byteCount)
+    withUnsafeBytes(of: length.bigEndian) { response.overwrite(at: start + 1, with: $0) }
+  }
+}
