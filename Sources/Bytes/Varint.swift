@@ -1,7 +1,5 @@
 /// Base-128 numbers, as protobuf and LEB128 have them: 7 bits a byte, the lowest first, and the top bit says that
-/// more follow. The only decoder; ``ByteWriter/appendVarint(_:)`` is its counterpart.
-///
-/// Inlined into each caller, so that a limit that is a constant there costs nothing.
+/// more follow. ``ByteWriter/appendVarint(_:)`` is its counterpart.
 package enum Varint {
   /// Bytes of the longest one.
   package static let maximumBytes = 10
@@ -10,7 +8,7 @@ package enum Varint {
   /// `maximumBytes` bytes or a value over 64 bits. `offset` is then after the last byte that was read.
   ///
   /// - Precondition: `end` is at most the count of `bytes`, and `maximumBytes` 1 to 10.
-  @inlinable @inline(__always)
+  @inline(__always)
   package static func decode(
     _ bytes: UnsafeRawBufferPointer, _ offset: inout Int, end: Int, maximumBytes: Int = 10
   ) -> UInt64? {
@@ -26,23 +24,5 @@ package enum Varint {
       shift &+= 7
     }
     return nil
-  }
-
-  /// Decodes a number that was checked before, without looking for an end.
-  ///
-  /// Unsafe island. Invariant: ``decode(_:_:end:maximumBytes:)`` has accepted the number at `offset`, and the
-  /// bytes are the same.
-  @inlinable @inline(__always)
-  package static func decodeValidated(_ base: UnsafeRawPointer, _ offset: inout Int) -> UInt64 {
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while true {
-      // SAFETY: by the invariant the number ends before the bytes do.
-      let byte = base.load(fromByteOffset: offset, as: UInt8.self)
-      offset &+= 1
-      value |= UInt64(byte & 0x7F) &<< shift
-      if byte < 0x80 { return value }
-      shift &+= 7
-    }
   }
 }

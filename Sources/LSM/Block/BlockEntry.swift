@@ -1,5 +1,3 @@
-import Bytes
-
 /// Where the parts of one entry of a block are. The form is drawn at ``BlockBuilder``.
 struct BlockEntry {
   /// Bytes of the user key that are those of the key before it.
@@ -47,9 +45,9 @@ struct BlockEntry {
       restOffset = offset &+ 3
     } else {
       var at = offset
-      shared = Int(truncatingIfNeeded: Varint.decodeValidated(base, &at))
-      unshared = Int(truncatingIfNeeded: Varint.decodeValidated(base, &at))
-      valueBytes = Int(truncatingIfNeeded: Varint.decodeValidated(base, &at))
+      shared = Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
+      unshared = Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
+      valueBytes = Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
       restOffset = at
     }
   }
@@ -70,7 +68,7 @@ struct BlockEntry {
   private static func length(
     _ bytes: UnsafeRawBufferPointer, _ at: inout Int, _ end: Int
   ) -> Int? {
-    guard let value = Varint.decode(bytes, &at, end: end, maximumBytes: 5) else { return nil }
+    guard let value = InlineVarint.decode(bytes, &at, end: end, maximumBytes: 5) else { return nil }
     return value <= UInt64(UInt32.max) ? Int(value) : nil
   }
 }

@@ -26,8 +26,8 @@ package struct BlockHandle: Equatable, Sendable {
   init?(varints bytes: UnsafeRawBufferPointer) {
     var at = 0
     guard
-      let offset = Varint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
-      let byteCount = Varint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
+      let offset = InlineVarint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
+      let byteCount = InlineVarint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
       at == bytes.count
     else { return nil }
     self.init(offset: offset, byteCount: byteCount)

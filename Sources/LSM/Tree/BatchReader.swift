@@ -1,5 +1,3 @@
-import Bytes
-
 /// Reads a batch: the changes that one record of the log holds.
 ///
 ///     count     u32 little-endian
@@ -65,7 +63,7 @@ package struct BatchReader {
 
   @inline(__always)
   private mutating func slice() throws(LSMError) -> UnsafeRawBufferPointer {
-    guard let number = Varint.decode(bytes, &offset, end: bytes.count, maximumBytes: 5) else {
+    guard let number = InlineVarint.decode(bytes, &offset, end: bytes.count, maximumBytes: 5) else {
       throw .malformedBatch(offset: offset)
     }
     let length = Int(truncatingIfNeeded: number)

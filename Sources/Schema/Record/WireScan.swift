@@ -20,19 +20,19 @@ enum WireScan {
         return UInt64(byte)
       }
     }
-    return try longVarint(base, &offset, end)
-  }
-
-  @inline(never)
-  private static func longVarint(
-    _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
-  ) throws(RecordError) -> UInt64 {
     let start = offset
     // SAFETY: the bytes before `end` are there.
     let bytes = UnsafeRawBufferPointer(start: base, count: end)
-    if let value = Varint.decode(bytes, &offset, end: end) { return value }
-    throw RecordError(
-      offset &- start == Varint.maximumBytes ? .malformedVarint : .truncated, offset: start)
+    guard let value = Varint.decode(bytes, &offset, end: end) else {
+      throw varintError(start, offset)
+    }
+    return value
+  }
+
+  @inline(never)
+  private static func varintError(_ start: Int, _ end: Int) -> RecordError {
+    // It has its tenth byte, and is still too long: else it is the bytes that end.
+    RecordError(end &- start == Varint.maximumBytes ? .malformedVarint : .truncated, offset: start)
   }
 
   /// A field's number and wire type.
