@@ -5,9 +5,9 @@ import Synchronization
 
 /// The one way a write reaches the engine: calls queue their changes, one thread commits them in groups.
 ///
-/// While one group is written and synced the next one gathers; there is no timer. Each group is one engine batch, so
-/// one fsync pays for every call in it, and the observer is told of them together. A call's changes are never split over
-/// two groups.
+/// While one group is written and synced the next one gathers; there is no timer. Each group is one engine batch,
+/// so one fsync pays for every call in it, and the observer is told of them together. A call's changes are never
+/// split over two groups.
 ///
 /// Thread-safety: `enqueue` from any thread; `start` and `stop` once.
 ///
