@@ -102,7 +102,7 @@ final class RocksDBHandle: @unchecked Sendable {
           throw UnknownRecord()
         }
         return try RocksDBLogGap.find(
-          in: directory, firstLog: manifest?.firstLog ?? 0, lastFlushed: manifest?.lastFlushed ?? 0)
+          in: directory, firstLog: manifest?.firstLog ?? 0, lastFlushed: manifest?.lastFlushed)
       }
       switch found {
       case .success(nil): return opened

@@ -39,9 +39,9 @@ package struct RocksDBLogGap: Equatable, CustomStringConvertible {
       in: directory, firstLog: manifest.firstLog, lastFlushed: manifest.lastFlushed)
   }
 
-  /// Looks at the logs from `firstLog` on, which must go on after the change `lastFlushed`.
+  /// Looks at the logs from `firstLog` on, which must go on after the change `lastFlushed`; nil: wherever they begin.
   static func find(
-    in directory: String, firstLog: UInt64, lastFlushed: UInt64
+    in directory: String, firstLog: UInt64, lastFlushed: UInt64?
   ) throws(UnknownRecord) -> RocksDBLogGap? {
     let logs = RocksDBFiles.names(in: directory).compactMap { name -> (UInt64, String)? in
       guard name.hasSuffix(".log"), let number = UInt64(name.dropLast(4)),
@@ -58,13 +58,13 @@ package struct RocksDBLogGap: Equatable, CustomStringConvertible {
     var previousLog: String?
     for (name, extent) in extents.reversed() {
       guard let first = extent.first else { continue }
-      if first > last + 1 {
+      if let last, first > last + 1 {
         return RocksDBLogGap(last: last, next: first, log: name, previousLog: previousLog)
       }
       if let gap = extent.gap {
         return RocksDBLogGap(last: gap.last, next: gap.next, log: name, previousLog: name)
       }
-      last = max(last, extent.last)
+      last = max(last ?? 0, extent.last)
       previousLog = name
     }
     return nil

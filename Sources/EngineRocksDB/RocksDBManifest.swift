@@ -8,8 +8,9 @@ import Glibc
 struct RocksDBManifest: ~Copyable {
   /// Every log of a smaller number is in the tables.
   private(set) var firstLog: UInt64 = 0
-  /// The tables have every change up to this one. It may be too high, when the manifest does not tell exactly.
-  private(set) var lastFlushed: UInt64 = 0
+  /// The tables have every change up to this one. It may be too high, and is nil when the manifest does not tell: a
+  /// manifest that was begun anew need not say it.
+  private(set) var lastFlushed: UInt64?
   /// Those of the edits that were read.
   private(set) var tables = RocksDBTables()
   private var editsWithLog = 0
@@ -54,7 +55,7 @@ struct RocksDBManifest: ~Copyable {
     // The edit of a flush has the tables that the logs before went into: the newest change in them is the last one of
     // those logs. The first edit of a manifest is of the whole state, and its tables may have lost their numbers.
     let isOfFlush = editsWithLog > 1 && edit.lastInTables > 0
-    lastFlushed = isOfFlush ? edit.lastInTables : edit.lastSequence ?? lastFlushed
+    lastFlushed = isOfFlush ? edit.lastInTables : edit.lastSequence
   }
 
   private static func currentName(in directory: String) -> String? {
@@ -129,7 +130,7 @@ private struct Edit {
     case 1: _ = try reader.nextLengthDelimited()  // comparator
     case 2: firstLog = try reader.nextVarint()
     case 3, 9, 10: _ = try reader.nextVarint()  // next file, previous log, smallest log to keep
-    case 4: lastSequence = try reader.nextVarint()
+    case 4: lastSequence = try sequence(&reader)
     case 5:  // compaction cursor: level, key
       _ = try reader.nextVarint()
       _ = try reader.nextLengthDelimited()
@@ -148,6 +149,14 @@ private struct Edit {
     }
   }
 
+  /// The number of a change: RocksDB's have 56 bits.
+  private func sequence(_ reader: inout ProtobufReader) throws(ProtobufError) -> UInt64 {
+    let start = reader.offset
+    let number = try reader.nextVarint()
+    guard number < 1 << 56 else { throw .malformedVarint(offset: start) }
+    return number
+  }
+
   private mutating func table(
     _ reader: inout ProtobufReader, hasPath: Bool, hasSequences: Bool, hasCustomFields: Bool
   ) throws(ProtobufError) {
@@ -157,7 +166,7 @@ private struct Edit {
     for _ in 0..<2 { _ = try reader.nextLengthDelimited() }  // smallest and largest key
     if hasSequences {
       _ = try reader.nextVarint()
-      lastInTables = max(lastInTables, try reader.nextVarint())
+      lastInTables = max(lastInTables, try sequence(&reader))
     }
     guard hasCustomFields else { return }
     while try reader.nextVarint() != 1 { _ = try reader.nextLengthDelimited() }

@@ -4,7 +4,7 @@ import Glibc
 package struct UnknownRecord: Error {}
 
 /// Reads the records of a RocksDB log or manifest, which have one format (rocksdb:db/log_format.h): blocks of 32 KiB,
-/// in which fragments of records lie behind heads of 7 bytes.
+/// in which each fragment of a record comes after a head of 7 bytes.
 ///
 ///     +----------+---------+------+----------------+
 ///     | checksum | length  | type | length bytes … |

@@ -103,6 +103,97 @@ struct RocksDBLogGapTests {
     #expect("\(gap)".hasPrefix("the tables end with change 100, and "))
   }
 
+  /// A manifest that is full is begun anew with the state of then, at any edit: here after nearly each one.
+  @Test func findsNoneAfterAManifestWasBegunAnew() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let path = directory.path("live")
+    let options = rocksdb_options_create()
+    rocksdb_options_set_create_if_missing(options, 1)
+    rocksdb_options_set_write_buffer_size(options, 64 << 10)
+    rocksdb_options_set_level0_file_num_compaction_trigger(options, 2)
+    rocksdb_options_set_max_manifest_file_size(options, 300)
+    var message: UnsafeMutablePointer<CChar>?
+    let database = rocksdb_open(options, path, &message)
+    #expect(message == nil)
+    let writing = rocksdb_writeoptions_create()
+    let flushing = rocksdb_flushoptions_create()
+    var manifests: Set<[String]> = []
+    for index in 0..<60 {
+      for part in 0..<3 {
+        let key = Array("key-\(index % 7)-\(part)".utf8)
+        rocksdb_put(database, writing, key, key.count, key, key.count, &message)
+      }
+      // The last change before a compaction, which has no log in its edit, and changes after it.
+      if index % 3 > 0 { rocksdb_flush(database, flushing, &message) }
+      if index % 5 == 0 { rocksdb_compact_range(database, nil, 0, nil, 0) }
+      let key = Array("after-\(index)".utf8)
+      rocksdb_put(database, writing, key, key.count, key, key.count, &message)
+      #expect(message == nil)
+      let before = try TestFile.names(in: path, suffix: "")
+      let copy = directory.path("killed")
+      defer { try? TestFile.remove(copy) }
+      guard (try? TestFile.copyDirectory(path, to: copy)) != nil,
+        try TestFile.names(in: path, suffix: "") == before
+      else { continue }
+      manifests.insert(before.filter { $0.contains("MANIFEST") })
+      #expect(try RocksDBLogGap.find(in: copy) == nil, "after change \(index)")
+    }
+    #expect(manifests.count > 5)
+    rocksdb_close(database)
+    rocksdb_flushoptions_destroy(flushing)
+    rocksdb_writeoptions_destroy(writing)
+    rocksdb_options_destroy(options)
+  }
+
+  /// RocksDB checks the checksums of what it reads, and this reads before it does.
+  @Test(arguments: [UInt64.random(in: 0...UInt64.max)])
+  func readsAnyBytesWithoutATrap(seed: UInt64) throws {
+    print("seed \(seed)")
+    var random = SeededGenerator(seed: seed)
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let (path, _) = try Self.makeStore(directory, startsWithTable: true)
+    let files = try ["", ".log"].flatMap { try TestFile.names(in: path, suffix: $0) }
+      .filter { $0.contains("MANIFEST") || $0.hasSuffix(".log") }
+    var verdicts = [false: 0, true: 0]
+    for _ in 0..<600 {
+      let file = try #require(files.randomElement(using: &random))
+      let intact = try TestFile.read(file)
+      guard !intact.isEmpty else { continue }
+      var bytes = intact
+      // The bytes that make the largest varints and lengths, and any others, at a few places.
+      let start = Int.random(in: 0..<bytes.count, using: &random)
+      for offset in start..<min(start + Int.random(in: 1...12, using: &random), bytes.count) {
+        bytes[offset] = Bool.random(using: &random) ? 0xff : .random(in: 0...255, using: &random)
+      }
+      if Int.random(in: 0..<8, using: &random) == 0 { bytes.removeLast(bytes.count - start) }
+      try TestFile.write(bytes, to: file)
+      do {
+        verdicts[try RocksDBLogGap.find(in: path) == nil, default: 0] += 1
+      } catch {
+        // Told as not known, which is no verdict.
+      }
+      try TestFile.write(intact, to: file)
+    }
+    #expect(verdicts[true, default: 0] > 0 && verdicts[false, default: 0] > 0)
+    #expect(try RocksDBLogGap.find(in: path) == nil)
+  }
+
+  /// The largest number that a varint can hold, in place of a change's.
+  @Test func countsOnNoNumberOfAManifest() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let (path, _) = try Self.makeStore(directory, startsWithTable: false)
+    // One whole record: last change (tag 4), and the first log (tag 2).
+    let edit: [UInt8] = [4] + [UInt8](repeating: 0xff, count: 9) + [1, 2, 0]
+    let record: [UInt8] = [0, 0, 0, 0, UInt8(edit.count), 0, 1] + edit
+    for manifest in try TestFile.names(in: path, suffix: "").filter({ $0.contains("MANIFEST") }) {
+      try TestFile.write(record, to: manifest)
+    }
+    #expect(throws: UnknownRecord.self) { try RocksDBLogGap.find(in: path) }
+  }
+
   /// The point-in-time recovery is the operator's own word.
   @Test func opensAcrossAGapWhenAskedTo() throws {
     let directory = try TemporaryDirectory()
