@@ -98,7 +98,7 @@ let package = Package(
       dependencies: [
         "Bytes", "Platform", "Engine", "Schema",
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings),
+      ], swiftSettings: swiftSettings + uncheckedExclusivity),
     .target(
       name: "Server",
       dependencies: [
@@ -154,7 +154,8 @@ let package = Package(
     .testTarget(
       name: "RecordsTests",
       dependencies: [
-        "Bytes", "Engine", "Schema", "Records", "TestSupport",
+        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "Schema", "Records", "TestSupport",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(

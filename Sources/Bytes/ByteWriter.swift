@@ -154,6 +154,22 @@ package struct ByteWriter: ~Copyable {
     count &+= 1
   }
 
+  /// Puts a varint before bytes that are written already: the length of a message whose end is known now.
+  /// - Precondition: `offset <= count`.
+  /// - Complexity: O(bytes after `offset`).
+  package mutating func insertVarint(_ value: UInt64, at offset: Int) {
+    precondition(offset >= 0 && offset <= count)
+    let size = max(1, (64 - value.leadingZeroBitCount + 6) / 7)
+    reserve(size)
+    let place = base.unsafelyUnwrapped + offset
+    // SAFETY: invariant 1; `reserve` made room for `size` more bytes, and `memmove` allows the overlap.
+    memmove(place + size, place, count - offset)
+    let end = count + size
+    count = offset
+    appendVarint(value)
+    count = end
+  }
+
   /// The bytes as an array. O(n).
   package func array() -> [UInt8] { Array(bytes) }
 }

@@ -17,6 +17,10 @@ package struct Model: Sendable, Equatable {
 
   /// `GetDogsByPk`
   package var getMethod: String { ModelNames.getMethod(plural: pluralName) }
+  /// `GetDog`
+  package var getOneMethod: String { ModelNames.getOneMethod(name: name) }
+  /// `StreamDogsByPk`
+  package var streamMethod: String { ModelNames.streamMethod(plural: pluralName) }
   /// `DeleteDogsByPk`
   package var deleteMethod: String { ModelNames.deleteMethod(plural: pluralName) }
   /// `PutDog`

@@ -30,6 +30,19 @@ enum ModelNames {
   }
 
   static func getMethod(plural: String) -> String { "Get\(plural)ByPk" }
+  /// The message in the list message that names one record.
+  static let key = "Key"
+
+  /// The methods of a model.
+  static func methods(name: String, plural: String) -> [String] {
+    [
+      getOneMethod(name: name), getMethod(plural: plural), streamMethod(plural: plural),
+      deleteMethod(plural: plural), putMethod(name: name), batchPutMethod(plural: plural),
+    ]
+  }
+
+  static func getOneMethod(name: String) -> String { "Get\(name)" }
+  static func streamMethod(plural: String) -> String { "Stream\(plural)ByPk" }
   static func deleteMethod(plural: String) -> String { "Delete\(plural)ByPk" }
   static func putMethod(name: String) -> String { "Put\(name)" }
   static func batchPutMethod(plural: String) -> String { "BatchPut\(plural)" }

@@ -104,16 +104,20 @@ package final class DatabaseServer: Sendable {
     let recordSchema = adopted.recordSchema
     let names = Set(schema.models.map(\.fullName))
     for model in recordSchema.models where names.contains(model.fullName) {
-      guard let id = adopted.modelIDs[model.fullName] else { continue }
-      let access = ModelAccess(
-        model: model, prefix: KeyPrefix(.record, model: id), plan: recordSchema.recordPlan,
-        engine: database.engine,
-        commits: commits, reads: reads, maximumResponseBytes: configuration.maximumResponseBytes)
+      guard let id = adopted.modelIDs[model.fullName] else {
+        preconditionFailure("the catalogue gives every model of the stored schema an id")
+      }
+      let store = ModelStore(
+        model: model, modelID: id, plan: recordSchema.recordPlan, engine: database.engine,
+        commits: commits, identity: database.identity)
+      let reads = ModelReads(
+        store: store, threads: reads, maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"
-      server.register(service + model.getMethod, unary: GetHandler(access: access))
-      server.register(service + model.deleteMethod, unary: DeleteHandler(access: access))
-      server.register(service + model.putMethod, unary: PutHandler(access: access))
-      server.register(service + model.batchPutMethod, unary: BatchPutHandler(access: access))
+      server.register(service + model.getMethod, unary: GetHandler(reads: reads))
+      server.register(service + model.getOneMethod, unary: GetOneHandler(reads: reads))
+      server.register(service + model.deleteMethod, unary: DeleteHandler(store: store))
+      server.register(service + model.putMethod, unary: PutHandler(store: store))
+      server.register(service + model.batchPutMethod, unary: BatchPutHandler(store: store))
     }
   }
 

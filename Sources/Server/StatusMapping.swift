@@ -1,4 +1,5 @@
 package import Engine
+import Records
 import Schema
 package import Wire
 
@@ -70,8 +71,38 @@ package enum StatusMapping {
     }
   }
 
+  static func status(of error: RecordBatchError, plan: RecordPlan) -> RPCStatus {
+    let index = String(error.index)
+    return RPCStatus(
+      .invalidArgument, reason: reason(error.error),
+      "record \(index) of the batch: \(plan.describe(error.error)); nothing was stored",
+      metadata: [("recordIndex", index)])
+  }
+
   static func status(of error: QueryError) -> RPCStatus {
-    RPCStatus(.invalidArgument, reason: "BAD_QUERY", "\(error)")
+    var metadata: [(String, String)] = []
+    // A path is as long as its sender likes; a status is not.
+    if case .badMask(let path, _) = error { metadata = [("path", String(path.prefix(256)))] }
+    return RPCStatus(
+      .invalidArgument, reason: reason(error), "\(error)", metadata: metadata)
+  }
+
+  private static func reason(_ error: QueryError) -> String {
+    switch error {
+    case .badPageToken: "BAD_PAGE_TOKEN"
+    case .badMask: "BAD_MASK"
+    case .keyMissing, .malformedKey: "BAD_KEY"
+    default: "BAD_QUERY"
+    }
+  }
+
+  /// - Parameter key: as the request has it.
+  static func recordNotFound(model: String, key: UnsafeRawBufferPointer) -> RPCStatus {
+    // A key is UTF-8, and may be too long for a status.
+    let text = String(decoding: key.prefix(256), as: UTF8.self)
+    return RPCStatus(
+      .notFound, reason: "RECORD_NOT_FOUND", "no \(model) has the pk \"\(text)\"",
+      metadata: [("model", model), ("key", text)])
   }
 
   // MARK: - Limits
@@ -79,7 +110,7 @@ package enum StatusMapping {
   static func responseTooLarge(limit: Int) -> RPCStatus {
     RPCStatus(
       .resourceExhausted, reason: "RESPONSE_TOO_LARGE",
-      "the answer is larger than \(limit) bytes; ask for a smaller range, or raise --max-response-size",
+      "the answer is larger than \(limit) bytes; ask for pages with page_size, for a stream, or for a smaller range, or raise --max-response-size",
       metadata: [("limitBytes", String(limit))])
   }
 

@@ -53,7 +53,7 @@ package struct Catalogue {
   }
 
   /// The store's identity; one is given, durably, to a store without.
-  func establishIdentity() throws(DatabaseError) -> StoreIdentity {
+  package func establishIdentity() throws(DatabaseError) -> StoreIdentity {
     if let identity = try identity() { return identity }
     let identity = StoreIdentity.random()
     let batch = WriteBatch()

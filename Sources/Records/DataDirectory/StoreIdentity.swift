@@ -35,6 +35,16 @@ package struct StoreIdentity: Hashable, Sendable, CustomStringConvertible {
     bytes = (0..<Self.byteCount).map { digits[2 * $0] << 4 | digits[2 * $0 + 1] }
   }
 
+  /// The bytes as two numbers, each in little-endian order.
+  var halves: (UInt64, UInt64) {
+    bytes.withUnsafeBytes { bytes in
+      (
+        UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self)),
+        UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+      )
+    }
+  }
+
   package var description: String {
     let digits = Array("0123456789abcdef")
     return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })

@@ -12,6 +12,8 @@ package final class Database: Sendable {
   /// The one that is served.
   package let schema: CompiledSchema
   package let adopted: AdoptedSchema
+  /// Tells this database from all others.
+  package let identity: StoreIdentity
   private let directory: DataDirectory
   private let logger: Logger
 
@@ -21,9 +23,10 @@ package final class Database: Sendable {
 
   private init(
     _ directory: DataDirectory, _ store: OpenedStore, _ schema: CompiledSchema,
-    _ adopted: AdoptedSchema, _ logger: Logger
+    _ adopted: AdoptedSchema, _ identity: StoreIdentity, _ logger: Logger
   ) {
     self.directory = directory
+    self.identity = identity
     engine = store.engine
     mark = store.mark
     self.schema = schema
@@ -66,7 +69,7 @@ package final class Database: Sendable {
           "a repair was cut short before anybody read what is lost: see the file, or stop the server and run `seandb repair`",
           metadata: ["file": "\(report)"])
       }
-      return Database(directory, store, schema, adopted, logger)
+      return Database(directory, store, schema, adopted, identity, logger)
     } catch {
       if directory.marker.isStoreMade {
         close(store.engine, store.mark, directory, logger)

@@ -23,10 +23,7 @@ struct DatabaseProto {
     methodNames = Set(
       modelNames.flatMap { name in
         let plural = ModelNames.plural(name)
-        return [
-          ModelNames.getMethod(plural: plural), ModelNames.deleteMethod(plural: plural),
-          ModelNames.putMethod(name: name), ModelNames.batchPutMethod(plural: plural),
-        ]
+        return ModelNames.methods(name: name, plural: plural)
       })
   }
 
@@ -51,11 +48,31 @@ struct DatabaseProto {
 
   /// What is put between the user's bytes: offsets, ascending, and texts.
   private func insertions() -> [(Int, String)] {
-    guard descriptor.package.isEmpty else { return [] }
-    var insertions = rootReferences().map { ($0, ".\(packageName)") }
-    insertions.append(packageStatement())
+    var insertions: [(Int, String)] = []
+    var statements: [String] = []
+    if descriptor.package.isEmpty {
+      insertions = rootReferences().map { ($0, ".\(packageName)") }
+      statements.append("package \(packageName);")
+    }
+    let needsImport = !descriptor.dependency.contains(Self.maskFile)
+    let importStatement = "import \"\(Self.maskFile)\";"
+    // Imports come before all declarations, since some parsers ask for it, and after the user's own, which keep their
+    // places among them.
+    let (headEnd, isHeadSyntax) = endOfHead()
+    if !statements.isEmpty && isHeadSyntax && needsImport {
+      statements.append(importStatement)
+    } else if needsImport {
+      insertions.append(statement(importStatement, after: headEnd))
+    }
+    if !statements.isEmpty {
+      insertions.append(
+        statement(statements.joined(separator: source.newline), after: endOfSyntaxStatement()))
+    }
     return insertions.sorted { $0.0 < $1.0 }
   }
+
+  /// What the generated messages need.
+  private static let maskFile = "google/protobuf/field_mask.proto"
 
   /// The place in the schema of a 1-based place in ``text()``; nil in what is generated.
   func sourcePosition(ofLine line: Int, column: Int) -> (line: Int, column: Int)? {
@@ -84,27 +101,49 @@ struct DatabaseProto {
     return result + source.bytes[copied...]
   }
 
-  /// The package statement goes on the line after the syntax statement, or right after it when
-  /// something else follows on its line.
-  private func packageStatement() -> (Int, String) {
+  /// A statement goes on the line after another one, or right after it when something else follows on its line.
+  private func statement(_ text: String, after end: Int) -> (Int, String) {
     let bytes = source.bytes
-    let end = endOfSyntaxStatement()
     var lineEnd = end
     while lineEnd < bytes.count && bytes[lineEnd] != UInt8(ascii: "\n") { lineEnd += 1 }
     let rest = bytes[end..<lineEnd].drop { $0 <= UInt8(ascii: " ") }
     let isRestBlank = rest.isEmpty || rest.starts(with: [UInt8](("//").utf8))
-    let statement = "package \(packageName);"
-    guard isRestBlank else { return (end, " \(statement)") }
-    if lineEnd < bytes.count { return (lineEnd + 1, statement + source.newline) }
-    return (lineEnd, source.newline + statement)
+    guard isRestBlank else { return (end, " \(text)") }
+    if lineEnd < bytes.count { return (lineEnd + 1, text + source.newline) }
+    return (lineEnd, source.newline + text)
   }
 
-  private func endOfSyntaxStatement() -> Int {
-    for token in SchemaTokens(source.bytes)
-    where token.kind == .symbol && source.bytes[token.range.lowerBound] == UInt8(ascii: ";") {
-      return token.range.upperBound
+  private func endOfSyntaxStatement() -> Int { ends(ofStatements: ["syntax"]).first ?? 0 }
+
+  /// Where the last import ends, else the package statement, else the syntax statement.
+  private func endOfHead() -> (offset: Int, isSyntax: Bool) {
+    if let end = ends(ofStatements: ["import"]).last { return (end, false) }
+    if let end = ends(ofStatements: ["package"]).last { return (end, false) }
+    return (endOfSyntaxStatement(), true)
+  }
+
+  /// The offsets after all top-level statements that begin with one of the words.
+  private func ends(ofStatements words: Set<String>) -> [Int] {
+    let tokens = Array(SchemaTokens(source.bytes))
+    var ends: [Int] = []
+    var first: String?
+    var isStart = true
+    var depth = 0
+    for index in tokens.indices {
+      let symbol = symbol(tokens, index)
+      if isStart {
+        first = word(tokens, index)
+        isStart = false
+      }
+      if symbol == "{" { depth += 1 }
+      if symbol == "}" { depth -= 1 }
+      guard depth == 0, symbol == ";" || symbol == "}" else { continue }
+      if symbol == ";", let first, words.contains(first) {
+        ends.append(tokens[index].range.upperBound)
+      }
+      isStart = true
     }
-    return 0
+    return ends
   }
 
   /// The offsets of the leading dots of all references that name a declaration of this file: once
@@ -170,11 +209,23 @@ struct DatabaseProto {
 
   private func listMessage(_ name: String) -> String {
     let plural = ModelNames.plural(name)
+    // In the list message, the names of the messages in it come first.
+    let record = name == ModelNames.key ? ".\(packageName).\(name)" : reference(name)
     return """
 
-      // Records of \(name), in ascending byte order of pk when they are an answer.
+      // Records of \(name), in the byte order of their pk when they are an answer. A BatchPut takes the records alone.
       message \(plural) {
-        repeated \(reference(name)) \(ModelNames.listField(name)) = 1;
+        // The name of one record.
+        message \(ModelNames.key) {
+          string pk = 1;
+        }
+        repeated \(record) \(ModelNames.listField(name)) = 1;
+        // Set when there are more records than this answer has: the page_token of the next call.
+        string next_page_token = 2;
+        // How many records there are, when the query has count_only.
+        uint64 count = 3;
+        // An etag for each record, when the query has with_etags. It changes when the record does.
+        repeated string etags = 4;
       }
 
       """
@@ -185,6 +236,10 @@ struct DatabaseProto {
     // Chooses records by their pk. Keys are compared byte by byte. A query without an expression is
     // an error; it never means everything.
     message IndexQuery {
+      enum Order {
+        ASCENDING = 0;
+        DESCENDING = 1;
+      }
       // The pks between two bounds. One that is not set is open; at least one is set.
       message Range {
         oneof lower {
@@ -195,6 +250,9 @@ struct DatabaseProto {
           string lte = 3;
           string lt = 4;
         }
+      }
+      message Keys {
+        repeated string keys = 1;
       }
       oneof expression {
         // The record with this pk.
@@ -211,8 +269,24 @@ struct DatabaseProto {
         string lt = 6;
         // All records between two pks.
         Range range = 7;
+        // The records with these pks, 1 to 1000 of them. Each record is answered once.
+        Keys in = 8;
       }
-      reserved 8, 16 to 21;
+      // The rest is for Get and Stream; a Delete takes an expression alone.
+
+      // At most so many records in one answer; 0 is all of them, or an error when they are too many for one message.
+      uint32 page_size = 16;
+      // Goes on where an answer to the same query ended: its next_page_token.
+      string page_token = 17;
+      // Of the pks. DESCENDING gives the last ones first.
+      Order order = 18;
+      // Only these fields of each record. Not set: the records as they are stored.
+      .google.protobuf.FieldMask read_mask = 19;
+      // No records, only how many there are.
+      bool count_only = 20;
+      // An etag for each record.
+      bool with_etags = 21;
+      reserved 9 to 15, 22 to 31;
     }
 
     message Empty {}
@@ -223,9 +297,14 @@ struct DatabaseProto {
     let methods = modelNames.map { name in
       let plural = ModelNames.plural(name)
       let list = reference(plural)
+      let isRead = "{\n    option idempotency_level = NO_SIDE_EFFECTS;\n  }"
       return """
-          // The \(plural) that the query chooses, in ascending byte order of pk.
-          rpc \(ModelNames.getMethod(plural: plural))(IndexQuery) returns (\(list)) {}
+          // The \(name) with this pk; NOT_FOUND when there is none.
+          rpc \(ModelNames.getOneMethod(name: name))(\(list).\(ModelNames.key)) returns (\(reference(name))) \(isRead)
+          // The \(plural) that the query chooses.
+          rpc \(ModelNames.getMethod(plural: plural))(IndexQuery) returns (\(list)) \(isRead)
+          // The same in as many messages as it takes, all of one moment; each says where to go on after it.
+          rpc \(ModelNames.streamMethod(plural: plural))(IndexQuery) returns (stream \(list)) \(isRead)
           // Deletes the \(plural) that the query chooses, all or none.
           rpc \(ModelNames.deleteMethod(plural: plural))(IndexQuery) returns (Empty) {}
           // Stores one \(name) under its pk, in place of the one stored before.

@@ -269,6 +269,7 @@ struct ModelRules {
             + "\(owner.description)\(owner.place): rename one of them")
       }
     }
+    checkMethodNames()
     checkServiceName()
     let fixed = [
       ("message", ModelNames.query), ("message", ModelNames.empty),
@@ -280,6 +281,25 @@ struct ModelRules {
         owner.path ?? [DescriptorPath.package],
         "\(owner.description)\(owner.path == nil ? owner.place : "") clashes with the \(kind) "
           + "\(name) that seandb generates for every schema: rename it")
+    }
+  }
+
+  /// Of two models, `Dog` and `DogsByPk`, each has a method `GetDogsByPk`.
+  private mutating func checkMethodNames() {
+    var owners: [String: Candidate] = [:]
+    for model in models {
+      for method in ModelNames.methods(name: model.name, plural: ModelNames.plural(model.name)) {
+        guard let other = owners[method] else {
+          owners[method] = model
+          continue
+        }
+        let name = Self.nameOfMessage(model.index)
+        let otherName = Self.nameOfMessage(other.index)
+        report(
+          name,
+          "the method \(method) is generated for model \(model.name) and for model \(other.name)"
+            + "\(Self.place(positions, otherName)): rename one of them")
+      }
     }
   }
 

@@ -36,7 +36,7 @@ package struct RecordError: Error, Sendable, Equatable {
   /// The wire type found; for the reason `wrongWireType`.
   package let wireType: UInt8
 
-  init(
+  package init(
     _ reason: Reason, offset: Int, messageIndex: Int = -1, fieldNumber: UInt32 = 0,
     wireType: UInt8 = 0
   ) {

@@ -1,5 +1,23 @@
 import SwiftProtobuf
 
+/// What paths of a mask need to know of a field.
+package struct NamedField: Sendable {
+  package let number: UInt32
+  /// Also for a map.
+  package let isRepeated: Bool
+  /// Whether it holds a message or a group.
+  package let isMessage: Bool
+  /// Its place among the message's oneofs; nil for a field outside of them, and for one that is merely `optional`.
+  package let oneof: Int?
+
+  init(_ field: Google_Protobuf_FieldDescriptorProto) {
+    number = UInt32(truncatingIfNeeded: field.number)
+    isRepeated = field.label == .repeated
+    isMessage = field.type == .message || field.type == .group
+    oneof = field.hasOneofIndex && !field.proto3Optional ? Int(field.oneofIndex) : nil
+  }
+}
+
 /// The tables by which records are checked, compiled from the descriptors of a schema.
 ///
 /// Thread-safety: immutable after `init`; any number of threads may check records at the same time.
@@ -52,6 +70,7 @@ package final class RecordPlan: Sendable {
   /// The full names of all messages, without the leading dot.
   package let messageNames: [String]
   private let fieldNames: [[UInt32: String]]
+  private let fieldsByName: [[String: NamedField]]
   private let indices: [String: Int]
 
   /// - Throws: `damaged` when a field's type is not among the files.
@@ -117,6 +136,11 @@ package final class RecordPlan: Sendable {
         declaration.message.field.map { (UInt32($0.number), $0.name) },
         uniquingKeysWith: { first, _ in first })
     }
+    fieldsByName = declarations.map { declaration in
+      Dictionary(
+        declaration.message.field.map { ($0.name, NamedField($0)) },
+        uniquingKeysWith: { first, _ in first })
+    }
     self.indices = indices
   }
 
@@ -160,6 +184,24 @@ package final class RecordPlan: Sendable {
 
   func name(ofField number: UInt32, inMessage message: Int) -> String? {
     fieldNames.indices.contains(message) ? fieldNames[message][number] : nil
+  }
+
+  /// The field that is called `name` in the schema.
+  /// - Precondition: `message` is an index that this plan gave.
+  package func field(named name: String, inMessage message: Int) -> NamedField? {
+    fieldsByName[message][name]
+  }
+
+  /// The members of a `oneof`.
+  /// - Precondition: as above.
+  package func members(ofOneof oneof: Int, inMessage message: Int) -> [NamedField] {
+    fieldsByName[message].values.filter { $0.oneof == oneof }
+  }
+
+  /// The message that a field of kind `message` or `group` holds.
+  package func message(ofField number: UInt32, inMessage message: Int) -> Int {
+    precondition(message >= 0 && message < messageNames.count)
+    return Int(field(number, of: messages[message]).message)
   }
 
   @inline(__always)

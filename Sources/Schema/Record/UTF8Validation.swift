@@ -2,7 +2,7 @@
 /// nothing above U+10FFFF.
 ///
 /// Unsafe island: loads eight bytes at a time; every load is checked to end inside the buffer.
-enum UTF8Validation {
+package enum UTF8Validation {
   private static let highBits: UInt64 = 0x8080_8080_8080_8080
 
   /// The offset of the first byte of the first sequence that is not UTF-8; nil when all is well.
@@ -14,7 +14,7 @@ enum UTF8Validation {
 
   /// Like ``firstInvalidOffset(in:)`` for the bytes `start..<end` of `base`; -1 when all is well.
   @inline(__always)
-  static func firstInvalid(_ base: UnsafeRawPointer, from start: Int, to end: Int) -> Int {
+  package static func firstInvalid(_ base: UnsafeRawPointer, from start: Int, to end: Int) -> Int {
     return isASCII(base, from: start, to: end)
       ? -1 : firstInvalidSlow(base, from: start, to: end)
   }

@@ -8,9 +8,9 @@ import Bytes
 ///
 /// Unsafe island: `base` points to at least `end` bytes in every call, and a byte is read at
 /// `offset` only after `offset < end` was checked.
-enum WireScan {
+package enum WireScan {
   @inline(__always)
-  static func varint(
+  package static func varint(
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
   ) throws(RecordError) -> UInt64 {
     if offset < end {
@@ -37,7 +37,7 @@ enum WireScan {
 
   /// A field's number and wire type.
   @inline(__always)
-  static func tag(
+  package static func tag(
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
   ) throws(RecordError) -> (number: UInt32, wireType: UInt8) {
     let start = offset
@@ -50,7 +50,7 @@ enum WireScan {
 
   /// The length of a length-delimited value, which the bytes are known to hold.
   @inline(__always)
-  static func length(
+  package static func length(
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
   ) throws(RecordError) -> Int {
     let start = offset
@@ -63,14 +63,14 @@ enum WireScan {
   }
 
   @inline(__always)
-  static func advance(_ offset: inout Int, by count: Int, _ end: Int) throws(RecordError) {
+  package static func advance(_ offset: inout Int, by count: Int, _ end: Int) throws(RecordError) {
     guard end &- offset >= count else { throw RecordError(.truncated, offset: offset) }
     offset &+= count
   }
 
   /// Steps over the value of a field that begins with the tag at `start`.
   /// - Parameter depth: how deep the message or group is nested that holds the field.
-  static func skip(
+  package static func skip(
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int, number: UInt32, wireType: UInt8,
     start: Int, depth: Int
   ) throws(RecordError) {

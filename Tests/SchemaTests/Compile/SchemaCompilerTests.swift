@@ -230,11 +230,13 @@ struct SchemaCompilerTests {
     #expect(schema.importedFiles.first?.contents == Array(part.utf8))
     #expect(
       schema.files.map(\.name) == [
-        "near/a.proto", "b.proto", "google/protobuf/timestamp.proto", "database.proto",
+        "near/a.proto", "b.proto", "google/protobuf/timestamp.proto",
+        "google/protobuf/field_mask.proto", "database.proto",
       ])
     #expect(
       schema.files.last?.dependencies == [
         "near/a.proto", "b.proto", "google/protobuf/timestamp.proto",
+        "google/protobuf/field_mask.proto",
       ])
   }
 

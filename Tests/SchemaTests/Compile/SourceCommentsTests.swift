@@ -38,10 +38,13 @@ struct SourceCommentsTests {
   @Test func keepsThoseOfTheUsersFilesAndNothingElse() async throws {
     let files = try await files()
     #expect(
-      files.map(\.name) == ["part.proto", "google/protobuf/timestamp.proto", "database.proto"])
+      files.map(\.name) == [
+        "part.proto", "google/protobuf/timestamp.proto", "google/protobuf/field_mask.proto",
+        "database.proto",
+      ])
     #expect(files[0].sourceCodeInfo.location.map(\.leadingComments) == [" Inside. "])
     #expect(!files[1].hasSourceCodeInfo)
-    let locations = files[2].sourceCodeInfo.location
+    let locations = files[3].sourceCodeInfo.location
     #expect(
       locations.allSatisfy {
         $0.hasLeadingComments || $0.hasTrailingComments || !$0.leadingDetachedComments.isEmpty

@@ -44,7 +44,8 @@ struct WellKnownFilesTests {
     let schema = try await compile(
       path, duration("int32 nanos = 2;"), type: "google.protobuf.Duration")
     #expect(schema.importedFiles.isEmpty)
-    #expect(schema.files.map(\.name) == [path, "database.proto"])
+    #expect(
+      schema.files.map(\.name) == [path, "google/protobuf/field_mask.proto", "database.proto"])
   }
 
   @Test func keepsAndChecksACopyThatSaysSomethingElse() async throws {

@@ -1,4 +1,5 @@
 import Schema
+import TestSupport
 import Testing
 
 @Suite("Record batch reader")

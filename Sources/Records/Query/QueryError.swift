@@ -1,0 +1,182 @@
+package import Schema
+
+/// Why an `IndexQuery` is refused.
+package enum QueryError: Error, Equatable, Sendable {
+  /// No expression is set. It never means everything.
+  case missing
+  /// Two expressions are set, by their field numbers in the order of the wire.
+  case several(Int, Int)
+  /// A field that this version does not know: a kind of query that clients of a later one have.
+  case unsupported(Int)
+  case emptyKey
+  /// `range` has no bound. It never means everything.
+  case unbounded
+  /// `range` has two bounds of one end, by their field numbers in `Range`.
+  case severalBounds(Int, Int)
+  /// `range` has a field that this version does not know.
+  case unsupportedBound(Int)
+  /// More than ``RecordPlan/maximumKeySize`` bytes.
+  case keyTooLong(Int)
+  case invalidUTF8(field: Int, offset: Int)
+  /// Of a bound of `range`, by its field number in `Range`.
+  case boundNotUTF8(field: Int, offset: Int)
+  /// The request is no `IndexQuery` message.
+  case malformed(RecordError)
+  /// `in` names no key. It never means everything.
+  case noKeys
+  /// `in` names more than ``KeyList/maximumCount`` keys.
+  case tooManyKeys(Int)
+  /// A key of `in` is empty, by its place among them.
+  case emptyKeyInList(Int)
+  /// A nested message has a field that this version does not know.
+  case unsupportedIn(message: String, field: Int)
+  /// An `order` that this version does not know.
+  case unknownOrder(UInt64)
+  /// A field that says how to answer is set in a request that has no such answer.
+  case notForDelete(String)
+  case notForStream(String)
+  /// `count_only` is set with this one.
+  case countWith(String)
+  /// `page_token` is none that this query was given.
+  case badPageToken(PageTokenError)
+  case badMask(path: String, MaskError)
+  /// The request for one record has no key.
+  case keyMissing
+  /// The request is no `Key` message.
+  case malformedKey(RecordError)
+}
+
+/// Why a page token is refused.
+package enum PageTokenError: Equatable, Sendable {
+  /// Cut, changed, or of another database.
+  case damaged
+  /// Of another model, expression or order.
+  case ofAnotherQuery
+}
+
+/// Why a path of a mask is refused.
+package enum MaskError: Equatable, Sendable {
+  /// The field whose name is in the path has no such name in this message.
+  case unknownField(name: String, message: String)
+  /// The path goes on after a field that has no fields.
+  case notAMessage(field: String)
+  /// The path goes on after a repeated field or a map.
+  case throughRepeated(field: String)
+  /// The path, or a part of it, is empty.
+  case empty
+  /// The mask has more than ``MaskTree/maximumBytes``, or more than 100 levels.
+  case tooLong
+  /// The mask is no `FieldMask` message.
+  case malformed
+}
+
+extension QueryError: CustomStringConvertible {
+  /// A sentence for the caller: what is wrong and what to do.
+  package var description: String {
+    switch self {
+    case .missing:
+      "the query has no expression: set one of eq, gte, gt, lte, lt, range, in, begins_with "
+        + "(begins_with: \"\" is everything)"
+    case .several(let first, let second) where first == second:
+      "the query has two expressions, both \(Self.name(first)): set one alone"
+    case .several(let first, let second):
+      "the query has two expressions, \(Self.name(first)) and \(Self.name(second)): set one alone"
+    case .unsupported(let number):
+      "the query uses field \(number) of IndexQuery, which this server does not support: leave it "
+        + "out, or use a newer server"
+    case .emptyKey:
+      "the key of eq is empty: no record has an empty key (begins_with: \"\" is everything)"
+    case .unbounded:
+      "the range of the query has no bound: set one of gte and gt, one of lte and lt, or both (begins_with: \"\" "
+        + "is everything)"
+    case .severalBounds(let first, let second) where first == second:
+      "the range of the query has two bounds of one end, both \(Self.boundName(first)): set one alone"
+    case .severalBounds(let first, let second):
+      "the range of the query has two bounds of one end, \(Self.boundName(first)) and \(Self.boundName(second)): "
+        + "set one alone"
+    case .unsupportedBound(let number):
+      "the query uses field \(number) of IndexQuery.Range, which this server does not support: leave it out, or "
+        + "use a newer server"
+    case .boundNotUTF8(let field, let offset):
+      "\(Self.boundName(field)) of the query's range is not UTF-8 at byte \(offset); keys are UTF-8 text"
+    case .keyTooLong(let size):
+      "the key of the query has \(size) bytes; keys have at most \(RecordPlan.maximumKeySize): take a shorter one"
+    case .invalidUTF8(let field, let offset):
+      "\(Self.name(field)) of the query is not UTF-8 at byte \(offset); keys are UTF-8 text"
+    case .malformed(let error) where error.reason == .wrongWireType:
+      "\(Self.name(Int(error.fieldNumber))) of the query is no \(Self.typeName(error.fieldNumber)), at byte "
+        + "\(error.offset); generate the client from this server's schema"
+    case .malformed(let error):
+      "the query is no IndexQuery message: it is malformed at byte \(error.offset); encode it "
+        + "with a protobuf library"
+    case .noKeys:
+      "in of the query names no key: name 1 to \(KeyList.maximumCount) (begins_with: \"\" is everything)"
+    case .tooManyKeys(let count):
+      "in of the query names \(count) keys; at most \(KeyList.maximumCount) are allowed: ask in several calls"
+    case .emptyKeyInList(let index):
+      "key \(index) of in is empty: no record has an empty key"
+    case .unsupportedIn(let message, let field):
+      "the request uses field \(field) of \(message), which this server does not support: leave it out, or use a "
+        + "newer server"
+    case .unknownOrder(let value):
+      "order of the query is \(value), which this server does not know: set ASCENDING (0) or DESCENDING (1), or use a newer server"
+    case .notForDelete(let name):
+      "\(name) is set in a Delete, which has no place for it: leave it out; a Delete takes an expression alone"
+    case .notForStream(let name):
+      "\(name) is set in a stream, which has no place for it: leave it out, or call Get"
+    case .countWith(let name):
+      "count_only and \(name) are set together: the count is that of all records of the expression; leave one of them out"
+    case .badPageToken(.damaged):
+      "page_token is cut off, changed, or of another database: pass next_page_token as it came"
+    case .badPageToken(.ofAnotherQuery):
+      "page_token is of another query: pass it with the model, expression and order of the call that gave it; page_size and "
+        + "read_mask may change"
+    case .badMask(let path, let error): Self.describe(error, path)
+    case .keyMissing:
+      "the key is missing; set it to 1 to \(RecordPlan.maximumKeySize) bytes"
+    case .malformedKey(let error) where error.reason == .invalidUTF8:
+      "the key is not UTF-8 at byte \(error.offset); keys are UTF-8 text"
+    case .malformedKey(let error):
+      "the request is no Key message: it is malformed at byte \(error.offset); generate the client from this server's schema"
+    }
+  }
+
+  private static func describe(_ error: MaskError, _ path: String) -> String {
+    let subject = "the path \"\(path)\" of the mask"
+    return switch error {
+    case .unknownField(let name, let message):
+      "\(subject): \(message) has no field \"\(name)\"; write fields as in the schema, with dots between them"
+    case .notAMessage(let field):
+      "\(subject) goes on after \(field), which is no message: end it there"
+    case .throughRepeated(let field):
+      "\(subject) goes on after \(field), which is repeated or a map: end it there; it is taken as a whole"
+    case .empty: "\(subject) has an empty part: write fields with one dot between them"
+    case .tooLong:
+      "the mask is too long: at most \(MaskTree.maximumBytes) bytes and 100 levels are allowed; name fewer fields"
+    case .malformed: "the mask is no FieldMask message; encode it with a protobuf library"
+    }
+  }
+}
+
+extension QueryError {
+  private static func name(_ field: Int) -> String {
+    let names = ["eq", "gte", "lte", "begins_with", "gt", "lt", "range", "in"]
+    if names.indices.contains(field - 1) { return names[field - 1] }
+    return QueryOptions.Field(rawValue: UInt32(field))?.name ?? "field \(field)"
+  }
+
+  private static func typeName(_ field: UInt32) -> String {
+    switch QueryOptions.Field(rawValue: field) {
+    case .pageSize: "number"
+    case .order: "enum"
+    case .countOnly, .withEtags: "bool"
+    case .readMask: "message"
+    default: field == 7 || field == 8 ? "message" : "string"
+    }
+  }
+
+  private static func boundName(_ field: Int) -> String {
+    let names = ["gte", "gt", "lte", "lt"]
+    return names.indices.contains(field - 1) ? names[field - 1] : "field \(field)"
+  }
+}

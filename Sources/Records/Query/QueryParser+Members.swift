@@ -1,0 +1,157 @@
+import Schema
+
+/// Parses the `Range` at `from` of a query.
+///
+/// - Throws: offsets of errors count from the start of `query`.
+func parseRange(
+  _ query: UnsafeRawBufferPointer, from: Int, count: Int
+) throws(QueryError) -> KeyExpression {
+  guard let start = query.baseAddress else { throw .unbounded }
+  // SAFETY: raw bytes may be read as UInt8; ``WireScan`` checks every offset before it reads there.
+  let base = start.assumingMemoryBound(to: UInt8.self)
+  let end = from + count
+  var lower: (number: Int, bound: KeyBound)?
+  var upper: (number: Int, bound: KeyBound)?
+  var severalBounds: (Int, Int)?
+  var unsupported = 0
+  var offset = from
+  do throws(RecordError) {
+    while offset < end {
+      let fieldStart = offset
+      let (number, wireType) = try WireScan.tag(base, &offset, end)
+      guard number <= 4 else {
+        try WireScan.skip(
+          base, &offset, end, number: number, wireType: wireType, start: fieldStart, depth: 2)
+        unsupported = Int(number)
+        continue
+      }
+      guard wireType == 2 else {
+        throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 7, wireType: wireType)
+      }
+      let length = try WireScan.length(base, &offset, end)
+      let invalid = UTF8Validation.firstInvalid(
+        UnsafeRawPointer(base), from: offset, to: offset &+ length)
+      guard invalid < 0 else {
+        throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: number)
+      }
+      let bound = KeyBound(
+        key: UnsafeRawBufferPointer(start: start + offset, count: length),
+        isIncluded: number == 1 || number == 3)
+      offset &+= length
+      if number <= 2 {
+        if let lower, severalBounds == nil { severalBounds = (lower.number, Int(number)) }
+        lower = (Int(number), bound)
+      } else {
+        if let upper, severalBounds == nil { severalBounds = (upper.number, Int(number)) }
+        upper = (Int(number), bound)
+      }
+    }
+  } catch {
+    throw error.reason == .invalidUTF8
+      ? .boundNotUTF8(field: Int(error.fieldNumber), offset: error.offset) : .malformed(error)
+  }
+  guard unsupported == 0 else { throw .unsupportedBound(unsupported) }
+  if let severalBounds { throw .severalBounds(severalBounds.0, severalBounds.1) }
+  guard lower != nil || upper != nil else { throw .unbounded }
+  let longest = max(lower?.bound.key.count ?? 0, upper?.bound.key.count ?? 0)
+  guard longest <= RecordPlan.maximumKeySize else { throw .keyTooLong(longest) }
+  return .range(lower: lower?.bound, upper: upper?.bound)
+}
+
+/// Checks the `Keys` at `from` of a query.
+///
+/// - Throws: offsets of errors count from the start of `query`.
+func parseKeys(
+  _ query: UnsafeRawBufferPointer, from: Int, count: Int
+) throws(QueryError) -> KeyExpression {
+  guard let start = query.baseAddress else { throw .noKeys }
+  // SAFETY: raw bytes may be read as UInt8; ``WireScan`` checks every offset before it reads there.
+  let base = start.assumingMemoryBound(to: UInt8.self)
+  let end = from + count
+  var keyCount = 0
+  var unsupported = 0
+  var problem: QueryError?
+  var offset = from
+  do throws(RecordError) {
+    while offset < end {
+      let fieldStart = offset
+      let (number, wireType) = try WireScan.tag(base, &offset, end)
+      guard number == 1 else {
+        try WireScan.skip(
+          base, &offset, end, number: number, wireType: wireType, start: fieldStart, depth: 2)
+        unsupported = Int(number)
+        continue
+      }
+      guard wireType == 2 else {
+        throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 8, wireType: wireType)
+      }
+      let length = try WireScan.length(base, &offset, end)
+      let invalid = UTF8Validation.firstInvalid(
+        UnsafeRawPointer(base), from: offset, to: offset &+ length)
+      if problem == nil {
+        if invalid >= 0 {
+          problem = .invalidUTF8(field: 8, offset: invalid)
+        } else if length == 0 {
+          problem = .emptyKeyInList(keyCount)
+        } else if length > RecordPlan.maximumKeySize {
+          problem = .keyTooLong(length)
+        }
+      }
+      offset &+= length
+      keyCount += 1
+    }
+  } catch {
+    throw .malformed(error)
+  }
+  guard unsupported == 0 else {
+    throw .unsupportedIn(message: "IndexQuery.Keys", field: unsupported)
+  }
+  guard keyCount > 0 else { throw .noKeys }
+  guard keyCount <= KeyList.maximumCount else { throw .tooManyKeys(keyCount) }
+  if let problem { throw problem }
+  return .in(KeyList(message: UnsafeRawBufferPointer(start: start + from, count: count)))
+}
+
+/// Parses a serialized `Key` message, which names one record.
+///
+/// - Returns: its pk, 1 to 4096 bytes, which alias the request.
+package func parseKey(
+  _ bytes: UnsafeRawBufferPointer
+) throws(QueryError) -> UnsafeRawBufferPointer {
+  guard let start = bytes.baseAddress else { throw .keyMissing }
+  // SAFETY: raw bytes may be read as UInt8; ``WireScan`` checks every offset before it reads there.
+  let base = start.assumingMemoryBound(to: UInt8.self)
+  var key = UnsafeRawBufferPointer(start: nil, count: 0)
+  var unsupported = 0
+  var offset = 0
+  do throws(RecordError) {
+    while offset < bytes.count {
+      let fieldStart = offset
+      let (number, wireType) = try WireScan.tag(base, &offset, bytes.count)
+      guard number == 1 else {
+        try WireScan.skip(
+          base, &offset, bytes.count, number: number, wireType: wireType, start: fieldStart,
+          depth: 1
+        )
+        // Numbers up to 15 are columns of keys that this server does not have.
+        if number <= 15 { unsupported = Int(number) }
+        continue
+      }
+      guard wireType == 2 else {
+        throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 1, wireType: wireType)
+      }
+      let length = try WireScan.length(base, &offset, bytes.count)
+      let invalid = UTF8Validation.firstInvalid(
+        UnsafeRawPointer(base), from: offset, to: offset &+ length)
+      guard invalid < 0 else { throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: 1) }
+      key = UnsafeRawBufferPointer(start: start + offset, count: length)
+      offset &+= length
+    }
+  } catch {
+    throw .malformedKey(error)
+  }
+  guard unsupported == 0 else { throw .unsupportedIn(message: "Key", field: unsupported) }
+  guard !key.isEmpty else { throw .keyMissing }
+  guard key.count <= RecordPlan.maximumKeySize else { throw .keyTooLong(key.count) }
+  return key
+}

@@ -1,0 +1,288 @@
+package import Bytes
+package import Engine
+import Schema
+
+/// One read of several records, which can stop and go on where it was, on any thread: all of it sees one moment.
+///
+/// The first run of a range takes no snapshot, which costs more than a short read. If it does not come to its end a
+/// snapshot is taken then; should something have been written during that run, the answer begins anew under it.
+///
+/// Thread-safety: a value; one thread runs it at a time.
+package struct RecordScan: Sendable {
+  /// What is answered.
+  enum Form: Sendable {
+    /// The records as they are stored.
+    case records
+    case shaped(RecordShape)
+    /// Their number alone.
+    case count
+  }
+
+  /// Why ``run(tier:budget:start:into:isCancelled:)`` returned.
+  package enum Pause: Sendable, Equatable {
+    /// All records are in the answer.
+    case complete
+    /// The answer is as large as it may be, and more records are there.
+    case pageFull
+    /// The answer would be larger than it may be.
+    case tooLarge
+    /// What comes next is not in memory.
+    case wouldBlock
+    case budgetSpent
+    case cancelled
+  }
+
+  private let store: ModelStore
+  /// What has not been visited, apart from what is before `lastKey`.
+  private var source: RecordSource
+  private let isDescending: Bool
+  private let form: Form
+  private let limits: AnswerLimits
+  private let queryHash: UInt64
+  private var snapshot: (any EngineSnapshot)?
+  /// The stored key of the last record of this answer; empty before the first.
+  private var lastKey: [UInt8] = []
+  /// Records of this answer.
+  private var recordCount = 0
+
+  init(
+    store: ModelStore, source: RecordSource, isDescending: Bool, form: Form, limits: AnswerLimits,
+    queryHash: UInt64 = 0
+  ) {
+    self.store = store
+    self.source = source
+    self.isDescending = isDescending
+    self.form = form
+    self.limits = limits
+    self.queryHash = queryHash
+  }
+
+  /// Goes on until all is answered or something is in the way, and appends to the answer.
+  ///
+  /// After `wouldBlock` and `budgetSpent` the answer goes on where it was. After `pageFull` the next call begins a new
+  /// answer.
+  ///
+  /// - Parameters:
+  ///   - response: has nothing but this answer after `start`.
+  ///   - start: where in `response` the answer began.
+  ///   - isCancelled: asked before each record.
+  /// - Throws: when stored bytes cannot be read, or are no record.
+  package mutating func run(
+    tier: ReadTier, budget: ReadBudget, start: Int, into response: inout ByteWriter,
+    isCancelled: () -> Bool
+  ) throws(EngineError) -> Pause {
+    switch source {
+    case .range(let range):
+      return try run(range, tier, budget, start, &response, isCancelled)
+    case .keys(let keys):
+      return try run(keys, tier, budget, start, &response, isCancelled)
+    }
+  }
+
+  // MARK: - The answer's end
+
+  /// Appends what is after the records: the count, or where the next page begins.
+  ///
+  /// - Parameter pause: `complete` or `pageFull`.
+  package mutating func finishAnswer(_ pause: Pause, into response: inout ByteWriter) {
+    if case .count = form {
+      if recordCount > 0 {
+        response.appendField(ModelStore.ListField.count, varint: UInt64(recordCount))
+      }
+    } else if pause == .pageFull {
+      response.appendField(ModelStore.ListField.nextPageToken, pageToken())
+    }
+    recordCount = 0
+  }
+
+  private func pageToken() -> [UInt8] {
+    lastKey.withUnsafeBytes { key in
+      PageToken.text(
+        query: queryHash, lastKey: UnsafeRawBufferPointer(rebasing: key[KeyPrefix.byteCount...]),
+        hash: store.hash)
+    }
+  }
+}
+
+// MARK: - A range
+
+extension RecordScan {
+  private mutating func run(
+    _ range: KeyRange, _ tier: ReadTier, _ budget: ReadBudget, _ start: Int,
+    _ response: inout ByteWriter, _ isCancelled: () -> Bool
+  ) throws(EngineError) -> Pause {
+    guard !range.isEmpty else { return .complete }
+    let engine = store.engine
+    // Most reads end with their first run, and one run sees one moment by itself: a snapshot would be for nothing.
+    var unchangedSince: UInt64?
+    if snapshot == nil && !limits.hasSeveralAnswers {
+      unchangedSince = try engine.lastSequence()
+    } else if snapshot == nil {
+      snapshot = try engine.snapshot()
+    }
+    var visitor = Visitor(self, budget, start, response.count)
+    let outcome = try engine.scan(
+      range, direction: isDescending ? .descending : .ascending, limit: .max, snapshot: snapshot,
+      tier: tier
+    ) { key, value in
+      isCancelled() ? visitor.stop(.cancelled) : visitor.visit(key, value, &response)
+    }
+    if let failure = visitor.failure { throw failure }
+    let isMoved = visitor.recordCount > recordCount
+    recordCount = visitor.recordCount
+    if isMoved { swap(&lastKey, &visitor.lastKey) }
+    let pause: Pause =
+      switch outcome {
+      case .complete, .limitReached: .complete
+      case .wouldBlock: .wouldBlock
+      case .stopped: visitor.pause
+      }
+    guard pause != .complete else { return .complete }
+    if let unchangedSince, pause == .wouldBlock || pause == .budgetSpent {
+      guard try holdMoment(unchangedSince, start, &response) else { return .budgetSpent }
+    }
+    if isMoved { source.skip(to: lastKey, isDescending: isDescending) }
+    return pause
+  }
+
+  /// Takes a snapshot for the runs that follow.
+  ///
+  /// - Parameter sequence: the newest change before the first run.
+  /// - Returns: whether nothing was written meanwhile, so that the snapshot is of the moment that the first run saw;
+  ///   else the answer is taken back, to begin anew.
+  private mutating func holdMoment(
+    _ sequence: UInt64, _ start: Int, _ response: inout ByteWriter
+  ) throws(EngineError) -> Bool {
+    snapshot = try store.engine.snapshot()
+    if try store.engine.lastSequence() == sequence { return true }
+    response.truncate(to: start)
+    recordCount = 0
+    lastKey = []
+    return false
+  }
+
+  private mutating func run(
+    _ keys: [[UInt8]], _ tier: ReadTier, _ budget: ReadBudget, _ start: Int,
+    _ response: inout ByteWriter, _ isCancelled: () -> Bool
+  ) throws(EngineError) -> Pause {
+    let engine = store.engine
+    // One look-up sees one moment by itself.
+    if snapshot == nil && keys.count > 1 { snapshot = try engine.snapshot() }
+    var visitor = Visitor(self, budget, start, response.count)
+    var pause = Pause.complete
+    var visited = 0
+    while visited < keys.count {
+      if isCancelled() {
+        pause = .cancelled
+        break
+      }
+      if visited >= budget.records {
+        pause = .budgetSpent
+        break
+      }
+      let key = keys[isDescending ? keys.count - 1 - visited : visited]
+      var step = ScanStep.next
+      var result = Result<ReadOutcome, EngineError>.success(.absent)
+      key.withUnsafeBytes { key in
+        do throws(EngineError) {
+          result = .success(
+            try engine.get(key, snapshot: snapshot, tier: tier) { value in
+              step = visitor.visit(key, value, &response)
+            })
+        } catch {
+          result = .failure(error)
+        }
+      }
+      let outcome = try result.get()
+      if outcome == .wouldBlock {
+        pause = .wouldBlock
+        break
+      }
+      if step == .stop {
+        pause = visitor.pause
+        break
+      }
+      visited += 1
+    }
+    source = .keys(
+      Array(isDescending ? keys.dropLast(visited) : keys.dropFirst(visited)))
+    if visitor.recordCount > recordCount { swap(&lastKey, &visitor.lastKey) }
+    recordCount = visitor.recordCount
+    if let failure = visitor.failure { throw failure }
+    return pause
+  }
+
+  /// Takes the records of one run.
+  private struct Visitor {
+    let form: Form
+    let limits: AnswerLimits
+    let budget: ReadBudget
+    let start: Int
+    /// Empty until a record was taken.
+    var lastKey: [UInt8] = []
+    var recordCount: Int
+    /// Records and bytes of the answer before this run.
+    let firstCount: Int
+    let firstBytes: Int
+    var pause = Pause.complete
+    var failure: EngineError?
+
+    init(_ scan: RecordScan, _ budget: ReadBudget, _ start: Int, _ end: Int) {
+      form = scan.form
+      limits = scan.limits
+      self.budget = budget
+      self.start = start
+      recordCount = scan.recordCount
+      firstCount = scan.recordCount
+      firstBytes = end - start
+    }
+
+    mutating func stop(_ reason: Pause) -> ScanStep {
+      pause = reason
+      return .stop
+    }
+
+    @inline(__always)
+    mutating func visit(
+      _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer,
+      _ response: inout ByteWriter
+    ) -> ScanStep {
+      if recordCount == limits.records { return stop(.pageFull) }
+      if recordCount &- firstCount >= budget.records { return stop(.budgetSpent) }
+      switch form {
+      case .records:
+        if let reason = reasonToStop(response.count &- start &+ value.count) { return stop(reason) }
+        response.appendField(ModelStore.ListField.records, value)
+      case .shaped(let shape):
+        let mark = response.count
+        do throws(RecordError) {
+          try shape.append(value, to: &response)
+        } catch {
+          failure = .corruption(
+            EngineError.Failure(
+              operation: .scan, directory: "a record",
+              detail: "it is no protobuf message, at its byte \(error.offset)"))
+          return stop(.complete)
+        }
+        if let reason = reasonToStop(response.count &- start) {
+          response.truncate(to: mark)
+          return stop(reason)
+        }
+      case .count: break
+      }
+      recordCount &+= 1
+      lastKey.removeAll(keepingCapacity: true)
+      lastKey.append(contentsOf: key)
+      return .next
+    }
+
+    /// - Parameter bytes: of the answer, with this record.
+    @inline(__always)
+    private func reasonToStop(_ bytes: Int) -> Pause? {
+      if let pageBytes = limits.pageBytes, bytes > pageBytes, recordCount > 0 { return .pageFull }
+      if bytes > limits.bytes { return .tooLarge }
+      if bytes &- firstBytes > budget.bytes { return .budgetSpent }
+      return nil
+    }
+  }
+}

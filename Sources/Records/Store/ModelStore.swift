@@ -1,0 +1,234 @@
+package import Bytes
+package import Engine
+package import Schema
+
+/// The records of one model: reads and writes by its access plan, which is resolved once when the database opens.
+///
+/// Thread-safety: constant; any thread.
+package final class ModelStore: Sendable {
+  /// The list's field for records (`repeated Dog dogs = 1`), and those that an answer has beside it.
+  enum ListField {
+    static let records = 1
+    static let nextPageToken = 2
+    static let count = 3
+    static let etags = 4
+  }
+
+  package let model: Model
+  /// Kind and permanent id: the first bytes of every key of the model.
+  let prefix: KeyPrefix
+  package let plan: RecordPlan
+  let engine: any StorageEngine
+  private let commits: CommitQueue
+  /// Under the identity of the database.
+  let hash: SipHash
+
+  /// - Parameter modelID: as the catalogue gave it.
+  package init(
+    model: Model, modelID: UInt32, plan: RecordPlan, engine: any StorageEngine,
+    commits: CommitQueue, identity: StoreIdentity
+  ) {
+    self.model = model
+    prefix = KeyPrefix(.record, model: modelID)
+    self.plan = plan
+    self.engine = engine
+    self.commits = commits
+    hash = SipHash(key: identity.halves)
+  }
+
+  // MARK: - Reading one record
+
+  /// What a point read appends to its answer.
+  package enum PointAnswer: Sendable {
+    /// The record in its list: tag and length of the list's field, then the stored bytes.
+    case inList
+    /// The stored bytes alone.
+    case alone
+  }
+
+  /// Looks the record under `key` up and appends it, byte for byte as it is stored.
+  ///
+  /// - Parameter tier: with `memory` it never touches the disk, and may answer `wouldBlock`.
+  package func point(
+    _ key: UnsafeRawBufferPointer, _ answer: PointAnswer, tier: ReadTier,
+    into response: inout ByteWriter
+  ) throws(EngineError) -> ReadOutcome {
+    var result = Result<ReadOutcome, EngineError>.success(.absent)
+    prefix.withKey(key) { stored in
+      do throws(EngineError) {
+        result = .success(
+          try engine.get(stored, snapshot: nil, tier: tier) {
+            switch answer {
+            case .inList: response.appendField(ListField.records, $0)
+            case .alone: response.append($0)
+            }
+          })
+      } catch {
+        result = .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
+  // MARK: - Reading several
+
+  /// The records that a query names, ready to be read.
+  ///
+  /// - Parameter request: the bytes that `query` was parsed from.
+  /// - Throws: when mask, page token or the combination of fields is not to be had.
+  package func scan(
+    _ query: RecordQuery, of request: UnsafeRawBufferPointer, _ limits: AnswerLimits
+  ) throws(QueryError) -> RecordScan {
+    let options = query.options
+    if options.isPlain && !limits.isPaged {
+      return RecordScan(
+        store: self, source: source(of: query.expression), isDescending: false, form: .records,
+        limits: limits)
+    }
+    if options.isCountOnly {
+      if options.pageSize != 0 { throw .countWith(QueryOptions.Field.pageSize.name) }
+      if !options.pageToken.isEmpty { throw .countWith(QueryOptions.Field.pageToken.name) }
+    }
+    var mask: MaskTree?
+    if options.hasMask {
+      var parts: [UnsafeRawBufferPointer] = []
+      visitMaskParts(of: request) { parts.append($0) }
+      mask = try MaskTree.compile(parts, message: model.messageIndex, plan: plan)
+    }
+    var source = source(of: query.expression)
+    let isDescending = options.order == 1
+    var limits = limits
+    var queryHash: UInt64 = 0
+    if options.pageSize != 0 || !options.pageToken.isEmpty || limits.isPaged {
+      queryHash = self.queryHash(source, isDescending: isDescending)
+    }
+    if options.pageSize != 0 { limits.take(pageSize: Int(options.pageSize)) }
+    if !options.pageToken.isEmpty {
+      let last = try PageToken.lastKey(of: options.pageToken, query: queryHash, hash: hash)
+      source.skip(to: prefix.key(last), isDescending: isDescending)
+    }
+    return RecordScan(
+      store: self, source: source, isDescending: isDescending,
+      form: options.isCountOnly
+        ? .count
+        : mask == nil && !options.hasEtags
+          ? .records : .shaped(RecordShape(mask: mask, etagHash: options.hasEtags ? hash : nil)),
+      limits: limits, queryHash: queryHash)
+  }
+
+  /// A hash of which records are asked for and in which order, under the database's identity.
+  private func queryHash(_ source: RecordSource, isDescending: Bool) -> UInt64 {
+    var writer = ByteWriter()
+    writer.append(isDescending ? 1 : 0)
+    source.appendCanonicalBytes(to: &writer)
+    return hash.hash(writer.bytes)
+  }
+
+  /// The keys that an expression names, which never leave the model.
+  func source(of expression: KeyExpression) -> RecordSource {
+    switch expression {
+    case .eq(let key): .keys([prefix.key(key)])
+    case .in(let list):
+      .keys(sortedKeys(list))
+    default: .range(range(of: expression))
+    }
+  }
+
+  /// - Precondition: the expression is no list of keys.
+  private func range(of expression: KeyExpression) -> KeyRange {
+    switch expression {
+    case .eq(let key): prefix.exactly(key)
+    case .gte(let key): prefix.atLeast(key)
+    case .lte(let key): prefix.atMost(key)
+    case .beginsWith(let key): prefix.beginning(with: key)
+    case .gt(let key): prefix.range(lower: key, isIncluded: false)
+    case .lt(let key): prefix.range(upper: key, isIncluded: false)
+    case .range(let lower, let upper):
+      KeyRange(
+        lower: lower.map { prefix.range(lower: $0.key, isIncluded: $0.isIncluded).lower }
+          ?? prefix.all.lower,
+        upper: upper.map { prefix.range(upper: $0.key, isIncluded: $0.isIncluded).upper }
+          ?? prefix.all.upper)
+    case .in: preconditionFailure("a list of keys is no range")
+    }
+  }
+
+  /// The keys of a list as they are stored, in ascending order and each once.
+  private func sortedKeys(_ list: KeyList) -> [[UInt8]] {
+    var keys: [[UInt8]] = []
+    list.forEach { keys.append(prefix.key($0)) }
+    keys.sort { $0.lexicographicallyPrecedes($1) }
+    var unique: [[UInt8]] = []
+    unique.reserveCapacity(keys.count)
+    for key in keys where unique.last != key { unique.append(key) }
+    return unique
+  }
+
+  // MARK: - Writing
+
+  /// Queues one record, byte for byte as it came.
+  ///
+  /// - Returns: false when the queue takes no more; nothing is stored then.
+  /// - Throws: when the bytes are no record of the model.
+  package func put(
+    _ record: UnsafeRawBufferPointer, _ ticket: CommitTicket
+  ) throws(RecordError) -> Bool {
+    let keyBytes = try plan.checkRecord(record, model: model)
+    let key = UnsafeRawBufferPointer(rebasing: record[keyBytes])
+    return commits.enqueue(ticket, byteCount: record.count + key.count) {
+      $0.put(key, prefix: prefix, value: record)
+    }
+  }
+
+  /// Queues all records of a list message, to be stored together. Of several with the same key the last one stays.
+  ///
+  /// - Returns: as ``put(_:_:)``; nil when the list is empty and there is nothing to wait for.
+  /// - Throws: when one is no record of the model; nothing is stored then.
+  package func batchPut(
+    _ list: UnsafeRawBufferPointer, _ ticket: CommitTicket
+  ) throws(RecordBatchError) -> Bool? {
+    var records: [(record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer)] = []
+    var byteCount = 0
+    do throws(RecordError) {
+      var reader = RecordBatchReader(list, messageIndex: model.listMessageIndex)
+      while let record = try reader.next() {
+        let key = UnsafeRawBufferPointer(
+          rebasing: record[try plan.checkRecord(record, model: model)])
+        records.append((record, key))
+        byteCount += record.count + key.count
+      }
+    } catch {
+      throw RecordBatchError(index: records.count, error: error)
+    }
+    guard !records.isEmpty else { return nil }
+    return commits.enqueue(ticket, byteCount: byteCount) { batch in
+      for (record, key) in records { batch.put(key, prefix: prefix, value: record) }
+    }
+  }
+
+  /// Queues the deletion of the records that a query names: atomic, and without reading them.
+  ///
+  /// - Returns: as ``put(_:_:)``.
+  /// - Throws: when the query asks for more than a deletion can give.
+  package func delete(_ query: RecordQuery, _ ticket: CommitTicket) throws(QueryError) -> Bool {
+    try query.options.refuseForDelete()
+    switch query.expression {
+    case .eq(let key):
+      return commits.enqueue(ticket, byteCount: key.count) { $0.delete(key, prefix: prefix) }
+    case .in(let list):
+      return commits.enqueue(ticket, byteCount: list.byteCount) { batch in
+        list.forEach { batch.delete($0, prefix: prefix) }
+      }
+    case let expression:
+      let range = range(of: expression)
+      return commits.enqueue(ticket, byteCount: 2 * range.lower.count) { $0.deleteRange(range) }
+    }
+  }
+}
+
+/// Why a list of records is refused.
+package struct RecordBatchError: Error, Equatable, Sendable {
+  /// The place in the list of the record that is wrong.
+  package let index: Int
+  package let error: RecordError
+}

@@ -1,0 +1,21 @@
+import Bytes
+import Records
+import Schema
+import Wire
+
+/// `GetX`: the record with a key, as stored; NOT_FOUND when there is none.
+struct GetOneHandler: UnaryHandler {
+  let reads: ModelReads
+
+  func call(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
+  ) -> UnaryOutcome {
+    do throws(QueryError) {
+      return reads.point(try parseKey(request), .alone, context, &response) {
+        StatusMapping.recordNotFound(model: reads.store.model.fullName, key: $0)
+      }
+    } catch {
+      return .failed(StatusMapping.status(of: error))
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import Bytes
+import Engine
+import Records
+import Schema
+import Wire
+
+/// What the reading handlers of one model share: the store, the threads for what blocks, and the limit of an answer.
+struct ModelReads: Sendable {
+  let store: ModelStore
+  let threads: StorageReads
+  let maximumResponseBytes: Int
+
+  func status(of error: EngineError) -> RPCStatus {
+    StatusMapping.status(ofRead: error, model: store.model.fullName)
+  }
+
+  var responseTooLarge: RPCStatus { StatusMapping.responseTooLarge(limit: maximumResponseBytes) }
+
+  /// Whether an answer with gRPC's prefix is small enough.
+  func fits(_ response: borrowing ByteWriter) -> Bool {
+    response.count - Completions.prefixBytes <= maximumResponseBytes
+  }
+
+  /// Answers with the record under `key`: at once when it is in memory, else from a storage thread.
+  ///
+  /// - Parameter absent: what the call ends with when there is no such record; nil is OK.
+  func point(
+    _ key: UnsafeRawBufferPointer, _ answer: ModelStore.PointAnswer, _ context: CallContext,
+    _ response: inout ByteWriter, absent: (UnsafeRawBufferPointer) -> RPCStatus?
+  ) -> UnaryOutcome {
+    do throws(EngineError) {
+      switch try store.point(key, answer, tier: .memory, into: &response) {
+      case .wouldBlock: return pointFromStorage(key, answer, context, absent: absent(key))
+      case .found: return fits(response) ? .done : .failed(responseTooLarge)
+      case .absent: return absent(key).map { .failed($0) } ?? .done
+      }
+    } catch {
+      return .failed(status(of: error))
+    }
+  }
+
+  @inline(never)
+  private func pointFromStorage(
+    _ key: UnsafeRawBufferPointer, _ answer: ModelStore.PointAnswer, _ context: CallContext,
+    absent: RPCStatus?
+  ) -> UnaryOutcome {
+    let key = Array(key)
+    return threads.submit(context) { [self] _ in
+      var response = Completions.messageWriter()
+      var outcome = Result<ReadOutcome, EngineError>.success(.absent)
+      key.withUnsafeBytes { key in
+        do throws(EngineError) {
+          outcome = .success(try store.point(key, answer, tier: .any, into: &response))
+        } catch {
+          outcome = .failure(error)
+        }
+      }
+      switch outcome {
+      case .failure(let error): return .failed(status(of: error))
+      case .success(.absent):
+        if let absent { return .failed(absent) }
+      case .success: break
+      }
+      return fits(response) ? .message(OwnedMessage(response)) : .failed(responseTooLarge)
+    }
+  }
+}
