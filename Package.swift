@@ -70,14 +70,14 @@ let package = Package(
       swiftSettings: swiftSettings + uncheckedExclusivity),
     .target(
       name: "Engine", dependencies: ["Bytes"],
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     // The back ends: only programs and tests name them.
     .target(
       name: "EngineRocksDB", dependencies: ["Bytes", "Engine", "CRocksDB"],
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "EngineLSM", dependencies: ["Engine", "LSM"],
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Wire",
       dependencies: [
