@@ -67,7 +67,7 @@ let package = Package(
     .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: strictSettings),
     .target(
       name: "LSM", dependencies: ["Bytes", "CZstd", "CLinux"],
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Engine", dependencies: ["Bytes"],
       swiftSettings: strictSettings + uncheckedExclusivity),

@@ -8,6 +8,7 @@ import Glibc
 /// Unsafe island: owns the mutex, which must not move. Invariant: `state` is touched only by the
 /// thread that holds it.
 // SAFETY of `@unchecked Sendable`: by that invariant.
+@safe
 final class BlockCacheShard: @unchecked Sendable {
   struct State {
     /// Bytes of the blocks in the shard's slots, and of what each costs besides.
@@ -22,20 +23,20 @@ final class BlockCacheShard: @unchecked Sendable {
   private var state: State
 
   init(setCount: Int) {
-    mutex = .allocate(capacity: 1)
+    unsafe mutex = .allocate(capacity: 1)
     // SAFETY: fresh memory of the right type; destroyed in deinit only.
-    pthread_mutex_init(mutex, nil)
+    unsafe pthread_mutex_init(mutex, nil)
     state = State(setHands: [UInt8](repeating: 0, count: setCount))
   }
 
   deinit {
-    pthread_mutex_destroy(mutex)
-    mutex.deallocate()
+    unsafe pthread_mutex_destroy(mutex)
+    unsafe mutex.deallocate()
   }
 
   func withLock<Result: ~Copyable>(_ body: (inout State) -> Result) -> Result {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
+    unsafe pthread_mutex_lock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
     return body(&state)
   }
 }

@@ -29,7 +29,7 @@ package struct BlockPin: ~Copyable {
       slot.unpin()
     } else {
       // SAFETY: invariant 2.
-      free(UnsafeMutableRawPointer(mutating: block.base))
+      unsafe free(UnsafeMutableRawPointer(mutating: block.base))
     }
   }
 }

@@ -149,13 +149,10 @@ package struct StoreInspection: Sendable {
       let (one, other) = (left.level ?? 0, right.level ?? 0)
       if one != other { return one < other }
       if one == 0 { return left.metadata.epoch > right.metadata.epoch }
-      return left.metadata.smallest.withUnsafeBytes { left in
-        right.metadata.smallest.withUnsafeBytes { right in
-          guard let left = InternalKey(encoded: left), let right = InternalKey(encoded: right)
-          else { return false }
-          return left < right
-        }
+      let isBefore = InternalKey.withKey(encoded: left.metadata.smallest) { left in
+        InternalKey.withKey(encoded: right.metadata.smallest) { left < $0 }
       }
+      return isBefore == true
     }
     for table in tables {
       let name = FileName.table(table.metadata.number)

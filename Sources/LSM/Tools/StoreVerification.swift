@@ -99,26 +99,21 @@ package struct StoreVerification {
       let tree = try LSMTree.open(fileSystem, directory: directory, options: options)
       let expected = tree.trouble == nil ? summary.entryCount + summary.recordCount : 0
       var count: UInt64 = 0
-      var result: Result<LSMTree.ScanOutcome, LSMError> = .success(.complete)
       let progress = progress
-      [UInt8]().withUnsafeBytes { lower in
-        do throws(LSMError) {
-          result = .success(
-            try tree.scan(
-              from: lower, upTo: nil, descending: false, limit: .max, snapshot: nil,
-              tier: .anyWithoutFilling
-            ) { _, _ in
-              count += 1
-              if count % 4096 == 0 {
-                progress(
-                  ToolProgress(
-                    what: "counting records", doneBytes: min(count, expected), totalBytes: expected
-                  ))
-              }
-              return true
-            })
-        } catch {
-          result = .failure(error)
+      let result = Result { () throws(LSMError) in
+        try [].withBytes { (lower) throws(LSMError) in
+          try tree.scan(
+            from: lower, upTo: nil, descending: false, limit: .max, snapshot: nil,
+            tier: .anyWithoutFilling
+          ) { _, _ in
+            count += 1
+            if count % 4096 == 0 {
+              progress(
+                ToolProgress(
+                  what: "counting records", doneBytes: min(count, expected), totalBytes: expected))
+            }
+            return true
+          }
         }
       }
       try tree.close()

@@ -107,6 +107,7 @@ package struct LogHeader: Equatable, Sendable {
   }
 
   /// Reads the payload of a header chunk; nil when it is none, whatever its version.
+  @safe
   init?(_ payload: UnsafeRawBufferPointer) {
     guard payload.count == LogFormat.headerPayloadBytes,
       payload.littleEndian(UInt32.self, at: 0) == LogFormat.magic
@@ -134,10 +135,11 @@ package struct LogHeader: Equatable, Sendable {
 extension UnsafeRawBufferPointer {
   /// A little-endian integer at any alignment.
   /// - Precondition: it lies inside the buffer.
+  @safe
   @inline(__always)
   func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type, at offset: Int) -> T {
     precondition(offset >= 0 && offset <= count - MemoryLayout<T>.size)
     // SAFETY: checked by the line above.
-    return T(littleEndian: loadUnaligned(fromByteOffset: offset, as: type))
+    return unsafe T(littleEndian: loadUnaligned(fromByteOffset: offset, as: type))
   }
 }
