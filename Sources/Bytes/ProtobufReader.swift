@@ -54,7 +54,9 @@ package struct ProtobufReader {
 
   /// A field's number and wire type (0 varint, 1 fixed64, 2 length-delimited, 3 and 4 group, 5 fixed32).
   package struct Tag: Equatable, Sendable {
+    /// 1 to 2^29 - 1.
     package let number: Int
+    /// 0 to 5.
     package let wireType: UInt8
   }
 

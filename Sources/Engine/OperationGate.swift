@@ -34,12 +34,14 @@ package final class OperationGate: @unchecked Sendable {
     return false
   }
 
+  /// Lets a call out that ``enter()`` let in.
   package func leave() {
     // A call that came too late leaves as well, so the shut gate may be empty several times; the waiter
     // looks again after each post.
     if state.subtract(2, ordering: .releasing).newValue == 1 { unsafe sem_post(drained) }
   }
 
+  /// Whether new calls are refused. May be true a moment later.
   package var isShut: Bool { state.load(ordering: .acquiring) & 1 == 1 }
 
   /// Shuts the gate; false when it was shut before. New calls are refused from here on.

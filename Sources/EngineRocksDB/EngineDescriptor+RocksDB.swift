@@ -5,6 +5,7 @@ extension EngineDescriptor {
   /// RocksDB by its C API: the production engine.
   package static let rocksDB = rocksDB(.production)
 
+  /// RocksDB with other settings, under the same name: for benchmarks.
   package static func rocksDB(_ settings: RocksDBSettings) -> EngineDescriptor {
     EngineDescriptor(
       name: "rocksdb", tableSuffix: ".sst", likeness: RocksDBFiles.likeness,

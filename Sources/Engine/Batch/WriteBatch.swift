@@ -57,6 +57,7 @@ package final class WriteBatch {
       writer: writer, count: summary.count, rangeDeleteCount: summary.rangeDeleteCount)
   }
 
+  /// Whether it changes nothing.
   package var isEmpty: Bool { count == 0 }
 
   /// Bytes of the image, the header among them.
@@ -131,6 +132,7 @@ extension WriteBatch {
     append(value)
   }
 
+  /// As the one for borrowed bytes: for tests and rare writes.
   package func put(_ key: [UInt8], _ value: [UInt8]) {
     unsafe key.withUnsafeBytes { key in unsafe value.withUnsafeBytes { put(key, $0) } }
   }
@@ -149,6 +151,7 @@ extension WriteBatch {
     append(key, prefix: prefix)
   }
 
+  /// As the one for borrowed bytes.
   package func delete(_ key: [UInt8]) { unsafe key.withUnsafeBytes { delete($0) } }
 
   /// Deletes every key from `lower` on, up to but without `upper`, without reading them.
@@ -164,6 +167,7 @@ extension WriteBatch {
     rangeDeleteCount += 1
   }
 
+  /// As the one for borrowed bytes.
   package func deleteRange(_ lower: [UInt8], _ upper: [UInt8]) {
     unsafe lower.withUnsafeBytes { lower in unsafe upper.withUnsafeBytes { deleteRange(lower, $0) }
     }

@@ -39,6 +39,7 @@ package struct KeyRange: Equatable, Sendable {
     return !lower.lexicographicallyPrecedes(upper)
   }
 
+  /// Whether the key lies between the bounds.
   package func contains(_ key: [UInt8]) -> Bool {
     if key.lexicographicallyPrecedes(lower) { return false }
     guard let upper else { return true }

@@ -22,11 +22,15 @@ package enum KeyKind: UInt8, CaseIterable, Sendable {
 // SAFETY: A prefix is read after the length was checked. A key is put together in memory that lives until `body`
 // returns, and that has exactly the bytes of both parts.
 package struct KeyPrefix: Hashable, Sendable {
+  /// Bytes of every prefix.
   package static let byteCount = 5
 
+  /// The first byte.
   package let kind: KeyKind
+  /// The id of the model; the catalogue's own keys have 0.
   package let model: UInt32
 
+  /// - Parameter model: any number: the catalogue gives out ids.
   package init(_ kind: KeyKind, model: UInt32) {
     self.kind = kind
     self.model = model
@@ -42,6 +46,7 @@ package struct KeyPrefix: Hashable, Sendable {
     model = unsafe UInt32(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
   }
 
+  /// The 5 bytes. Allocates; see ``append(to:)``.
   package var bytes: [UInt8] {
     [
       kind.rawValue, UInt8(truncatingIfNeeded: model >> 24), UInt8(truncatingIfNeeded: model >> 16),

@@ -5,6 +5,7 @@ package struct Compaction: Sendable {
     case levelZeroCount, levelSize, tombstones, reclaimable, manual, levelZeroMerge
   }
 
+  /// What made the picker choose it; nothing is decided by it later.
   package let reason: Reason
   /// The level of `upper`.
   package let level: Int

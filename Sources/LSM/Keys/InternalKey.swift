@@ -26,12 +26,14 @@ package struct InternalKey {
   /// separator between two blocks must be before whatever a lookup seeks in the second.
   private static let seekKind: UInt64 = 0x7F
 
+  /// A view of `userKey`, which must stay, unchanged, for as long as it is used; so for every other way to make one.
   @inline(__always)
   package init(userKey: UnsafeRawBufferPointer, trailer: UInt64) {
     self.userKey = unsafe userKey
     self.trailer = trailer
   }
 
+  /// The key of an entry of this kind, written by this change.
   @inline(__always)
   package init(userKey: UnsafeRawBufferPointer, sequence: SequenceNumber, kind: EntryKind) {
     unsafe self.init(userKey: userKey, trailer: Self.trailer(sequence, kind))

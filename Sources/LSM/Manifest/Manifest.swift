@@ -122,6 +122,7 @@ package enum ManifestReader {
 
   /// What a manifest says the store consists of.
   package struct Outcome: Sendable {
+    /// Which manifest it was, and of which store.
     package var current: CurrentFile
     /// Everything as one edit of kind ``VersionEdit/Kind/state``, its tables in no order.
     package var state: VersionEdit

@@ -39,6 +39,7 @@ package struct TableMetadata: Equatable, Sendable {
   static let fixedBytes = 80
   static let boundsBytes = 8
 
+  /// What the manifest keeps of a table that says `properties` of itself.
   package init(
     number: FileNumber, identity: UInt64, fileBytes: UInt64, epoch: UInt64,
     reclaimableCount: UInt64, properties: TableProperties

@@ -24,7 +24,9 @@ package struct VersionEdit: Equatable, Sendable {
 
   /// A table that a level has no more.
   package struct Removal: Equatable, Sendable {
+    /// The level that it leaves; 0 to ``Version/lastLevel``.
     package let level: Int
+    /// The table. Its file stays until the last version with it is gone.
     package let number: FileNumber
 
     package init(level: Int, number: FileNumber) {
@@ -35,7 +37,9 @@ package struct VersionEdit: Equatable, Sendable {
 
   /// A table that a level has from now on.
   package struct Addition: Equatable, Sendable {
+    /// The level that it goes to; 0 to ``Version/lastLevel``.
     package let level: Int
+    /// What the manifest keeps of it.
     package let table: TableMetadata
 
     package init(level: Int, table: TableMetadata) {

@@ -15,6 +15,7 @@ package enum FileInspection {
     package let rawBytes: Int
     /// Nil when its tag says none that is known.
     package let compression: Compression?
+    /// Entries in it, tombstones among them.
     package let entryCount: Int
     /// The first user key, borrowed until the visitor returns.
     @safe package let firstKey: UnsafeRawBufferPointer

@@ -11,6 +11,7 @@ import Synchronization
 // SAFETY of `@unchecked Sendable`: see "Thread-safety"; the bounds are never written after init.
 @safe
 package final class TableFile: @unchecked Sendable {
+  /// What the manifest says; the table was checked against it when it was opened.
   package let metadata: TableMetadata
   let table: Table
   private let fileSystem: any FileSystem

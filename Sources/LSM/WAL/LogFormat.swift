@@ -79,6 +79,7 @@ package enum LogFormat {
 /// Only ``LogWriter/finish()`` and ``LogReader`` make one, so a successor cannot be created before its
 /// predecessor is durable to that length.
 package struct LogEnd: Equatable, Sendable {
+  /// The log that ends.
   package let number: FileNumber
   /// Bytes from the file's start; what comes after counts as not written.
   package let length: UInt64
@@ -90,6 +91,7 @@ package struct LogEnd: Equatable, Sendable {
 package struct LogHeader: Equatable, Sendable {
   /// The store that it belongs to.
   package let store: StoreID
+  /// Its own number, which all checksums of the log are mixed with.
   package let number: FileNumber
   /// The end of the log that it goes on after; nil: there is none.
   package let predecessor: LogEnd?

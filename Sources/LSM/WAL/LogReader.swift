@@ -38,7 +38,9 @@ package final class LogReader {
     @safe package let bytes: UnsafeRawBufferPointer
   }
 
+  /// For errors.
   package let path: String
+  /// From the name of the file; its chunks must agree.
   package let number: FileNumber
   /// Nil when the log's creation was cut short: it has no records then.
   package let header: LogHeader?

@@ -25,7 +25,9 @@ package final class LogWriter {
   /// Buffered bytes over which a log hands them to the operating system by itself.
   static let bufferBytes = 1 << 20
 
+  /// For errors.
   package let path: String
+  /// In the name of the file, and in every chunk.
   package let number: FileNumber
   /// Of the last record appended; at first, the predecessor's.
   package private(set) var lastSequence: UInt64
