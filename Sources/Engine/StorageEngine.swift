@@ -48,7 +48,7 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// Visits the records of `range` in key order, `ascending` from its start or `descending` from its end.
   ///
   /// On ``ScanOutcome/wouldBlock``, and when an error is thrown, the visitor has seen the first part of
-  /// the answer, in order and without holes: go on behind the last key it saw, or drop what it gathered.
+  /// the answer, in order and without holes: go on after the last key it saw, or drop what it gathered.
   ///
   /// - Parameters:
   ///   - limit: the largest number of records to visit; 0 visits none.

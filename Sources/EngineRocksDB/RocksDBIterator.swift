@@ -87,7 +87,7 @@ struct RocksDBIterator: ~Copyable {
 extension RocksDBIterator {
   /// Moves up to `key` and, when it is there, past it; whether it was there.
   ///
-  /// `direction` must be that of all moves before, and `key` behind those of earlier calls.
+  /// `direction` must be that of all moves before, and `key` after those of earlier calls.
   @safe
   func passes(_ key: UnsafeRawBufferPointer, _ direction: ScanDirection) -> Bool {
     while isValid {
@@ -129,7 +129,7 @@ struct RocksDBBounds: ~Copyable {
 }
 
 extension UnsafeRawBufferPointer {
-  /// Negative, 0 or positive as these bytes come before, equal or come behind `other` in key order.
+  /// Negative, 0 or positive as these bytes come before, equal or come after `other` in key order.
   @safe
   fileprivate func compare(to other: UnsafeRawBufferPointer) -> Int {
     if let left = baseAddress, let right = other.baseAddress {

@@ -92,7 +92,7 @@ struct RocksDBOptions: ~Copyable {
   }
 
   private func setLogs(_ engine: EngineOptions) {
-    // The default of RocksDB (point in time) drops everything behind a damaged record without a word,
+    // The default of RocksDB (point in time) drops everything after a damaged record without a word,
     // writes that were acknowledged among it. Here only a cut-off tail is dropped: what a crash leaves.
     let recovery =
       switch engine.logRecovery {
@@ -100,7 +100,7 @@ struct RocksDBOptions: ~Copyable {
       case .pointInTime: rocksdb_point_in_time_recovery
       }
     unsafe rocksdb_options_set_wal_recovery_mode(options, Int32(recovery))
-    // In a recycled log the records of its former life stand behind the end, and a bad checksum no longer
+    // In a recycled log the records of its former life are after the end, and a bad checksum no longer
     // tells the end from rot.
     unsafe rocksdb_options_set_recycle_log_file_num(options, 0)
     // No background writeback of the log: it could make a newer log durable before an older one

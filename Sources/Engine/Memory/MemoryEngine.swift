@@ -136,7 +136,7 @@ package final class MemoryEngine: StorageEngine {
 private struct Records: Sendable {
   var entries: [(key: [UInt8], value: [UInt8])] = []
 
-  /// The index of the first entry whose key is `key` or comes behind it. O(log n).
+  /// The index of the first entry whose key is `key` or comes after it. O(log n).
   func index(of key: [UInt8]) -> Int {
     var low = 0
     var high = entries.count

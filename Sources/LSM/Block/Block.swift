@@ -120,9 +120,9 @@ package struct Block: @unchecked Sendable {
         else { throw DamageInBlock(.order(field: "restart point \(restart)")) }
         restart += 1
       }
-      let isBehind = try unsafe checkOrder(
+      let isAfter = try unsafe checkOrder(
         key.bytes, trailer, entry, rest, entryTrailer, isFirst: count == 0, isRestart: isRestart)
-      guard isBehind else { throw DamageInBlock(.order(field: "key of entry \(count)")) }
+      guard isAfter else { throw DamageInBlock(.order(field: "key of entry \(count)")) }
       let kind = UInt8(truncatingIfNeeded: entryTrailer)
       guard content.allows(trailer: entryTrailer) else {
         throw DamageInBlock(.unknown(field: "kind of entry \(count)", value: UInt64(kind)))
@@ -299,7 +299,7 @@ package struct Block: @unchecked Sendable {
   /// The value of the first entry at or after `target`. O(log n).
   /// - Precondition: every entry is a restart point, as in an index.
   @inline(__always)
-  func firstValue(atOrBehind target: InternalKey) -> UnsafeRawBufferPointer? {
+  func firstValue(atOrAfter target: InternalKey) -> UnsafeRawBufferPointer? {
     guard entryCount > 0 else { return nil }
     let restart = restartCount(before: target)
     guard restart < restartCount else { return nil }

@@ -149,7 +149,7 @@ package final class SkipList: @unchecked Sendable {
 
   /// The last node before `key` (the head when there is none) and the one after it (0: none).
   @inline(__always)
-  private func bracket(_ key: InternalKey) -> (before: UInt32, atOrBehind: UInt32) {
+  private func bracket(_ key: InternalKey) -> (before: UInt32, atOrAfter: UInt32) {
     let prefix = KeyOrder.prefix(of: key.userKey)
     var at = head
     var known: UInt32 = 0
@@ -172,7 +172,7 @@ package final class SkipList: @unchecked Sendable {
   func newest(
     _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> (key: InternalKey, value: UnsafeRawBufferPointer)? {
-    let found = unsafe bracket(.seeking(userKey, at: sequence)).atOrBehind
+    let found = unsafe bracket(.seeking(userKey, at: sequence)).atOrAfter
     guard found != 0 else { return nil }
     let node = node(found)
     guard unsafe KeyOrder.compare(node.userKey, userKey) == 0 else { return nil }
@@ -201,7 +201,7 @@ package final class SkipList: @unchecked Sendable {
     }
 
     /// Goes to the first entry at or after `key`.
-    package mutating func seek(_ key: InternalKey) { at = unsafe list.bracket(key).atOrBehind }
+    package mutating func seek(_ key: InternalKey) { at = unsafe list.bracket(key).atOrAfter }
 
     /// Goes to the last entry before `key`.
     package mutating func seekBefore(_ key: InternalKey) {

@@ -298,7 +298,7 @@ package final class Table: @unchecked Sendable {
     if let filter, !filter.mayContain(hash) { return covering.map { .deleted($0) } ?? .absent }
     let target = unsafe InternalKey.seeking(userKey, at: sequence)
     // No separator is between a key's seek and its entries, so one block decides.
-    guard let handle = unsafe index.firstValue(atOrBehind: target) else {
+    guard let handle = unsafe index.firstValue(atOrAfter: target) else {
       return covering.map { .deleted($0) } ?? .absent
     }
     let pin: BlockPin

@@ -90,12 +90,12 @@ struct BlockSearch: ~Copyable {
       else { return nil }
       let rest = unsafe entry.rest(in: bytes)
       if entryCount > 0 {
-        let isBehind = key.withBytes { key in
+        let isAfter = key.withBytes { key in
           let order = unsafe KeyOrder.compare(
             UnsafeRawBufferPointer(rebasing: key[entry.shared...]), rest)
           return order < 0 || (order == 0 && trailer > next)
         }
-        guard isBehind else { return nil }
+        guard isAfter else { return nil }
       } else if entry.shared != 0 {
         return nil
       }

@@ -88,7 +88,7 @@ struct TableCheck {
       return
     }
     let first = iterator.key
-    guard isBehindLast(first) else {
+    guard isAfterLast(first) else {
       note(handle, "the block does not come after the one before it")
       loseBytes(handle.offset, handle.byteCount)
       return
@@ -116,7 +116,7 @@ struct TableCheck {
     seen.storedDataBytes += handle.byteCount
   }
 
-  private func isBehindLast(_ key: InternalKey) -> Bool {
+  private func isAfterLast(_ key: InternalKey) -> Bool {
     guard hasLast else { return true }
     return lastKey.withBytes {
       unsafe InternalKey.compare(InternalKey(userKey: $0, trailer: lastTrailer), key) < 0
@@ -165,7 +165,7 @@ struct TableCheck {
   /// A point read must be led to this block by the index.
   private mutating func checkIndex(_ key: InternalKey, _ handle: BlockHandle, _ which: String) {
     let target = unsafe InternalKey.seeking(key.userKey, at: key.sequence)
-    let led = unsafe parts.index?.firstValue(atOrBehind: target).flatMap {
+    let led = unsafe parts.index?.firstValue(atOrAfter: target).flatMap {
       BlockHandle(varints: $0)
     }
     if led != handle {
