@@ -22,6 +22,9 @@ let uncheckedExclusivity: [SwiftSetting] = [
   .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
+// Expressions that the compiler cannot prove memory safe say so (docs/decisions/0016-strict-memory-safety.md).
+let strictSettings = swiftSettings + [.strictMemorySafety()]
+
 // The C++ storage library and its codecs go into the executable itself, so that `out/server` starts
 // on a machine that has only glibc and libstdc++ (docs/decisions/0003-static-linking.md).
 let staticLibraries: [LinkerSetting] = [
@@ -60,21 +63,21 @@ let package = Package(
     .systemLibrary(name: "CEpoll"),
     // Holds a constructor, which only C can write.
     .target(name: "CProgram"),
-    .target(name: "Bytes", swiftSettings: swiftSettings),
-    .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: swiftSettings),
+    .target(name: "Bytes", swiftSettings: strictSettings),
+    .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: strictSettings),
     .target(
       name: "LSM", dependencies: ["Bytes", "CZstd", "CLinux"],
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Engine", dependencies: ["Bytes"],
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     // The back ends: only programs and tests name them.
     .target(
       name: "EngineRocksDB", dependencies: ["Bytes", "Engine", "CRocksDB"],
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "EngineLSM", dependencies: ["Engine", "LSM"],
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Wire",
       dependencies: [

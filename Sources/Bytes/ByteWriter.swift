@@ -11,6 +11,7 @@ import Glibc
 /// Unsafe island: owns one `malloc` block. Invariants:
 /// 1. `0 <= count <= capacity`, and `base` points to `capacity` bytes (or is nil when `capacity` is 0).
 /// 2. The first `count` bytes are initialised.
+@safe
 package struct ByteWriter: ~Copyable {
   private var base: UnsafeMutableRawPointer?
   /// Number of bytes written.
@@ -20,7 +21,7 @@ package struct ByteWriter: ~Copyable {
 
   /// Creates an empty writer. Allocates nothing until bytes are appended.
   package init() {
-    base = nil
+    unsafe base = nil
     count = 0
     capacity = 0
   }
@@ -31,11 +32,11 @@ package struct ByteWriter: ~Copyable {
     if capacity > 0 { grow(toAtLeast: capacity) }
   }
 
-  deinit { free(base) }
+  deinit { unsafe free(base) }
 
   /// The bytes written so far; valid until the next mutation of this writer.
   package var bytes: UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(start: base, count: count)
+    unsafe UnsafeRawBufferPointer(start: base, count: count)
   }
 
   /// Whether nothing is written.
@@ -48,8 +49,8 @@ package struct ByteWriter: ~Copyable {
   package mutating func removeAll(keepingAtMost limit: Int) {
     count = 0
     if capacity > limit {
-      free(base)
-      base = nil
+      unsafe free(base)
+      unsafe base = nil
       capacity = 0
     }
   }
@@ -72,8 +73,10 @@ package struct ByteWriter: ~Copyable {
     let target = max(needed, max(64, capacity &* 2))
     // SAFETY: `realloc` keeps the first `count` bytes; a nil result would leave no memory to go on
     // with, which is fatal as for any Swift allocation.
-    guard let moved = realloc(base, target) else { fatalError("out of memory: \(target) bytes") }
-    base = moved
+    guard let moved = unsafe realloc(base, target) else {
+      fatalError("out of memory: \(target) bytes")
+    }
+    unsafe base = moved
     capacity = target
   }
 
@@ -81,23 +84,24 @@ package struct ByteWriter: ~Copyable {
   package mutating func append(_ byte: UInt8) {
     if count == capacity { grow(toAtLeast: count + 1) }
     // SAFETY: invariant 1; `count < capacity` now.
-    base.unsafelyUnwrapped.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+    unsafe base.unsafelyUnwrapped.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
     count &+= 1
   }
 
   /// Appends a copy of bytes, which must not be this writer's own.
+  @safe
   package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     let added = bytes.count
     guard added > 0, let source = bytes.baseAddress else { return }
     reserve(added)
     // SAFETY: `reserve` made room; `source` is another allocation (exclusive access to self).
-    memcpy(base.unsafelyUnwrapped + count, source, added)
+    unsafe memcpy(base.unsafelyUnwrapped + count, source, added)
     count &+= added
   }
 
   /// Appends the bytes of an array.
   package mutating func append(_ bytes: [UInt8]) {
-    bytes.withUnsafeBytes { append($0) }
+    unsafe bytes.withUnsafeBytes { append($0) }
   }
 
   /// Appends a string's UTF-8, without its length.
@@ -108,13 +112,15 @@ package struct ByteWriter: ~Copyable {
 
   /// Gives `body` room for `capacity` bytes at the end, and appends as many as it says it wrote there.
   /// - Precondition: `body` returns 0 to `capacity`, and wrote that many bytes.
+  @safe
   package mutating func appendUninitialized(
     _ capacity: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int
   ) -> Int {
     reserve(capacity)
     // SAFETY: invariant 1; `reserve` made room.
-    let room = UnsafeMutableRawBufferPointer(start: base.map { $0 + count }, count: capacity)
-    let written = body(room)
+    let room = unsafe UnsafeMutableRawBufferPointer(
+      start: base.map { unsafe $0 + count }, count: capacity)
+    let written = unsafe body(room)
     precondition(written >= 0 && written <= capacity)
     count += written
     return written
@@ -122,35 +128,37 @@ package struct ByteWriter: ~Copyable {
 
   /// Appends an integer in little-endian order.
   package mutating func appendLittleEndian<T: FixedWidthInteger>(_ value: T) {
-    withUnsafeBytes(of: value.littleEndian) { append($0) }
+    unsafe withUnsafeBytes(of: value.littleEndian) { append($0) }
   }
 
   /// Appends an integer in big-endian (memcmp) order.
   package mutating func appendBigEndian<T: FixedWidthInteger>(_ value: T) {
-    withUnsafeBytes(of: value.bigEndian) { append($0) }
+    unsafe withUnsafeBytes(of: value.bigEndian) { append($0) }
   }
 
   /// Overwrites bytes written before.
   /// - Precondition: `offset + bytes.count <= count`.
+  @safe
   package mutating func overwrite(at offset: Int, with bytes: UnsafeRawBufferPointer) {
     precondition(offset >= 0 && offset + bytes.count <= count)
     if let source = bytes.baseAddress {
-      memcpy(base.unsafelyUnwrapped + offset, source, bytes.count)
+      unsafe memcpy(base.unsafelyUnwrapped + offset, source, bytes.count)
     }
   }
 
   /// Appends a base-128 varint (protobuf's, LEB128): 1 to 10 bytes.
   package mutating func appendVarint(_ value: UInt64) {
     reserve(10)
-    let start = base.unsafelyUnwrapped
+    let start = unsafe base.unsafelyUnwrapped
     var rest = value
     while rest >= 0x80 {
-      start.storeBytes(
+      unsafe start.storeBytes(
         of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: count, as: UInt8.self)
       count &+= 1
       rest >>= 7
     }
-    start.storeBytes(of: UInt8(truncatingIfNeeded: rest), toByteOffset: count, as: UInt8.self)
+    unsafe start.storeBytes(
+      of: UInt8(truncatingIfNeeded: rest), toByteOffset: count, as: UInt8.self)
     count &+= 1
   }
 
@@ -171,7 +179,7 @@ package struct ByteWriter: ~Copyable {
   }
 
   /// The bytes as an array. O(n).
-  package func array() -> [UInt8] { Array(bytes) }
+  package func array() -> [UInt8] { unsafe Array(bytes) }
 }
 
 // SAFETY: it owns its memory alone, so moving it to another thread moves the memory with it.

@@ -34,15 +34,18 @@ extension ProtobufError: CustomStringConvertible {
 /// start of `bytes`.
 ///
 /// Thread-safety: a value; the bytes must outlive it.
+// SAFETY: Whoever makes a reader keeps the bytes, unchanged, for as long as it and what it hands out are used. Each
+// offset and length is checked against their count first.
+@safe
 package struct ProtobufReader {
   /// All that is read, borrowed.
-  package let bytes: UnsafeRawBufferPointer
+  @safe package let bytes: UnsafeRawBufferPointer
   /// Where the next tag or value begins.
   package private(set) var offset: Int
 
   /// Reads `bytes` from their start; they must outlive the reader and what it hands out.
   package init(_ bytes: UnsafeRawBufferPointer) {
-    self.bytes = bytes
+    unsafe self.bytes = bytes
     offset = 0
   }
 
@@ -51,7 +54,9 @@ package struct ProtobufReader {
 
   /// A field's number and wire type (0 varint, 1 fixed64, 2 length-delimited, 3 and 4 group, 5 fixed32).
   package struct Tag: Equatable, Sendable {
+    /// 1 to 2^29 - 1.
     package let number: Int
+    /// 0 to 5.
     package let wireType: UInt8
   }
 
@@ -68,7 +73,7 @@ package struct ProtobufReader {
   /// The value of a field of wire type 0, or any other base-128 number.
   package mutating func nextVarint() throws(ProtobufError) -> UInt64 {
     let start = offset
-    if let value = Varint.decode(bytes, &offset, end: bytes.count) { return value }
+    if let value = unsafe Varint.decode(bytes, &offset, end: bytes.count) { return value }
     // It has its tenth byte, and is still too long: else it is the bytes that end.
     throw offset &- start == Varint.maximumBytes
       ? .malformedVarint(offset: start) : .truncated(offset: start)
@@ -81,7 +86,7 @@ package struct ProtobufReader {
     guard length <= UInt64(bytes.count - offset) else { throw .truncated(offset: start) }
     let end = offset + Int(length)
     defer { offset = end }
-    return UnsafeRawBufferPointer(rebasing: bytes[offset..<end])
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<end])
   }
 
   /// Steps over the value of a field whose tag was just read; groups to the matching end.
@@ -90,7 +95,7 @@ package struct ProtobufReader {
     switch tag.wireType {
     case 0: _ = try nextVarint()
     case 1: try advance(8)
-    case 2: _ = try nextLengthDelimited()
+    case 2: _ = try unsafe nextLengthDelimited()
     case 5: try advance(4)
     case 3:
       guard maximumDepth > 0 else { throw .tooDeep(offset: start) }

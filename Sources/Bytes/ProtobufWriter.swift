@@ -2,8 +2,10 @@
 ///
 /// For the few messages the server itself speaks (answers, health, reflection, error details); stored
 /// records are never re-encoded.
+// SAFETY: Bytes are only lent to a call that copies them; the inner writer is not changed before it returns.
 extension ByteWriter {
   /// Appends `tag, length, bytes`: a string, bytes, or embedded message field.
+  @safe
   package mutating func appendField(_ number: Int, _ bytes: UnsafeRawBufferPointer) {
     appendTag(number, wireType: 2)
     appendVarint(UInt64(bytes.count))
@@ -18,14 +20,14 @@ extension ByteWriter {
 
   /// Appends a bytes field, or an embedded message.
   package mutating func appendField(_ number: Int, _ bytes: [UInt8]) {
-    bytes.withUnsafeBytes { appendField(number, $0) }
+    unsafe bytes.withUnsafeBytes { appendField(number, $0) }
   }
 
   /// Appends an embedded message that `build` writes.
   package mutating func appendMessage(_ number: Int, _ build: (inout ByteWriter) -> Void) {
     var inner = ByteWriter()
     build(&inner)
-    appendField(number, inner.bytes)
+    unsafe appendField(number, inner.bytes)
   }
 
   /// Appends an integer, Boolean or enum field, also when it is 0.

@@ -1,5 +1,6 @@
 /// Base-128 numbers, as protobuf and LEB128 have them: 7 bits a byte, the lowest first, and the top bit says that
 /// more follow. ``ByteWriter/appendVarint(_:)`` is its counterpart.
+// SAFETY: `offset < end` before each byte, and `end` is at most the count, by the precondition.
 package enum Varint {
   /// Bytes of the longest one.
   package static let maximumBytes = 10
@@ -15,7 +16,7 @@ package enum Varint {
     var value: UInt64 = 0
     var shift = 0
     while offset < end, shift < 7 &* maximumBytes {
-      let byte = bytes[offset]
+      let byte = unsafe bytes[offset]
       offset &+= 1
       // The tenth byte has room for one more bit.
       if shift == 63 && byte > 1 { return nil }

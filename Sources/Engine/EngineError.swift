@@ -2,6 +2,7 @@
 package enum EngineError: Error, Equatable, Sendable {
   /// Where a failure happened and what the layer below said.
   package struct Failure: Equatable, Sendable {
+    /// The call that failed.
     package let operation: EngineOperation
     /// The engine's data directory (of a checkpoint: the new one).
     package let directory: String

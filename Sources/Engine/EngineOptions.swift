@@ -24,8 +24,8 @@ package struct EngineOptions: Sendable {
   /// table.
   package var rangeDeletesBeforeFlush = 1000
 
-  /// What to do about a damaged log at open. Default: ``LogRecovery/tornTailOnly``.
-  package var logRecovery = LogRecovery.tornTailOnly
+  /// What to do about a damaged log at open. Default: ``LogRecoveryMode/tornTailOnly``.
+  package var logRecovery = LogRecoveryMode.tornTailOnly
 
   /// Whether the directory is only read. Default: false.
   ///
@@ -41,7 +41,7 @@ package struct EngineOptions: Sendable {
 }
 
 /// What to do about a damaged log at open.
-package enum LogRecovery: Sendable {
+package enum LogRecoveryMode: Sendable {
   /// A record cut off at the end of the log is what a crash leaves, and is dropped: its write never
   /// returned, or was `.buffered`. Damage anywhere else fails the open, because after it there are writes
   /// that were acknowledged. The default: nothing is ever dropped silently.

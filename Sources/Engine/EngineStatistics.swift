@@ -12,15 +12,20 @@ package struct EngineStatistics: Equatable, Sendable {
   package var logBytes: UInt64 = 0
   /// Bytes of the memtables, the one written to and those waiting for their flush.
   package var memtableBytes: UInt64 = 0
+  /// Full memtables.
   package var memtablesWaitingForFlush: UInt64 = 0
   /// Whether range deletes may be stored. Scans of RocksDB are slower meanwhile; a full compaction with no
   /// snapshot held ends it.
   package var mayHoldRangeDeletes = false
+  /// What the block cache may hold. What is pinned may exceed it.
   package var cacheCapacityBytes: UInt64 = 0
+  /// What the block cache holds, pinned blocks among it.
   package var cacheUsedBytes: UInt64 = 0
   /// Bytes of the cache that reads in flight hold.
   package var cachePinnedBytes: UInt64 = 0
+  /// Those under way now.
   package var runningFlushes: UInt64 = 0
+  /// Those under way now, manual ones among them.
   package var runningCompactions: UInt64 = 0
   /// Estimate of the bytes compaction has still to rewrite.
   package var pendingCompactionBytes: UInt64 = 0
@@ -28,6 +33,7 @@ package struct EngineStatistics: Equatable, Sendable {
   package var delayedWriteRate: UInt64 = 0
   /// Whether writes wait for flush or compaction.
   package var isWriteStopped = false
+  /// Snapshots that are held.
   package var snapshotCount: UInt64 = 0
   /// Failed flushes and compactions since open.
   package var backgroundErrors: UInt64 = 0
@@ -36,8 +42,11 @@ package struct EngineStatistics: Equatable, Sendable {
 
   package init() {}
 
+  /// The tables of one level.
   package struct Level: Equatable, Sendable {
+    /// Tables.
     package var fileCount: UInt64
+    /// Sizes of their files.
     package var bytes: UInt64
 
     package init(fileCount: UInt64, bytes: UInt64) {

@@ -28,6 +28,7 @@ extension LocalStore {
 package struct ManifestExtent: Equatable, Sendable {
   /// The number in the file's name.
   package let number: UInt64
+  /// Its size when it was looked at.
   package let bytes: UInt64
 
   package init(number: UInt64, bytes: UInt64) {

@@ -39,6 +39,7 @@ package protocol StorageEngine: AnyObject, Sendable {
   ///     It must not close the engine.
   /// - Throws: ``EngineError/corruption(_:)`` or ``EngineError/io(_:)`` when the stored bytes cannot be
   ///   read; ``EngineError/foreignSnapshot``.
+  @safe
   func get(
     _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
     _ visit: (UnsafeRawBufferPointer) -> Void
@@ -47,7 +48,7 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// Visits the records of `range` in key order, `ascending` from its start or `descending` from its end.
   ///
   /// On ``ScanOutcome/wouldBlock``, and when an error is thrown, the visitor has seen the first part of
-  /// the answer, in order and without holes: go on behind the last key it saw, or drop what it gathered.
+  /// the answer, in order and without holes: go on after the last key it saw, or drop what it gathered.
   ///
   /// - Parameters:
   ///   - limit: the largest number of records to visit; 0 visits none.
@@ -55,6 +56,7 @@ package protocol StorageEngine: AnyObject, Sendable {
   /// - Precondition: `limit >= 0`.
   /// - Throws: as ``get(_:snapshot:tier:_:)``; never ends early because of an error without throwing it.
   /// - Complexity: O(log n) to find the start, then O(1) a record.
+  @safe
   func scan(
     _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
     tier: ReadTier,
@@ -159,6 +161,7 @@ package enum Durability: Sendable, Equatable {
   case buffered
 }
 
+// SAFETY: The array lends its bytes until the call returns, and the value is copied while it is lent.
 extension StorageEngine {
   /// The value of one key as an array, from the newest state. For set-up work, not for hot paths: it
   /// copies, and may block on the disk.
@@ -167,9 +170,9 @@ extension StorageEngine {
   ) throws(EngineError) -> [UInt8]? {
     var value: [UInt8]?
     var failure: EngineError?
-    key.withUnsafeBytes { bytes in
+    unsafe key.withUnsafeBytes { bytes in
       do throws(EngineError) {
-        _ = try get(bytes, snapshot: snapshot, tier: .any) { value = Array($0) }
+        _ = try get(bytes, snapshot: snapshot, tier: .any) { value = unsafe Array($0) }
       } catch {
         failure = error
       }

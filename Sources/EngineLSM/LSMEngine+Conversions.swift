@@ -41,22 +41,25 @@ extension Durability {
   var isSync: Bool { if case .sync = self { true } else { false } }
 }
 
+// SAFETY: The arrays lend their bytes until `body` returns.
 extension KeyRange {
   /// Lends the bounds to `body`.
+  @safe
   func withBounds<Result, Failure: Error>(
     _ body: (_ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer?) throws(Failure) ->
       Result
   ) throws(Failure) -> Result {
-    let outcome = lower.withUnsafeBytes { lower -> Swift.Result<Result, Failure> in
+    let outcome = unsafe lower.withUnsafeBytes { lower -> Swift.Result<Result, Failure> in
+      @safe
       func run(_ upper: UnsafeRawBufferPointer?) -> Swift.Result<Result, Failure> {
         do throws(Failure) {
-          return .success(try body(lower, upper))
+          return unsafe .success(try body(lower, upper))
         } catch {
           return .failure(error)
         }
       }
       guard let upper else { return run(nil) }
-      return upper.withUnsafeBytes { run($0) }
+      return unsafe upper.withUnsafeBytes { run($0) }
     }
     return try outcome.get()
   }

@@ -6,6 +6,8 @@ import Synchronization
 ///
 /// Thread-safety: constant after init; the tree has its own synchronisation. The gate keeps calls out of a
 /// tree that is being closed.
+// SAFETY: The batch is not changed while the tree copies its records, and begins with a header of 12 bytes. What is
+// visited is lent until `visit` returns.
 package final class LSMEngine: LocalStore {
   let directory: String
   private let tree: LSMTree
@@ -63,6 +65,7 @@ package final class LSMEngine: LocalStore {
 
   // MARK: - Reading
 
+  @safe
   package func get(
     _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
     _ visit: (UnsafeRawBufferPointer) -> Void
@@ -81,6 +84,7 @@ package final class LSMEngine: LocalStore {
     }
   }
 
+  @safe
   package func scan(
     _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
     tier: ReadTier,
@@ -95,7 +99,7 @@ package final class LSMEngine: LocalStore {
         try tree.scan(
           from: lower, upTo: upper, descending: direction.isDescending, limit: limit,
           snapshot: own, tier: Table.ReadTier(tier)
-        ) { key, value in visit(key, value).isNext }
+        ) { key, value in unsafe visit(key, value).isNext }
       }
       return switch outcome {
       case .complete: .complete
@@ -117,7 +121,7 @@ package final class LSMEngine: LocalStore {
     defer { gate.leave() }
     if batch.isEmpty { return }
     // The tree's batches are the image without its sequence number, which the log keeps elsewhere.
-    let records = UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...])
+    let records = unsafe UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...])
     do throws(LSMError) {
       try tree.apply(records, sync: durability.isSync)
       if isRefusing.load(ordering: .relaxed) { isRefusing.store(false, ordering: .relaxed) }

@@ -5,6 +5,7 @@ extension EngineDescriptor {
   /// RocksDB by its C API: the production engine.
   package static let rocksDB = rocksDB(.production)
 
+  /// RocksDB with other settings, under the same name: for benchmarks.
   package static func rocksDB(_ settings: RocksDBSettings) -> EngineDescriptor {
     EngineDescriptor(
       name: "rocksdb", tableSuffix: ".sst", likeness: RocksDBFiles.likeness,
@@ -15,6 +16,7 @@ extension EngineDescriptor {
   }
 }
 
+// SAFETY: The path is a string of our own and the lock a local variable; the system keeps neither.
 extension RocksDBFiles {
   fileprivate static func likeness(of names: [String]) -> StoreLikeness {
     let isLike = names.contains {
@@ -25,13 +27,13 @@ extension RocksDBFiles {
 
   /// Whether another process has RocksDB's lock of a store (`fcntl`, over the whole file).
   fileprivate static func isLocked(_ directory: String) -> Bool {
-    let file = open(directory + "/LOCK", O_RDONLY | O_CLOEXEC)
+    let file = unsafe open(directory + "/LOCK", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return false }
     defer { close(file) }
     var lock = Glibc.flock()
     lock.l_type = Int16(F_RDLCK)
     lock.l_whence = Int16(SEEK_SET)
-    guard fcntl(file, F_GETLK, &lock) == 0 else { return false }
+    guard unsafe fcntl(file, F_GETLK, &lock) == 0 else { return false }
     return lock.l_type != Int16(F_UNLCK)
   }
 }

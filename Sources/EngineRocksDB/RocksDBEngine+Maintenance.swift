@@ -3,35 +3,41 @@ import Engine
 import Glibc
 import Synchronization
 
+// SAFETY: Every call of C is made inside the gate, so the database is open; what it creates is destroyed in the same
+// function, by `defer`.
 extension RocksDBEngine {
   func checkpoint(to directory: String) throws(EngineError) {
     guard !directory.utf8.contains(0) else {
       throw .invalidPath(path: directory, reason: "it holds a NUL byte")
     }
-    guard access(directory, F_OK) != 0 else {
+    guard unsafe access(directory, F_OK) != 0 else {
       throw .invalidPath(path: directory, reason: "it exists already; name a new directory")
     }
-    try handle.inside { (database) throws(EngineError) in
+    try unsafe handle.inside { (database) throws(EngineError) in
       var message: UnsafeMutablePointer<CChar>?
-      let checkpoint = rocksdb_checkpoint_object_create(database, &message)
-      if let status = RocksDBStatus(message) { throw status.error(.checkpoint, in: directory) }
-      defer { rocksdb_checkpoint_object_destroy(checkpoint) }
+      let checkpoint = unsafe rocksdb_checkpoint_object_create(database, &message)
+      if let status = unsafe RocksDBStatus(message) {
+        throw status.error(.checkpoint, in: directory)
+      }
+      defer { unsafe rocksdb_checkpoint_object_destroy(checkpoint) }
       // 0: always flush first. The checkpoint then consists of tables, which are fsynced; a copied log
       // might not be.
-      rocksdb_checkpoint_create(checkpoint, directory, 0, &message)
-      if let status = RocksDBStatus(message) { throw status.error(.checkpoint, in: directory) }
+      unsafe rocksdb_checkpoint_create(checkpoint, directory, 0, &message)
+      if let status = unsafe RocksDBStatus(message) {
+        throw status.error(.checkpoint, in: directory)
+      }
     }
   }
 
   func flush() throws(EngineError) {
-    try handle.inside { (_) throws(EngineError) in
+    try unsafe handle.inside { (_) throws(EngineError) in
       try checkWritable()
       if let status = flushMemtable(wait: true) { throw status.error(.flush, in: handle.directory) }
     }
   }
 
   func compact(_ range: KeyRange?) throws(EngineError) {
-    try handle.inside { (_) throws(EngineError) in
+    try unsafe handle.inside { (_) throws(EngineError) in
       try checkWritable()
       try rangeDeletes.update { () throws(EngineError) in
         // RocksDB flushes only memtables that overlap the range. Inside the update: a range delete that
@@ -48,14 +54,14 @@ extension RocksDBEngine {
   private func compactTables(_ range: KeyRange) throws(EngineError) {
     let errorsBefore = property("rocksdb.background-errors")
     let bounds = RocksDBBounds(range)
-    let options = rocksdb_compactoptions_create()
-    defer { rocksdb_compactoptions_destroy(options) }
+    let options = unsafe rocksdb_compactoptions_create()
+    defer { unsafe rocksdb_compactoptions_destroy(options) }
     // Automatic compactions of other ranges may go on beside it.
-    rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0)
+    unsafe rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0)
     // kForceOptimized: the last level too, except what this call has just written there.
-    rocksdb_compactoptions_set_bottommost_level_compaction(options, 3)
+    unsafe rocksdb_compactoptions_set_bottommost_level_compaction(options, 3)
     // An empty lower key means the same as none.
-    rocksdb_compact_range_opt(
+    unsafe rocksdb_compact_range_opt(
       handle.database, options, bounds.lower.charPointer, bounds.lower.count,
       bounds.upper.charPointer, bounds.upper.count)
     if handle.gate.isShut { throw .closed }
@@ -67,14 +73,16 @@ extension RocksDBEngine {
 
   /// Whether no table holds a range delete, by the tables' own counts; false when RocksDB does not say.
   func tablesHoldNoRangeDeletes() -> Bool {
-    guard let text = rocksdb_property_value(handle.database, "rocksdb.aggregated-table-properties")
+    guard
+      let text = unsafe rocksdb_property_value(
+        handle.database, "rocksdb.aggregated-table-properties")
     else { return false }
-    defer { rocksdb_free(text) }
-    return String(cString: text).contains("# range deletions=0;")
+    defer { unsafe rocksdb_free(text) }
+    return unsafe String(cString: text).contains("# range deletions=0;")
   }
 
   func statistics() throws(EngineError) -> EngineStatistics {
-    try handle.inside { (_) throws(EngineError) in
+    try unsafe handle.inside { (_) throws(EngineError) in
       var statistics = EngineStatistics()
       statistics.estimatedKeyCount = property("rocksdb.estimate-num-keys")
       statistics.estimatedLiveBytes = property("rocksdb.estimate-live-data-size")
@@ -102,25 +110,25 @@ extension RocksDBEngine {
   /// A numeric property; 0 for one RocksDB does not know.
   func property(_ name: String) -> UInt64 {
     var value: UInt64 = 0
-    return rocksdb_property_int(handle.database, name, &value) == 0 ? value : 0
+    return unsafe rocksdb_property_int(handle.database, name, &value) == 0 ? value : 0
   }
 
   private func levels() -> [EngineStatistics.Level] {
-    let files = rocksdb_livefiles(handle.database)
-    defer { rocksdb_livefiles_destroy(files) }
+    let files = unsafe rocksdb_livefiles(handle.database)
+    defer { unsafe rocksdb_livefiles_destroy(files) }
     var levels: [EngineStatistics.Level] = []
-    for index in 0..<rocksdb_livefiles_count(files) {
-      let level = Int(rocksdb_livefiles_level(files, index))
+    for index in unsafe 0..<rocksdb_livefiles_count(files) {
+      let level = unsafe Int(rocksdb_livefiles_level(files, index))
       while levels.count <= level { levels.append(.init(fileCount: 0, bytes: 0)) }
       levels[level].fileCount += 1
-      levels[level].bytes += UInt64(rocksdb_livefiles_size(files, index))
+      unsafe levels[level].bytes += UInt64(rocksdb_livefiles_size(files, index))
     }
     return levels
   }
 
   func lastSequence() throws(EngineError) -> UInt64 {
-    try handle.inside { (database) throws(EngineError) in
-      rocksdb_get_latest_sequence_number(database)
+    try unsafe handle.inside { (database) throws(EngineError) in
+      unsafe rocksdb_get_latest_sequence_number(database)
     }
   }
 

@@ -1,7 +1,10 @@
 import CRocksDB
 import Engine
 
+// SAFETY: Inside the gate the database is open, and `handle` or the snapshot owns the read options. The value is lent
+// until `visit` returns, before its pin is destroyed.
 extension RocksDBEngine {
+  @safe
   func get(
     _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
     _ visit: (UnsafeRawBufferPointer) -> Void
@@ -9,7 +12,7 @@ extension RocksDBEngine {
     guard handle.gate.enter() else { throw .closed }
     defer { handle.gate.leave() }
     let own = try ownSnapshot(snapshot)
-    return try lookUp(key, readOptions(own, tier), tier, .get, visit)
+    return try unsafe lookUp(key, readOptions(own, tier), tier, .get, visit)
   }
 
   /// - Precondition: called inside the gate; the owner of `options` lives until it returns.
@@ -21,20 +24,20 @@ extension RocksDBEngine {
     var message: UnsafeMutablePointer<CChar>?
     // SAFETY: the key is borrowed for the call. The pinned slice holds the value's block or copy until it
     // is destroyed, after `visit`.
-    let pinned = rocksdb_get_pinned(
+    let pinned = unsafe rocksdb_get_pinned(
       handle.database, options, key.charPointer, key.count, &message)
-    guard let pinned else {
-      guard let status = RocksDBStatus(message) else { return .absent }
+    guard let pinned = unsafe pinned else {
+      guard let status = unsafe RocksDBStatus(message) else { return .absent }
       if case .memory = tier, status.isIncomplete { return .wouldBlock }
       throw status.error(operation, in: handle.directory)
     }
-    defer { rocksdb_pinnableslice_destroy(pinned) }
+    defer { unsafe rocksdb_pinnableslice_destroy(pinned) }
     var length = 0
-    let value = rocksdb_pinnableslice_value(pinned, &length)
+    let value = unsafe rocksdb_pinnableslice_value(pinned, &length)
     // RocksDB answers "found, empty" for a table it would have to open first. `max_open_files` keeps that
     // from happening; an empty value is read again from the disk all the same, to be sure.
     if case .memory = tier, length == 0 { return .wouldBlock }
-    visit(UnsafeRawBufferPointer(start: value, count: length))
+    unsafe visit(UnsafeRawBufferPointer(start: value, count: length))
     return .found
   }
 
@@ -53,13 +56,13 @@ extension RocksDBEngine {
   func readOptions(_ snapshot: RocksDBSnapshot?, _ tier: ReadTier) -> OpaquePointer {
     guard let snapshot else {
       return switch tier {
-      case .any: handle.readAny.options
-      case .memory: handle.readMemory.options
+      case .any: unsafe handle.readAny.options
+      case .memory: unsafe handle.readMemory.options
       }
     }
     return switch tier {
-    case .any: snapshot.readAny.options
-    case .memory: snapshot.readMemory.options
+    case .any: unsafe snapshot.readAny.options
+    case .memory: unsafe snapshot.readMemory.options
     }
   }
 }

@@ -14,11 +14,14 @@ import Engine
 //   memory and so misses none, and what it shows has a version that no range delete covers. A record that
 //   `hint` leaves out is covered, or `hint` has lost an error: a point read decides.
 
+// SAFETY: Iterators are local to a call inside the gate. A key and a value are lent until the iterator moves, which it
+// does after `visit`.
 extension RocksDBEngine {
   /// Hidden records in a row after which a memory-tier scan gives up: each costs a point read, and the
   /// caller's thread has other work.
   private static let hiddenRecordLimit = 256
 
+  @safe
   func scan(
     _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
     tier: ReadTier,
@@ -32,7 +35,7 @@ extension RocksDBEngine {
     if range.isEmpty { return .complete }
 
     if !rangeDeletes.mayBePresent {
-      let records = RocksDBIterator(
+      let records = unsafe RocksDBIterator(
         handle.database, range: range, tier: tier, snapshot: own, ignoringRangeDeletes: true)
       // Asked again: what the iterator shows is settled only now.
       if !rangeDeletes.mayBePresent {
@@ -44,6 +47,7 @@ extension RocksDBEngine {
     return try visitVisible(range, direction, limit: limit, point, tier, visit)
   }
 
+  @safe
   private func visitAll(
     of records: borrowing RocksDBIterator, _ direction: ScanDirection, limit: Int,
     _ tier: ReadTier, _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> ScanStep
@@ -51,7 +55,7 @@ extension RocksDBEngine {
     records.seekToStart(direction)
     var visited = 0
     while records.isValid {
-      if case .stop = visit(records.key, records.value) { return .stopped }
+      if case .stop = unsafe visit(records.key, records.value) { return .stopped }
       visited += 1
       if visited == limit { return .limitReached }
       records.move(direction)
@@ -59,13 +63,14 @@ extension RocksDBEngine {
     return try end(of: records, tier)
   }
 
+  @safe
   private func visitVisible(
     _ range: KeyRange, _ direction: ScanDirection, limit: Int, _ snapshot: RocksDBSnapshot,
     _ tier: ReadTier, _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> ScanStep
   ) throws(EngineError) -> ScanOutcome {
-    let records = RocksDBIterator(
+    let records = unsafe RocksDBIterator(
       handle.database, range: range, tier: tier, snapshot: snapshot, ignoringRangeDeletes: true)
-    let hint = RocksDBIterator(
+    let hint = unsafe RocksDBIterator(
       handle.database, range: range, tier: tier, snapshot: snapshot, ignoringRangeDeletes: false)
     records.seekToStart(direction)
     hint.seekToStart(direction)
@@ -74,7 +79,7 @@ extension RocksDBEngine {
     while records.isValid {
       let key = records.key
       let outcome =
-        hint.passes(key, direction)
+        unsafe hint.passes(key, direction)
         ? .found : try lookUp(key, readOptions(snapshot, tier), tier, .scan) { _ in }
       switch outcome {
       case .wouldBlock: return .wouldBlock
@@ -83,7 +88,7 @@ extension RocksDBEngine {
         if case .memory = tier, hidden == Self.hiddenRecordLimit { return .wouldBlock }
       case .found:
         hidden = 0
-        if case .stop = visit(key, records.value) { return .stopped }
+        if case .stop = unsafe visit(key, records.value) { return .stopped }
         visited += 1
         if visited == limit { return .limitReached }
       }

@@ -2,28 +2,30 @@ import CRocksDB
 import Engine
 import Synchronization
 
+// SAFETY: Every call of C is made inside the gate, so the database is open; what is created here is destroyed here,
+// and C copies the image.
 extension RocksDBEngine {
   func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError) {
     guard handle.gate.enter() else { throw .closed }
     defer { handle.gate.leave() }
     try checkWritable()
     if batch.isEmpty { return }
-    let image = batch.image
+    let image = unsafe batch.image
     // SAFETY: the image is borrowed for the call, which copies it.
-    let copy = rocksdb_writebatch_create_from(
+    let copy = unsafe rocksdb_writebatch_create_from(
       image.charPointer, image.count)
-    defer { rocksdb_writebatch_destroy(copy) }
+    defer { unsafe rocksdb_writebatch_destroy(copy) }
     let hasRangeDeletes = batch.rangeDeleteCount > 0
     if hasRangeDeletes { rangeDeletes.willWrite() }
     let options =
       switch durability {
-      case .sync: handle.writeSync
-      case .buffered: handle.writeBuffered
+      case .sync: unsafe handle.writeSync
+      case .buffered: unsafe handle.writeBuffered
       }
     var message: UnsafeMutablePointer<CChar>?
-    rocksdb_write(handle.database, options, copy, &message)
+    unsafe rocksdb_write(handle.database, options, copy, &message)
     if hasRangeDeletes { rangeDeletes.didWrite() }
-    if let status = RocksDBStatus(message) { throw refusal(status) }
+    if let status = unsafe RocksDBStatus(message) { throw refusal(status) }
     if isPaused.load(ordering: .relaxed) { endPause() }
     if hasRangeDeletes { flushIfNeeded(batch.rangeDeleteCount) }
   }
@@ -74,11 +76,11 @@ extension RocksDBEngine {
     }
     guard hasFailed || isPaused else { return .open }
     // RocksDB has no call that tells whether it takes writes: an empty batch is 19 bytes of log.
-    let empty = rocksdb_writebatch_create()
-    defer { rocksdb_writebatch_destroy(empty) }
+    let empty = unsafe rocksdb_writebatch_create()
+    defer { unsafe rocksdb_writebatch_destroy(empty) }
     var message: UnsafeMutablePointer<CChar>?
-    rocksdb_write(handle.database, handle.writeBuffered, empty, &message)
-    guard let status = RocksDBStatus(message) else {
+    unsafe rocksdb_write(handle.database, handle.writeBuffered, empty, &message)
+    guard let status = unsafe RocksDBStatus(message) else {
       endPause()
       return hasFailed && !isPaused
         ? .strained(reason: "a flush or compaction failed; the file LOG of the store says which")
@@ -105,11 +107,11 @@ extension RocksDBEngine {
 
   /// - Precondition: called inside the gate.
   func flushMemtable(wait: Bool) -> RocksDBStatus? {
-    let options = rocksdb_flushoptions_create()
-    defer { rocksdb_flushoptions_destroy(options) }
-    rocksdb_flushoptions_set_wait(options, wait ? 1 : 0)
+    let options = unsafe rocksdb_flushoptions_create()
+    defer { unsafe rocksdb_flushoptions_destroy(options) }
+    unsafe rocksdb_flushoptions_set_wait(options, wait ? 1 : 0)
     var message: UnsafeMutablePointer<CChar>?
-    rocksdb_flush(handle.database, options, &message)
-    return RocksDBStatus(message)
+    unsafe rocksdb_flush(handle.database, options, &message)
+    return unsafe RocksDBStatus(message)
   }
 }

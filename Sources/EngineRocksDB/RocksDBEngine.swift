@@ -6,6 +6,7 @@ import Synchronization
 ///
 /// Constant after init: `handle`, `rangeDeletesBeforeFlush`. With its own synchronisation: the rest.
 /// No call of C happens under the locks of `readOnlyReason` and `pause`.
+// SAFETY: `handle` owns the database, and its gate keeps the calls of C out once it is closed.
 final class RocksDBEngine: LocalStore {
   let handle: RocksDBHandle
   let rangeDeletesBeforeFlush: Int
@@ -48,29 +49,31 @@ final class RocksDBEngine: LocalStore {
   }
 
   func snapshot() throws(EngineError) -> any EngineSnapshot {
-    try handle.inside { (_) throws(EngineError) in try makeSnapshot() }
+    try unsafe handle.inside { (_) throws(EngineError) in try makeSnapshot() }
   }
 
   /// - Precondition: called inside the gate.
   func makeSnapshot() throws(EngineError) -> RocksDBSnapshot {
-    guard let snapshot = handle.createSnapshot() else {
+    guard let snapshot = unsafe handle.createSnapshot() else {
       throw .unsupported(failure(.snapshot, "RocksDB gave no snapshot"))
     }
-    return RocksDBSnapshot(snapshot, of: handle)
+    return unsafe RocksDBSnapshot(snapshot, of: handle)
   }
 
   func close() throws(EngineError) {
     guard handle.gate.shut() else { return }
     // A running manual compaction would hold the close for as long as it takes.
-    rocksdb_disable_manual_compaction(handle.database)
+    unsafe rocksdb_disable_manual_compaction(handle.database)
     handle.gate.waitUntilEmpty()
     var message: UnsafeMutablePointer<CChar>?
     // After a failed write the log is left as it is; its fsync could not be trusted.
     if !isReadOnly.load(ordering: .acquiring) {
-      rocksdb_flush_wal(handle.database, 1, &message)
+      unsafe rocksdb_flush_wal(handle.database, 1, &message)
     }
     handle.destroyDatabase()
-    if let status = RocksDBStatus(message) { throw status.error(.close, in: handle.directory) }
+    if let status = unsafe RocksDBStatus(message) {
+      throw status.error(.close, in: handle.directory)
+    }
   }
 
   /// Makes the engine read-only; the first reason stays.

@@ -14,6 +14,7 @@ import Synchronization
 /// 2. `snapshots` holds the snapshots RocksDB has not been told to release. Whoever takes one out
 ///    releases it, under the lock, so before `destroyDatabase`.
 /// 3. The read and write options are not changed after `init`.
+@safe
 final class RocksDBHandle: @unchecked Sendable {
   let directory: String
   let database: OpaquePointer
@@ -37,29 +38,29 @@ final class RocksDBHandle: @unchecked Sendable {
     }
     let options = RocksDBOptions(engineOptions, settings)
     if engineOptions.isReadOnly {
-      database = try Self.openForReading(directory, options)
+      unsafe database = try Self.openForReading(directory, options)
     } else {
       if engineOptions.logRecovery == .tornTailOnly { try Self.refuseLogGap(in: directory) }
-      database = try Self.open(directory, options)
+      unsafe database = try Self.open(directory, options)
     }
     self.directory = directory
     self.options = options
-    readAny = RocksDBReadOptions(.any)
-    readMemory = RocksDBReadOptions(.memory)
-    writeSync = rocksdb_writeoptions_create().unsafelyUnwrapped
-    rocksdb_writeoptions_set_sync(writeSync, 1)
+    readAny = unsafe RocksDBReadOptions(.any)
+    readMemory = unsafe RocksDBReadOptions(.memory)
+    unsafe writeSync = rocksdb_writeoptions_create().unsafelyUnwrapped
+    unsafe rocksdb_writeoptions_set_sync(writeSync, 1)
     // The log is written, not fsynced: the default of RocksDB.
-    writeBuffered = rocksdb_writeoptions_create().unsafelyUnwrapped
+    unsafe writeBuffered = rocksdb_writeoptions_create().unsafelyUnwrapped
   }
 
   private static func open(
     _ directory: String, _ options: borrowing RocksDBOptions
   ) throws(EngineError) -> OpaquePointer {
     var message: UnsafeMutablePointer<CChar>?
-    let database = rocksdb_open(options.options, directory, &message)
-    if let status = RocksDBStatus(message) { throw status.error(.open, in: directory) }
+    let database = unsafe rocksdb_open(options.options, directory, &message)
+    if let status = unsafe RocksDBStatus(message) { throw status.error(.open, in: directory) }
     // SAFETY: the C call returns nil only together with an error.
-    return database.unsafelyUnwrapped
+    return unsafe database.unsafelyUnwrapped
   }
 
   private static func refuseLogGap(in directory: String) throws(EngineError) {
@@ -90,27 +91,27 @@ final class RocksDBHandle: @unchecked Sendable {
       var manifest = RocksDBManifest(of: directory)
       let isKnown = (try? manifest?.readToEnd()) != nil
       var message: UnsafeMutablePointer<CChar>?
-      let database = rocksdb_open_for_read_only(options.options, directory, 0, &message)
-      if let status = RocksDBStatus(message) {
+      let database = unsafe rocksdb_open_for_read_only(options.options, directory, 0, &message)
+      if let status = unsafe RocksDBStatus(message) {
         if RocksDBFiles(directory) == before { throw status.error(.open, in: directory) }
         continue
       }
       // SAFETY: the C call returns nil only together with an error.
-      let opened = database.unsafelyUnwrapped
+      let opened = unsafe database.unsafelyUnwrapped
       let found = Result { () throws(UnknownRecord) -> RocksDBLogGap? in
-        guard isKnown, try manifest?.read(until: tables(of: opened)) == true else {
+        guard isKnown, try unsafe manifest?.read(until: tables(of: opened)) == true else {
           throw UnknownRecord()
         }
         return try RocksDBLogGap.find(
           in: directory, firstLog: manifest?.firstLog ?? 0, lastFlushed: manifest?.lastFlushed)
       }
       switch found {
-      case .success(nil): return opened
+      case .success(nil): return unsafe opened
       // A newer RocksDB wrote it, or the manifest was replaced meanwhile.
-      case .failure where RocksDBFiles(directory) == before: return opened
-      case .failure: rocksdb_close(opened)
+      case .failure where RocksDBFiles(directory) == before: return unsafe opened
+      case .failure: unsafe rocksdb_close(opened)
       case .success(let gap?):
-        rocksdb_close(opened)
+        unsafe rocksdb_close(opened)
         if RocksDBFiles(directory) == before { throw gap.error(in: directory) }
       }
     }
@@ -119,12 +120,12 @@ final class RocksDBHandle: @unchecked Sendable {
 
   /// Those that an open database has.
   private static func tables(of database: OpaquePointer) -> RocksDBTables {
-    let files = rocksdb_livefiles(database)
-    defer { rocksdb_livefiles_destroy(files) }
+    let files = unsafe rocksdb_livefiles(database)
+    defer { unsafe rocksdb_livefiles_destroy(files) }
     var tables = RocksDBTables()
-    for index in 0..<rocksdb_livefiles_count(files) {
+    for index in unsafe 0..<rocksdb_livefiles_count(files) {
       // "/000012.sst"
-      let name = String(cString: rocksdb_livefiles_name(files, index))
+      let name = unsafe String(cString: rocksdb_livefiles_name(files, index))
       tables.insert(UInt64(name.dropFirst().prefix { $0 != "." }) ?? 0)
     }
     return tables
@@ -139,8 +140,8 @@ final class RocksDBHandle: @unchecked Sendable {
   deinit {
     // No call can be inside: each holds a reference to this object.
     if gate.shut() { destroyDatabase() }
-    rocksdb_writeoptions_destroy(writeSync)
-    rocksdb_writeoptions_destroy(writeBuffered)
+    unsafe rocksdb_writeoptions_destroy(writeSync)
+    unsafe rocksdb_writeoptions_destroy(writeBuffered)
   }
 
   /// Runs a call inside the gate.
@@ -150,7 +151,7 @@ final class RocksDBHandle: @unchecked Sendable {
   ) throws(EngineError) -> Value {
     guard gate.enter() else { throw .closed }
     defer { gate.leave() }
-    return try body(database)
+    return try unsafe body(database)
   }
 
   /// Gives the database back.
@@ -158,18 +159,18 @@ final class RocksDBHandle: @unchecked Sendable {
   func destroyDatabase() {
     snapshots.withLock { snapshots in
       for snapshot in snapshots {
-        rocksdb_release_snapshot(database, OpaquePointer(bitPattern: snapshot))
+        unsafe rocksdb_release_snapshot(database, OpaquePointer(bitPattern: snapshot))
       }
       snapshots.removeAll()
     }
-    rocksdb_close(database)
+    unsafe rocksdb_close(database)
   }
 
   /// - Precondition: called inside the gate.
   func createSnapshot() -> OpaquePointer? {
-    guard let snapshot = rocksdb_create_snapshot(database) else { return nil }
+    guard let snapshot = unsafe rocksdb_create_snapshot(database) else { return nil }
     _ = snapshots.withLock { $0.insert(UInt(bitPattern: snapshot)) }
-    return snapshot
+    return unsafe snapshot
   }
 
   /// Releases a snapshot, unless the close has done so.
@@ -177,12 +178,13 @@ final class RocksDBHandle: @unchecked Sendable {
     let address = UInt(bitPattern: snapshot)
     snapshots.withLock { snapshots in
       guard snapshots.remove(address) != nil else { return }
-      rocksdb_release_snapshot(database, OpaquePointer(bitPattern: address))
+      unsafe rocksdb_release_snapshot(database, OpaquePointer(bitPattern: address))
     }
   }
 }
 
 /// Owns a `rocksdb_readoptions_t`.
+@safe
 struct RocksDBReadOptions: ~Copyable {
   let options: OpaquePointer
 
@@ -190,28 +192,29 @@ struct RocksDBReadOptions: ~Copyable {
   ///   - snapshot: must stay unreleased while reads use these options.
   ///   - ignoringRangeDeletes: whether records that a range delete covers are shown.
   init(_ tier: ReadTier, snapshot: OpaquePointer? = nil, ignoringRangeDeletes: Bool = false) {
-    options = rocksdb_readoptions_create().unsafelyUnwrapped
+    unsafe options = rocksdb_readoptions_create().unsafelyUnwrapped
     switch tier {
     case .any: break
     case .memory:
-      rocksdb_readoptions_set_read_tier(options, 1)  // kBlockCacheTier
+      unsafe rocksdb_readoptions_set_read_tier(options, 1)  // kBlockCacheTier
       // A scan that steps over many deleted records ends as "Incomplete", like one that needs the disk:
       // the caller's thread has other work.
-      rocksdb_readoptions_set_max_skippable_internal_keys(options, 1000)
+      unsafe rocksdb_readoptions_set_max_skippable_internal_keys(options, 1000)
     }
-    if let snapshot { rocksdb_readoptions_set_snapshot(options, snapshot) }
+    if let snapshot = unsafe snapshot { unsafe rocksdb_readoptions_set_snapshot(options, snapshot) }
     // The default, said here because the contract hangs on it.
-    rocksdb_readoptions_set_verify_checksums(options, 1)
-    rocksdb_readoptions_set_ignore_range_deletions(options, ignoringRangeDeletes ? 1 : 0)
-    rocksdb_readoptions_set_background_purge_on_iterator_cleanup(options, 1)
+    unsafe rocksdb_readoptions_set_verify_checksums(options, 1)
+    unsafe rocksdb_readoptions_set_ignore_range_deletions(options, ignoringRangeDeletes ? 1 : 0)
+    unsafe rocksdb_readoptions_set_background_purge_on_iterator_cleanup(options, 1)
   }
 
-  deinit { rocksdb_readoptions_destroy(options) }
+  deinit { unsafe rocksdb_readoptions_destroy(options) }
 }
 
 /// A consistent point of a ``RocksDBEngine``.
 ///
 /// Thread-safety: immutable; RocksDB's snapshots may be read from any thread.
+@safe
 final class RocksDBSnapshot: EngineSnapshot, @unchecked Sendable {
   let handle: RocksDBHandle
   let snapshot: OpaquePointer
@@ -220,10 +223,10 @@ final class RocksDBSnapshot: EngineSnapshot, @unchecked Sendable {
 
   init(_ snapshot: OpaquePointer, of handle: RocksDBHandle) {
     self.handle = handle
-    self.snapshot = snapshot
-    readAny = RocksDBReadOptions(.any, snapshot: snapshot)
-    readMemory = RocksDBReadOptions(.memory, snapshot: snapshot)
+    unsafe self.snapshot = snapshot
+    readAny = unsafe RocksDBReadOptions(.any, snapshot: snapshot)
+    readMemory = unsafe RocksDBReadOptions(.memory, snapshot: snapshot)
   }
 
-  deinit { handle.release(snapshot) }
+  deinit { unsafe handle.release(snapshot) }
 }

@@ -9,6 +9,7 @@ import Glibc
 /// 1. RocksDB keeps pointers into `bounds`, `options` and `snapshot`. They are stored here and so are
 ///    destroyed after `deinit` has destroyed the iterator.
 /// 2. It lives inside a call, inside the gate: the database stays open meanwhile.
+@safe
 struct RocksDBIterator: ~Copyable {
   private let iterator: OpaquePointer
   private let bounds: RocksDBBounds
@@ -23,70 +24,71 @@ struct RocksDBIterator: ~Copyable {
     ignoringRangeDeletes: Bool
   ) {
     bounds = RocksDBBounds(range)
-    options = RocksDBReadOptions(
+    options = unsafe RocksDBReadOptions(
       tier, snapshot: snapshot?.snapshot, ignoringRangeDeletes: ignoringRangeDeletes)
     self.snapshot = snapshot
     if !range.lower.isEmpty {
-      rocksdb_readoptions_set_iterate_lower_bound(
+      unsafe rocksdb_readoptions_set_iterate_lower_bound(
         options.options, bounds.lower.charPointer, bounds.lower.count)
     }
     // An empty upper bound is the end of an empty range, and does not come here.
     if range.upper != nil {
-      rocksdb_readoptions_set_iterate_upper_bound(
+      unsafe rocksdb_readoptions_set_iterate_upper_bound(
         options.options, bounds.upper.charPointer, bounds.upper.count)
     }
     // SAFETY: the C call never returns nil; its errors come out of the iterator's status.
-    iterator = rocksdb_create_iterator(database, options.options).unsafelyUnwrapped
+    unsafe iterator = rocksdb_create_iterator(database, options.options).unsafelyUnwrapped
   }
 
-  deinit { rocksdb_iter_destroy(iterator) }
+  deinit { unsafe rocksdb_iter_destroy(iterator) }
 
-  var isValid: Bool { rocksdb_iter_valid(iterator) != 0 }
+  var isValid: Bool { unsafe rocksdb_iter_valid(iterator) != 0 }
 
   /// Why the iterator is not valid; nil at the end of the range.
   var status: RocksDBStatus? {
     var message: UnsafeMutablePointer<CChar>?
-    rocksdb_iter_get_error(iterator, &message)
-    return RocksDBStatus(message)
+    unsafe rocksdb_iter_get_error(iterator, &message)
+    return unsafe RocksDBStatus(message)
   }
 
   /// Moves to the range's first entry in `direction`.
   func seekToStart(_ direction: ScanDirection) {
     switch direction {
-    case .ascending: rocksdb_iter_seek_to_first(iterator)
-    case .descending: rocksdb_iter_seek_to_last(iterator)
+    case .ascending: unsafe rocksdb_iter_seek_to_first(iterator)
+    case .descending: unsafe rocksdb_iter_seek_to_last(iterator)
     }
   }
 
   /// - Precondition: the iterator is valid.
   func move(_ direction: ScanDirection) {
     switch direction {
-    case .ascending: rocksdb_iter_next(iterator)
-    case .descending: rocksdb_iter_prev(iterator)
+    case .ascending: unsafe rocksdb_iter_next(iterator)
+    case .descending: unsafe rocksdb_iter_prev(iterator)
     }
   }
 
   /// The current key; its bytes are valid until the iterator moves.
   /// - Precondition: the iterator is valid.
-  var key: UnsafeRawBufferPointer {
+  @safe var key: UnsafeRawBufferPointer {
     var count = 0
-    let start = rocksdb_iter_key(iterator, &count)
-    return UnsafeRawBufferPointer(start: start, count: count)
+    let start = unsafe rocksdb_iter_key(iterator, &count)
+    return unsafe UnsafeRawBufferPointer(start: start, count: count)
   }
 
   /// The current value; its bytes are valid until the iterator moves.
   /// - Precondition: the iterator is valid.
-  var value: UnsafeRawBufferPointer {
+  @safe var value: UnsafeRawBufferPointer {
     var count = 0
-    let start = rocksdb_iter_value(iterator, &count)
-    return UnsafeRawBufferPointer(start: start, count: count)
+    let start = unsafe rocksdb_iter_value(iterator, &count)
+    return unsafe UnsafeRawBufferPointer(start: start, count: count)
   }
 }
 
 extension RocksDBIterator {
   /// Moves up to `key` and, when it is there, past it; whether it was there.
   ///
-  /// `direction` must be that of all moves before, and `key` behind those of earlier calls.
+  /// `direction` must be that of all moves before, and `key` after those of earlier calls.
+  @safe
   func passes(_ key: UnsafeRawBufferPointer, _ direction: ScanDirection) -> Bool {
     while isValid {
       let order = self.key.compare(to: key)
@@ -117,20 +119,21 @@ struct RocksDBBounds: ~Copyable {
 
   /// Valid while this value lives; nil address and no bytes for "from the start" when nothing is bound.
   var lower: UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(rebasing: keys.bytes[..<lowerCount])
+    unsafe UnsafeRawBufferPointer(rebasing: keys.bytes[..<lowerCount])
   }
 
   /// Valid while this value lives; no bytes for "no end".
   var upper: UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(rebasing: keys.bytes[lowerCount...])
+    unsafe UnsafeRawBufferPointer(rebasing: keys.bytes[lowerCount...])
   }
 }
 
 extension UnsafeRawBufferPointer {
-  /// Negative, 0 or positive as these bytes come before, equal or come behind `other` in key order.
+  /// Negative, 0 or positive as these bytes come before, equal or come after `other` in key order.
+  @safe
   fileprivate func compare(to other: UnsafeRawBufferPointer) -> Int {
     if let left = baseAddress, let right = other.baseAddress {
-      let order = memcmp(left, right, Swift.min(count, other.count))
+      let order = unsafe memcmp(left, right, Swift.min(count, other.count))
       if order != 0 { return Int(order) }
     }
     return count - other.count
@@ -138,6 +141,6 @@ extension UnsafeRawBufferPointer {
 
   /// The bytes as C's `const char *`; nil when there are none, which RocksDB takes for "no bound".
   var charPointer: UnsafePointer<CChar>? {
-    isEmpty ? nil : baseAddress?.assumingMemoryBound(to: CChar.self)
+    unsafe isEmpty ? nil : baseAddress?.assumingMemoryBound(to: CChar.self)
   }
 }

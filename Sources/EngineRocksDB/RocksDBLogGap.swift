@@ -11,6 +11,7 @@ package struct RocksDBLogGap: Equatable, CustomStringConvertible {
   package let last: UInt64
   /// The first change after it, and the log that has it.
   package let next: UInt64
+  /// The name of the log that has it.
   package let log: String
   /// The log that ends before it; nil when the tables do.
   package let previousLog: String?

@@ -5,6 +5,7 @@ import Glibc
 ///
 /// A manifest is a list of edits (rocksdb:db/version_edit.cc). An edit is fields, each after its tag; the numbers are
 /// varints, and byte strings have their length before them.
+// SAFETY: The record is an array that lends its bytes until the edit is read; what is kept are numbers.
 struct RocksDBManifest: ~Copyable {
   /// Every log of a smaller number is in the tables.
   private(set) var firstLog: UInt64 = 0
@@ -59,11 +60,11 @@ struct RocksDBManifest: ~Copyable {
   }
 
   private static func currentName(in directory: String) -> String? {
-    let descriptor = open("\(directory)/CURRENT", O_RDONLY | O_CLOEXEC)
+    let descriptor = unsafe open("\(directory)/CURRENT", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     var bytes = [UInt8](repeating: 0, count: 64)
-    let count = Glibc.read(descriptor, &bytes, bytes.count)
+    let count = unsafe Glibc.read(descriptor, &bytes, bytes.count)
     guard count > 0, let end = bytes[..<count].firstIndex(of: 0x0a) else { return nil }
     let name = String(decoding: bytes[..<end], as: UTF8.self)
     return name.hasPrefix("MANIFEST-") && !name.contains("/") ? name : nil
@@ -109,8 +110,8 @@ private struct Edit {
   var tables = RocksDBTables()
 
   init(_ record: [UInt8]) throws(UnknownRecord) {
-    let isKnown = record.withUnsafeBytes { bytes in
-      var reader = ProtobufReader(bytes)
+    let isKnown = unsafe record.withUnsafeBytes { bytes in
+      var reader = unsafe ProtobufReader(bytes)
       do throws(ProtobufError) {
         while !reader.isAtEnd { try field(&reader) }
         return true
@@ -127,13 +128,13 @@ private struct Edit {
   private mutating func field(_ reader: inout ProtobufReader) throws(ProtobufError) {
     let start = reader.offset
     switch try reader.nextVarint() {
-    case 1: _ = try reader.nextLengthDelimited()  // comparator
+    case 1: _ = try unsafe reader.nextLengthDelimited()  // comparator
     case 2: firstLog = try reader.nextVarint()
     case 3, 9, 10: _ = try reader.nextVarint()  // next file, previous log, smallest log to keep
     case 4: lastSequence = try sequence(&reader)
     case 5:  // compaction cursor: level, key
       _ = try reader.nextVarint()
-      _ = try reader.nextLengthDelimited()
+      _ = try unsafe reader.nextLengthDelimited()
     case 6:  // deleted table: level, number
       _ = try reader.nextVarint()
       tables.remove(try reader.nextVarint())
@@ -142,9 +143,9 @@ private struct Edit {
     case 102: try table(&reader, hasPath: true, hasSequences: true, hasCustomFields: false)
     case 103: try table(&reader, hasPath: false, hasSequences: true, hasCustomFields: true)
     case 200, 203, 300: _ = try reader.nextVarint()  // column family, largest one, atomic group
-    case 201: _ = try reader.nextLengthDelimited()  // column family's name
+    case 201: _ = try unsafe reader.nextLengthDelimited()  // column family's name
     case 202: break  // column family dropped
-    case let tag where tag & Self.mayBeSkipped != 0: _ = try reader.nextLengthDelimited()
+    case let tag where tag & Self.mayBeSkipped != 0: _ = try unsafe reader.nextLengthDelimited()
     default: throw .invalidTag(offset: start)
     }
   }
@@ -163,12 +164,12 @@ private struct Edit {
     _ = try reader.nextVarint()  // level
     tables.insert(try reader.nextVarint())
     for _ in 0..<(hasPath ? 2 : 1) { _ = try reader.nextVarint() }  // path, bytes
-    for _ in 0..<2 { _ = try reader.nextLengthDelimited() }  // smallest and largest key
+    for _ in 0..<2 { _ = try unsafe reader.nextLengthDelimited() }  // smallest and largest key
     if hasSequences {
       _ = try reader.nextVarint()
       lastInTables = max(lastInTables, try sequence(&reader))
     }
     guard hasCustomFields else { return }
-    while try reader.nextVarint() != 1 { _ = try reader.nextLengthDelimited() }
+    while try reader.nextVarint() != 1 { _ = try unsafe reader.nextLengthDelimited() }
   }
 }

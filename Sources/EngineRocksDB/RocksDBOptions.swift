@@ -5,6 +5,7 @@ import Engine
 ///
 /// Unsafe island: owns the `rocksdb_options_t`, and the block cache behind it. Both are created in `init`
 /// and destroyed in `deinit`, after the database that uses them (``RocksDBHandle`` holds this value).
+@safe
 struct RocksDBOptions: ~Copyable {
   let options: OpaquePointer
   /// nil: RocksDB makes its own.
@@ -12,56 +13,57 @@ struct RocksDBOptions: ~Copyable {
 
   init(_ engine: EngineOptions, _ settings: RocksDBSettings) {
     // SAFETY: the create functions never return nil; out of memory ends the process inside C++.
-    options = rocksdb_options_create().unsafelyUnwrapped
+    unsafe options = rocksdb_options_create().unsafelyUnwrapped
     switch settings {
     case .production, .likeLSM:
-      let cache = rocksdb_cache_create_lru(max(engine.cacheSizeBytes, 0)).unsafelyUnwrapped
-      self.cache = cache
+      let cache = unsafe rocksdb_cache_create_lru(max(engine.cacheSizeBytes, 0)).unsafelyUnwrapped
+      unsafe self.cache = cache
       let isLikeLSM = settings == .likeLSM
-      setTables(cache, isLikeLSM: isLikeLSM)
+      unsafe setTables(cache, isLikeLSM: isLikeLSM)
       setWrites(engine)
       setLogs(engine)
       setCompaction(engine)
       if isLikeLSM { setCompressionLikeLSM() }
     case .defaults:
-      cache = nil
-      rocksdb_options_set_create_if_missing(options, engine.createIfMissing ? 1 : 0)
+      unsafe cache = nil
+      unsafe rocksdb_options_set_create_if_missing(options, engine.createIfMissing ? 1 : 0)
     }
   }
 
   deinit {
-    rocksdb_options_destroy(options)
-    if let cache { rocksdb_cache_destroy(cache) }
+    unsafe rocksdb_options_destroy(options)
+    if let cache = unsafe cache { unsafe rocksdb_cache_destroy(cache) }
   }
 
   private func setTables(_ cache: OpaquePointer, isLikeLSM: Bool) {
     // SAFETY: the factory copies the table options; the filter policy becomes theirs, so that it is not
     // destroyed here.
-    let table = rocksdb_block_based_options_create().unsafelyUnwrapped
-    defer { rocksdb_block_based_options_destroy(table) }
-    rocksdb_block_based_options_set_block_cache(table, cache)
+    let table = unsafe rocksdb_block_based_options_create().unsafelyUnwrapped
+    defer { unsafe rocksdb_block_based_options_destroy(table) }
+    unsafe rocksdb_block_based_options_set_block_cache(table, cache)
     if isLikeLSM {
-      rocksdb_block_based_options_set_block_size(table, RocksDBSettings.lsmBlockSizeBytes)
+      unsafe rocksdb_block_based_options_set_block_size(table, RocksDBSettings.lsmBlockSizeBytes)
     } else {
       // Blocks of 4 KiB, RocksDB's own size.
-      setPartitions(table)
+      unsafe setPartitions(table)
     }
     // 1 % false positives; one cache line a lookup. Without a prefix extractor the filter
     // holds whole keys, which is what a point read asks for.
-    rocksdb_block_based_options_set_filter_policy(
+    unsafe rocksdb_block_based_options_set_filter_policy(
       table, rocksdb_filterpolicy_create_bloom_full(Double(RocksDBSettings.filterBitsPerKey)))
-    rocksdb_block_based_options_set_whole_key_filtering(table, 1)
+    unsafe rocksdb_block_based_options_set_whole_key_filtering(table, 1)
     // 5 is the newest format of 7.8 with the cache-line bloom filter.
-    rocksdb_block_based_options_set_format_version(table, 5)
+    unsafe rocksdb_block_based_options_set_format_version(table, 5)
     // Indexes and filters count against the cache, so that memory has one bound. They are evicted last,
     // and those of level 0, which every read passes, never.
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1)
-    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
-    rocksdb_options_set_block_based_table_factory(options, table)
+    unsafe rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
+    unsafe rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(
+      table, 1)
+    unsafe rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
+    unsafe rocksdb_options_set_block_based_table_factory(options, table)
     // Every table stays open. Not only for speed: with a bounded table cache, a memory-tier read that
     // meets a closed table answers "found" with an empty value (rocksdb:db/table_cache.cc, Get).
-    rocksdb_options_set_max_open_files(options, -1)
+    unsafe rocksdb_options_set_max_open_files(options, -1)
   }
 
   /// Indexes and filters in parts of 4 KiB, with an index of the parts above them, which stays in memory as
@@ -69,75 +71,76 @@ struct RocksDBOptions: ~Copyable {
   /// room for it (RocksDB divides the cache into up to 64), and a large store's do not fit together, so that
   /// each read would read one whole (docs/decisions/0012-partitioned-filters.md).
   private func setPartitions(_ table: OpaquePointer) {
-    rocksdb_block_based_options_set_index_type(
+    unsafe rocksdb_block_based_options_set_index_type(
       table, Int32(rocksdb_block_based_table_index_type_two_level_index_search))
-    rocksdb_block_based_options_set_partition_filters(table, 1)
-    rocksdb_block_based_options_set_metadata_block_size(table, 4 << 10)
-    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
+    unsafe rocksdb_block_based_options_set_partition_filters(table, 1)
+    unsafe rocksdb_block_based_options_set_metadata_block_size(table, 4 << 10)
+    unsafe rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
   }
 
   private func setWrites(_ engine: EngineOptions) {
-    rocksdb_options_set_create_if_missing(options, engine.createIfMissing ? 1 : 0)
-    rocksdb_options_set_write_buffer_size(options, max(engine.memtableSizeBytes, 64 << 10))
+    unsafe rocksdb_options_set_create_if_missing(options, engine.createIfMissing ? 1 : 0)
+    unsafe rocksdb_options_set_write_buffer_size(options, max(engine.memtableSizeBytes, 64 << 10))
     // Four: one is written to while flushes of others catch up with a burst.
-    rocksdb_options_set_max_write_buffer_number(options, 4)
+    unsafe rocksdb_options_set_max_write_buffer_number(options, 4)
     // After an error in the background no write is taken, and wrong table order or checksums fail the
     // open instead of an answer later.
-    rocksdb_options_set_paranoid_checks(options, 1)
+    unsafe rocksdb_options_set_paranoid_checks(options, 1)
     // Files that a released iterator was the last to hold are deleted by a background thread: reads run on
     // event loops, which must not wait for an unlink.
-    rocksdb_options_set_avoid_unnecessary_blocking_io(options, 1)
+    unsafe rocksdb_options_set_avoid_unnecessary_blocking_io(options, 1)
   }
 
   private func setLogs(_ engine: EngineOptions) {
-    // The default of RocksDB (point in time) drops everything behind a damaged record without a word,
+    // The default of RocksDB (point in time) drops everything after a damaged record without a word,
     // writes that were acknowledged among it. Here only a cut-off tail is dropped: what a crash leaves.
     let recovery =
       switch engine.logRecovery {
       case .tornTailOnly: rocksdb_tolerate_corrupted_tail_records_recovery
       case .pointInTime: rocksdb_point_in_time_recovery
       }
-    rocksdb_options_set_wal_recovery_mode(options, Int32(recovery))
-    // In a recycled log the records of its former life stand behind the end, and a bad checksum no longer
+    unsafe rocksdb_options_set_wal_recovery_mode(options, Int32(recovery))
+    // In a recycled log the records of its former life are after the end, and a bad checksum no longer
     // tells the end from rot.
-    rocksdb_options_set_recycle_log_file_num(options, 0)
+    unsafe rocksdb_options_set_recycle_log_file_num(options, 0)
     // No background writeback of the log: it could make a newer log durable before an older one
     // (facebook/rocksdb#10185). Tables are written back as they grow, so that their fsync is short.
-    rocksdb_options_set_wal_bytes_per_sync(options, 0)
-    rocksdb_options_set_bytes_per_sync(options, 1 << 20)
+    unsafe rocksdb_options_set_wal_bytes_per_sync(options, 0)
+    unsafe rocksdb_options_set_bytes_per_sync(options, 1 << 20)
     // Bounds the time of an open after a crash.
-    rocksdb_options_set_max_total_wal_size(options, 1 << 30)
+    unsafe rocksdb_options_set_max_total_wal_size(options, 1 << 30)
     // Each open, and each look of a tool beside the server, reads all of it.
-    rocksdb_options_set_max_manifest_file_size(options, 4 << 20)
+    unsafe rocksdb_options_set_max_manifest_file_size(options, 4 << 20)
     // RocksDB's own log of events: four files of 4 MiB, warnings and errors, no periodic dumps.
-    rocksdb_options_set_info_log_level(options, 2)
-    rocksdb_options_set_max_log_file_size(options, 4 << 20)
-    rocksdb_options_set_keep_log_file_num(options, 4)
-    rocksdb_options_set_stats_dump_period_sec(options, 0)
-    rocksdb_options_set_stats_persist_period_sec(options, 0)
+    unsafe rocksdb_options_set_info_log_level(options, 2)
+    unsafe rocksdb_options_set_max_log_file_size(options, 4 << 20)
+    unsafe rocksdb_options_set_keep_log_file_num(options, 4)
+    unsafe rocksdb_options_set_stats_dump_period_sec(options, 0)
+    unsafe rocksdb_options_set_stats_persist_period_sec(options, 0)
   }
 
   private func setCompaction(_ engine: EngineOptions) {
     // Level sizes are derived from the last level: about 1.1 bytes on disk for one of data, where fixed
     // sizes reach 2, and deletes soon meet what they delete.
-    rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1)
-    rocksdb_options_set_max_background_jobs(options, Int32(clamping: max(engine.backgroundJobs, 2)))
+    unsafe rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1)
+    unsafe rocksdb_options_set_max_background_jobs(
+      options, Int32(clamping: max(engine.backgroundJobs, 2)))
     // The two upper levels are rewritten most often and hold little: a cheap codec. The rest, nine tenths
     // of the data, gets the one that saves most.
     let upper = Int32(rocksdb_lz4_compression)
     let lower = Int32(rocksdb_zstd_compression)
     let levels = [upper, upper, lower, lower, lower, lower, lower]
-    rocksdb_options_set_compression_per_level(options, levels, levels.count)
-    rocksdb_options_set_bottommost_compression(options, lower)
+    unsafe rocksdb_options_set_compression_per_level(options, levels, levels.count)
+    unsafe rocksdb_options_set_bottommost_compression(options, lower)
   }
 
   /// Zstandard of level 1 on every level.
   private func setCompressionLikeLSM() {
     let zstd = Int32(rocksdb_zstd_compression)
     let levels = [Int32](repeating: zstd, count: 7)
-    rocksdb_options_set_compression_per_level(options, levels, levels.count)
+    unsafe rocksdb_options_set_compression_per_level(options, levels, levels.count)
     // Window, level, strategy and dictionary; all but the level as RocksDB has them.
-    rocksdb_options_set_compression_options(options, -14, 1, 0, 0)
-    rocksdb_options_set_bottommost_compression_options(options, -14, 1, 0, 0, 1)
+    unsafe rocksdb_options_set_compression_options(options, -14, 1, 0, 0)
+    unsafe rocksdb_options_set_bottommost_compression_options(options, -14, 1, 0, 0, 1)
   }
 }

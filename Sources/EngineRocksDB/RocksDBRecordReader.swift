@@ -12,6 +12,7 @@ package struct UnknownRecord: Error {}
 ///     +----------+---------+------+----------------+
 ///
 /// The checksums are left to RocksDB, which reads the same files at each open.
+// SAFETY: The file is read into an array of our own, at most up to its end.
 struct RocksDBRecordReader: ~Copyable {
   private static let blockBytes = 32 << 10
   private static let headBytes = 7
@@ -30,7 +31,7 @@ struct RocksDBRecordReader: ~Copyable {
   /// - Parameter keptBytes: how much of the start of each record is given out.
   /// - Returns: nil when the file cannot be opened.
   init?(_ path: String, keptBytes: Int) {
-    descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     self.keptBytes = keptBytes
     chunk = [UInt8](repeating: 0, count: Self.chunkBytes)
@@ -92,9 +93,9 @@ struct RocksDBRecordReader: ~Copyable {
       chunkStart = start / Self.blockBytes * Self.blockBytes
       chunkCount = 0
       while chunkCount < Self.chunkBytes {
-        let read = chunk.withUnsafeMutableBytes { buffer in
+        let read = unsafe chunk.withUnsafeMutableBytes { buffer in
           // SAFETY: `chunkCount` is less than the buffer's size, and the rest of it is asked for.
-          pread(
+          unsafe pread(
             descriptor, buffer.baseAddress.unsafelyUnwrapped + chunkCount,
             Self.chunkBytes - chunkCount, off_t(chunkStart + chunkCount))
         }

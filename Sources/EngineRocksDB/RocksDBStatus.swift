@@ -5,30 +5,32 @@ import Glibc
 /// A status that RocksDB's C API reports as a string: "Code: words".
 ///
 /// Owns the string (`errptr`), which is freed with it.
+// SAFETY: It owns the string, which C ended with NUL and which is freed once, in deinit.
+@safe
 struct RocksDBStatus: ~Copyable {
   private let message: UnsafeMutablePointer<CChar>
 
   /// - Parameter message: what a C call stored in its `errptr`; nil is success, and no status.
   init?(_ message: UnsafeMutablePointer<CChar>?) {
-    guard let message else { return nil }
-    self.message = message
+    guard let message = unsafe message else { return nil }
+    unsafe self.message = message
   }
 
-  deinit { rocksdb_free(message) }
+  deinit { unsafe rocksdb_free(message) }
 
   /// Whether a read would have had to leave memory (`kBlockCacheTier`).
   var isIncomplete: Bool { hasPrefix("Result incomplete") }
 
   private func hasPrefix(_ prefix: StaticString) -> Bool {
     // SAFETY: both are NUL-terminated; strncmp stops at the end of the shorter one.
-    prefix.utf8Start.withMemoryRebound(to: CChar.self, capacity: prefix.utf8CodeUnitCount) {
-      strncmp(message, $0, prefix.utf8CodeUnitCount) == 0
+    unsafe prefix.utf8Start.withMemoryRebound(to: CChar.self, capacity: prefix.utf8CodeUnitCount) {
+      unsafe strncmp(message, $0, prefix.utf8CodeUnitCount) == 0
     }
   }
 
   /// The words, on one line: RocksDB appends the words of several failures to each other.
   var text: String {
-    Self.withNamesOnDisk(
+    unsafe Self.withNamesOnDisk(
       String(cString: message).split(separator: "\n").joined(separator: "; "))
   }
 

@@ -51,7 +51,7 @@ extension LSMError: CustomStringConvertible {
 extension LSMError.Failure: CustomStringConvertible {
   package var description: String {
     // SAFETY: strerror returns a NUL-terminated string, copied before any other call here.
-    let words = strerror(code).map { String(cString: $0) } ?? "error \(code)"
+    let words = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
     return "cannot \(operation.rawValue) \(path): \(words)"
   }
 }

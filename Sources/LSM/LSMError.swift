@@ -11,6 +11,7 @@ package enum LSMError: Error, Equatable, Sendable {
     /// The `errno` of the call.
     package let code: Int32
 
+    /// - Parameter code: the `errno`, taken before any other call.
     package init(_ operation: FileOperation, path: String, code: Int32) {
       self.operation = operation
       self.path = path
@@ -20,12 +21,14 @@ package enum LSMError: Error, Equatable, Sendable {
 
   /// Stored bytes that are not what was written.
   package struct Damage: Equatable, Sendable {
+    /// The damaged file.
     package let path: String
     /// Where the damaged part starts in the file, in bytes.
     package let offset: UInt64
     /// How its bytes differ from what must be there.
     package let kind: DamageKind
 
+    /// - Parameter offset: in bytes from the start of the file.
     package init(path: String, offset: UInt64, _ kind: DamageKind) {
       self.path = path
       self.offset = offset

@@ -27,8 +27,8 @@ package enum FileTrouble {
   /// The system's own words.
   package static func words(for code: Int32) -> String {
     // SAFETY: strerror returns a NUL-terminated string that stays valid until the next call here.
-    guard let text = strerror(code) else { return "error \(code)" }
-    return String(cString: text)
+    guard let text = unsafe strerror(code) else { return "error \(code)" }
+    return unsafe String(cString: text)
   }
 
   private static func advice(for code: Int32) -> String {
@@ -58,7 +58,7 @@ package enum FileTrouble {
   /// The first link on the way whose target is not there.
   private static func deadLink(in path: String) -> (link: String, target: String)? {
     for part in parts(of: path) {
-      guard let target = target(ofLink: part), access(part, F_OK) != 0 else { continue }
+      guard let target = target(ofLink: part), unsafe access(part, F_OK) != 0 else { continue }
       return (part, target)
     }
     return nil
@@ -67,7 +67,7 @@ package enum FileTrouble {
   /// Where a link leads; nil when it is none.
   package static func target(ofLink path: String) -> String? {
     var target = [CChar](repeating: 0, count: Int(PATH_MAX))
-    let length = readlink(path, &target, target.count)
+    let length = unsafe readlink(path, &target, target.count)
     guard length >= 0 else { return nil }
     return String(decoding: target.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
@@ -75,7 +75,7 @@ package enum FileTrouble {
   private static func fileAmongFolders(of path: String) -> String? {
     parts(of: path).first { part in
       var status = stat()
-      return stat(part, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
+      return unsafe stat(part, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
     }
   }
 }

@@ -23,20 +23,20 @@ package final class WorkerThread: Sendable {
 
   /// Runs `body` on the thread.
   package func start(_ body: @escaping @Sendable () -> Void) {
-    let work = Unmanaged.passRetained(
+    let work = unsafe Unmanaged.passRetained(
       Work { [name] in
-        _ = linux_set_thread_name(name)
+        _ = unsafe linux_set_thread_name(name)
         body()
       })
     var created = pthread_t()
-    let status = pthread_create(
+    let status = unsafe pthread_create(
       &created, nil,
       { argument in
         // SAFETY: the invariant; `argument` is what was passed below.
-        guard let argument else { return nil }
-        Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body()
+        guard let argument = unsafe argument else { return nil }
+        unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body()
         return nil
-      }, work.toOpaque())
+      }, unsafe work.toOpaque())
     guard status == 0 else { fatalError("no thread \(name): error \(status)") }
     let handle = created
     thread.withLock { $0 = handle }

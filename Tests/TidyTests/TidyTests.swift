@@ -71,7 +71,7 @@ import Testing
     for file in Self.sources {
       for (index, line) in file.lines.enumerated()
       where line.contains("@unchecked Sendable") && !line.contains("//") {
-        let before = file.lines[max(0, index - 8)..<index]
+        let before = file.lines[max(0, index - 10)..<index]
         let after = file.lines[index..<min(file.lines.count, index + 4)]
         let hasReason = (Array(before) + Array(after)).contains {
           $0.contains("SAFETY") || $0.contains("Thread-safety")

@@ -14,6 +14,8 @@ import Bytes
 /// Lengths are varints of at most 5 bytes.
 ///
 /// Thread-safety: none. One owner at a time; it may move between threads.
+// SAFETY: Bytes that are lent are copied before the call returns. The image is the writer's own memory, which nothing
+// changes while the entries are visited: that is what "until the next mutation" asks of callers.
 package final class WriteBatch {
   static let headerByteCount = 12
   /// Where the count stands in ``image``; the records follow it.
@@ -46,14 +48,16 @@ package final class WriteBatch {
 
   /// Reads an image written by another batch.
   /// - Throws: ``EngineError/malformedBatch(offset:)``; every byte is checked.
+  @safe
   package convenience init(image: UnsafeRawBufferPointer) throws(EngineError) {
-    let summary = try WriteBatchImage(image).visitEntries { _ in }
+    let summary = try unsafe WriteBatchImage(image).visitEntries { _ in }
     var writer = ByteWriter(capacity: image.count)
     writer.append(image)
     self.init(
       writer: writer, count: summary.count, rangeDeleteCount: summary.rangeDeleteCount)
   }
 
+  /// Whether it changes nothing.
   package var isEmpty: Bool { count == 0 }
 
   /// Bytes of the image, the header among them.
@@ -84,18 +88,19 @@ package final class WriteBatch {
 
   /// The image; valid until the next mutation.
   package var image: UnsafeRawBufferPointer {
-    withUnsafeBytes(of: UInt32(count).littleEndian) {
+    unsafe withUnsafeBytes(of: UInt32(count).littleEndian) {
       writer.overwrite(at: Self.countOffset, with: $0)
     }
-    return writer.bytes
+    return unsafe writer.bytes
   }
 
   /// Visits the records in their order. The bytes are borrowed until `visit` returns.
   package func visitEntries(_ visit: (Entry) -> Void) throws(EngineError) {
-    try WriteBatchImage(image).visitEntries(visit)
+    try unsafe WriteBatchImage(image).visitEntries(visit)
   }
 
   /// One record of a batch; its bytes are borrowed.
+  @safe
   package enum Entry {
     case put(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
     case delete(key: UnsafeRawBufferPointer)
@@ -110,6 +115,7 @@ package final class WriteBatch {
 extension WriteBatch {
   /// Stores `value` under `key`.
   /// - Precondition: key and value are shorter than 4 GiB each, as in every call below.
+  @safe
   package func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     appendTag(Tag.put)
     append(key)
@@ -117,6 +123,7 @@ extension WriteBatch {
   }
 
   /// Stores `value` under `prefix` and `key`, without allocating for the joined key.
+  @safe
   package func put(
     _ key: UnsafeRawBufferPointer, prefix: KeyPrefix, value: UnsafeRawBufferPointer
   ) {
@@ -125,38 +132,45 @@ extension WriteBatch {
     append(value)
   }
 
+  /// As the one for borrowed bytes: for tests and rare writes.
   package func put(_ key: [UInt8], _ value: [UInt8]) {
-    key.withUnsafeBytes { key in value.withUnsafeBytes { put(key, $0) } }
+    unsafe key.withUnsafeBytes { key in unsafe value.withUnsafeBytes { put(key, $0) } }
   }
 
   /// Deletes `key`, whether it is there or not.
+  @safe
   package func delete(_ key: UnsafeRawBufferPointer) {
     appendTag(Tag.delete)
     append(key)
   }
 
   /// Deletes `prefix` and `key`, without allocating for the joined key.
+  @safe
   package func delete(_ key: UnsafeRawBufferPointer, prefix: KeyPrefix) {
     appendTag(Tag.delete)
     append(key, prefix: prefix)
   }
 
-  package func delete(_ key: [UInt8]) { key.withUnsafeBytes { delete($0) } }
+  /// As the one for borrowed bytes.
+  package func delete(_ key: [UInt8]) { unsafe key.withUnsafeBytes { delete($0) } }
 
   /// Deletes every key from `lower` on, up to but without `upper`, without reading them.
   ///
   /// An empty range adds no record. There is no open end: use the end of the model's prefix.
+  @safe
   package func deleteRange(_ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer) {
     // RocksDB refuses a range whose end lies before its start, but only after it has logged the batch.
-    guard lower.lexicographicallyPrecedes(upper) else { return }
+    guard unsafe lower.lexicographicallyPrecedes(upper) else { return }
     appendTag(Tag.deleteRange)
     append(lower)
     append(upper)
     rangeDeleteCount += 1
   }
 
+  /// As the one for borrowed bytes.
   package func deleteRange(_ lower: [UInt8], _ upper: [UInt8]) {
-    lower.withUnsafeBytes { lower in upper.withUnsafeBytes { deleteRange(lower, $0) } }
+    unsafe lower.withUnsafeBytes { lower in unsafe upper.withUnsafeBytes { deleteRange(lower, $0) }
+    }
   }
 
   /// Deletes every key of `range`.
@@ -172,12 +186,14 @@ extension WriteBatch {
     writer.append(tag)
   }
 
+  @safe
   private func append(_ bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count <= Int(UInt32.max), "keys and values are shorter than 4 GiB")
     writer.appendVarint(UInt64(bytes.count))
     writer.append(bytes)
   }
 
+  @safe
   private func append(_ key: UnsafeRawBufferPointer, prefix: KeyPrefix) {
     let length = key.count + KeyPrefix.byteCount
     precondition(length <= Int(UInt32.max), "keys and values are shorter than 4 GiB")

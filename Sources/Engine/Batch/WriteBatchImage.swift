@@ -1,15 +1,17 @@
 import Bytes
 
 /// Reads the image of a ``WriteBatch`` and checks every byte of it. The layout stands there.
+// SAFETY: Whoever makes one keeps the image, unchanged, while it is read. Each offset is checked against its count.
+@safe
 struct WriteBatchImage {
   struct Summary {
     var count = 0
     var rangeDeleteCount = 0
   }
 
-  private let bytes: UnsafeRawBufferPointer
+  @safe private let bytes: UnsafeRawBufferPointer
 
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  init(_ bytes: UnsafeRawBufferPointer) { unsafe self.bytes = bytes }
 
   /// Visits the records in their order; the bytes handed out alias the image.
   /// - Throws: ``EngineError/malformedBatch(offset:)`` with the offset in the image. The records before
@@ -19,7 +21,7 @@ struct WriteBatchImage {
     guard bytes.count >= WriteBatch.headerByteCount else {
       throw .malformedBatch(offset: bytes.count)
     }
-    let stored = bytes.loadUnaligned(fromByteOffset: WriteBatch.countOffset, as: UInt32.self)
+    let stored = unsafe bytes.loadUnaligned(fromByteOffset: WriteBatch.countOffset, as: UInt32.self)
     let expected = Int(UInt32(littleEndian: stored))
     var summary = Summary()
     var offset = WriteBatch.headerByteCount
@@ -29,15 +31,17 @@ struct WriteBatchImage {
       offset += 1
       switch tag {
       case WriteBatch.Tag.put:
-        let key = try slice(&offset)
-        visit(.put(key: key, value: try slice(&offset)))
+        let key = try unsafe slice(&offset)
+        unsafe visit(.put(key: key, value: try slice(&offset)))
       case WriteBatch.Tag.delete:
-        visit(.delete(key: try slice(&offset)))
+        unsafe visit(.delete(key: try slice(&offset)))
       case WriteBatch.Tag.deleteRange:
-        let lower = try slice(&offset)
-        let upper = try slice(&offset)
-        guard lower.lexicographicallyPrecedes(upper) else { throw .malformedBatch(offset: start) }
-        visit(.deleteRange(lower: lower, upper: upper))
+        let lower = try unsafe slice(&offset)
+        let upper = try unsafe slice(&offset)
+        guard unsafe lower.lexicographicallyPrecedes(upper) else {
+          throw .malformedBatch(offset: start)
+        }
+        unsafe visit(.deleteRange(lower: lower, upper: upper))
         summary.rangeDeleteCount += 1
       default:
         throw .malformedBatch(offset: start)
@@ -52,13 +56,13 @@ struct WriteBatchImage {
 
   private func slice(_ offset: inout Int) throws(EngineError) -> UnsafeRawBufferPointer {
     let start = offset
-    var reader = ProtobufReader(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
+    var reader = unsafe ProtobufReader(UnsafeRawBufferPointer(rebasing: bytes[offset...]))
     do throws(ProtobufError) {
-      let slice = try reader.nextLengthDelimited()
+      let slice = try unsafe reader.nextLengthDelimited()
       // RocksDB reads lengths of at most 5 bytes.
       guard reader.offset - slice.count <= 5 else { throw .malformedVarint(offset: 0) }
       offset += reader.offset
-      return slice
+      return unsafe slice
     } catch {
       throw .malformedBatch(offset: start)
     }

@@ -2,7 +2,7 @@
 package struct KeyRange: Equatable, Sendable {
   /// The first key that belongs to the range; empty: from the start.
   package var lower: [UInt8]
-  /// The first key behind the range; nil: no end.
+  /// The first key after the range; nil: no end.
   package var upper: [UInt8]?
 
   package init(lower: [UInt8], upper: [UInt8]?) {
@@ -25,12 +25,12 @@ package struct KeyRange: Equatable, Sendable {
     return KeyRange(lower: bytes, upper: upper)
   }
 
-  /// The keys up to `key` itself; longer keys that begin with it come behind it and do not belong.
+  /// The keys up to `key` itself; longer keys that begin with it come after it and do not belong.
   package static func upTo(including key: [UInt8]) -> KeyRange {
     KeyRange(lower: [], upper: key + [0])
   }
 
-  /// `key` and everything behind it.
+  /// `key` and everything after it.
   package static func from(_ key: [UInt8]) -> KeyRange { KeyRange(lower: key, upper: nil) }
 
   /// Whether no key can be in it.
@@ -39,6 +39,7 @@ package struct KeyRange: Equatable, Sendable {
     return !lower.lexicographicallyPrecedes(upper)
   }
 
+  /// Whether the key lies between the bounds.
   package func contains(_ key: [UInt8]) -> Bool {
     if key.lexicographicallyPrecedes(lower) { return false }
     guard let upper else { return true }

@@ -19,24 +19,34 @@ package enum KeyKind: UInt8, CaseIterable, Sendable {
 ///
 /// Model ids are given once by the catalogue and never reused. The ranges made here never leave the
 /// model: an open end is the end of the prefix.
+// SAFETY: A prefix is read after the length was checked. A key is put together in memory that lives until `body`
+// returns, and that has exactly the bytes of both parts.
 package struct KeyPrefix: Hashable, Sendable {
+  /// Bytes of every prefix.
   package static let byteCount = 5
 
+  /// The first byte.
   package let kind: KeyKind
+  /// The id of the model; the catalogue's own keys have 0.
   package let model: UInt32
 
+  /// - Parameter model: any number: the catalogue gives out ids.
   package init(_ kind: KeyKind, model: UInt32) {
     self.kind = kind
     self.model = model
   }
 
   /// Reads the prefix of a stored key; nil when the key is shorter or its kind is unknown.
+  @safe
   package init?(of key: UnsafeRawBufferPointer) {
-    guard key.count >= Self.byteCount, let kind = KeyKind(rawValue: key[0]) else { return nil }
+    guard key.count >= Self.byteCount, let kind = unsafe KeyKind(rawValue: key[0]) else {
+      return nil
+    }
     self.kind = kind
-    model = UInt32(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+    model = unsafe UInt32(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
   }
 
+  /// The 5 bytes. Allocates; see ``append(to:)``.
   package var bytes: [UInt8] {
     [
       kind.rawValue, UInt8(truncatingIfNeeded: model >> 24), UInt8(truncatingIfNeeded: model >> 16),
@@ -50,7 +60,7 @@ package struct KeyPrefix: Hashable, Sendable {
   /// Appends the 5 bytes, without allocating.
   package func append(to writer: inout ByteWriter) {
     // SAFETY: five bytes in a tuple lie side by side, without padding.
-    withUnsafeBytes(
+    unsafe withUnsafeBytes(
       of: (
         kind.rawValue, UInt8(truncatingIfNeeded: model >> 24),
         UInt8(truncatingIfNeeded: model >> 16), UInt8(truncatingIfNeeded: model >> 8),
@@ -63,15 +73,18 @@ package struct KeyPrefix: Hashable, Sendable {
   ///
   /// The bytes are valid until `body` returns. Not generic over a result, and `body` does not throw: a
   /// generic closure across modules costs more than the look-up it is for.
+  @safe
   package func withKey(
     _ key: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void
   ) {
-    withUnsafeTemporaryAllocation(byteCount: Self.byteCount + key.count, alignment: 1) { buffer in
+    unsafe withUnsafeTemporaryAllocation(byteCount: Self.byteCount + key.count, alignment: 1) {
+      buffer in
       // SAFETY: the buffer holds 5 bytes and the key; all of it is written before it is read.
-      buffer[0] = kind.rawValue
-      buffer.storeBytes(of: model.bigEndian, toByteOffset: 1, as: UInt32.self)
-      UnsafeMutableRawBufferPointer(rebasing: buffer[Self.byteCount...]).copyMemory(from: key)
-      body(UnsafeRawBufferPointer(buffer))
+      unsafe buffer[0] = kind.rawValue
+      unsafe buffer.storeBytes(of: model.bigEndian, toByteOffset: 1, as: UInt32.self)
+      unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[Self.byteCount...]).copyMemory(
+        from: key)
+      unsafe body(UnsafeRawBufferPointer(buffer))
     }
   }
 }

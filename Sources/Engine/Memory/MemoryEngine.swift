@@ -7,6 +7,8 @@ import Synchronization
 ///
 /// Thread-safety: the state is a value behind a mutex; reads take a copy of it (copy-on-write) and run
 /// outside the lock.
+// SAFETY: Bytes that come in are copied into arrays; bytes that go out are an array's, which is held until
+// `visit` returns.
 package final class MemoryEngine: StorageEngine {
   private let state = Mutex(State())
 
@@ -15,18 +17,20 @@ package final class MemoryEngine: StorageEngine {
 
   package init() {}
 
+  @safe
   package func get(
     _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
     _ visit: (UnsafeRawBufferPointer) -> Void
   ) throws(EngineError) -> ReadOutcome {
     let records = try records(snapshot)
-    let key = Array(key)
+    let key = unsafe Array(key)
     let index = records.index(of: key)
     guard index < records.entries.count, records.entries[index].key == key else { return .absent }
-    records.entries[index].value.withUnsafeBytes(visit)
+    unsafe records.entries[index].value.withUnsafeBytes(visit)
     return .found
   }
 
+  @safe
   package func scan(
     _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
     tier: ReadTier,
@@ -42,8 +46,8 @@ package final class MemoryEngine: StorageEngine {
         direction == .ascending
         ? position : indices.upperBound - 1 - (position - indices.lowerBound)
       let entry = records.entries[index]
-      let step = entry.key.withUnsafeBytes { key in
-        entry.value.withUnsafeBytes { visit(key, $0) }
+      let step = unsafe entry.key.withUnsafeBytes { key in
+        unsafe entry.value.withUnsafeBytes { unsafe visit(key, $0) }
       }
       if step == .stop { return .stopped }
       visited += 1
@@ -132,7 +136,7 @@ package final class MemoryEngine: StorageEngine {
 private struct Records: Sendable {
   var entries: [(key: [UInt8], value: [UInt8])] = []
 
-  /// The index of the first entry whose key is `key` or comes behind it. O(log n).
+  /// The index of the first entry whose key is `key` or comes after it. O(log n).
   func index(of key: [UInt8]) -> Int {
     var low = 0
     var high = entries.count
@@ -155,19 +159,19 @@ private struct Records: Sendable {
   mutating func apply(_ entry: WriteBatch.Entry) {
     switch entry {
     case .put(let key, let value):
-      let key = Array(key)
+      let key = unsafe Array(key)
       let index = index(of: key)
       if index < entries.count && entries[index].key == key {
-        entries[index].value = Array(value)
+        entries[index].value = unsafe Array(value)
       } else {
-        entries.insert((key, Array(value)), at: index)
+        unsafe entries.insert((key, Array(value)), at: index)
       }
     case .delete(let key):
-      let key = Array(key)
+      let key = unsafe Array(key)
       let index = index(of: key)
       if index < entries.count && entries[index].key == key { entries.remove(at: index) }
     case .deleteRange(let lower, let upper):
-      entries.removeSubrange(indices(of: KeyRange(lower: Array(lower), upper: Array(upper))))
+      unsafe entries.removeSubrange(indices(of: KeyRange(lower: Array(lower), upper: Array(upper))))
     }
   }
 }

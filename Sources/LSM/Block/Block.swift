@@ -15,6 +15,7 @@ import Glibc
 /// 3. `shared` of an entry is at most the length of the key before it, and, but at restart points,
 ///    all that both keys have in common. Keys ascend strictly.
 /// 4. Each prefix is that of its restart point's key after `commonBytes`, which all keys share.
+@safe
 package struct Block: @unchecked Sendable {
   // SAFETY (Sendable): the bytes never change after init.
   let base: UnsafeRawPointer
@@ -30,12 +31,12 @@ package struct Block: @unchecked Sendable {
     // SAFETY: never freed, so invariant 1 holds for ever. Zeros are the footer of an empty block.
     let bytes = UnsafeMutableRawBufferPointer.allocate(
       byteCount: BlockBuilder.footerBytes, alignment: 1)
-    bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    return Block(emptyFooter: UnsafeRawBufferPointer(bytes))
+    unsafe bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    return unsafe Block(emptyFooter: UnsafeRawBufferPointer(bytes))
   }()
 
   private init(emptyFooter bytes: UnsafeRawBufferPointer) {
-    base = bytes.baseAddress.unsafelyUnwrapped
+    unsafe base = bytes.baseAddress.unsafelyUnwrapped
     byteCount = bytes.count
     entriesEnd = 0
     entryCount = 0
@@ -75,7 +76,7 @@ package struct Block: @unchecked Sendable {
           available: UInt64(bytes.count)))
     }
     func field(_ index: Int) -> Int {
-      Int(
+      unsafe Int(
         UInt32(
           littleEndian: bytes.loadUnaligned(fromByteOffset: footer + 4 * index, as: UInt32.self)))
     }
@@ -89,11 +90,12 @@ package struct Block: @unchecked Sendable {
           field: "restart points", value: UInt64(restartCount),
           limit: UInt64(footer / BlockBuilder.bytesPerRestart)))
     }
-    self.base = base
+    unsafe self.base = base
     byteCount = bytes.count
     try validate(bytes, content)
   }
 
+  @safe
   private func validate(
     _ bytes: UnsafeRawBufferPointer, _ content: Content
   ) throws(DamageInBlock) {
@@ -103,24 +105,24 @@ package struct Block: @unchecked Sendable {
     var count = 0
     var restart = 0
     while offset < entriesEnd {
-      guard let entry = BlockEntry(in: bytes, at: offset, end: entriesEnd) else {
+      guard let entry = unsafe BlockEntry(in: bytes, at: offset, end: entriesEnd) else {
         throw DamageInBlock(
           .length(field: "entry \(count)", value: UInt64(offset), limit: UInt64(entriesEnd)))
       }
-      let rest = entry.rest(in: bytes)
-      let entryTrailer = UInt64(
+      let rest = unsafe entry.rest(in: bytes)
+      let entryTrailer = unsafe UInt64(
         littleEndian: bytes.loadUnaligned(fromByteOffset: entry.trailerOffset, as: UInt64.self))
       let isRestart = restart < restartCount && restartOffset(restart) == offset
       if isRestart {
         guard entry.shared == 0, rest.count >= commonBytes,
-          prefix(restart)
+          unsafe prefix(restart)
             == KeyOrder.prefix(of: UnsafeRawBufferPointer(rebasing: rest[commonBytes...]))
         else { throw DamageInBlock(.order(field: "restart point \(restart)")) }
         restart += 1
       }
-      let isBehind = try checkOrder(
+      let isAfter = try unsafe checkOrder(
         key.bytes, trailer, entry, rest, entryTrailer, isFirst: count == 0, isRestart: isRestart)
-      guard isBehind else { throw DamageInBlock(.order(field: "key of entry \(count)")) }
+      guard isAfter else { throw DamageInBlock(.order(field: "key of entry \(count)")) }
       let kind = UInt8(truncatingIfNeeded: entryTrailer)
       guard content.allows(trailer: entryTrailer) else {
         throw DamageInBlock(.unknown(field: "kind of entry \(count)", value: UInt64(kind)))
@@ -139,20 +141,21 @@ package struct Block: @unchecked Sendable {
       throw DamageInBlock(
         .value(field: "restart points", expected: UInt64(restartCount), actual: UInt64(restart)))
     }
-    let first = UnsafeRawBufferPointer(rebasing: bytes[..<entriesEnd])
-    guard commonBytes == 0 || (count > 0 && sharesCommonPrefix(key.bytes, in: first)) else {
+    let first = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<entriesEnd])
+    guard unsafe commonBytes == 0 || (count > 0 && sharesCommonPrefix(key.bytes, in: first)) else {
       throw DamageInBlock(.order(field: "common prefix"))
     }
   }
 
   /// Invariant 3 for one entry and the one before it.
+  @safe
   private func checkOrder(
     _ previous: UnsafeRawBufferPointer, _ previousTrailer: UInt64, _ entry: BlockEntry,
     _ rest: UnsafeRawBufferPointer, _ trailer: UInt64, isFirst: Bool, isRestart: Bool
   ) throws(DamageInBlock) -> Bool {
     if isFirst { return isRestart }
     if isRestart {
-      return InternalKey.compare(
+      return unsafe InternalKey.compare(
         InternalKey(userKey: previous, trailer: previousTrailer),
         InternalKey(userKey: rest, trailer: trailer)) < 0
     }
@@ -162,18 +165,19 @@ package struct Block: @unchecked Sendable {
           field: "shared bytes", value: UInt64(entry.shared), limit: UInt64(previous.count)))
     }
     if entry.shared == previous.count { return rest.count > 0 || trailer < previousTrailer }
-    return rest.count > 0 && rest[0] > previous[entry.shared]
+    return unsafe rest.count > 0 && rest[0] > previous[entry.shared]
   }
 
   /// Keys ascend, so what the first and the last have in common all have.
+  @safe
   private func sharesCommonPrefix(
     _ last: UnsafeRawBufferPointer, in entries: UnsafeRawBufferPointer
   ) -> Bool {
-    guard let first = BlockEntry(in: entries, at: 0, end: entriesEnd),
+    guard let first = unsafe BlockEntry(in: entries, at: 0, end: entriesEnd),
       first.unshared >= commonBytes,
       last.count >= commonBytes
     else { return false }
-    return KeyOrder.sharedLength(first.rest(in: entries), last) >= commonBytes
+    return unsafe KeyOrder.sharedLength(first.rest(in: entries), last) >= commonBytes
   }
 
   // MARK: - Restart points
@@ -182,32 +186,32 @@ package struct Block: @unchecked Sendable {
   func restartOffset(_ index: Int) -> Int {
     // SAFETY: `index < restartCount`; the arrays were checked to lie inside.
     let at = entriesEnd &+ restartCount &* 8 &+ index &* 4
-    return Int(UInt32(littleEndian: base.loadUnaligned(fromByteOffset: at, as: UInt32.self)))
+    return unsafe Int(UInt32(littleEndian: base.loadUnaligned(fromByteOffset: at, as: UInt32.self)))
   }
 
   @inline(__always)
   private func prefix(_ index: Int) -> UInt64 {
-    UInt64(
+    unsafe UInt64(
       littleEndian: base.loadUnaligned(fromByteOffset: entriesEnd &+ index &* 8, as: UInt64.self))
   }
 
   @inline(__always)
   private func restartKey(_ index: Int) -> InternalKey {
-    let entry = BlockEntry(validated: base, at: restartOffset(index))
-    return InternalKey(
+    let entry = unsafe BlockEntry(validated: base, at: restartOffset(index))
+    return unsafe InternalKey(
       userKey: UnsafeRawBufferPointer(start: base + entry.restOffset, count: entry.unshared),
       trailer: trailer(entry))
   }
 
   @inline(__always)
   func trailer(_ entry: BlockEntry) -> UInt64 {
-    UInt64(
+    unsafe UInt64(
       littleEndian: base.loadUnaligned(fromByteOffset: entry.trailerOffset, as: UInt64.self))
   }
 
   @inline(__always)
   func value(_ entry: BlockEntry) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(start: base + entry.valueOffset, count: entry.valueBytes)
+    unsafe UnsafeRawBufferPointer(start: base + entry.valueOffset, count: entry.valueBytes)
   }
 
   /// The last restart point before `target`, or the first one: every entry before it is before
@@ -224,15 +228,15 @@ package struct Block: @unchecked Sendable {
     var high = restartCount
     if commonBytes > 0 {
       // SAFETY: the first entry shares nothing, and its key has at least `commonBytes` bytes.
-      let first = BlockEntry(validated: base, at: 0)
-      let common = UnsafeRawBufferPointer(start: base + first.restOffset, count: commonBytes)
-      let begin = UnsafeRawBufferPointer(
+      let first = unsafe BlockEntry(validated: base, at: 0)
+      let common = unsafe UnsafeRawBufferPointer(start: base + first.restOffset, count: commonBytes)
+      let begin = unsafe UnsafeRawBufferPointer(
         rebasing: target.userKey[..<min(commonBytes, target.userKey.count)])
       let order = KeyOrder.compare(begin, common)
       if order < 0 { return 0 }
       if order > 0 { return restartCount }
     }
-    let wanted = KeyOrder.prefix(
+    let wanted = unsafe KeyOrder.prefix(
       of: UnsafeRawBufferPointer(rebasing: target.userKey[commonBytes...]))
     while low < high {
       let middle = (low &+ high) / 2
@@ -266,38 +270,39 @@ package struct Block: @unchecked Sendable {
     var offset = restartOffset(restart)
     var matched = 0
     while offset < end {
-      let entry = BlockEntry(validated: base, at: offset)
+      let entry = unsafe BlockEntry(validated: base, at: offset)
       offset = entry.end
       if entry.shared > matched { continue }
       if entry.shared < matched { return nil }
-      let rest = UnsafeRawBufferPointer(start: base + entry.restOffset, count: entry.unshared)
+      let rest = unsafe UnsafeRawBufferPointer(
+        start: base + entry.restOffset, count: entry.unshared)
       // SAFETY: `matched <= userKey.count` always; a slice of it stays inside.
-      let wanted = UnsafeRawBufferPointer(rebasing: userKey[matched...])
+      let wanted = unsafe UnsafeRawBufferPointer(rebasing: userKey[matched...])
       let more = KeyOrder.sharedLength(rest, wanted)
       matched &+= more
       if more == rest.count {
         guard matched == userKey.count else { continue }
         let trailer = trailer(entry)
-        if trailer <= target.trailer { return (trailer, value(entry)) }
-      } else if more == wanted.count || rest[more] > wanted[more] {
+        if trailer <= target.trailer { return unsafe (trailer, value(entry)) }
+      } else if unsafe more == wanted.count || rest[more] > wanted[more] {
         return nil
       }
     }
     guard !isLast else { return nil }
     // All before the next restart point was before the target, so that point is at or after it.
-    let entry = BlockEntry(validated: base, at: end)
-    let rest = UnsafeRawBufferPointer(start: base + entry.restOffset, count: entry.unshared)
+    let entry = unsafe BlockEntry(validated: base, at: end)
+    let rest = unsafe UnsafeRawBufferPointer(start: base + entry.restOffset, count: entry.unshared)
     guard KeyOrder.compare(rest, userKey) == 0 else { return nil }
-    return (trailer(entry), value(entry))
+    return unsafe (trailer(entry), value(entry))
   }
 
   /// The value of the first entry at or after `target`. O(log n).
   /// - Precondition: every entry is a restart point, as in an index.
   @inline(__always)
-  func firstValue(atOrBehind target: InternalKey) -> UnsafeRawBufferPointer? {
+  func firstValue(atOrAfter target: InternalKey) -> UnsafeRawBufferPointer? {
     guard entryCount > 0 else { return nil }
     let restart = restartCount(before: target)
     guard restart < restartCount else { return nil }
-    return value(BlockEntry(validated: base, at: restartOffset(restart)))
+    return unsafe value(BlockEntry(validated: base, at: restartOffset(restart)))
   }
 }

@@ -19,6 +19,8 @@ import Bytes
 /// All integers little-endian. A seek searches the prefixes, which lie side by side, and decodes
 /// entries only from the last restart point before its target. The common prefix is left out of
 /// them because keys of one model begin with the same five bytes at least.
+// SAFETY: All bytes are the builder's own; what `finish()` lends is valid until the next `add` or `reset`. Offsets are
+// those of entries that were written here.
 package struct BlockBuilder: ~Copyable {
   private var bytes = ByteWriter()
   private var restarts: [UInt32] = []
@@ -49,8 +51,9 @@ package struct BlockBuilder: ~Copyable {
 
   /// - Precondition: `key` is after all before; the block stays below
   ///   ``Compression/maximumBlockBytes``.
+  @safe
   package mutating func add(_ key: InternalKey, value: UnsafeRawBufferPointer) {
-    assert(
+    unsafe assert(
       isEmpty
         || InternalKey.compare(
           InternalKey(userKey: lastKey.bytes, trailer: lastTrailer), key) < 0
@@ -59,10 +62,10 @@ package struct BlockBuilder: ~Copyable {
     if entryCount % restartInterval == 0 {
       restarts.append(UInt32(bytes.count))
     } else {
-      shared = KeyOrder.sharedLength(lastKey.bytes, key.userKey)
+      shared = unsafe KeyOrder.sharedLength(lastKey.bytes, key.userKey)
     }
     if isEmpty { firstKey.append(key.userKey) }
-    let rest = UnsafeRawBufferPointer(rebasing: key.userKey[shared...])
+    let rest = unsafe UnsafeRawBufferPointer(rebasing: key.userKey[shared...])
     bytes.appendVarint(UInt64(shared))
     bytes.appendVarint(UInt64(rest.count))
     bytes.appendVarint(UInt64(value.count))
@@ -77,26 +80,27 @@ package struct BlockBuilder: ~Copyable {
 
   /// The whole block, valid until the next call.
   package mutating func finish() -> UnsafeRawBufferPointer {
-    let common = isEmpty ? 0 : KeyOrder.sharedLength(firstKey.bytes, lastKey.bytes)
+    let common = unsafe isEmpty ? 0 : KeyOrder.sharedLength(firstKey.bytes, lastKey.bytes)
     let entryBytes = bytes.count
     for restart in restarts {
-      bytes.appendLittleEndian(
+      unsafe bytes.appendLittleEndian(
         Self.prefix(atRestart: Int(restart), in: bytes.bytes, entryBytes, common: common))
     }
     for restart in restarts { bytes.appendLittleEndian(restart) }
     bytes.appendLittleEndian(UInt32(common))
     bytes.appendLittleEndian(UInt32(entryCount))
     bytes.appendLittleEndian(UInt32(restarts.count))
-    return bytes.bytes
+    return unsafe bytes.bytes
   }
 
   private static func prefix(
     atRestart offset: Int, in bytes: UnsafeRawBufferPointer, _ end: Int, common: Int
   ) -> UInt64 {
-    guard let entry = BlockEntry(in: bytes, at: offset, end: end) else {
+    guard let entry = unsafe BlockEntry(in: bytes, at: offset, end: end) else {
       preconditionFailure("a block holds what was just written to it")
     }
-    return KeyOrder.prefix(of: UnsafeRawBufferPointer(rebasing: entry.rest(in: bytes)[common...]))
+    return unsafe KeyOrder.prefix(
+      of: UnsafeRawBufferPointer(rebasing: entry.rest(in: bytes)[common...]))
   }
 
   /// Begins the next block with the same memory.

@@ -1,4 +1,6 @@
 /// Where the parts of one entry of a block are. The form is drawn at ``BlockBuilder``.
+// SAFETY: `init(in:at:end:)` checks every length before it is used; `init(validated:at:)` has the invariant that it
+// states. Both ask that `end` is at most the count.
 struct BlockEntry {
   /// Bytes of the user key that are those of the key before it.
   let shared: Int
@@ -18,8 +20,9 @@ struct BlockEntry {
   init?(in bytes: UnsafeRawBufferPointer, at offset: Int, end: Int) {
     var at = offset
     guard
-      let shared = Self.length(bytes, &at, end), let unshared = Self.length(bytes, &at, end),
-      let valueBytes = Self.length(bytes, &at, end),
+      let shared = unsafe Self.length(bytes, &at, end),
+      let unshared = unsafe Self.length(bytes, &at, end),
+      let valueBytes = unsafe Self.length(bytes, &at, end),
       // No overflow: each is below 2^32.
       at + unshared + InternalKey.trailerBytes + valueBytes <= end
     else { return nil }
@@ -37,7 +40,8 @@ struct BlockEntry {
   init(validated base: UnsafeRawPointer, at offset: Int) {
     // Three numbers of one byte each, as most are, at once.
     // SAFETY: an entry has at least 3 + 8 bytes.
-    let lengths = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    let lengths = unsafe UInt32(
+      littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     if lengths & 0x0080_8080 == 0 {
       shared = Int(lengths & 0x7F)
       unshared = Int(lengths >> 8 & 0x7F)
@@ -45,9 +49,9 @@ struct BlockEntry {
       restOffset = offset &+ 3
     } else {
       var at = offset
-      shared = Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
-      unshared = Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
-      valueBytes = Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
+      shared = unsafe Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
+      unshared = unsafe Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
+      valueBytes = unsafe Int(truncatingIfNeeded: InlineVarint.decodeValidated(base, &at))
       restOffset = at
     }
   }
@@ -61,14 +65,16 @@ struct BlockEntry {
   }
 
   func rest(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(rebasing: bytes[restOffset..<trailerOffset])
+    unsafe UnsafeRawBufferPointer(rebasing: bytes[restOffset..<trailerOffset])
   }
 
   /// A length: at most five bytes, and fits in 32 bits.
   private static func length(
     _ bytes: UnsafeRawBufferPointer, _ at: inout Int, _ end: Int
   ) -> Int? {
-    guard let value = InlineVarint.decode(bytes, &at, end: end, maximumBytes: 5) else { return nil }
+    guard let value = unsafe InlineVarint.decode(bytes, &at, end: end, maximumBytes: 5) else {
+      return nil
+    }
     return value <= UInt64(UInt32.max) ? Int(value) : nil
   }
 }

@@ -3,6 +3,7 @@ import Bytes
 /// Where a block is in its table.
 ///
 /// In the index as two varints, offset and byte count; in the footer as two u64 little-endian.
+// SAFETY: The decoder is told the count of the bytes as their end.
 package struct BlockHandle: Equatable, Sendable {
   /// Where the block begins in the file, in bytes.
   package let offset: UInt64
@@ -23,11 +24,12 @@ package struct BlockHandle: Equatable, Sendable {
   }
 
   /// Decodes the two varints, each below 2^63, that make up all of `bytes`; nil when they do not.
+  @safe
   init?(varints bytes: UnsafeRawBufferPointer) {
     var at = 0
     guard
-      let offset = InlineVarint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
-      let byteCount = InlineVarint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
+      let offset = unsafe InlineVarint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
+      let byteCount = unsafe InlineVarint.decode(bytes, &at, end: bytes.count, maximumBytes: 9),
       at == bytes.count
     else { return nil }
     self.init(offset: offset, byteCount: byteCount)

@@ -12,6 +12,7 @@ import Bytes
 /// 3. `steps` holds, 8 bytes each, entries that follow each other between `restart` and `offset`, the last
 ///    one right before `offset`: the entry's offset, and where its key is in `stepKeys` unless it shares
 ///    nothing with the one before it.
+@safe
 package struct BlockIterator: ~Copyable {
   private var block: Block
   private var offset: Int
@@ -46,15 +47,16 @@ package struct BlockIterator: ~Copyable {
   package var key: InternalKey {
     precondition(isValid)
     let userKey =
-      keyInBlock.map { UnsafeRawBufferPointer(start: $0, count: entry.unshared) } ?? buffer.bytes
-    return InternalKey(userKey: userKey, trailer: block.trailer(entry))
+      unsafe keyInBlock.map { unsafe UnsafeRawBufferPointer(start: $0, count: entry.unshared) }
+      ?? buffer.bytes
+    return unsafe InternalKey(userKey: userKey, trailer: block.trailer(entry))
   }
 
   /// The value of the entry, valid as long as the block.
   /// - Precondition: ``isValid``.
-  package var value: UnsafeRawBufferPointer {
+  @safe package var value: UnsafeRawBufferPointer {
     precondition(isValid)
-    return block.value(entry)
+    return unsafe block.value(entry)
   }
 
   private mutating func invalidate() {
@@ -124,7 +126,7 @@ package struct BlockIterator: ~Copyable {
     }
     // A block has less than 2^32 bytes.
     steps.appendLittleEndian(UInt64(offset) << 32 | UInt64(stepKeys.count))
-    if entry.shared != 0 { stepKeys.append(buffer.bytes) }
+    if entry.shared != 0 { unsafe stepKeys.append(buffer.bytes) }
   }
 
   private mutating func forgetSteps() {
@@ -136,19 +138,19 @@ package struct BlockIterator: ~Copyable {
   private mutating func takeStep() {
     let rest = steps.count - Self.stepBytes
     // SAFETY: `steps` holds whole steps, and at least one.
-    let step = UInt64(
+    let step = unsafe UInt64(
       littleEndian: steps.bytes.loadUnaligned(fromByteOffset: rest, as: UInt64.self))
     steps.truncate(to: rest)
     offset = Int(step >> 32)
-    entry = BlockEntry(validated: block.base, at: offset)
+    entry = unsafe BlockEntry(validated: block.base, at: offset)
     if entry.shared == 0 {
-      keyInBlock = block.base + entry.restOffset
+      unsafe keyInBlock = block.base + entry.restOffset
       return
     }
     let start = Int(step & 0xFFFF_FFFF)
-    keyInBlock = nil
+    unsafe keyInBlock = nil
     buffer.removeAll()
-    buffer.append(
+    unsafe buffer.append(
       UnsafeRawBufferPointer(rebasing: stepKeys.bytes[start..<start + entry.keyBytes]))
   }
 
@@ -156,8 +158,8 @@ package struct BlockIterator: ~Copyable {
     forgetSteps()
     self.restart = restart
     offset = block.restartOffset(restart)
-    entry = BlockEntry(validated: block.base, at: offset)
-    keyInBlock = block.base + entry.restOffset
+    entry = unsafe BlockEntry(validated: block.base, at: offset)
+    unsafe keyInBlock = block.base + entry.restOffset
   }
 
   /// Moves on by one entry, or off the end.
@@ -167,21 +169,21 @@ package struct BlockIterator: ~Copyable {
     guard next < block.entriesEnd else { return invalidate() }
     let keyBytes = entry.unshared
     offset = next
-    entry = BlockEntry(validated: block.base, at: next)
+    entry = unsafe BlockEntry(validated: block.base, at: next)
     if restart + 1 < block.restartCount, block.restartOffset(restart + 1) == next { restart += 1 }
-    let rest = block.base + entry.restOffset
+    let rest = unsafe block.base + entry.restOffset
     if entry.shared == 0 {
-      keyInBlock = rest
+      unsafe keyInBlock = rest
       return
     }
     // SAFETY: the block's invariant 3: `shared` is at most the length of the key at hand.
-    if let whole = keyInBlock {
+    if let whole = unsafe keyInBlock {
       buffer.removeAll()
-      buffer.append(UnsafeRawBufferPointer(start: whole, count: min(entry.shared, keyBytes)))
-      keyInBlock = nil
+      unsafe buffer.append(UnsafeRawBufferPointer(start: whole, count: min(entry.shared, keyBytes)))
+      unsafe keyInBlock = nil
     } else {
       buffer.truncate(to: entry.shared)
     }
-    buffer.append(UnsafeRawBufferPointer(start: rest, count: entry.unshared))
+    unsafe buffer.append(UnsafeRawBufferPointer(start: rest, count: entry.unshared))
   }
 }

@@ -9,6 +9,7 @@ package import Bytes
 /// The checksum is XXH64 over payload and tag. Its seed is made of the table's identity and the
 /// block's offset, so a block that is whole but belongs elsewhere (a misdirected write, a stale or
 /// swapped file) fails as well.
+// SAFETY: A stored block has at least the trailer's bytes, which is checked first; all slices are before its end.
 package enum BlockTrailer {
   /// Bytes of tag and checksum.
   package static let byteCount = 9
@@ -24,7 +25,7 @@ package enum BlockTrailer {
     _ payload: inout ByteWriter, _ compression: Compression, identity: UInt64, offset: UInt64
   ) {
     payload.append(compression.rawValue)
-    payload.appendLittleEndian(
+    unsafe payload.appendLittleEndian(
       XXH64.hash(payload.bytes, seed: seed(identity: identity, offset: offset)))
   }
 
@@ -37,17 +38,20 @@ package enum BlockTrailer {
         .truncated(
           field: "block trailer", needed: UInt64(byteCount), available: UInt64(stored.count)))
     }
-    let covered = UnsafeRawBufferPointer(rebasing: stored[..<(stored.count - byteCount + tagBytes)])
-    let expected = UInt64(
+    let covered = unsafe UnsafeRawBufferPointer(
+      rebasing: stored[..<(stored.count - byteCount + tagBytes)])
+    let expected = unsafe UInt64(
       littleEndian: stored.loadUnaligned(fromByteOffset: covered.count, as: UInt64.self))
     let actual = XXH64.hash(covered, seed: seed(identity: identity, offset: offset))
     guard actual == expected else {
       throw DamageInBlock(.checksum(expected: expected, actual: actual))
     }
-    let tag = covered[covered.count - 1]
+    let tag = unsafe covered[covered.count - 1]
     guard let compression = Compression(rawValue: tag) else {
       throw DamageInBlock(.unknown(field: "compression tag", value: UInt64(tag)))
     }
-    return (UnsafeRawBufferPointer(rebasing: covered[..<(covered.count - tagBytes)]), compression)
+    return unsafe (
+      UnsafeRawBufferPointer(rebasing: covered[..<(covered.count - tagBytes)]), compression
+    )
   }
 }

@@ -1,5 +1,7 @@
 /// Decodes the varints of blocks and batches, as `Varint` of `Bytes` does, inside this module: a call into another one
 /// is not inlined, and would be made three times for each entry that a read passes.
+// SAFETY: `offset < end` before each byte, and `end` is at most the count, by the precondition; without an end, a
+// validated block ends the number.
 enum InlineVarint {
   /// Decodes a number and moves `offset` to after it; nil when it does not end before `end` or has more than
   /// `maximumBytes` bytes. `offset` is then after the last byte that was read.
@@ -12,7 +14,7 @@ enum InlineVarint {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     while offset < end, shift < 7 &* maximumBytes {
-      let byte = bytes[offset]
+      let byte = unsafe bytes[offset]
       offset &+= 1
       value |= UInt64(byte & 0x7F) &<< shift
       if byte < 0x80 { return value }
@@ -31,7 +33,7 @@ enum InlineVarint {
     var shift: UInt64 = 0
     while true {
       // SAFETY: by the invariant the number ends before the bytes do.
-      let byte = base.load(fromByteOffset: offset, as: UInt8.self)
+      let byte = unsafe base.load(fromByteOffset: offset, as: UInt8.self)
       offset &+= 1
       value |= UInt64(byte & 0x7F) &<< shift
       if byte < 0x80 { return value }

@@ -15,6 +15,7 @@ import Synchronization
 /// 1. `slots` and `tags` point to `setCount * ways` initialised elements until deinit.
 /// 2. The blocks in visible slots are `malloc`ed and the cache's alone.
 /// 3. No pin outlives the cache, see ``BlockPin``.
+@safe
 package final class BlockCache: @unchecked Sendable {
   // Constant after init.
   /// What blocks and pinned parts of tables may take together.
@@ -47,14 +48,14 @@ package final class BlockCache: @unchecked Sendable {
     let setCount = setsPerShard
     shards = (0..<Self.shardCount).map { _ in BlockCacheShard(setCount: setCount) }
     let count = self.setCount * Self.ways
-    slots = .allocate(capacity: count)
+    unsafe slots = .allocate(capacity: count)
     // A set's tags are one cache line.
-    tags = UnsafeMutableRawPointer.allocate(
+    unsafe tags = UnsafeMutableRawPointer.allocate(
       byteCount: count * MemoryLayout<BlockCacheSlot.Tag>.stride, alignment: 64
     ).bindMemory(to: BlockCacheSlot.Tag.self, capacity: count)
     for index in 0..<count {
-      (slots + index).initialize(to: BlockCacheSlot.Fields())
-      (tags + index).initialize(to: BlockCacheSlot.Tag(0))
+      unsafe (slots + index).initialize(to: BlockCacheSlot.Fields())
+      unsafe (tags + index).initialize(to: BlockCacheSlot.Tag(0))
     }
   }
 
@@ -63,10 +64,10 @@ package final class BlockCache: @unchecked Sendable {
     for index in 0..<count {
       if let contents = slot(index).evict() { Self.release(contents.block) }
     }
-    slots.deinitialize(count: count)
-    slots.deallocate()
-    tags.deinitialize(count: count)
-    UnsafeMutableRawPointer(tags).deallocate()
+    unsafe slots.deinitialize(count: count)
+    unsafe slots.deallocate()
+    unsafe tags.deinitialize(count: count)
+    unsafe UnsafeMutableRawPointer(tags).deallocate()
   }
 
   /// A number for a newly opened table, under which it keeps its blocks.
@@ -80,7 +81,7 @@ package final class BlockCache: @unchecked Sendable {
     let hash = key.hash
     let first = set(hash) &* Self.ways
     let tag = UInt32(truncatingIfNeeded: hash)
-    for way in 0..<Self.ways where tags[first &+ way].load(ordering: .relaxed) == tag {
+    for way in 0..<Self.ways where unsafe tags[first &+ way].load(ordering: .relaxed) == tag {
       let slot = slot(first &+ way)
       if let block = slot.pin(key) { return BlockPin(pinned: block, in: slot) }
     }
@@ -94,12 +95,12 @@ package final class BlockCache: @unchecked Sendable {
 
   @inline(__always)
   private func slot(_ index: Int) -> BlockCacheSlot {
-    BlockCacheSlot(fields: slots + index, tag: tags + index)
+    unsafe BlockCacheSlot(fields: slots + index, tag: tags + index)
   }
 
   private static func release(_ block: Block) {
     // SAFETY: invariant 2, and nobody has it pinned.
-    free(UnsafeMutableRawPointer(mutating: block.base))
+    unsafe free(UnsafeMutableRawPointer(mutating: block.base))
   }
 
   // MARK: - Inserting
@@ -187,7 +188,7 @@ package final class BlockCache: @unchecked Sendable {
         for index in (shard * count)..<((shard + 1) * count) {
           let slot = slot(index)
           // SAFETY: only this shard's lock holder changes contents of its slots.
-          guard slot.isVisible, slot.fields.pointee.contents?.key.owner == owner,
+          guard slot.isVisible, unsafe slot.fields.pointee.contents?.key.owner == owner,
             let contents = slot.evict()
           else { continue }
           state.usedBytes -= contents.charge

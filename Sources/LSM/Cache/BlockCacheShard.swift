@@ -1,13 +1,5 @@
-import Glibc
-
 /// The part of a ``BlockCache`` that inserts into some of its sets change, behind one lock.
-///
-/// A `pthread_mutex_t`: under contention `Synchronization.Mutex` is handed over inside the kernel,
-/// which ThreadSanitizer cannot see.
-///
-/// Unsafe island: owns the mutex, which must not move. Invariant: `state` is touched only by the
-/// thread that holds it.
-// SAFETY of `@unchecked Sendable`: by that invariant.
+// SAFETY of `@unchecked Sendable`: `state` is touched only by the thread that holds the mutex.
 final class BlockCacheShard: @unchecked Sendable {
   struct State {
     /// Bytes of the blocks in the shard's slots, and of what each costs besides.
@@ -18,24 +10,16 @@ final class BlockCacheShard: @unchecked Sendable {
     var setHands: [UInt8]
   }
 
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let mutex = PosixMutex()
   private var state: State
 
   init(setCount: Int) {
-    mutex = .allocate(capacity: 1)
-    // SAFETY: fresh memory of the right type; destroyed in deinit only.
-    pthread_mutex_init(mutex, nil)
     state = State(setHands: [UInt8](repeating: 0, count: setCount))
   }
 
-  deinit {
-    pthread_mutex_destroy(mutex)
-    mutex.deallocate()
-  }
-
   func withLock<Result: ~Copyable>(_ body: (inout State) -> Result) -> Result {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
+    mutex.lock()
+    defer { mutex.unlock() }
     return body(&state)
   }
 }

@@ -14,6 +14,7 @@ import Synchronization
 /// 2. It is read only by a thread that counts among the pins and saw the slot visible after it
 ///    pinned.
 /// 3. A slot turns invisible only in one step from "visible, no pins".
+@safe
 struct BlockCacheSlot {
   struct Fields: ~Copyable {
     let state = Atomic<UInt64>(0)
@@ -37,11 +38,13 @@ struct BlockCacheSlot {
   /// Pins the slot if it holds the block of `key`.
   @inline(__always)
   func pin(_ key: BlockCacheKey) -> Block? {
-    let before = fields.pointee.state.add(1, ordering: .acquiring).oldValue
+    let before = unsafe fields.pointee.state.add(1, ordering: .acquiring).oldValue
     // SAFETY: invariants 2 and 3: visible with our pin counted, so the contents stay.
-    if before & Self.visible != 0, let contents = fields.pointee.contents, contents.key == key {
-      if fields.pointee.touched.load(ordering: .relaxed) == 0 {
-        fields.pointee.touched.store(1, ordering: .relaxed)
+    if before & Self.visible != 0, let contents = unsafe fields.pointee.contents,
+      contents.key == key
+    {
+      if unsafe fields.pointee.touched.load(ordering: .relaxed) == 0 {
+        unsafe fields.pointee.touched.store(1, ordering: .relaxed)
       }
       return contents.block
     }
@@ -50,14 +53,14 @@ struct BlockCacheSlot {
   }
 
   @inline(__always)
-  func unpin() { fields.pointee.state.subtract(1, ordering: .releasing) }
+  func unpin() { unsafe fields.pointee.state.subtract(1, ordering: .releasing) }
 
-  var isVisible: Bool { fields.pointee.state.load(ordering: .relaxed) & Self.visible != 0 }
+  var isVisible: Bool { unsafe fields.pointee.state.load(ordering: .relaxed) & Self.visible != 0 }
 
   /// Whether it was hit since the last call.
   func takeTouched() -> Bool {
-    guard fields.pointee.touched.load(ordering: .relaxed) != 0 else { return false }
-    fields.pointee.touched.store(0, ordering: .relaxed)
+    guard unsafe fields.pointee.touched.load(ordering: .relaxed) != 0 else { return false }
+    unsafe fields.pointee.touched.store(0, ordering: .relaxed)
     return true
   }
 
@@ -65,22 +68,22 @@ struct BlockCacheSlot {
   /// - Precondition: the shard's lock is held; the slot is not visible.
   func fill(_ contents: Contents, tag newTag: UInt32) {
     // SAFETY: invariant 1. The add keeps the passing pins of other threads counted.
-    fields.pointee.contents = contents
-    fields.pointee.touched.store(0, ordering: .relaxed)
-    tag.pointee.store(newTag, ordering: .relaxed)
-    fields.pointee.state.add(Self.visible | 1, ordering: .acquiringAndReleasing)
+    unsafe fields.pointee.contents = contents
+    unsafe fields.pointee.touched.store(0, ordering: .relaxed)
+    unsafe tag.pointee.store(newTag, ordering: .relaxed)
+    unsafe fields.pointee.state.add(Self.visible | 1, ordering: .acquiringAndReleasing)
   }
 
   /// Takes the contents out, unless the slot is empty or pinned.
   /// - Precondition: the shard's lock is held, or no other thread knows the cache.
   func evict() -> Contents? {
-    let (exchanged, _) = fields.pointee.state.compareExchange(
+    let (exchanged, _) = unsafe fields.pointee.state.compareExchange(
       expected: Self.visible, desired: 0, ordering: .acquiringAndReleasing)
     guard exchanged else { return nil }
     // SAFETY: invariant 3 made it invisible while nobody had it pinned.
-    let contents = fields.pointee.contents
-    fields.pointee.contents = nil
-    tag.pointee.store(0, ordering: .relaxed)
+    let contents = unsafe fields.pointee.contents
+    unsafe fields.pointee.contents = nil
+    unsafe tag.pointee.store(0, ordering: .relaxed)
     return contents
   }
 }

@@ -10,6 +10,7 @@ import Synchronization
 ///    outlives the pin (whoever holds a pin holds the cache).
 /// 2. Without one: `block`'s memory is `malloc`ed and the pin's alone.
 package struct BlockPin: ~Copyable {
+  /// The pinned block, valid as long as the pin.
   package let block: Block
   private let slot: BlockCacheSlot?
 
@@ -29,7 +30,7 @@ package struct BlockPin: ~Copyable {
       slot.unpin()
     } else {
       // SAFETY: invariant 2.
-      free(UnsafeMutableRawPointer(mutating: block.base))
+      unsafe free(UnsafeMutableRawPointer(mutating: block.base))
     }
   }
 }

@@ -13,6 +13,7 @@ package enum XXH64 {
   private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
 
   /// The hash of `bytes`. Any alignment. O(n), about 8 bytes a cycle pair.
+  @safe
   package static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
     guard var at = bytes.baseAddress else { return finish(seed &+ prime5) }
     var left = bytes.count
@@ -24,11 +25,11 @@ package enum XXH64 {
       var lane4 = seed &- prime1
       repeat {
         // SAFETY: invariant 1; 32 bytes are left.
-        lane1 = round(lane1, load64(at, 0))
-        lane2 = round(lane2, load64(at, 8))
-        lane3 = round(lane3, load64(at, 16))
-        lane4 = round(lane4, load64(at, 24))
-        at += 32
+        lane1 = unsafe round(lane1, load64(at, 0))
+        lane2 = unsafe round(lane2, load64(at, 8))
+        lane3 = unsafe round(lane3, load64(at, 16))
+        lane4 = unsafe round(lane4, load64(at, 24))
+        unsafe at += 32
         left &-= 32
       } while left >= 32
       state =
@@ -43,22 +44,22 @@ package enum XXH64 {
     state &+= UInt64(bytes.count)
     // SAFETY (to the end): invariant 1; `left` counts down to 0.
     while left >= 8 {
-      state ^= round(0, load64(at, 0))
+      unsafe state ^= round(0, load64(at, 0))
       state = rotate(state, 27) &* prime1 &+ prime4
-      at += 8
+      unsafe at += 8
       left &-= 8
     }
     if left >= 4 {
-      let word = UInt32(littleEndian: at.loadUnaligned(as: UInt32.self))
+      let word = unsafe UInt32(littleEndian: at.loadUnaligned(as: UInt32.self))
       state ^= UInt64(word) &* prime1
       state = rotate(state, 23) &* prime2 &+ prime3
-      at += 4
+      unsafe at += 4
       left &-= 4
     }
     while left > 0 {
-      state ^= UInt64(at.load(as: UInt8.self)) &* prime5
+      unsafe state ^= UInt64(at.load(as: UInt8.self)) &* prime5
       state = rotate(state, 11) &* prime1
-      at += 1
+      unsafe at += 1
       left &-= 1
     }
     return finish(state)
@@ -66,7 +67,7 @@ package enum XXH64 {
 
   @inline(__always)
   private static func load64(_ at: UnsafeRawPointer, _ offset: Int) -> UInt64 {
-    UInt64(littleEndian: at.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    unsafe UInt64(littleEndian: at.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }
 
   @inline(__always)

@@ -5,6 +5,7 @@ package struct Compaction: Sendable {
     case levelZeroCount, levelSize, tombstones, reclaimable, manual, levelZeroMerge
   }
 
+  /// What made the picker choose it; nothing is decided by it later.
   package let reason: Reason
   /// The level of `upper`.
   package let level: Int
@@ -67,6 +68,7 @@ package struct Compaction: Sendable {
 }
 
 /// The user keys that tables span, with inclusive ends.
+// SAFETY: The bounds are borrowed from table files that the caller holds, and are copied before init returns.
 struct KeySpan {
   private(set) var lower: [UInt8]
   private(set) var upper: [UInt8]
@@ -77,16 +79,22 @@ struct KeySpan {
     var smallest = first.smallest.userKey
     var largest = first.largest.userKey
     for file in files.dropFirst() {
-      if KeyOrder.compare(file.smallest.userKey, smallest) < 0 { smallest = file.smallest.userKey }
-      if KeyOrder.compare(file.largest.userKey, largest) > 0 { largest = file.largest.userKey }
+      if KeyOrder.compare(file.smallest.userKey, smallest) < 0 {
+        unsafe smallest = file.smallest.userKey
+      }
+      if KeyOrder.compare(file.largest.userKey, largest) > 0 {
+        unsafe largest = file.largest.userKey
+      }
     }
-    lower = Array(smallest)
-    upper = Array(largest)
+    lower = unsafe Array(smallest)
+    upper = unsafe Array(largest)
   }
 
+  @safe
   func withBounds<Result>(
     _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Result
   ) -> Result {
-    lower.withUnsafeBytes { lower in upper.withUnsafeBytes { body(lower, $0) } }
+    lower.withBytes { lower in upper.withBytes { unsafe body(lower, $0) }
+    }
   }
 }

@@ -14,6 +14,8 @@ import Bytes
 /// keys between its bounds.
 ///
 /// Thread-safety: none; one owner, on one thread. Blocks on disk I/O.
+// SAFETY: What writers lend is compared or copied before they change. `bound` is a key of a source, which stays until
+// the source moves on.
 struct MergeRun: ~Copyable {
   struct Settings {
     var stripes: SnapshotStripes
@@ -115,7 +117,7 @@ struct MergeRun: ~Copyable {
         bytesSincePause = 0
         try pause()
       }
-      let isSameKey = hasKey && KeyOrder.compare(lastKey.bytes, key.userKey) == 0
+      let isSameKey = unsafe hasKey && KeyOrder.compare(lastKey.bytes, key.userKey) == 0
       if !isSameKey {
         try passTombstones(through: key.userKey)
         try endOutputIfDue(key.userKey)
@@ -175,6 +177,7 @@ struct MergeRun: ~Copyable {
   /// Counts the range tombstones that begin at or before `next` as part of the output at hand, which is ended
   /// before those that make it too large.
   @inline(__always)
+  @safe
   private mutating func passTombstones(through next: UnsafeRawBufferPointer?) throws(LSMError) {
     while let piece = rows?.next(through: next) {
       let bytes = UInt64(TableBuilder.blockBytes(of: piece))
@@ -188,6 +191,7 @@ struct MergeRun: ~Copyable {
     }
   }
 
+  @safe
   private mutating func endOutputIfDue(_ next: UnsafeRawBufferPointer) throws(LSMError) {
     let crosses = passGrandparents(next)
     let bytes = outputBytes
@@ -202,6 +206,7 @@ struct MergeRun: ~Copyable {
   }
 
   /// Whether `next` is past the end of a grandparent that the key before it was not past.
+  @safe
   private mutating func passGrandparents(_ next: UnsafeRawBufferPointer) -> Bool {
     let files = settings.grandparents
     var crosses = false
@@ -214,20 +219,21 @@ struct MergeRun: ~Copyable {
   }
 
   /// Ends the output at hand; its range tombstones end at `bound`, which begins the next one.
+  @safe
   private mutating func endOutput(before bound: UnsafeRawBufferPointer?) throws(LSMError) {
     grandparentBytes = 0
     for tombstone in tombstones { try write(tombstone) }
     if var rows {
       self.rows = nil
-      try rows.take(from: hasLowerBound ? lowerBound.bytes : nil, before: bound) {
+      try unsafe rows.take(from: hasLowerBound ? lowerBound.bytes : nil, before: bound) {
         (piece) throws(LSMError) in try write(piece)
       }
-      waitingBytes = bound.map { rows.waitingBytes(from: $0) } ?? 0
+      waitingBytes = unsafe bound.map { rows.waitingBytes(from: $0) } ?? 0
       self.rows = rows
     }
     lowerBound.removeAll()
-    if let bound { lowerBound.append(bound) }
-    hasLowerBound = bound != nil
+    if let bound = unsafe bound { lowerBound.append(bound) }
+    hasLowerBound = unsafe bound != nil
     guard let output else { return }
     self.output = nil
     outputs.append(try output.finish(epoch: settings.epoch))

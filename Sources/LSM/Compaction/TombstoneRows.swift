@@ -5,6 +5,8 @@
 /// part of the key space gets at most one piece a stripe that reaches over its bounds.
 ///
 /// Thread-safety: none; one owner at a time. The bytes are borrowed from the sources of the merge.
+// SAFETY: Every piece borrows its bounds from tombstones of the merge's sources, which outlive the merge, or from a
+// bound that outlives the call it is given to.
 struct TombstoneRows {
   private struct Row {
     /// Ascending, without overlaps.
@@ -36,10 +38,10 @@ struct TombstoneRows {
       if let last = pieces.last, last.sequence == newest,
         KeyOrder.compare(last.upper, lower) == 0
       {
-        pieces[pieces.count - 1] = RangeTombstone(
+        pieces[pieces.count - 1] = unsafe RangeTombstone(
           lower: last.lower, upper: upper, sequence: newest)
       } else {
-        pieces.append(RangeTombstone(lower: lower, upper: upper, sequence: newest))
+        unsafe pieces.append(RangeTombstone(lower: lower, upper: upper, sequence: newest))
       }
     }
     return pieces
@@ -59,10 +61,11 @@ struct TombstoneRows {
 
   /// The next piece, if it begins at or before `key` (nil: wherever it begins).
   @inline(__always)
+  @safe
   func next(through key: UnsafeRawBufferPointer?) -> RangeTombstone? {
     guard let first else { return nil }
     let piece = rows[first].pieces[rows[first].passed]
-    if let key, KeyOrder.compare(piece.lower, key) > 0 { return nil }
+    if let key = unsafe key, KeyOrder.compare(piece.lower, key) > 0 { return nil }
     return piece
   }
 
@@ -77,6 +80,7 @@ struct TombstoneRows {
   /// bound is cut there.
   ///
   /// - Parameter lower: the bound of the call before, if there was one.
+  @safe
   mutating func take(
     from lower: UnsafeRawBufferPointer?, before bound: UnsafeRawBufferPointer?,
     _ body: (RangeTombstone) throws(LSMError) -> Void
@@ -84,10 +88,12 @@ struct TombstoneRows {
     for index in rows.indices {
       while rows[index].written < rows[index].pieces.count {
         let piece = rows[index].pieces[rows[index].written]
-        if let bound, KeyOrder.compare(piece.lower, bound) >= 0 { break }
-        let isCut = bound.map { KeyOrder.compare($0, piece.upper) < 0 } ?? false
-        let begin = lower.map { KeyOrder.compare(piece.lower, $0) < 0 ? $0 : piece.lower }
-        let part = RangeTombstone(
+        if let bound = unsafe bound, KeyOrder.compare(piece.lower, bound) >= 0 { break }
+        let isCut = unsafe bound.map { KeyOrder.compare($0, piece.upper) < 0 } ?? false
+        let begin = unsafe lower.map {
+          unsafe KeyOrder.compare(piece.lower, $0) < 0 ? $0 : piece.lower
+        }
+        let part = unsafe RangeTombstone(
           lower: begin ?? piece.lower, upper: isCut ? bound ?? piece.upper : piece.upper,
           sequence: piece.sequence)
         if !part.isEmpty { try body(part) }
@@ -100,12 +106,13 @@ struct TombstoneRows {
   }
 
   /// What the pieces that were passed and not handed over take in a table that begins at `lower`. Unit: bytes.
+  @safe
   func waitingBytes(from lower: UnsafeRawBufferPointer) -> UInt64 {
     var bytes = 0
     for row in rows {
       for piece in row.pieces[row.written..<row.passed] {
-        let begin = KeyOrder.compare(piece.lower, lower) < 0 ? lower : piece.lower
-        bytes += TableBuilder.blockBytes(
+        let begin = unsafe KeyOrder.compare(piece.lower, lower) < 0 ? lower : piece.lower
+        unsafe bytes += TableBuilder.blockBytes(
           of: RangeTombstone(lower: begin, upper: piece.upper, sequence: piece.sequence))
       }
     }

@@ -18,11 +18,12 @@ import Synchronization
 ///    before it were seen at zero: a reader that loads `current` has first counted itself in and then seen
 ///    its epoch still current.
 // SAFETY of `@unchecked Sendable`: by the invariants; the rest is atomic or behind `retired`.
+@safe
 package final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable {
   private static var stripes: Int { 16 }
   private static var stripeBytes: Int { 64 }
 
-  private let current = Atomic<UnsafeRawPointer?>(nil)
+  private let current = unsafe Atomic<UnsafeRawPointer?>(nil)
   private let epoch = Atomic<Int>(0)
   /// `counts[2 * stripe + epoch & 1]`, a cache line each.
   private let counts: UnsafeMutableRawPointer
@@ -38,27 +39,27 @@ package final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable 
   /// A cell with a first object.
   package init(_ value: Value) {
     let bytes = 2 * Self.stripes * Self.stripeBytes
-    counts = .allocate(byteCount: bytes, alignment: Self.stripeBytes)
-    counts.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-    current.store(Self.retained(value), ordering: .releasing)
+    unsafe counts = .allocate(byteCount: bytes, alignment: Self.stripeBytes)
+    unsafe counts.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    unsafe current.store(Self.retained(value), ordering: .releasing)
   }
 
   deinit {
     // SAFETY: no reader is left, since each holds a reference to the cell.
-    if let pointer = current.load(ordering: .acquiring) {
-      Unmanaged<Value>.fromOpaque(pointer).release()
+    if let pointer = unsafe current.load(ordering: .acquiring) {
+      unsafe Unmanaged<Value>.fromOpaque(pointer).release()
     }
-    counts.deallocate()
+    unsafe counts.deallocate()
   }
 
   private static func retained(_ value: Value) -> UnsafeRawPointer {
-    UnsafeRawPointer(Unmanaged.passRetained(value).toOpaque())
+    unsafe UnsafeRawPointer(Unmanaged.passRetained(value).toOpaque())
   }
 
   // SAFETY: initialised memory of its own cache line; `Atomic<Int>` has the layout of an Int.
   @inline(__always)
   private func count(_ stripe: Int, _ epoch: Int) -> UnsafeMutablePointer<Atomic<Int>> {
-    (counts + (2 &* stripe &+ epoch & 1) &* Self.stripeBytes)
+    unsafe (counts + (2 &* stripe &+ epoch & 1) &* Self.stripeBytes)
       .assumingMemoryBound(to: Atomic<Int>.self)
   }
 
@@ -70,11 +71,11 @@ package final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable 
   package func withValue<Result, Failure: Error>(
     _ body: (Value?) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let place = enter()
-    defer { place.pointee.subtract(1, ordering: .releasing) }
+    let place = unsafe enter()
+    defer { unsafe place.pointee.subtract(1, ordering: .releasing) }
     // SAFETY: invariants 1 and 2.
-    guard let pointer = current.load(ordering: .acquiring) else { return try body(nil) }
-    return try Unmanaged<Value>.fromOpaque(pointer).borrow { (value) throws(Failure) in
+    guard let pointer = unsafe current.load(ordering: .acquiring) else { return try body(nil) }
+    return try unsafe Unmanaged<Value>.fromOpaque(pointer).borrow { (value) throws(Failure) in
       try body(value)
     }
   }
@@ -90,10 +91,10 @@ package final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable 
       & (Self.stripes &- 1)
     while true {
       let seen = epoch.load(ordering: .relaxed)
-      let place = count(stripe, seen)
-      place.pointee.add(1, ordering: .sequentiallyConsistent)
-      if epoch.load(ordering: .sequentiallyConsistent) == seen { return place }
-      place.pointee.subtract(1, ordering: .releasing)
+      let place = unsafe count(stripe, seen)
+      unsafe place.pointee.add(1, ordering: .sequentiallyConsistent)
+      if epoch.load(ordering: .sequentiallyConsistent) == seen { return unsafe place }
+      unsafe place.pointee.subtract(1, ordering: .releasing)
     }
   }
 
@@ -101,11 +102,11 @@ package final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable 
 
   /// Puts another object in place, or none. The old one is released later.
   package func replace(_ value: Value?) {
-    let old = current.exchange(
-      value.map { Self.retained($0) }, ordering: .sequentiallyConsistent)
-    guard let old else { return }
+    let old = unsafe current.exchange(
+      value.map { unsafe Self.retained($0) }, ordering: .sequentiallyConsistent)
+    guard let old = unsafe old else { return }
     // SAFETY: invariant 1: the cell's retain goes over to the list.
-    let object = Unmanaged<Value>.fromOpaque(old).takeRetainedValue()
+    let object = unsafe Unmanaged<Value>.fromOpaque(old).takeRetainedValue()
     retired.withLock { $0.waiting.append(object) }
   }
 
@@ -139,7 +140,7 @@ package final class EpochCell<Value: AnyObject & Sendable>: @unchecked Sendable 
   private func isQuiet(_ epoch: Int) -> Bool {
     var sum = 0
     for stripe in 0..<Self.stripes {
-      sum &+= count(stripe, epoch).pointee.load(ordering: .sequentiallyConsistent)
+      unsafe sum &+= count(stripe, epoch).pointee.load(ordering: .sequentiallyConsistent)
     }
     return sum == 0
   }

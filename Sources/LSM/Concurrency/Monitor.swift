@@ -1,54 +1,33 @@
-import Glibc
-
-/// State behind one mutex, with a condition that waiters are told of.
+/// State behind one ``PosixMutex``, with a condition that waiters are told of. No I/O under it.
 ///
-/// A `pthread_mutex_t` and not `Synchronization.Mutex`: that one has no condition, and hands over inside
-/// the kernel, which ThreadSanitizer cannot see. No I/O under it.
-///
-/// Unsafe island: owns mutex, condition and state, none of which moves. Invariants:
+/// Unsafe island: owns the state, which does not move. Invariants:
 /// 1. `state` is touched only by the thread that holds the mutex.
 /// 2. No access to it reaches over a wait.
 // SAFETY of `@unchecked Sendable`: by invariant 1.
+@safe
 final class Monitor<State>: @unchecked Sendable {
-  fileprivate let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  fileprivate let condition: UnsafeMutablePointer<pthread_cond_t>
+  private let mutex: PosixMutex
+  private let condition = PosixMutex.Condition()
   private let state: UnsafeMutablePointer<State>
 
   /// - Parameter isRecursionSafe: whether ``wakeSurely()`` may be called. Costs a little with every lock.
   init(_ initial: State, isRecursionSafe: Bool = false) {
-    mutex = .allocate(capacity: 1)
-    condition = .allocate(capacity: 1)
-    state = .allocate(capacity: 1)
-    // SAFETY: fresh memory of the right types; destroyed in deinit only.
-    var kind = pthread_mutexattr_t()
-    pthread_mutexattr_init(&kind)
-    if isRecursionSafe { pthread_mutexattr_settype(&kind, Int32(PTHREAD_MUTEX_ERRORCHECK)) }
-    pthread_mutex_init(mutex, &kind)
-    pthread_mutexattr_destroy(&kind)
-    // The clock of ``MonotonicTime``, so that a change of the date moves no deadline.
-    var attributes = pthread_condattr_t()
-    pthread_condattr_init(&attributes)
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-    pthread_cond_init(condition, &attributes)
-    pthread_condattr_destroy(&attributes)
-    state.initialize(to: initial)
+    mutex = PosixMutex(detectsRecursion: isRecursionSafe)
+    unsafe state = .allocate(capacity: 1)
+    unsafe state.initialize(to: initial)
   }
 
   deinit {
-    pthread_cond_destroy(condition)
-    pthread_mutex_destroy(mutex)
-    state.deinitialize(count: 1)
-    condition.deallocate()
-    mutex.deallocate()
-    state.deallocate()
+    unsafe state.deinitialize(count: 1)
+    unsafe state.deallocate()
   }
 
   func withLock<Result, Failure: Error>(
     _ body: (inout State) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    return try body(&state.pointee)
+    mutex.lock()
+    defer { mutex.unlock() }
+    return try unsafe body(&state.pointee)
   }
 
   /// Waits until `isReady`, which is asked again after each ``wakeAll()``, then runs `body` under the same
@@ -56,11 +35,11 @@ final class Monitor<State>: @unchecked Sendable {
   func wait<Result, Failure: Error>(
     until isReady: (inout State) -> Bool, then body: (inout State) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
+    mutex.lock()
+    defer { mutex.unlock() }
     // SAFETY: invariant 2: each access ends before the wait.
-    while !isReady(&state.pointee) { pthread_cond_wait(condition, mutex) }
-    return try body(&state.pointee)
+    while unsafe !isReady(&state.pointee) { condition.wait(mutex) }
+    return try unsafe body(&state.pointee)
   }
 
   /// Waits until `take` has taken something, which it may try again after each ``wakeAll()`` and at the time that
@@ -70,69 +49,30 @@ final class Monitor<State>: @unchecked Sendable {
   func wait<Taken>(
     for take: (inout State) -> Taken?, orAt deadline: (State) -> UInt64?
   ) -> Taken {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
+    mutex.lock()
+    defer { mutex.unlock() }
     while true {
       // SAFETY: invariant 2: each access ends before the wait.
-      if let taken = take(&state.pointee) { return taken }
-      guard let nanoseconds = deadline(state.pointee) else {
-        pthread_cond_wait(condition, mutex)
-        continue
+      if let taken = unsafe take(&state.pointee) { return taken }
+      if let nanoseconds = unsafe deadline(state.pointee) {
+        condition.wait(mutex, until: nanoseconds)
+      } else {
+        condition.wait(mutex)
       }
-      var time = timespec(
-        tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
-      pthread_cond_timedwait(condition, mutex, &time)
     }
   }
 
   /// Has every waiter look again.
-  func wakeAll() { pthread_cond_broadcast(condition) }
-}
+  func wakeAll() { condition.wakeAll() }
 
-extension Monitor {
   /// Has every waiter look again at what is not `State` itself, also one that is just looking: ``wakeAll()`` would
   /// be lost between its look and its wait. May be called by a thread that holds the lock.
   ///
   /// - Precondition: made with `isRecursionSafe`.
   func wakeSurely() {
-    // EDEADLK: this thread has the lock, so nobody else looks.
-    let isLocked = pthread_mutex_lock(mutex) == 0
-    pthread_cond_broadcast(condition)
-    if isLocked { pthread_mutex_unlock(mutex) }
-  }
-}
-
-/// The system's monotonic clock.
-enum MonotonicTime {
-  static var nanoseconds: UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-  }
-}
-
-/// A mutex for a whole course of actions, I/O among them, as against ``Monitor``, which guards data.
-// SAFETY of `@unchecked Sendable`: the mutex does not move and is its own synchronisation.
-final class Turnstile: @unchecked Sendable {
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-
-  init() {
-    mutex = .allocate(capacity: 1)
-    pthread_mutex_init(mutex, nil)
-  }
-
-  deinit {
-    pthread_mutex_destroy(mutex)
-    mutex.deallocate()
-  }
-
-  /// Runs `body` while no other thread runs one.
-  @inline(__always)
-  func pass<Result, Failure: Error>(
-    _ body: () throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    return try body()
+    // When this thread has the lock, nobody else looks.
+    let isLocked = mutex.lock()
+    condition.wakeAll()
+    if isLocked { mutex.unlock() }
   }
 }

@@ -1,3 +1,4 @@
+// SAFETY: By the precondition somebody else holds the object until `body` returns.
 extension Unmanaged {
   /// Lends the object to `body` without retaining it.
   ///
@@ -6,7 +7,7 @@ extension Unmanaged {
   func borrow<Result, Failure: Error>(
     _ body: (Instance) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let outcome = _withUnsafeGuaranteedRef { instance -> Swift.Result<Result, Failure> in
+    let outcome = unsafe _withUnsafeGuaranteedRef { instance -> Swift.Result<Result, Failure> in
       do throws(Failure) {
         return .success(try body(instance))
       } catch {

@@ -8,6 +8,7 @@ package struct FileNumber: RawRepresentable, Hashable, Sendable {
 
   package init(rawValue: UInt64) { self.rawValue = rawValue }
 
+  /// Any number, also 0.
   package init(_ value: UInt64) { rawValue = value }
 
   /// Where the numbers end that a store can have given out when this is the next one that its manifest knows:

@@ -1,5 +1,6 @@
 private let copyBytes = 1 << 20
 
+// SAFETY: The buffer is allocated and freed here; each piece lies inside of it.
 extension FileSystem {
   /// A second name for a file that never changes again, or a durable copy where the file system does not link.
   ///
@@ -15,11 +16,11 @@ extension FileSystem {
     defer { reader.close() }
     let writer = try create(target)
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: copyBytes, alignment: 16)
-    defer { buffer.deallocate() }
+    defer { unsafe buffer.deallocate() }
     var offset: UInt64 = 0
     while offset < reader.size {
       let count = Int(min(UInt64(copyBytes), reader.size - offset))
-      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+      let piece = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
       try reader.read(into: piece, at: offset)
       try writer.append(UnsafeRawBufferPointer(piece))
       offset += UInt64(count)

@@ -1,3 +1,4 @@
+// SAFETY: The array lends its bytes until the read has filled them.
 extension FileSystem {
   /// Replaces a file in one step: after a crash at any point it is whole, the old one or the new one.
   ///
@@ -7,6 +8,7 @@ extension FileSystem {
   ///
   /// - Parameter temporary: a number not used before.
   /// - Throws: when it throws, either file may be the one that is there after a crash.
+  @safe
   package func installFile(
     _ name: FileName, in directory: String, temporary: FileNumber, _ bytes: UnsafeRawBufferPointer
   ) throws(LSMError) {
@@ -39,7 +41,7 @@ extension FileSystem {
     }
     var bytes = [UInt8](repeating: 0, count: Int(size))
     var failure: LSMError?
-    bytes.withUnsafeMutableBytes { buffer in
+    unsafe bytes.withUnsafeMutableBytes { buffer in
       do throws(LSMError) { try file.read(into: buffer, at: 0) } catch { failure = error }
     }
     if let failure { throw failure }

@@ -55,6 +55,7 @@ package protocol WritableFile: AnyObject, Sendable {
   var size: UInt64 { get }
 
   /// Hands bytes to the operating system: they survive the death of the process, not a power cut.
+  @safe
   func append(_ bytes: UnsafeRawBufferPointer) throws(LSMError)
 
   /// Writes zero bytes after the end, to be overwritten by later appends; ``size`` stays. Appends into
@@ -86,6 +87,7 @@ package protocol ReadableFile: AnyObject, Sendable {
 
   /// Reads exactly `buffer.count` bytes.
   /// - Throws: ``LSMError/corruption(_:)`` of kind `truncated` when the file ends before.
+  @safe
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(LSMError)
 
   /// Gives the file descriptor back. A second call does nothing.

@@ -25,7 +25,7 @@ package struct POSIXFileSystem: FileSystem {
   package func open(_ path: String) throws(LSMError) -> any ReadableFile {
     let descriptor = try POSIX.open(path, O_RDONLY, .open)
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else {
+    guard unsafe fstat(descriptor, &status) == 0 else {
       let code = errno
       Glibc.close(descriptor)
       throw POSIX.error(.open, path, code)
@@ -41,18 +41,18 @@ package struct POSIXFileSystem: FileSystem {
 
   /// opendir(3), readdir(3).
   package func list(_ directory: String) throws(LSMError) -> [String] {
-    guard let stream = opendir(directory) else { throw POSIX.error(.list, directory, errno) }
-    defer { closedir(stream) }
+    guard let stream = unsafe opendir(directory) else { throw POSIX.error(.list, directory, errno) }
+    defer { unsafe closedir(stream) }
     var names: [String] = []
     while true {
       errno = 0
-      guard let entry = readdir(stream) else {
+      guard let entry = unsafe readdir(stream) else {
         if errno != 0 { throw POSIX.error(.list, directory, errno) }
         return names
       }
       // SAFETY: d_name is NUL-terminated inside the entry, which stays valid until the next readdir.
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
+        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
       }
       if name != "." && name != ".." { names.append(name) }
     }
@@ -61,29 +61,29 @@ package struct POSIXFileSystem: FileSystem {
   /// stat(2).
   package func exists(_ path: String) throws(LSMError) -> Bool {
     var status = stat()
-    if stat(path, &status) == 0 { return true }
+    if unsafe stat(path, &status) == 0 { return true }
     if errno == ENOENT { return false }
     throw POSIX.error(.inspect, path, errno)
   }
 
   /// rename(2).
   package func rename(_ from: String, to: String) throws(LSMError) {
-    guard Glibc.rename(from, to) == 0 else { throw POSIX.error(.rename, from, errno) }
+    guard unsafe Glibc.rename(from, to) == 0 else { throw POSIX.error(.rename, from, errno) }
   }
 
   /// unlink(2).
   package func remove(_ path: String) throws(LSMError) {
-    guard unlink(path) == 0 else { throw POSIX.error(.remove, path, errno) }
+    guard unsafe unlink(path) == 0 else { throw POSIX.error(.remove, path, errno) }
   }
 
   /// link(2).
   package func link(_ from: String, to: String) throws(LSMError) {
-    guard Glibc.link(from, to) == 0 else { throw POSIX.error(.link, to, errno) }
+    guard unsafe Glibc.link(from, to) == 0 else { throw POSIX.error(.link, to, errno) }
   }
 
   /// mkdir(2), for the owner and readable by others as the umask says.
   package func createDirectory(_ path: String) throws(LSMError) {
-    guard mkdir(path, 0o777) == 0 else { throw POSIX.error(.createDirectory, path, errno) }
+    guard unsafe mkdir(path, 0o777) == 0 else { throw POSIX.error(.createDirectory, path, errno) }
   }
 
   /// fsync(2) on the directory.
@@ -130,7 +130,7 @@ private enum POSIX {
     _ path: String, _ flags: Int32, _ operation: FileOperation
   ) throws(LSMError) -> Int32 {
     while true {
-      let descriptor = Glibc.open(path, flags | O_CLOEXEC, 0o644)
+      let descriptor = unsafe Glibc.open(path, flags | O_CLOEXEC, 0o644)
       if descriptor >= 0 { return descriptor }
       if errno != EINTR { throw error(operation, path, errno) }
     }
@@ -139,10 +139,10 @@ private enum POSIX {
 
 private final class POSIXWritableFile: WritableFile {
   // SAFETY: confined by the protocol: one caller at a time. Invariant 1: -1 once closed.
-  private nonisolated(unsafe) var descriptor: Int32
-  private nonisolated(unsafe) var end: UInt64 = 0
-  private nonisolated(unsafe) var zeroedEnd: UInt64 = 0
-  private nonisolated(unsafe) var writebackEnd: UInt64 = 0
+  @safe private nonisolated(unsafe) var descriptor: Int32
+  @safe private nonisolated(unsafe) var end: UInt64 = 0
+  @safe private nonisolated(unsafe) var zeroedEnd: UInt64 = 0
+  @safe private nonisolated(unsafe) var writebackEnd: UInt64 = 0
   private let path: String
 
   init(descriptor: Int32, path: String) {
@@ -155,6 +155,7 @@ private final class POSIXWritableFile: WritableFile {
   var size: UInt64 { end }
 
   /// pwrite(2).
+  @safe
   func append(_ bytes: UnsafeRawBufferPointer) throws(LSMError) {
     try write(bytes, at: end, .write)
     end += UInt64(bytes.count)
@@ -172,9 +173,9 @@ private final class POSIXWritableFile: WritableFile {
     while at < target {
       let count = Int(min(pageBytes - at % pageBytes, target - at))
       var failure: LSMError?
-      zeros.withUnsafeBytes { buffer in
+      zeros.withBytes { buffer in
         do throws(LSMError) {
-          try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: at, .preallocate)
+          try unsafe write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: at, .preallocate)
         } catch {
           failure = error
         }
@@ -185,6 +186,7 @@ private final class POSIXWritableFile: WritableFile {
     }
   }
 
+  @safe
   private func write(
     _ bytes: UnsafeRawBufferPointer, at offset: UInt64, _ operation: FileOperation
   ) throws(LSMError) {
@@ -192,7 +194,7 @@ private final class POSIXWritableFile: WritableFile {
     var written = 0
     while written < bytes.count {
       // SAFETY: invariant 2; `written` is below `count`.
-      let count = pwrite(
+      let count = unsafe pwrite(
         descriptor, bytes.baseAddress.unsafelyUnwrapped + written, bytes.count - written,
         off_t(offset) + off_t(written))
       if count > 0 {
@@ -254,6 +256,7 @@ private final class POSIXReadableFile: ReadableFile {
   deinit { close() }
 
   /// pread(2).
+  @safe
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(LSMError) {
     let descriptor = descriptor.load(ordering: .relaxed)
     guard descriptor >= 0 else { throw .closed(path: path) }
@@ -263,7 +266,7 @@ private final class POSIXReadableFile: ReadableFile {
     var done = 0
     while done < buffer.count {
       // SAFETY: invariant 2; `done` is below `count`.
-      let count = pread(
+      let count = unsafe pread(
         descriptor, buffer.baseAddress.unsafelyUnwrapped + done, buffer.count - done,
         off_t(offset) + off_t(done))
       if count > 0 {
@@ -276,6 +279,7 @@ private final class POSIXReadableFile: ReadableFile {
     }
   }
 
+  @safe
   private func truncated(
     _ buffer: UnsafeMutableRawBufferPointer, _ offset: UInt64, _ done: Int
   ) -> LSMError {

@@ -55,7 +55,7 @@ final class LevelIterator {
 
   /// Goes to the first entry at or after `target`.
   func seek(_ target: InternalKey) throws(LSMError) {
-    enter(firstIndex(atOrBehind: target))
+    enter(firstIndex(atOrAfter: target))
     try table?.seek(target)
     try skipForwards()
   }
@@ -74,7 +74,7 @@ final class LevelIterator {
     try skipBackwards()
   }
 
-  private func firstIndex(atOrBehind target: InternalKey) -> Int {
+  private func firstIndex(atOrAfter target: InternalKey) -> Int {
     var low = 0
     var high = files.count
     while low < high {

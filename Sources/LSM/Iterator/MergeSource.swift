@@ -4,6 +4,7 @@
 /// protocol there.
 ///
 /// Thread-safety: none; one owner at a time. What it iterates over must outlive it.
+// SAFETY: `kind` says which of the three is there; it is set once, by the init that sets that one.
 package final class MergeSource {
   private enum Kind {
     case memtable
@@ -45,9 +46,9 @@ package final class MergeSource {
   @inline(__always)
   var isValid: Bool {
     switch kind {
-    case .memtable: cursor.unsafelyUnwrapped.isValid
-    case .table: table.unsafelyUnwrapped.isValid
-    case .level: level.unsafelyUnwrapped.isValid
+    case .memtable: unsafe cursor.unsafelyUnwrapped.isValid
+    case .table: unsafe table.unsafelyUnwrapped.isValid
+    case .level: unsafe level.unsafelyUnwrapped.isValid
     }
   }
 
@@ -56,20 +57,20 @@ package final class MergeSource {
   @inline(__always)
   var key: InternalKey {
     switch kind {
-    case .memtable: cursor.unsafelyUnwrapped.key
-    case .table: table.unsafelyUnwrapped.key
-    case .level: level.unsafelyUnwrapped.current.key
+    case .memtable: unsafe cursor.unsafelyUnwrapped.key
+    case .table: unsafe table.unsafelyUnwrapped.key
+    case .level: unsafe level.unsafelyUnwrapped.current.key
     }
   }
 
   /// The value of the entry, valid until the next move.
   /// - Precondition: ``isValid``.
   @inline(__always)
-  var value: UnsafeRawBufferPointer {
+  @safe var value: UnsafeRawBufferPointer {
     switch kind {
-    case .memtable: cursor.unsafelyUnwrapped.value
-    case .table: table.unsafelyUnwrapped.value
-    case .level: level.unsafelyUnwrapped.current.value
+    case .memtable: unsafe cursor.unsafelyUnwrapped.value
+    case .table: unsafe table.unsafelyUnwrapped.value
+    case .level: unsafe level.unsafelyUnwrapped.current.value
     }
   }
 
@@ -87,8 +88,8 @@ package final class MergeSource {
   func next() throws(LSMError) {
     switch kind {
     case .memtable: cursor?.next()
-    case .table: try table.unsafelyUnwrapped.next()
-    case .level: try level.unsafelyUnwrapped.next()
+    case .table: try unsafe table.unsafelyUnwrapped.next()
+    case .level: try unsafe level.unsafelyUnwrapped.next()
     }
   }
 
@@ -96,8 +97,8 @@ package final class MergeSource {
   func previous() throws(LSMError) {
     switch kind {
     case .memtable: cursor?.previous()
-    case .table: try table.unsafelyUnwrapped.previous()
-    case .level: try level.unsafelyUnwrapped.previous()
+    case .table: try unsafe table.unsafelyUnwrapped.previous()
+    case .level: try unsafe level.unsafelyUnwrapped.previous()
     }
   }
 

@@ -13,7 +13,9 @@
 /// 1. `heap` points to `sources.count` entries, of which `count` are in use.
 /// 2. An entry's key is the current one of its source, valid until that source moves; it is refreshed right
 ///    after each move.
+@safe
 package struct MergingIterator: ~Copyable {
+  @safe
   private struct Entry {
     var key: InternalKey
     var prefix: UInt64
@@ -28,11 +30,11 @@ package struct MergingIterator: ~Copyable {
   /// An iterator over all entries of the sources, which are moved by it alone; it is on no entry yet.
   package init(_ sources: [MergeSource]) {
     self.sources = sources
-    heap = .allocate(capacity: max(sources.count, 1))
+    unsafe heap = .allocate(capacity: max(sources.count, 1))
   }
 
   // Entries are trivial: nothing to deinitialise.
-  deinit { heap.deallocate() }
+  deinit { unsafe heap.deallocate() }
 
   /// Whether it is on an entry.
   package var isValid: Bool { count > 0 }
@@ -40,18 +42,18 @@ package struct MergingIterator: ~Copyable {
   /// The key of the entry, valid until the next move.
   /// - Precondition: ``isValid``.
   @inline(__always)
-  package var key: InternalKey { heap.pointee.key }
+  package var key: InternalKey { unsafe heap.pointee.key }
 
   /// The value of the entry, valid until the next move.
   /// - Precondition: ``isValid``.
   @inline(__always)
-  package var value: UnsafeRawBufferPointer {
-    heap.pointee.source._withUnsafeGuaranteedRef { $0.value }
+  @safe package var value: UnsafeRawBufferPointer {
+    unsafe heap.pointee.source._withUnsafeGuaranteedRef { $0.value }
   }
 
   /// See ``MergeSource/largestSequence``.
   var largestSequence: SequenceNumber? {
-    heap.pointee.source._withUnsafeGuaranteedRef { $0.largestSequence }
+    unsafe heap.pointee.source._withUnsafeGuaranteedRef { $0.largestSequence }
   }
 
   // MARK: - Seeking
@@ -88,7 +90,7 @@ package struct MergingIterator: ~Copyable {
     count = 0
     for source in sources where source.isValid {
       let key = source.key
-      (heap + count).initialize(
+      unsafe (heap + count).initialize(
         to: Entry(
           key: key, prefix: KeyOrder.prefix(of: key.userKey),
           source: Unmanaged.passUnretained(source)))
@@ -107,7 +109,7 @@ package struct MergingIterator: ~Copyable {
   /// - Precondition: ``isValid``, after a forward seek.
   @inline(__always)
   package mutating func next() throws(LSMError) {
-    try heap.pointee.source.borrow { (source) throws(LSMError) in try source.next() }
+    try unsafe heap.pointee.source.borrow { (source) throws(LSMError) in try source.next() }
     refresh()
   }
 
@@ -115,31 +117,33 @@ package struct MergingIterator: ~Copyable {
   /// - Precondition: ``isValid``, after a backward seek.
   @inline(__always)
   package mutating func previous() throws(LSMError) {
-    try heap.pointee.source.borrow { (source) throws(LSMError) in try source.previous() }
+    try unsafe heap.pointee.source.borrow { (source) throws(LSMError) in try source.previous() }
     refresh()
   }
 
   /// Has only the source on top seek forwards.
   package mutating func seekTop(_ target: InternalKey) throws(LSMError) {
-    try heap.pointee.source.borrow { (source) throws(LSMError) in try source.seek(target) }
+    try unsafe heap.pointee.source.borrow { (source) throws(LSMError) in try source.seek(target) }
     refresh()
   }
 
   /// Has only the source on top seek backwards.
   package mutating func seekTopBefore(_ target: InternalKey) throws(LSMError) {
-    try heap.pointee.source.borrow { (source) throws(LSMError) in try source.seekBefore(target) }
+    try unsafe heap.pointee.source.borrow { (source) throws(LSMError) in
+      try source.seekBefore(target)
+    }
     refresh()
   }
 
   @inline(__always)
   private mutating func refresh() {
-    let key = heap.pointee.source.borrow { $0.isValid ? $0.key : nil }
+    let key = unsafe heap.pointee.source.borrow { $0.isValid ? $0.key : nil }
     if let key {
-      heap.pointee.key = key
-      heap.pointee.prefix = KeyOrder.prefix(of: key.userKey)
+      unsafe heap.pointee.key = key
+      unsafe heap.pointee.prefix = KeyOrder.prefix(of: key.userKey)
     } else {
       count &-= 1
-      if count > 0 { heap.pointee = heap[count] }
+      if count > 0 { unsafe heap.pointee = heap[count] }
     }
     if count > 1 { siftDown(0) }
   }
@@ -149,10 +153,10 @@ package struct MergingIterator: ~Copyable {
   private func isBefore(
     _ left: UnsafeMutablePointer<Entry>, _ right: UnsafeMutablePointer<Entry>
   ) -> Bool {
-    let leftPrefix = left.pointee.prefix
-    let rightPrefix = right.pointee.prefix
+    let leftPrefix = unsafe left.pointee.prefix
+    let rightPrefix = unsafe right.pointee.prefix
     if leftPrefix != rightPrefix { return (leftPrefix < rightPrefix) == isForward }
-    return (InternalKey.compare(left.pointee.key, right.pointee.key) < 0) == isForward
+    return unsafe (InternalKey.compare(left.pointee.key, right.pointee.key) < 0) == isForward
   }
 
   @inline(__always)
@@ -161,11 +165,11 @@ package struct MergingIterator: ~Copyable {
     while true {
       var child = 2 &* parent &+ 1
       if child >= count { return }
-      if child &+ 1 < count, isBefore(heap + (child &+ 1), heap + child) { child &+= 1 }
-      guard isBefore(heap + child, heap + parent) else { return }
-      let moved = heap[parent]
-      heap[parent] = heap[child]
-      heap[child] = moved
+      if child &+ 1 < count, unsafe isBefore(heap + (child &+ 1), heap + child) { child &+= 1 }
+      guard unsafe isBefore(heap + child, heap + parent) else { return }
+      let moved = unsafe heap[parent]
+      unsafe heap[parent] = heap[child]
+      unsafe heap[child] = moved
       parent = child
     }
   }

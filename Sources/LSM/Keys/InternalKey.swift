@@ -11,9 +11,12 @@
 /// comes first and `seeking(_:at:)` lands on the newest one a snapshot may see.
 ///
 /// The bytes are borrowed: valid as long as their owner says.
+// SAFETY: A view: whoever makes a key keeps its bytes, unchanged, for as long as it is used. Lengths are checked
+// before the trailer is read.
+@safe
 package struct InternalKey {
   /// The key as the caller knows it, borrowed.
-  package let userKey: UnsafeRawBufferPointer
+  @safe package let userKey: UnsafeRawBufferPointer
   /// `sequence number << 8 | entry kind`.
   package let trailer: UInt64
 
@@ -23,15 +26,17 @@ package struct InternalKey {
   /// separator between two blocks must be before whatever a lookup seeks in the second.
   private static let seekKind: UInt64 = 0x7F
 
+  /// A view of `userKey`, which must stay, unchanged, for as long as it is used; so for every other way to make one.
   @inline(__always)
   package init(userKey: UnsafeRawBufferPointer, trailer: UInt64) {
-    self.userKey = userKey
+    self.userKey = unsafe userKey
     self.trailer = trailer
   }
 
+  /// The key of an entry of this kind, written by this change.
   @inline(__always)
   package init(userKey: UnsafeRawBufferPointer, sequence: SequenceNumber, kind: EntryKind) {
-    self.init(userKey: userKey, trailer: Self.trailer(sequence, kind))
+    unsafe self.init(userKey: userKey, trailer: Self.trailer(sequence, kind))
   }
 
   /// The key before every entry of `userKey` that is visible at `sequence`, and after the newer
@@ -40,13 +45,13 @@ package struct InternalKey {
   package static func seeking(
     _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> InternalKey {
-    InternalKey(userKey: userKey, trailer: sequence.rawValue << 8 | seekKind)
+    unsafe InternalKey(userKey: userKey, trailer: sequence.rawValue << 8 | seekKind)
   }
 
   /// The key before every entry of `userKey`, and so the end of a range without it.
   @inline(__always)
   package static func first(of userKey: UnsafeRawBufferPointer) -> InternalKey {
-    InternalKey(userKey: userKey, trailer: .max)
+    unsafe InternalKey(userKey: userKey, trailer: .max)
   }
 
   /// Decodes an encoded internal key; nil when the bytes are too short or the trailer is neither
@@ -54,11 +59,18 @@ package struct InternalKey {
   package init?(encoded bytes: UnsafeRawBufferPointer) {
     guard bytes.count >= Self.trailerBytes else { return nil }
     let split = bytes.count - Self.trailerBytes
-    let trailer = UInt64(
+    let trailer = unsafe UInt64(
       littleEndian: bytes.loadUnaligned(fromByteOffset: split, as: UInt64.self))
     guard EntryKind(rawValue: UInt8(truncatingIfNeeded: trailer)) != nil || trailer == .max
     else { return nil }
-    self.init(userKey: UnsafeRawBufferPointer(rebasing: bytes[..<split]), trailer: trailer)
+    unsafe self.init(userKey: UnsafeRawBufferPointer(rebasing: bytes[..<split]), trailer: trailer)
+  }
+
+  /// Lends the key that `bytes` are the encoded form of to `body`, until that returns; nil when they are none.
+  static func withKey<Result>(
+    encoded bytes: [UInt8], _ body: (InternalKey) -> Result
+  ) -> Result? {
+    bytes.withBytes { unsafe InternalKey(encoded: $0).map(body) }
   }
 
   @inline(__always)
@@ -74,7 +86,7 @@ package struct InternalKey {
 
   /// The encoded form. O(n), allocates: for bounds and tests, not for hot paths.
   package func encoded() -> [UInt8] {
-    Array(userKey) + withUnsafeBytes(of: trailer.littleEndian) { Array($0) }
+    unsafe Array(userKey) + withUnsafeBytes(of: trailer.littleEndian) { unsafe Array($0) }
   }
 
   /// Negative, zero or positive, as `left` is before, equal to or after `right`.

@@ -10,13 +10,14 @@ package enum KeyOrder {
 
   /// Negative, zero or positive, as `left` is before, equal to or after `right`.
   @inline(__always)
+  @safe
   package static func compare(
     _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer
   ) -> Int {
     let common = min(left.count, right.count)
     // SAFETY: the base addresses are used only when both keys have bytes.
     if common > 0 {
-      let order = compare(
+      let order = unsafe compare(
         left.baseAddress.unsafelyUnwrapped, right.baseAddress.unsafelyUnwrapped, count: common)
       if order != 0 { return order }
     }
@@ -28,30 +29,32 @@ package enum KeyOrder {
     if count < 8 {
       var index = 0
       while index < count {
-        let leftByte = left.load(fromByteOffset: index, as: UInt8.self)
-        let rightByte = right.load(fromByteOffset: index, as: UInt8.self)
+        let leftByte = unsafe left.load(fromByteOffset: index, as: UInt8.self)
+        let rightByte = unsafe right.load(fromByteOffset: index, as: UInt8.self)
         if leftByte != rightByte { return Int(leftByte) &- Int(rightByte) }
         index &+= 1
       }
       return 0
     }
-    if count > inlineBytes { return Int(memcmp(left, right, count)) }
+    if count > inlineBytes { return unsafe Int(memcmp(left, right, count)) }
     var index = 0
     while index &+ 8 <= count {
-      let order = compareWords(left, right, at: index)
+      let order = unsafe compareWords(left, right, at: index)
       if order != 0 { return order }
       index &+= 8
     }
     // The last word overlaps the one before it: equal bytes there change nothing.
-    return index == count ? 0 : compareWords(left, right, at: count &- 8)
+    return unsafe index == count ? 0 : compareWords(left, right, at: count &- 8)
   }
 
   @inline(__always)
   private static func compareWords(
     _ left: UnsafeRawPointer, _ right: UnsafeRawPointer, at index: Int
   ) -> Int {
-    let leftWord = UInt64(bigEndian: left.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-    let rightWord = UInt64(bigEndian: right.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+    let leftWord = unsafe UInt64(
+      bigEndian: left.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+    let rightWord = unsafe UInt64(
+      bigEndian: right.loadUnaligned(fromByteOffset: index, as: UInt64.self))
     return leftWord == rightWord ? 0 : (leftWord < rightWord ? -1 : 1)
   }
 
@@ -59,15 +62,16 @@ package enum KeyOrder {
   ///
   /// A smaller prefix means a smaller key. Equal prefixes say nothing.
   @inline(__always)
+  @safe
   package static func prefix(of key: UnsafeRawBufferPointer) -> UInt64 {
     let count = key.count
     guard count > 0 else { return 0 }
-    let base = key.baseAddress.unsafelyUnwrapped
-    if count >= 8 { return UInt64(bigEndian: base.loadUnaligned(as: UInt64.self)) }
+    let base = unsafe key.baseAddress.unsafelyUnwrapped
+    if count >= 8 { return unsafe UInt64(bigEndian: base.loadUnaligned(as: UInt64.self)) }
     var word: UInt64 = 0
     var index = 0
     while index < count {
-      word = word << 8 | UInt64(base.load(fromByteOffset: index, as: UInt8.self))
+      word = unsafe word << 8 | UInt64(base.load(fromByteOffset: index, as: UInt8.self))
       index &+= 1
     }
     return word << (8 &* UInt64(8 &- count))
@@ -75,23 +79,24 @@ package enum KeyOrder {
 
   /// How many bytes both keys begin with in common.
   @inline(__always)
+  @safe
   package static func sharedLength(
     _ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer
   ) -> Int {
     let common = min(left.count, right.count)
     guard common > 0 else { return 0 }
-    let left = left.baseAddress.unsafelyUnwrapped
-    let right = right.baseAddress.unsafelyUnwrapped
+    let left = unsafe left.baseAddress.unsafelyUnwrapped
+    let right = unsafe right.baseAddress.unsafelyUnwrapped
     var index = 0
     while index &+ 8 <= common {
       let difference =
-        left.loadUnaligned(fromByteOffset: index, as: UInt64.self).littleEndian
+        unsafe left.loadUnaligned(fromByteOffset: index, as: UInt64.self).littleEndian
         ^ right.loadUnaligned(fromByteOffset: index, as: UInt64.self).littleEndian
       if difference != 0 { return index &+ (difference.trailingZeroBitCount >> 3) }
       index &+= 8
     }
     while index < common,
-      left.load(fromByteOffset: index, as: UInt8.self)
+      unsafe left.load(fromByteOffset: index, as: UInt8.self)
         == right.load(fromByteOffset: index, as: UInt8.self)
     {
       index &+= 1

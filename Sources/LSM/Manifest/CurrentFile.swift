@@ -32,7 +32,7 @@ package struct CurrentFile: Equatable, Sendable {
       manifest \(FileName.manifest(manifest))
 
       """
-    let checksum = Array(lines.utf8).withUnsafeBytes { XXH64.hash($0) }
+    let checksum = Array(lines.utf8).withBytes { XXH64.hash($0) }
     return lines + "checksum \(Self.hexadecimal(checksum))\n"
   }
 
@@ -46,15 +46,9 @@ package struct CurrentFile: Equatable, Sendable {
   func install(
     _ fileSystem: any FileSystem, directory: String, temporary: FileNumber
   ) throws(LSMError) {
-    var failure: LSMError?
-    Array(text.utf8).withUnsafeBytes { bytes in
-      do throws(LSMError) {
-        try fileSystem.installFile(.current, in: directory, temporary: temporary, bytes)
-      } catch {
-        failure = error
-      }
+    try Array(text.utf8).withBytes { (bytes) throws(LSMError) in
+      try fileSystem.installFile(.current, in: directory, temporary: temporary, bytes)
     }
-    if let failure { throw failure }
   }
 
   /// Reads and checks the file.
@@ -80,7 +74,7 @@ package struct CurrentFile: Equatable, Sendable {
     if written == text { return }
     // A newer program's file has a version of its own, and a checksum that fits it.
     let others = lines[..<3].joined(separator: "\n") + "\n"
-    let checksum = Array(others.utf8).withUnsafeBytes { XXH64.hash($0) }
+    let checksum = Array(others.utf8).withBytes { XXH64.hash($0) }
     if let version = UInt64(lines[0].dropFirst(Self.title.utf8.count)), version != Self.version,
       lines[3] == "checksum \(Self.hexadecimal(checksum))"
     {

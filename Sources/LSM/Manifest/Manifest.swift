@@ -11,6 +11,7 @@ import Bytes
 /// everything, the one that counts.
 ///
 /// Thread-safety: none; the tree's turnstile for edits admits one caller at a time. Blocks on disk I/O.
+// SAFETY: The record is a local writer, which is not changed while the log copies its bytes.
 final class Manifest {
   private let fileSystem: any FileSystem
   private let directory: String
@@ -56,7 +57,7 @@ final class Manifest {
       preallocates: false)
     var record = ByteWriter()
     state.encode(into: &record)
-    try writer.append(record.bytes, sequence: 1)
+    try unsafe writer.append(record.bytes, sequence: 1)
     try writer.sync()
     let current = CurrentFile(store: store, manifest: number)
     try current.install(fileSystem, directory: directory, temporary: temporary)
@@ -70,7 +71,7 @@ final class Manifest {
     edit.encode(into: &record)
     sequence += 1
     do throws(LSMError) {
-      try writer.append(record.bytes, sequence: sequence)
+      try unsafe writer.append(record.bytes, sequence: sequence)
       try writer.sync()
     } catch {
       isInDoubt = true
@@ -121,6 +122,7 @@ package enum ManifestReader {
 
   /// What a manifest says the store consists of.
   package struct Outcome: Sendable {
+    /// Which manifest it was, and of which store.
     package var current: CurrentFile
     /// Everything as one edit of kind ``VersionEdit/Kind/state``, its tables in no order.
     package var state: VersionEdit

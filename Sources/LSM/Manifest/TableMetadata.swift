@@ -39,6 +39,7 @@ package struct TableMetadata: Equatable, Sendable {
   static let fixedBytes = 80
   static let boundsBytes = 8
 
+  /// What the manifest keeps of a table that says `properties` of itself.
   package init(
     number: FileNumber, identity: UInt64, fileBytes: UInt64, epoch: UInt64,
     reclaimableCount: UInt64, properties: TableProperties
@@ -83,15 +84,10 @@ package struct TableMetadata: Equatable, Sendable {
     largestSequence = try reader.sequence("the largest sequence numbers")
     smallest = try reader.internalKey("the smallest keys")
     largest = try reader.internalKey("the largest keys")
-    let isOrdered = smallest.withUnsafeBytes { smallest in
-      largest.withUnsafeBytes { largest in
-        guard let smallest = InternalKey(encoded: smallest),
-          let largest = InternalKey(encoded: largest)
-        else { return false }
-        return InternalKey.compare(smallest, largest) <= 0
-      }
+    let isOrdered = InternalKey.withKey(encoded: smallest) { smallest in
+      InternalKey.withKey(encoded: largest) { InternalKey.compare(smallest, $0) <= 0 }
     }
-    guard isOrdered else { throw DamageInBlock(.order(field: "a table's bounds")) }
+    guard isOrdered == true else { throw DamageInBlock(.order(field: "a table's bounds")) }
   }
 
   /// What of itself a table says otherwise, in the plural; nil when all agrees.

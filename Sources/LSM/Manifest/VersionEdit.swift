@@ -11,6 +11,8 @@ package import Bytes
 ///     added count u32; each: level u8, TableMetadata
 ///
 /// All integers little-endian.
+// SAFETY: The reader borrows the record for one decoding, and checks each count against what is left. What it gives
+// out is copied.
 package struct VersionEdit: Equatable, Sendable {
   /// What an edit is about.
   package enum Kind: UInt8, Sendable {
@@ -22,7 +24,9 @@ package struct VersionEdit: Equatable, Sendable {
 
   /// A table that a level has no more.
   package struct Removal: Equatable, Sendable {
+    /// The level that it leaves; 0 to ``Version/lastLevel``.
     package let level: Int
+    /// The table. Its file stays until the last version with it is gone.
     package let number: FileNumber
 
     package init(level: Int, number: FileNumber) {
@@ -33,7 +37,9 @@ package struct VersionEdit: Equatable, Sendable {
 
   /// A table that a level has from now on.
   package struct Addition: Equatable, Sendable {
+    /// The level that it goes to; 0 to ``Version/lastLevel``.
     package let level: Int
+    /// What the manifest keeps of it.
     package let table: TableMetadata
 
     package init(level: Int, table: TableMetadata) {
@@ -88,8 +94,9 @@ package struct VersionEdit: Equatable, Sendable {
   }
 
   /// Reads a record; every byte is checked, and memory is bounded by the record's size.
+  @safe
   package init(decoding bytes: UnsafeRawBufferPointer) throws(DamageInBlock) {
-    var reader = EditReader(bytes)
+    var reader = unsafe EditReader(bytes)
     let tag = try reader.byte("kind of edit")
     guard let kind = Kind(rawValue: tag) else {
       throw DamageInBlock(.unknown(field: "kind of edit", value: UInt64(tag)))
@@ -114,11 +121,12 @@ package struct VersionEdit: Equatable, Sendable {
 }
 
 /// Takes fields off the front of an edit, each checked before it is used.
+@safe
 struct EditReader {
-  private let bytes: UnsafeRawBufferPointer
+  @safe private let bytes: UnsafeRawBufferPointer
   private var offset = 0
 
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = unsafe bytes }
 
   mutating func take(_ count: Int, _ field: String) throws(DamageInBlock) -> UnsafeRawBufferPointer
   {
@@ -127,13 +135,15 @@ struct EditReader {
         .truncated(field: field, needed: UInt64(count), available: UInt64(bytes.count - offset)))
     }
     defer { offset += count }
-    return UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
   }
 
-  mutating func byte(_ field: String) throws(DamageInBlock) -> UInt8 { try take(1, field)[0] }
+  mutating func byte(_ field: String) throws(DamageInBlock) -> UInt8 {
+    try unsafe take(1, field)[0]
+  }
 
   mutating func number(_ field: String) throws(DamageInBlock) -> UInt64 {
-    try take(8, field).littleEndian(UInt64.self, at: 0)
+    try unsafe take(8, field).littleEndian(UInt64.self, at: 0)
   }
 
   /// A number that names a file: never 0, and with room for more after it.
@@ -165,7 +175,7 @@ struct EditReader {
 
   /// A count of parts that have at least so many bytes each.
   mutating func count(_ field: String, ofAtLeast bytesEach: Int) throws(DamageInBlock) -> Int {
-    let count = Int(try take(4, field).littleEndian(UInt32.self, at: 0))
+    let count = unsafe Int(try take(4, field).littleEndian(UInt32.self, at: 0))
     let limit = (bytes.count - offset) / bytesEach
     guard count <= limit else {
       throw DamageInBlock(.length(field: field, value: UInt64(count), limit: UInt64(limit)))
@@ -174,10 +184,12 @@ struct EditReader {
   }
 
   mutating func internalKey(_ field: String) throws(DamageInBlock) -> [UInt8] {
-    let count = Int(try take(4, field).littleEndian(UInt32.self, at: 0))
-    let encoded = try take(count, field)
-    guard InternalKey(encoded: encoded) != nil else { throw DamageInBlock(.order(field: field)) }
-    return Array(encoded)
+    let count = unsafe Int(try take(4, field).littleEndian(UInt32.self, at: 0))
+    let encoded = try unsafe take(count, field)
+    guard unsafe InternalKey(encoded: encoded) != nil else {
+      throw DamageInBlock(.order(field: field))
+    }
+    return unsafe Array(encoded)
   }
 
   func finish() throws(DamageInBlock) {

@@ -12,6 +12,7 @@ import Synchronization
 /// Unsafe island: owns one `mmap`. Invariants:
 /// 1. `base` points to `capacity` mapped bytes until deinit, zero where never written.
 /// 2. `used <= capacity`; bytes below `used` are handed out once each.
+@safe
 final class Arena: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   let capacity: Int
@@ -28,21 +29,21 @@ final class Arena: @unchecked Sendable {
     let mappedBytes = capacity + Self.hugePageBytes
     // SAFETY: a fresh private mapping, checked for failure, which is out of memory as for any Swift
     // allocation. NORESERVE: what is not used must not count against the machine.
-    let mapping = mmap(
+    let mapping = unsafe mmap(
       nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    guard let mapping, mapping != MAP_FAILED else {
+    guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
       fatalError("out of memory: \(capacity) bytes of memtable")
     }
-    self.mapping = mapping
+    unsafe self.mapping = mapping
     self.mappedBytes = mappedBytes
     self.capacity = capacity
-    base = mapping.alignedUp(toMultipleOf: Self.hugePageBytes)
+    unsafe base = mapping.alignedUp(toMultipleOf: Self.hugePageBytes)
     // A hint: random reads of a memtable miss the TLB at almost every node with small pages.
     // One smaller than such a page would only pay for its zeros.
-    if capacity >= Self.hugePageBytes { madvise(base, capacity, MADV_HUGEPAGE) }
+    if capacity >= Self.hugePageBytes { unsafe madvise(base, capacity, MADV_HUGEPAGE) }
   }
 
-  deinit { munmap(mapping, mappedBytes) }
+  deinit { unsafe munmap(mapping, mappedBytes) }
 
   var usedBytes: Int { used.load(ordering: .relaxed) }
 

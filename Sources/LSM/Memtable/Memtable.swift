@@ -6,6 +6,8 @@
 /// Thread-safety: one thread at a time inserts; reads are for any thread and take no lock. A reader
 /// sees everything up to the sequence number that the writer published (release) before it looked
 /// (acquire); it must not ask for a later one.
+// SAFETY: All bytes that it hands out are in the arena, which lives as long as the memtable and never changes
+// what was written.
 package final class Memtable: Sendable {
   /// Values and tombstones of single keys.
   package let entries: SkipList
@@ -45,17 +47,20 @@ package final class Memtable: Sendable {
   /// Inserts a value or a tombstone; the bytes are copied.
   ///
   /// - Precondition: ``hasRoom(recordCount:bytes:)``; no entry of the key has this sequence number.
+  @safe
   package func insert(
     _ userKey: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, sequence: SequenceNumber,
     kind: EntryKind
   ) {
     precondition(kind != .rangeTombstone, "range tombstones are kept apart")
-    entries.insert(InternalKey(userKey: userKey, sequence: sequence, kind: kind), value: value)
+    unsafe entries.insert(
+      InternalKey(userKey: userKey, sequence: sequence, kind: kind), value: value)
   }
 
   /// Deletes the keys from `lower` up to `upper` (exclusive) that are older than `sequence`.
   ///
   /// - Precondition: ``hasRoom(recordCount:bytes:)``.
+  @safe
   package func deleteRange(
     lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer, sequence: SequenceNumber
   ) {
@@ -65,10 +70,11 @@ package final class Memtable: Sendable {
   /// A range tombstone whose bytes live as long as the memtable, to be handed to ``add(_:)``.
   ///
   /// - Precondition: ``hasRoom(recordCount:bytes:)``.
+  @safe
   func copy(
     lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer, sequence: SequenceNumber
   ) -> RangeTombstone {
-    RangeTombstone(lower: copy(lower), upper: copy(upper), sequence: sequence)
+    unsafe RangeTombstone(lower: copy(lower), upper: copy(upper), sequence: sequence)
   }
 
   /// Adds range tombstones that are newer than all before; their bytes live in this memtable already.
@@ -76,15 +82,16 @@ package final class Memtable: Sendable {
 
   private func copy(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     // SAFETY: the arena hands these bytes out once, and they live as long as the memtable.
-    let target = UnsafeMutableRawBufferPointer(
+    let target = unsafe UnsafeMutableRawBufferPointer(
       start: arena.base + arena.allocate(bytes.count), count: bytes.count)
-    target.copyMemory(from: bytes)
+    unsafe target.copyMemory(from: bytes)
     return UnsafeRawBufferPointer(target)
   }
 
   // MARK: - Reading
 
   /// What a memtable or table knows of a key.
+  @safe
   package enum Lookup {
     /// Its newest value, borrowed: valid as long as the memtable.
     case value(UnsafeRawBufferPointer, SequenceNumber)
@@ -95,14 +102,15 @@ package final class Memtable: Sendable {
   }
 
   /// The newest state of a key at a sequence number. O(log n), no lock, no allocation.
+  @safe
   package func get(_ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber) -> Lookup {
     let covering = tombstones.newestCovering(userKey, at: sequence)
-    guard let entry = entries.newest(userKey, at: sequence) else {
+    guard let entry = unsafe entries.newest(userKey, at: sequence) else {
       return covering.map { .deleted($0) } ?? .absent
     }
-    if let covering, covering > entry.key.sequence { return .deleted(covering) }
-    guard entry.key.kind == .value else { return .deleted(entry.key.sequence) }
-    return .value(entry.value, entry.key.sequence)
+    if let covering, unsafe covering > entry.key.sequence { return .deleted(covering) }
+    guard unsafe entry.key.kind == .value else { return unsafe .deleted(entry.key.sequence) }
+    return unsafe .value(entry.value, entry.key.sequence)
   }
 
   /// Range tombstones, the empty ones left out.

@@ -13,6 +13,7 @@ import Synchronization
 /// 1. `current` is null or an element of `states`.
 /// 2. No state is released before deinit, when no reader is left.
 /// 3. The bytes of the tombstones live in the memtable's arena, which lives as long.
+@safe
 final class MemtableTombstones: @unchecked Sendable {
   private final class State {
     /// Sizes fall by half or more from one to the next.
@@ -26,7 +27,7 @@ final class MemtableTombstones: @unchecked Sendable {
   }
 
   // Atomic: written by the writer only.
-  private let current = Atomic<UnsafeRawPointer?>(nil)
+  private let current = unsafe Atomic<UnsafeRawPointer?>(nil)
   // The writer's alone.
   private var states: [State] = []
 
@@ -44,27 +45,28 @@ final class MemtableTombstones: @unchecked Sendable {
     let state = State(indexes)
     states.append(state)
     // SAFETY: invariants 1 and 2; release, so that a reader sees the whole state.
-    current.store(
+    unsafe current.store(
       UnsafeRawPointer(Unmanaged.passUnretained(state).toOpaque()), ordering: .releasing)
   }
 
   private var state: Unmanaged<State>? {
     // SAFETY: invariant 2.
-    current.load(ordering: .acquiring).map { Unmanaged<State>.fromOpaque($0) }
+    unsafe current.load(ordering: .acquiring).map { unsafe Unmanaged<State>.fromOpaque($0) }
   }
 
-  var count: Int { state?._withUnsafeGuaranteedRef { $0.count } ?? 0 }
+  var count: Int { unsafe state?._withUnsafeGuaranteedRef { $0.count } ?? 0 }
 
   /// The indexes as of now, which together hold all tombstones; valid as long as the memtable.
-  var indexes: [RangeTombstoneIndex] { state?._withUnsafeGuaranteedRef { $0.indexes } ?? [] }
+  var indexes: [RangeTombstoneIndex] { unsafe state?._withUnsafeGuaranteedRef { $0.indexes } ?? [] }
 
   /// See ``RangeTombstoneIndex/newestCovering(_:at:)``. O(log³ n); one load when there are none.
   @inline(__always)
+  @safe
   func newestCovering(
     _ key: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> SequenceNumber? {
-    guard let state else { return nil }
-    return state._withUnsafeGuaranteedRef { state in
+    guard let state = unsafe state else { return nil }
+    return unsafe state._withUnsafeGuaranteedRef { state in
       var newest: SequenceNumber?
       for index in state.indexes {
         if let found = index.newestCovering(key, at: sequence), newest.map({ found > $0 }) ?? true {

@@ -1,19 +1,21 @@
 /// Deletes the keys from `lower` up to `upper` (exclusive) whose sequence number is smaller.
 ///
 /// The bytes are borrowed from the memtable or table it is of.
+// SAFETY: A view: whoever makes one keeps both bounds, unchanged, for as long as it is used.
+@safe
 package struct RangeTombstone {
   /// The first key that it deletes, borrowed.
-  package let lower: UnsafeRawBufferPointer
+  @safe package let lower: UnsafeRawBufferPointer
   /// The first key after those that it deletes, borrowed.
-  package let upper: UnsafeRawBufferPointer
+  @safe package let upper: UnsafeRawBufferPointer
   /// The change that wrote it; only older entries are deleted.
   package let sequence: SequenceNumber
 
   package init(
     lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer, sequence: SequenceNumber
   ) {
-    self.lower = lower
-    self.upper = upper
+    self.lower = unsafe lower
+    self.upper = unsafe upper
     self.sequence = sequence
   }
 
@@ -21,6 +23,7 @@ package struct RangeTombstone {
   package var isEmpty: Bool { KeyOrder.compare(lower, upper) >= 0 }
 
   /// Whether `key` is in its range.
+  @safe
   package func covers(_ key: UnsafeRawBufferPointer) -> Bool {
     KeyOrder.compare(lower, key) <= 0 && KeyOrder.compare(key, upper) < 0
   }

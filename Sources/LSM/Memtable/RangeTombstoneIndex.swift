@@ -11,11 +11,12 @@
 /// Thread-safety: immutable.
 // SAFETY: nothing changes after init; the bytes that the bounds point to do not either, by the paragraph
 // above.
+@safe
 package final class RangeTombstoneIndex: @unchecked Sendable {
   /// The tombstones, newest first, without the empty ones.
   package let tombstones: [RangeTombstone]
   /// All ends, ascending, each once. Interval i is from `bounds[i]` up to `bounds[i + 1]`.
-  private let bounds: [UnsafeRawBufferPointer]
+  @safe private let bounds: [UnsafeRawBufferPointer]
   /// Node n's sequence numbers are `sequences[starts[n]..<starts[n + 1]]`; leaf i is node `leaves +
   /// i`.
   private let starts: [Int]
@@ -25,14 +26,14 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
   /// - Complexity: O(n log n) time and memory.
   package init(_ tombstones: [RangeTombstone]) {
     let tombstones = tombstones.filter { !$0.isEmpty }.sorted { $0.sequence > $1.sequence }
-    let ends = (tombstones.map(\.lower) + tombstones.map(\.upper))
+    let ends = unsafe (tombstones.map(\.lower) + tombstones.map(\.upper))
       .sorted { KeyOrder.compare($0, $1) < 0 }
-    var bounds: [UnsafeRawBufferPointer] = []
-    for end in ends {
-      if let last = bounds.last, KeyOrder.compare(last, end) == 0 { continue }
-      bounds.append(end)
+    var bounds: [UnsafeRawBufferPointer] = unsafe []
+    for place in unsafe ends.indices
+    where unsafe place == 0 || KeyOrder.compare(ends[place - 1], ends[place]) != 0 {
+      unsafe bounds.append(ends[place])
     }
-    let leaves = max(bounds.count, 1)
+    let leaves = unsafe max(bounds.count, 1)
     // Twice the same walk: the first counts, the second fills what the counts laid out.
     var starts = [Int](repeating: 0, count: 2 * leaves + 1)
     let spans = tombstones.map {
@@ -54,7 +55,7 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
       }
     }
     self.tombstones = tombstones
-    self.bounds = bounds
+    unsafe self.bounds = bounds
     self.starts = starts
     self.sequences = sequences
     self.leaves = leaves
@@ -82,14 +83,19 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
     }
   }
 
+  @safe
   private static func firstIndex(
     notBefore key: UnsafeRawBufferPointer, in bounds: [UnsafeRawBufferPointer]
   ) -> Int {
     var low = 0
-    var high = bounds.count
+    var high = unsafe bounds.count
     while low < high {
       let middle = (low + high) / 2
-      if KeyOrder.compare(bounds[middle], key) < 0 { low = middle + 1 } else { high = middle }
+      if unsafe KeyOrder.compare(bounds[middle], key) < 0 {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     return low
   }
@@ -98,6 +104,7 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
   /// smaller sequence number are deleted. Nil when none does.
   ///
   /// - Complexity: O(log² n).
+  @safe
   package func newestCovering(
     _ key: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> SequenceNumber? {
@@ -112,7 +119,7 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
     around key: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> (newest: SequenceNumber?, lower: UnsafeRawBufferPointer?, upper: UnsafeRawBufferPointer?) {
     let place = place(of: key)
-    return (
+    return unsafe (
       newestCovering(place: place, at: sequence), place > 0 ? bounds[place - 1] : nil,
       place < bounds.count ? bounds[place] : nil
     )
@@ -120,32 +127,38 @@ package final class RangeTombstoneIndex: @unchecked Sendable {
 
   /// Visits the intervals between neighbouring ends that any tombstone covers, ascending, each with the newest
   /// tombstone that covers it. O(n log² n).
+  @safe
   func forEachInterval(
     _ body: (
       _ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer, _ newest: SequenceNumber
     ) -> Void
   ) {
-    for place in bounds.indices.dropFirst() {
+    for place in unsafe bounds.indices.dropFirst() {
       if let newest = newestCovering(place: place, at: .maximum) {
-        body(bounds[place - 1], bounds[place], newest)
+        unsafe body(bounds[place - 1], bounds[place], newest)
       }
     }
   }
 
   /// How many ends are at or before `key`.
+  @safe
   private func place(of key: UnsafeRawBufferPointer) -> Int {
     var low = 0
-    var high = bounds.count
+    var high = unsafe bounds.count
     while low < high {
       let middle = (low + high) / 2
-      if KeyOrder.compare(bounds[middle], key) <= 0 { low = middle + 1 } else { high = middle }
+      if unsafe KeyOrder.compare(bounds[middle], key) <= 0 {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     return low
   }
 
   private func newestCovering(place low: Int, at sequence: SequenceNumber) -> SequenceNumber? {
     // Before the first end, or after the last: no interval.
-    guard low > 0, low < bounds.count else { return nil }
+    guard low > 0, unsafe low < bounds.count else { return nil }
     var newest: SequenceNumber?
     var node = leaves + low - 1
     while node > 0 {

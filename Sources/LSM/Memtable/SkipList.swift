@@ -17,6 +17,7 @@ import Synchronization
 /// 2. A node is filled before it is linked (release), and read only through a link (acquire).
 /// 3. `finger[i]` is the last node at level i before the place of the last insert.
 /// 4. The arena outlives the list, its cursors and the bytes they hand out.
+@safe
 package final class SkipList: @unchecked Sendable {
   static let maximumHeight = 12
   /// The most an entry takes besides its key and value.
@@ -37,21 +38,21 @@ package final class SkipList: @unchecked Sendable {
   init(arena: Arena) {
     precondition(arena.capacity <= Int(UInt32.max), "links are 32-bit offsets")
     self.arena = arena
-    base = arena.base
+    unsafe base = arena.base
     let links = SkipListNode.linksBytes(height: Self.maximumHeight)
     head = UInt32(arena.allocate(links + SkipListNode.headerBytes) + links)
-    finger = .allocate(capacity: Self.maximumHeight)
-    finger.initialize(repeating: head, count: Self.maximumHeight)
+    unsafe finger = .allocate(capacity: Self.maximumHeight)
+    unsafe finger.initialize(repeating: head, count: Self.maximumHeight)
     random = 0x9E37_79B9_7F4A_7C15
   }
 
-  deinit { finger.deallocate() }
+  deinit { unsafe finger.deallocate() }
 
   /// Entries, all versions counted; a moment old when another thread inserts.
   package var count: Int { entries.load(ordering: .relaxed) }
 
   @inline(__always)
-  private func node(_ offset: UInt32) -> SkipListNode { SkipListNode(base + Int(offset)) }
+  private func node(_ offset: UInt32) -> SkipListNode { unsafe SkipListNode(base + Int(offset)) }
 
   // MARK: - Writing
 
@@ -60,6 +61,7 @@ package final class SkipList: @unchecked Sendable {
   /// - Precondition: one caller at a time; no entry has the same internal key; the arena has room
   ///   for key, value and ``maximumOverheadBytes``.
   /// - Complexity: O(log n); O(1) right after the last insert.
+  @safe
   func insert(_ key: InternalKey, value: UnsafeRawBufferPointer) {
     let prefix = KeyOrder.prefix(of: key.userKey)
     let height = drawHeight()
@@ -76,17 +78,20 @@ package final class SkipList: @unchecked Sendable {
     let offset = UInt32(arena.allocate(size) + links)
     let new = node(offset)
     // SAFETY: invariant 2: nobody sees the node before the stores to `next` below.
-    new.fill(prefix: prefix, key: key, value: value)
-    let successor = node(finger[0]).next(0).pointee.load(ordering: .relaxed)
+    unsafe new.fill(prefix: prefix, key: key, value: value)
+    let successor = unsafe node(finger[0]).next(0).pointee.load(ordering: .relaxed)
     assert(successor == 0 || InternalKey.compare(key, node(successor).key) < 0)
-    new.previous.pointee.store(finger[0], ordering: .relaxed)
+    unsafe new.previous.pointee.store(finger[0], ordering: .relaxed)
     for level in 0..<height {
-      let link = node(finger[level]).next(level)
-      new.next(level).pointee.store(link.pointee.load(ordering: .relaxed), ordering: .relaxed)
-      link.pointee.store(offset, ordering: .releasing)
-      finger[level] = offset
+      let link = unsafe node(finger[level]).next(level)
+      unsafe new.next(level).pointee.store(
+        link.pointee.load(ordering: .relaxed), ordering: .relaxed)
+      unsafe link.pointee.store(offset, ordering: .releasing)
+      unsafe finger[level] = offset
     }
-    if successor != 0 { node(successor).previous.pointee.store(offset, ordering: .releasing) }
+    if successor != 0 {
+      unsafe node(successor).previous.pointee.store(offset, ordering: .releasing)
+    }
     entries.store(entries.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
   }
 
@@ -95,9 +100,9 @@ package final class SkipList: @unchecked Sendable {
   /// it.
   @inline(__always)
   private func fingerFits(_ key: InternalKey, _ prefix: UInt64) -> Bool {
-    let last = finger[0]
+    let last = unsafe finger[0]
     guard last == head || isBefore(node(last), key, prefix) else { return false }
-    let successor = node(last).next(0).pointee.load(ordering: .relaxed)
+    let successor = unsafe node(last).next(0).pointee.load(ordering: .relaxed)
     return successor == 0 || !isBefore(node(successor), key, prefix)
   }
 
@@ -106,19 +111,19 @@ package final class SkipList: @unchecked Sendable {
     var known: UInt32 = 0
     var level = top
     while level >= 0 {
-      let next = node(at).next(level).pointee.load(ordering: .relaxed)
+      let next = unsafe node(at).next(level).pointee.load(ordering: .relaxed)
       if next != 0, next != known, isBefore(node(next), key, prefix) {
         at = next
       } else {
         // The same node ends this level and the next ones down: no need to compare it again.
         known = next
-        finger[level] = at
+        unsafe finger[level] = at
         level &-= 1
       }
     }
     var above = top + 1
     while above < Self.maximumHeight {
-      finger[above] = head
+      unsafe finger[above] = head
       above &+= 1
     }
   }
@@ -144,13 +149,13 @@ package final class SkipList: @unchecked Sendable {
 
   /// The last node before `key` (the head when there is none) and the one after it (0: none).
   @inline(__always)
-  private func bracket(_ key: InternalKey) -> (before: UInt32, atOrBehind: UInt32) {
+  private func bracket(_ key: InternalKey) -> (before: UInt32, atOrAfter: UInt32) {
     let prefix = KeyOrder.prefix(of: key.userKey)
     var at = head
     var known: UInt32 = 0
     var level = height.load(ordering: .acquiring) &- 1
     while true {
-      let next = node(at).next(level).pointee.load(ordering: .acquiring)
+      let next = unsafe node(at).next(level).pointee.load(ordering: .acquiring)
       if next != 0, next != known, isBefore(node(next), key, prefix) {
         at = next
       } else {
@@ -167,11 +172,11 @@ package final class SkipList: @unchecked Sendable {
   func newest(
     _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> (key: InternalKey, value: UnsafeRawBufferPointer)? {
-    let found = bracket(.seeking(userKey, at: sequence)).atOrBehind
+    let found = unsafe bracket(.seeking(userKey, at: sequence)).atOrAfter
     guard found != 0 else { return nil }
     let node = node(found)
-    guard KeyOrder.compare(node.userKey, userKey) == 0 else { return nil }
-    return (node.key, node.value)
+    guard unsafe KeyOrder.compare(node.userKey, userKey) == 0 else { return nil }
+    return unsafe (node.key, node.value)
   }
 
   /// A place in a list. It holds no reference: the list must outlive it.
@@ -179,7 +184,7 @@ package final class SkipList: @unchecked Sendable {
     private unowned(unsafe) let list: SkipList
     private var at: UInt32 = 0
 
-    fileprivate init(_ list: SkipList) { self.list = list }
+    fileprivate init(_ list: SkipList) { unsafe self.list = list }
 
     /// Whether it is on an entry.
     package var isValid: Bool { at != 0 }
@@ -188,46 +193,48 @@ package final class SkipList: @unchecked Sendable {
     package var key: InternalKey { node.key }
 
     /// - Precondition: ``isValid``.
-    package var value: UnsafeRawBufferPointer { node.value }
+    @safe package var value: UnsafeRawBufferPointer { unsafe node.value }
 
     private var node: SkipListNode {
       precondition(at != 0)
-      return list.node(at)
+      return unsafe list.node(at)
     }
 
     /// Goes to the first entry at or after `key`.
-    package mutating func seek(_ key: InternalKey) { at = list.bracket(key).atOrBehind }
+    package mutating func seek(_ key: InternalKey) { at = unsafe list.bracket(key).atOrAfter }
 
     /// Goes to the last entry before `key`.
     package mutating func seekBefore(_ key: InternalKey) {
-      stepBack(to: list.bracket(key).before)
+      unsafe stepBack(to: list.bracket(key).before)
     }
 
     /// Goes to the first entry; is on no entry when there is none.
     package mutating func seekToFirst() {
-      at = list.node(list.head).next(0).pointee.load(ordering: .acquiring)
+      at = unsafe list.node(list.head).next(0).pointee.load(ordering: .acquiring)
     }
 
     /// Goes to the last entry. O(log n).
     package mutating func seekToLast() {
-      var level = list.height.load(ordering: .acquiring) - 1
-      var last = list.head
+      var level = unsafe list.height.load(ordering: .acquiring) - 1
+      var last = unsafe list.head
       while level >= 0 {
-        let next = list.node(last).next(level).pointee.load(ordering: .acquiring)
+        let next = unsafe list.node(last).next(level).pointee.load(ordering: .acquiring)
         if next == 0 { level -= 1 } else { last = next }
       }
       stepBack(to: last)
     }
 
     /// - Precondition: ``isValid``.
-    package mutating func next() { at = node.next(0).pointee.load(ordering: .acquiring) }
+    package mutating func next() { at = unsafe node.next(0).pointee.load(ordering: .acquiring) }
 
     /// - Precondition: ``isValid``.
     package mutating func previous() {
-      stepBack(to: node.previous.pointee.load(ordering: .acquiring))
+      unsafe stepBack(to: node.previous.pointee.load(ordering: .acquiring))
     }
 
-    private mutating func stepBack(to offset: UInt32) { at = offset == list.head ? 0 : offset }
+    private mutating func stepBack(to offset: UInt32) {
+      at = unsafe offset == list.head ? 0 : offset
+    }
   }
 
   /// A cursor that is on no entry yet.

@@ -15,6 +15,7 @@ import Synchronization
 /// 1. `address` is a node that was allocated with room for its height, key and value.
 /// 2. All but the links is written before the node is linked and never again; links are only
 ///    touched atomically.
+@safe
 struct SkipListNode {
   let address: UnsafeMutableRawPointer
 
@@ -26,29 +27,29 @@ struct SkipListNode {
   static let linkBytes = 4
 
   @inline(__always)
-  init(_ address: UnsafeMutableRawPointer) { self.address = address }
+  init(_ address: UnsafeMutableRawPointer) { unsafe self.address = address }
 
   /// ``KeyOrder/prefix(of:)`` of the user key.
   @inline(__always)
-  var prefix: UInt64 { address.load(as: UInt64.self) }
+  var prefix: UInt64 { unsafe address.load(as: UInt64.self) }
 
   @inline(__always)
-  var trailer: UInt64 { address.load(fromByteOffset: Self.trailerOffset, as: UInt64.self) }
+  var trailer: UInt64 { unsafe address.load(fromByteOffset: Self.trailerOffset, as: UInt64.self) }
 
   @inline(__always)
   var userKey: UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(
+    unsafe UnsafeRawBufferPointer(
       start: address + Self.headerBytes,
       count: Int(address.load(fromByteOffset: Self.keyBytesOffset, as: UInt32.self)))
   }
 
   @inline(__always)
-  var key: InternalKey { InternalKey(userKey: userKey, trailer: trailer) }
+  var key: InternalKey { unsafe InternalKey(userKey: userKey, trailer: trailer) }
 
   @inline(__always)
   var value: UnsafeRawBufferPointer {
-    let keyBytes = Int(address.load(fromByteOffset: Self.keyBytesOffset, as: UInt32.self))
-    return UnsafeRawBufferPointer(
+    let keyBytes = unsafe Int(address.load(fromByteOffset: Self.keyBytesOffset, as: UInt32.self))
+    return unsafe UnsafeRawBufferPointer(
       start: address + Self.headerBytes + keyBytes,
       count: Int(address.load(fromByteOffset: Self.valueBytesOffset, as: UInt32.self)))
   }
@@ -57,12 +58,12 @@ struct SkipListNode {
   // of a u32 has the layout of a u32 (proved by a test), and zero is a valid one.
   @inline(__always)
   func next(_ level: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
-    (address - Self.linkBytes &* (level &+ 1)).assumingMemoryBound(to: Atomic<UInt32>.self)
+    unsafe (address - Self.linkBytes &* (level &+ 1)).assumingMemoryBound(to: Atomic<UInt32>.self)
   }
 
   @inline(__always)
   var previous: UnsafeMutablePointer<Atomic<UInt32>> {
-    (address + Self.previousOffset).assumingMemoryBound(to: Atomic<UInt32>.self)
+    unsafe (address + Self.previousOffset).assumingMemoryBound(to: Atomic<UInt32>.self)
   }
 
   /// Where a node of this height begins in what was allocated for it.
@@ -70,16 +71,17 @@ struct SkipListNode {
 
   /// Writes all but the links.
   func fill(prefix: UInt64, key: InternalKey, value: UnsafeRawBufferPointer) {
-    address.storeBytes(of: prefix, as: UInt64.self)
-    address.storeBytes(of: key.trailer, toByteOffset: Self.trailerOffset, as: UInt64.self)
-    address.storeBytes(
+    unsafe address.storeBytes(of: prefix, as: UInt64.self)
+    unsafe address.storeBytes(of: key.trailer, toByteOffset: Self.trailerOffset, as: UInt64.self)
+    unsafe address.storeBytes(
       of: UInt32(key.userKey.count), toByteOffset: Self.keyBytesOffset, as: UInt32.self)
-    address.storeBytes(
+    unsafe address.storeBytes(
       of: UInt32(value.count), toByteOffset: Self.valueBytesOffset, as: UInt32.self)
-    let bytes = address + Self.headerBytes
-    UnsafeMutableRawBufferPointer(start: bytes, count: key.userKey.count).copyMemory(
+    let bytes = unsafe address + Self.headerBytes
+    unsafe UnsafeMutableRawBufferPointer(start: bytes, count: key.userKey.count).copyMemory(
       from: key.userKey)
-    UnsafeMutableRawBufferPointer(start: bytes + key.userKey.count, count: value.count).copyMemory(
-      from: value)
+    unsafe UnsafeMutableRawBufferPointer(start: bytes + key.userKey.count, count: value.count)
+      .copyMemory(
+        from: value)
   }
 }

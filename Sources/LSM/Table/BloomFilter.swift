@@ -16,6 +16,7 @@ import Bytes
 /// Thread-safety: immutable.
 ///
 /// Unsafe island. Invariant: `lines` points to `lineCount * 64` bytes, `lineCount > 0`.
+@safe
 package struct BloomFilter: @unchecked Sendable {
   // SAFETY (Sendable): the bytes never change.
   private let lines: UnsafeRawPointer
@@ -29,6 +30,7 @@ package struct BloomFilter: @unchecked Sendable {
 
   /// What a lookup needs of a key: computed once, asked of every table.
   @inline(__always)
+  @safe
   package static func hash(_ userKey: UnsafeRawBufferPointer) -> UInt64 { XXH64.hash(userKey) }
 
   /// Checks a filter's bytes and takes them.
@@ -39,9 +41,9 @@ package struct BloomFilter: @unchecked Sendable {
         .truncated(
           field: "filter", needed: UInt64(Self.footerBytes), available: UInt64(bytes.count)))
     }
-    let probes = UInt32(
+    let probes = unsafe UInt32(
       littleEndian: bytes.loadUnaligned(fromByteOffset: linesBytes, as: UInt32.self))
-    let lineCount = UInt32(
+    let lineCount = unsafe UInt32(
       littleEndian: bytes.loadUnaligned(fromByteOffset: linesBytes + 4, as: UInt32.self))
     guard lineCount > 0, Int(lineCount) * Self.lineBytes == linesBytes else {
       throw DamageInBlock(
@@ -53,7 +55,7 @@ package struct BloomFilter: @unchecked Sendable {
       throw DamageInBlock(
         .length(field: "filter probes", value: UInt64(probes), limit: UInt64(Self.maximumProbes)))
     }
-    lines = base
+    unsafe lines = base
     self.lineCount = UInt64(lineCount)
     self.probes = Int(probes)
   }
@@ -62,13 +64,14 @@ package struct BloomFilter: @unchecked Sendable {
   @inline(__always)
   package func mayContain(_ hash: UInt64) -> Bool {
     let line =
-      lines + Int(truncatingIfNeeded: Self.line(of: hash, lineCount)) &* Self.lineBytes
+      unsafe lines + Int(truncatingIfNeeded: Self.line(of: hash, lineCount)) &* Self.lineBytes
     var bits = UInt32(truncatingIfNeeded: hash)
     for _ in 0..<probes {
       bits = bits &* Self.multiplier
       let place = Int(bits >> 23)
       // SAFETY: `place < 512`, the bits of a line.
-      let word = line.loadUnaligned(fromByteOffset: (place >> 6) &* 8, as: UInt64.self).littleEndian
+      let word = unsafe line.loadUnaligned(fromByteOffset: (place >> 6) &* 8, as: UInt64.self)
+        .littleEndian
       if (word >> UInt64(place & 63)) & 1 == 0 { return false }
     }
     return true
@@ -90,14 +93,14 @@ package struct BloomFilter: @unchecked Sendable {
     // ln 2 of the bits a key is best without blocks; a little less is, with them.
     let probes = min(max(bitsPerKey * 6 / 10, 1), maximumProbes)
     var words = [UInt64](repeating: 0, count: Int(lineCount) * lineBytes / 8)
-    words.withUnsafeMutableBufferPointer { words in
+    unsafe words.withUnsafeMutableBufferPointer { words in
       for hash in hashes {
         let first = Int(line(of: hash, lineCount)) * lineBytes / 8
         var bits = UInt32(truncatingIfNeeded: hash)
         for _ in 0..<probes {
           bits = bits &* multiplier
           let place = Int(bits >> 23)
-          words[first + (place >> 6)] |= 1 << UInt64(place & 63)
+          unsafe words[first + (place >> 6)] |= 1 << UInt64(place & 63)
         }
       }
     }

@@ -15,6 +15,7 @@ import Bytes
 ///     104  magic u64
 ///
 /// All integers little-endian. Version and magic keep their distance from the end in every version.
+// SAFETY: The count is checked to be the footer's before any field is read; all offsets are constants below it.
 package struct Footer: Equatable, Sendable {
   /// Seeds the checksums of all blocks.
   package var identity: UInt64
@@ -57,7 +58,7 @@ package struct Footer: Equatable, Sendable {
     }
     writer.appendLittleEndian(UInt32(0))
     writer.appendLittleEndian(TableFormat.version)
-    writer.appendLittleEndian(XXH64.hash(writer.bytes))
+    unsafe writer.appendLittleEndian(XXH64.hash(writer.bytes))
     writer.appendLittleEndian(TableFormat.magic)
     return writer.array()
   }
@@ -68,6 +69,7 @@ package struct Footer: Equatable, Sendable {
   ///   - bytes: the last ``byteCount`` bytes of the file.
   ///   - fileBytes: the file's size.
   ///   - path: for errors.
+  @safe
   package init(
     decoding bytes: UnsafeRawBufferPointer, fileBytes: UInt64, path: String
   ) throws(LSMError) {
@@ -81,14 +83,16 @@ package struct Footer: Equatable, Sendable {
         .truncated(field: "footer", needed: UInt64(Self.byteCount), available: UInt64(bytes.count)))
     }
     func number(_ offset: Int) -> UInt64 {
-      UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+      unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
     guard number(104) == TableFormat.magic else {
       throw damage(
         104, .value(field: "magic", expected: TableFormat.magic, actual: number(104)))
     }
-    let version = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 92, as: UInt32.self))
-    let checksum = XXH64.hash(UnsafeRawBufferPointer(rebasing: bytes[..<Self.checksumOffset]))
+    let version = unsafe UInt32(
+      littleEndian: bytes.loadUnaligned(fromByteOffset: 92, as: UInt32.self))
+    let checksum = unsafe XXH64.hash(
+      UnsafeRawBufferPointer(rebasing: bytes[..<Self.checksumOffset]))
     guard checksum == number(Self.checksumOffset) else {
       throw damage(
         Self.checksumOffset,
@@ -103,7 +107,8 @@ package struct Footer: Equatable, Sendable {
     guard number(16) == fileBytes else {
       throw damage(16, .value(field: "file size", expected: number(16), actual: fileBytes))
     }
-    let flags = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 88, as: UInt32.self))
+    let flags = unsafe UInt32(
+      littleEndian: bytes.loadUnaligned(fromByteOffset: 88, as: UInt32.self))
     guard flags == 0 else { throw damage(88, .unknown(field: "flags", value: UInt64(flags))) }
     func handle(_ offset: Int, _ name: String) throws(LSMError) -> BlockHandle {
       let handle = BlockHandle(offset: number(offset), byteCount: number(offset + 8))

@@ -65,8 +65,8 @@ package final class Table: @unchecked Sendable {
     }
     let pinned = PinnedBlocks()
     func payload(_ handle: BlockHandle) throws(LSMError) -> UnsafeRawBufferPointer {
-      let bytes = try Self.readPayload(file, path, identity, handle)
-      pinned.keep(bytes)
+      let bytes = try unsafe Self.readPayload(file, path, identity, handle)
+      unsafe pinned.keep(bytes)
       return UnsafeRawBufferPointer(bytes)
     }
     func located<R>(
@@ -78,28 +78,28 @@ package final class Table: @unchecked Sendable {
         throw error.located(path: path, offset: handle.offset)
       }
     }
-    let propertiesBytes = try payload(footer.properties)
+    let propertiesBytes = try unsafe payload(footer.properties)
     let properties = try located(footer.properties) { () throws(DamageInBlock) in
       try TableProperties(decoding: propertiesBytes)
     }
-    let indexBytes = try payload(footer.index)
+    let indexBytes = try unsafe payload(footer.index)
     let index = try located(footer.index) { () throws(DamageInBlock) in
-      try Block(validating: indexBytes, content: .index)
+      try unsafe Block(validating: indexBytes, content: .index)
     }
     let dataEnd = try located(footer.index) { () throws(DamageInBlock) in
       try Self.checkIndex(index, before: footer.index.offset, count: properties.dataBlockCount)
     }
     var filter: BloomFilter?
     if let handle = footer.filter {
-      let bytes = try payload(handle)
+      let bytes = try unsafe payload(handle)
       filter = try located(handle) { () throws(DamageInBlock) in
-        try BloomFilter(validating: bytes)
+        try unsafe BloomFilter(validating: bytes)
       }
     }
     var tombstones: RangeTombstoneIndex?
     var tombstoneBytes = 0
     if let handle = footer.rangeTombstones {
-      let bytes = try payload(handle)
+      let bytes = try unsafe payload(handle)
       tombstoneBytes = bytes.count
       tombstones = try located(handle) { () throws(DamageInBlock) in
         try Self.decodeTombstones(bytes, count: properties.rangeTombstoneCount)
@@ -144,7 +144,7 @@ package final class Table: @unchecked Sendable {
           .truncated(field: "footer", needed: UInt64(Footer.byteCount), available: size)))
     }
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: Footer.byteCount, alignment: 8)
-    defer { bytes.deallocate() }
+    defer { unsafe bytes.deallocate() }
     try file.read(into: bytes, at: size - UInt64(Footer.byteCount))
     return try Footer(decoding: UnsafeRawBufferPointer(bytes), fileBytes: size, path: path)
   }
@@ -173,10 +173,11 @@ package final class Table: @unchecked Sendable {
     return end
   }
 
+  @safe
   static func decodeTombstones(
     _ bytes: UnsafeRawBufferPointer, count: UInt64
   ) throws(DamageInBlock) -> RangeTombstoneIndex {
-    let block = try Block(validating: bytes, content: .rangeTombstones)
+    let block = try unsafe Block(validating: bytes, content: .rangeTombstones)
     // Keys must be whole in the block, because the index borrows them from there.
     guard block.entryCount == block.restartCount, UInt64(block.entryCount) == count else {
       throw DamageInBlock(
@@ -187,7 +188,7 @@ package final class Table: @unchecked Sendable {
     var iterator = BlockIterator(block)
     iterator.seekToFirst()
     while iterator.isValid {
-      let tombstone = RangeTombstone(
+      let tombstone = unsafe RangeTombstone(
         lower: iterator.key.userKey, upper: iterator.value, sequence: iterator.key.sequence)
       guard !tombstone.isEmpty else { throw DamageInBlock(.order(field: "range tombstone")) }
       tombstones.append(tombstone)
@@ -205,27 +206,29 @@ package final class Table: @unchecked Sendable {
   ) throws(LSMError) -> UnsafeMutableRawBufferPointer {
     precondition(handle.fits(before: file.size))
     let size = Int(handle.byteCount)
-    guard let memory = malloc(size) else { fatalError("out of memory: \(size) bytes of a block") }
-    let stored = UnsafeMutableRawBufferPointer(start: memory, count: size)
+    guard let memory = unsafe malloc(size) else {
+      fatalError("out of memory: \(size) bytes of a block")
+    }
+    let stored = unsafe UnsafeMutableRawBufferPointer(start: memory, count: size)
     do throws(LSMError) {
       try file.read(into: stored, at: handle.offset)
     } catch {
-      free(memory)
+      unsafe free(memory)
       throw error
     }
     do throws(DamageInBlock) {
-      let (payload, compression) = try BlockTrailer.open(
+      let (payload, compression) = try unsafe BlockTrailer.open(
         UnsafeRawBufferPointer(stored), identity: identity, offset: handle.offset)
       switch compression {
       case .none:
-        return UnsafeMutableRawBufferPointer(start: memory, count: payload.count)
+        return unsafe UnsafeMutableRawBufferPointer(start: memory, count: payload.count)
       case .zstd:
-        let block = try BlockDecompressor.decompressZstd(payload)
-        free(memory)
-        return block
+        let block = try unsafe BlockDecompressor.decompressZstd(payload)
+        unsafe free(memory)
+        return unsafe block
       }
     } catch {
-      free(memory)
+      unsafe free(memory)
       throw error.located(path: path, offset: handle.offset)
     }
   }
@@ -233,6 +236,7 @@ package final class Table: @unchecked Sendable {
   /// The data block of an index entry, pinned.
   /// - Throws: ``LSMError/wouldBlock`` when the tier is `memory` and the cache does not have it.
   @inline(__always)
+  @safe
   func dataBlock(
     _ entry: UnsafeRawBufferPointer, _ tier: ReadTier
   ) throws(LSMError) -> BlockPin {
@@ -249,16 +253,16 @@ package final class Table: @unchecked Sendable {
     _ handle: BlockHandle, _ key: BlockCacheKey, _ tier: ReadTier
   ) throws(LSMError) -> BlockPin {
     if tier == .memory { throw .wouldBlock }
-    let bytes = try Self.readPayload(file, path, identity, handle)
+    let bytes = try unsafe Self.readPayload(file, path, identity, handle)
     let block: Block
     do throws(DamageInBlock) {
-      block = try Block(validating: UnsafeRawBufferPointer(bytes), content: .entries)
+      block = try unsafe Block(validating: UnsafeRawBufferPointer(bytes), content: .entries)
       // Nobody writes one, and an iterator would take it for the end of the table.
       guard block.entryCount > 0 else {
         throw DamageInBlock(.truncated(field: "the first entry", needed: 11, available: 0))
       }
     } catch {
-      free(bytes.baseAddress)
+      unsafe free(bytes.baseAddress)
       throw error.located(path: path, offset: handle.offset)
     }
     return tier == .any ? cache.insert(key, block) : BlockPin(owning: block)
@@ -285,15 +289,16 @@ package final class Table: @unchecked Sendable {
   ///   - visit: gets the value, borrowed until it returns; called at most once.
   /// - Complexity: O(log n); at most one block is read, and none when the filter knows better.
   @inline(__always)
+  @safe
   package func get(
     _ userKey: UnsafeRawBufferPointer, hash: UInt64, at sequence: SequenceNumber, tier: ReadTier,
     _ visit: (UnsafeRawBufferPointer) -> Void
   ) throws(LSMError) -> Lookup {
     let covering = tombstones?.newestCovering(userKey, at: sequence)
     if let filter, !filter.mayContain(hash) { return covering.map { .deleted($0) } ?? .absent }
-    let target = InternalKey.seeking(userKey, at: sequence)
+    let target = unsafe InternalKey.seeking(userKey, at: sequence)
     // No separator is between a key's seek and its entries, so one block decides.
-    guard let handle = index.firstValue(atOrBehind: target) else {
+    guard let handle = unsafe index.firstValue(atOrAfter: target) else {
       return covering.map { .deleted($0) } ?? .absent
     }
     let pin: BlockPin
@@ -302,19 +307,20 @@ package final class Table: @unchecked Sendable {
     } catch .wouldBlock {
       return .wouldBlock
     }
-    guard let entry = pin.block.find(target) else {
+    guard let entry = unsafe pin.block.find(target) else {
       return covering.map { .deleted($0) } ?? .absent
     }
-    let found = SequenceNumber(trailer: entry.trailer)
+    let found = unsafe SequenceNumber(trailer: entry.trailer)
     if let covering, covering > found { return .deleted(covering) }
-    guard UInt8(truncatingIfNeeded: entry.trailer) == EntryKind.value.rawValue else {
+    guard unsafe UInt8(truncatingIfNeeded: entry.trailer) == EntryKind.value.rawValue else {
       return .deleted(found)
     }
-    visit(entry.value)
+    unsafe visit(entry.value)
     return .value(found)
   }
 
   /// The newest range tombstone at or below `sequence` that covers `userKey`.
+  @safe
   package func newestCovering(
     _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> SequenceNumber? {
@@ -349,16 +355,17 @@ package final class Table: @unchecked Sendable {
 /// Blocks that live as long as their table.
 ///
 /// Unsafe island. Invariant: each is `malloc`ed and freed in deinit only.
+@safe
 private final class PinnedBlocks {
-  private var blocks: [UnsafeMutableRawBufferPointer] = []
+  private var blocks: [UnsafeMutableRawBufferPointer] = unsafe []
   private(set) var byteCount = 0
 
   deinit {
-    for block in blocks { free(block.baseAddress) }
+    for index in unsafe blocks.indices { unsafe free(blocks[index].baseAddress) }
   }
 
   func keep(_ block: UnsafeMutableRawBufferPointer) {
-    blocks.append(block)
+    unsafe blocks.append(block)
     byteCount += block.count
   }
 }

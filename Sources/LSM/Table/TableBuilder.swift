@@ -6,6 +6,8 @@ import Bytes
 /// whole. After an error the file is of no use.
 ///
 /// Thread-safety: none; one owner at a time. Blocks on disk I/O.
+// SAFETY: What blocks and writers lend is copied before they change. Slices end at lengths that were found in
+// the same bytes.
 package struct TableBuilder: ~Copyable {
   private let file: any WritableFile
   private let path: String
@@ -66,6 +68,7 @@ package struct TableBuilder: ~Copyable {
   ///
   /// - Throws: ``LSMError/unsortedKeys(path:)`` when `key` is not after the one before it;
   ///   ``LSMError/tooLarge(bytes:limit:)``; what the file throws.
+  @safe
   package mutating func add(
     _ key: InternalKey, value: UnsafeRawBufferPointer
   ) throws(LSMError) {
@@ -75,7 +78,7 @@ package struct TableBuilder: ~Copyable {
     try checkSizes(key.userKey.count, value.count)
     var isNewUserKey = true
     if properties.entryCount > 0 {
-      let order = KeyOrder.compare(lastKey.bytes, key.userKey)
+      let order = unsafe KeyOrder.compare(lastKey.bytes, key.userKey)
       guard order < 0 || (order == 0 && lastTrailer > key.trailer) else {
         throw .unsortedKeys(path: path)
       }
@@ -115,7 +118,7 @@ package struct TableBuilder: ~Copyable {
     guard tombstoneBytes <= TableFormat.maximumIndexBytes - BlockBuilder.footerBytes else {
       throw .tooLarge(bytes: tombstoneBytes, limit: TableFormat.maximumIndexBytes)
     }
-    tombstones.append((Array(tombstone.lower), Array(tombstone.upper), tombstone.sequence))
+    unsafe tombstones.append((Array(tombstone.lower), Array(tombstone.upper), tombstone.sequence))
     note(tombstone.sequence)
   }
 
@@ -147,7 +150,7 @@ package struct TableBuilder: ~Copyable {
     properties.dataBlockCount += 1
     if blockTombstones * 2 >= block.entryCount { properties.denseTombstoneBlockCount += 1 }
     blockTombstones = 0
-    let raw = block.finish()
+    let raw = unsafe block.finish()
     properties.rawDataBytes += UInt64(raw.count)
     let compression = compressor.compress(raw, with: options.compression, into: &stored)
     block.reset()
@@ -155,31 +158,32 @@ package struct TableBuilder: ~Copyable {
     properties.storedDataBytes += handle.byteCount
     handleBytes.removeAll()
     handle.append(to: &handleBytes)
-    let separator = Self.separator(lastKey.bytes, lastTrailer, next)
+    let separator = unsafe Self.separator(lastKey.bytes, lastTrailer, next)
     let indexBytes =
       index.byteCount + separator.userKey.count + TableFormat.indexEntryOverheadBytes
     guard indexBytes <= TableFormat.maximumIndexBytes else {
       throw .tooLarge(bytes: indexBytes, limit: TableFormat.maximumIndexBytes)
     }
-    index.add(separator, value: handleBytes.bytes)
+    unsafe index.add(separator, value: handleBytes.bytes)
   }
 
   /// The shortest key at or after the last of a block and before the first of the next.
+  @safe
   private static func separator(
     _ last: UnsafeRawBufferPointer, _ trailer: UInt64, _ next: InternalKey?
   ) -> InternalKey {
-    guard let next else { return InternalKey(userKey: last, trailer: trailer) }
+    guard let next else { return unsafe InternalKey(userKey: last, trailer: trailer) }
     let shared = KeyOrder.sharedLength(last, next.userKey)
     // The versions of one key are on both sides: only the last one itself is between them.
-    if shared == next.userKey.count { return InternalKey(userKey: last, trailer: trailer) }
-    return .first(of: UnsafeRawBufferPointer(rebasing: next.userKey[...shared]))
+    if shared == next.userKey.count { return unsafe InternalKey(userKey: last, trailer: trailer) }
+    return unsafe .first(of: UnsafeRawBufferPointer(rebasing: next.userKey[...shared]))
   }
 
   /// Seals and writes the payload in `stored`.
   private mutating func writeStored(_ compression: Compression) throws(LSMError) -> BlockHandle {
     BlockTrailer.seal(&stored, compression, identity: identity, offset: offset)
     let handle = BlockHandle(offset: offset, byteCount: UInt64(stored.count))
-    pending.append(stored.bytes)
+    unsafe pending.append(stored.bytes)
     offset += handle.byteCount
     if pending.count >= Self.writeBytes { try writePending() }
     return handle
@@ -187,7 +191,7 @@ package struct TableBuilder: ~Copyable {
 
   private mutating func writePending() throws(LSMError) {
     guard !pending.isEmpty else { return }
-    try file.append(pending.bytes)
+    try unsafe file.append(pending.bytes)
     unwrittenBytes += pending.count
     pending.removeAll()
     // Little by little: one fsync of a whole table would hold up the syncs of the log.
@@ -205,7 +209,8 @@ package struct TableBuilder: ~Copyable {
   package mutating func finish() throws(LSMError) -> TableProperties {
     if !block.isEmpty { try finishDataBlock(next: nil) }
     if properties.entryCount > 0 {
-      properties.largest = InternalKey(userKey: lastKey.bytes, trailer: lastTrailer).encoded()
+      properties.largest = unsafe InternalKey(userKey: lastKey.bytes, trailer: lastTrailer)
+        .encoded()
     }
     let rangeTombstones = try writeTombstones()
     var filter: BlockHandle?
@@ -213,7 +218,7 @@ package struct TableBuilder: ~Copyable {
       let bytes = BloomFilter.build(filterHashes, bitsPerKey: options.filterBitsPerKey)
       filter = try write(bytes)
     }
-    let indexCompression = compressor.compress(
+    let indexCompression = unsafe compressor.compress(
       index.finish(), with: options.compression, into: &stored)
     let indexHandle = try writeStored(indexCompression)
     let propertiesHandle = try write(properties.encoded())
@@ -227,7 +232,7 @@ package struct TableBuilder: ~Copyable {
   }
 
   private mutating func write(_ bytes: [UInt8]) throws(LSMError) -> BlockHandle {
-    bytes.withUnsafeBytes { _ = compressor.compress($0, with: .none, into: &stored) }
+    bytes.withBytes { _ = compressor.compress($0, with: .none, into: &stored) }
     return try writeStored(.none)
   }
 
@@ -244,31 +249,29 @@ package struct TableBuilder: ~Copyable {
       {
         throw .unsortedKeys(path: path)
       }
-      tombstone.key.withUnsafeBytes { lower in
-        tombstone.upper.withUnsafeBytes { upper in
-          block.add(
+      tombstone.key.withBytes { lower in
+        tombstone.upper.withBytes { upper in
+          unsafe block.add(
             InternalKey(userKey: lower, sequence: tombstone.sequence, kind: .rangeTombstone),
             value: upper)
           extendBounds(lower, upper, tombstone.sequence)
         }
       }
     }
-    let compression = compressor.compress(block.finish(), with: options.compression, into: &stored)
+    let compression = unsafe compressor.compress(
+      block.finish(), with: options.compression, into: &stored)
     return try writeStored(compression)
   }
 
+  @safe
   private mutating func extendBounds(
     _ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer, _ sequence: SequenceNumber
   ) {
-    let first = InternalKey(userKey: lower, sequence: sequence, kind: .rangeTombstone)
-    let end = InternalKey.first(of: upper)
-    let startsFirst = properties.smallest.withUnsafeBytes {
-      InternalKey(encoded: $0).map { first < $0 } ?? true
-    }
+    let first = unsafe InternalKey(userKey: lower, sequence: sequence, kind: .rangeTombstone)
+    let end = unsafe InternalKey.first(of: upper)
+    let startsFirst = InternalKey.withKey(encoded: properties.smallest) { first < $0 } ?? true
     if startsFirst { properties.smallest = first.encoded() }
-    let endsLast = properties.largest.withUnsafeBytes {
-      InternalKey(encoded: $0).map { $0 < end } ?? true
-    }
+    let endsLast = InternalKey.withKey(encoded: properties.largest) { $0 < end } ?? true
     if endsLast { properties.largest = end.encoded() }
   }
 }

@@ -5,6 +5,9 @@
 /// again. The end is only ever said when it is the end.
 ///
 /// Thread-safety: none; one owner at a time.
+// SAFETY: `loaded` is only compared, never read: it is where the index entry of the loaded block lies, and the index
+// stays in place as long as the table.
+@safe
 package final class TableIterator {
   private let table: Table
   private let tier: Table.ReadTier
@@ -36,7 +39,7 @@ package final class TableIterator {
 
   /// The value of the entry, valid until the next move.
   /// - Precondition: ``isValid``.
-  package var value: UnsafeRawBufferPointer { data.value }
+  @safe package var value: UnsafeRawBufferPointer { data.value }
 
   /// Goes to the first entry of the table.
   package func seekToFirst() throws(LSMError) {
@@ -102,18 +105,18 @@ package final class TableIterator {
       return
     }
     let handle = index.value
-    if loaded == handle.baseAddress { return }
+    if unsafe loaded == handle.baseAddress { return }
     // An error must not leave it in the block before.
     unload()
     let pin = try table.dataBlock(handle, tier)
     data.reset(pin.block)
     self.pin = consume pin
-    loaded = handle.baseAddress
+    unsafe loaded = handle.baseAddress
   }
 
   private func unload() {
     data.reset(.empty)
     pin = nil
-    loaded = nil
+    unsafe loaded = nil
   }
 }

@@ -8,6 +8,7 @@ import Bytes
 ///     largest: byte count u32, encoded internal key
 ///
 /// All integers little-endian.
+// SAFETY: Each count is checked against what is left before it is used; what is kept is copied.
 package struct TableProperties: Equatable, Sendable {
   /// Values and tombstones.
   package var entryCount: UInt64 = 0
@@ -62,6 +63,7 @@ package struct TableProperties: Equatable, Sendable {
   }
 
   /// Decodes and checks the bytes of a properties block.
+  @safe
   package init(decoding bytes: UnsafeRawBufferPointer) throws(DamageInBlock) {
     var at = 0
     func take(_ count: Int, _ field: String) throws(DamageInBlock) -> UnsafeRawBufferPointer {
@@ -70,19 +72,19 @@ package struct TableProperties: Equatable, Sendable {
           .truncated(field: field, needed: UInt64(count), available: UInt64(bytes.count - at)))
       }
       defer { at += count }
-      return UnsafeRawBufferPointer(rebasing: bytes[at..<(at + count)])
+      return unsafe UnsafeRawBufferPointer(rebasing: bytes[at..<(at + count)])
     }
     func length(_ field: String) throws(DamageInBlock) -> Int {
-      Int(UInt32(littleEndian: try take(4, field).loadUnaligned(as: UInt32.self)))
+      unsafe Int(UInt32(littleEndian: try take(4, field).loadUnaligned(as: UInt32.self)))
     }
     let count = try length("property count")
     guard count >= Int(Self.numberCount) else {
       throw DamageInBlock(
         .value(field: "property count", expected: UInt64(Self.numberCount), actual: UInt64(count)))
     }
-    let numbers = try take(count * 8, "properties")
+    let numbers = try unsafe take(count * 8, "properties")
     func number(_ index: Int) -> UInt64 {
-      UInt64(littleEndian: numbers.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+      unsafe UInt64(littleEndian: numbers.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
     }
     func sequence(_ index: Int, _ field: String) throws(DamageInBlock) -> SequenceNumber {
       let value = number(index)
@@ -93,11 +95,11 @@ package struct TableProperties: Equatable, Sendable {
       return SequenceNumber(rawValue: value)
     }
     func key(_ field: String) throws(DamageInBlock) -> [UInt8] {
-      let encoded = try take(try length(field), field)
-      guard encoded.isEmpty || InternalKey(encoded: encoded) != nil else {
+      let encoded = try unsafe take(try length(field), field)
+      guard unsafe encoded.isEmpty || InternalKey(encoded: encoded) != nil else {
         throw DamageInBlock(.order(field: field))
       }
-      return Array(encoded)
+      return unsafe Array(encoded)
     }
     entryCount = number(0)
     tombstoneCount = number(1)

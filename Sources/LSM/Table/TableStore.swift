@@ -65,6 +65,7 @@ package final class TableOutput {
   var isEmpty: Bool { builder.isEmpty }
 
   /// Adds the next entry; see ``TableBuilder``.
+  @safe
   package func add(_ key: InternalKey, value: UnsafeRawBufferPointer) throws(LSMError) {
     try builder.add(key, value: value)
   }

@@ -9,6 +9,7 @@ import Glibc
 /// Memory: the file, and one block. Complexity: O(file size), and O(n²) in the entries of a raw block.
 ///
 /// Unsafe island. Invariant: `bytes` owns `malloc`ed memory, freed in deinit.
+@safe
 struct BlockSearch: ~Copyable {
   struct Result {
     var blocks: [BlockHandle] = []
@@ -18,19 +19,19 @@ struct BlockSearch: ~Copyable {
     var hasIndex = false
   }
 
-  let bytes: UnsafeRawBufferPointer
+  @safe let bytes: UnsafeRawBufferPointer
   let identity: UInt64
 
   static func run(_ parts: TableParts, identity: UInt64) -> Result {
     let size = Int(parts.fileBytes)
-    guard size > 0, let memory = malloc(size) else { return Result() }
-    let search = BlockSearch(
+    guard size > 0, let memory = unsafe malloc(size) else { return Result() }
+    let search = unsafe BlockSearch(
       bytes: UnsafeRawBufferPointer(start: memory, count: size), identity: identity)
-    parts.readAll(into: UnsafeMutableRawBufferPointer(start: memory, count: size))
+    unsafe parts.readAll(into: UnsafeMutableRawBufferPointer(start: memory, count: size))
     return search.result()
   }
 
-  deinit { free(UnsafeMutableRawPointer(mutating: bytes.baseAddress)) }
+  deinit { unsafe free(UnsafeMutableRawPointer(mutating: bytes.baseAddress)) }
 
   private func result() -> Result {
     var result = Result()
@@ -67,7 +68,7 @@ struct BlockSearch: ~Copyable {
     let frame = offset + Compression.sizeBytes
     guard number(frame) == UInt32(ZSTD_MAGICNUMBER) else { return nil }
     // SAFETY: the frame begins inside the bytes; zstd reads no further than their end.
-    let frameBytes = ZSTD_findFrameCompressedSize(
+    let frameBytes = unsafe ZSTD_findFrameCompressedSize(
       bytes.baseAddress.unsafelyUnwrapped + frame, bytes.count - frame)
     guard ZSTD_isError(frameBytes) == 0 else { return nil }
     return checked(offset, Compression.sizeBytes + frameBytes, .zstd)
@@ -81,25 +82,25 @@ struct BlockSearch: ~Copyable {
     var wholeKeys: UInt32 = 0
     var key: [UInt8] = []
     var trailer: UInt64 = 0
-    while let entry = BlockEntry(in: bytes, at: at, end: bytes.count) {
+    while let entry = unsafe BlockEntry(in: bytes, at: at, end: bytes.count) {
       let next = bytes.littleEndian(UInt64.self, at: entry.trailerOffset)
       let kind = UInt8(truncatingIfNeeded: next)
       guard entry.shared <= key.count, kind <= EntryKind.rangeTombstone.rawValue || next == .max,
         entry.keyBytes <= TableFormat.maximumKeyBytes
       else { return nil }
-      let rest = entry.rest(in: bytes)
+      let rest = unsafe entry.rest(in: bytes)
       if entryCount > 0 {
-        let isBehind = key.withUnsafeBytes { key in
-          let order = KeyOrder.compare(
+        let isAfter = key.withBytes { key in
+          let order = unsafe KeyOrder.compare(
             UnsafeRawBufferPointer(rebasing: key[entry.shared...]), rest)
           return order < 0 || (order == 0 && trailer > next)
         }
-        guard isBehind else { return nil }
+        guard isAfter else { return nil }
       } else if entry.shared != 0 {
         return nil
       }
       key.removeLast(key.count - entry.shared)
-      key.append(contentsOf: rest)
+      unsafe key.append(contentsOf: rest)
       trailer = next
       at = entry.end
       entryCount += 1
@@ -129,7 +130,7 @@ struct BlockSearch: ~Copyable {
     guard byteCount <= bytes.count - offset, bytes[offset + payloadBytes] == compression.rawValue
     else { return nil }
     do throws(DamageInBlock) {
-      _ = try BlockTrailer.open(
+      _ = try unsafe BlockTrailer.open(
         UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + byteCount)]),
         identity: identity, offset: UInt64(offset))
       return byteCount
@@ -141,18 +142,20 @@ struct BlockSearch: ~Copyable {
   // MARK: - Kinds
 
   /// Calls `body` with the block's bytes before compression.
+  @safe
   private func withPayload<R>(
     _ handle: BlockHandle, _ body: (UnsafeRawBufferPointer) throws(DamageInBlock) -> R
   ) -> R? {
     let begin = Int(handle.offset)
-    let stored = UnsafeRawBufferPointer(rebasing: bytes[begin..<(begin + Int(handle.byteCount))])
+    let stored = unsafe UnsafeRawBufferPointer(
+      rebasing: bytes[begin..<(begin + Int(handle.byteCount))])
     do throws(DamageInBlock) {
-      let (payload, compression) = try BlockTrailer.open(
+      let (payload, compression) = try unsafe BlockTrailer.open(
         stored, identity: identity, offset: handle.offset)
-      guard compression == .zstd else { return try body(payload) }
-      let block = try BlockDecompressor.decompressZstd(payload)
-      defer { free(block.baseAddress) }
-      return try body(UnsafeRawBufferPointer(block))
+      guard compression == .zstd else { return try unsafe body(payload) }
+      let block = try unsafe BlockDecompressor.decompressZstd(payload)
+      defer { unsafe free(block.baseAddress) }
+      return try unsafe body(UnsafeRawBufferPointer(block))
     } catch {
       return nil
     }
@@ -160,7 +163,7 @@ struct BlockSearch: ~Copyable {
 
   private func isBlock(_ handle: BlockHandle, _ content: Block.Content) -> Bool {
     withPayload(handle) { (payload) throws(DamageInBlock) in
-      try Block(validating: payload, content: content).entryCount > 0
+      try unsafe Block(validating: payload, content: content).entryCount > 0
     } ?? false
   }
 
@@ -169,7 +172,7 @@ struct BlockSearch: ~Copyable {
   private func index(_ handle: BlockHandle, after found: [BlockHandle]) -> [BlockHandle]? {
     guard handle.offset > 0 else { return nil }
     let all = withPayload(handle) { (payload) throws(DamageInBlock) -> [BlockHandle] in
-      let block = try Block(validating: payload, content: .index)
+      let block = try unsafe Block(validating: payload, content: .index)
       _ = try Table.checkIndex(block, before: handle.offset, count: UInt64(block.entryCount))
       var handles: [BlockHandle] = []
       var iterator = BlockIterator(block)

@@ -1,7 +1,9 @@
 /// What single files of a store hold, for people who look at them. Changes nothing, locks nothing; what is damaged
 /// is handed over as a finding, and the rest is read on.
+// SAFETY: What is visited is lent until `visit` returns; its owner does not move on before.
 package enum FileInspection {
   /// A data block of a table.
+  @safe
   package struct BlockView {
     /// From 0, in the order of the file.
     package let index: Int
@@ -13,12 +15,14 @@ package enum FileInspection {
     package let rawBytes: Int
     /// Nil when its tag says none that is known.
     package let compression: Compression?
+    /// Entries in it, tombstones among them.
     package let entryCount: Int
     /// The first user key, borrowed until the visitor returns.
-    package let firstKey: UnsafeRawBufferPointer
+    @safe package let firstKey: UnsafeRawBufferPointer
   }
 
   /// One thing that a table holds.
+  @safe
   package enum TableItem {
     case properties(TableProperties)
     case rangeTombstone(RangeTombstone)
@@ -68,20 +72,21 @@ package enum FileInspection {
         visit(.damage(Finding(parts.name, at: handle.offset, "the block has no entries")))
         continue
       }
-      visit(
+      unsafe visit(
         .block(
           BlockView(
             index: index, offset: handle.offset, storedBytes: handle.byteCount,
             rawBytes: block.byteCount, compression: parts.compression(of: handle),
             entryCount: block.entryCount, firstKey: iterator.key.userKey)))
       while records, iterator.isValid {
-        visit(.record(iterator.key, iterator.value))
+        unsafe visit(.record(iterator.key, iterator.value))
         iterator.next()
       }
     }
   }
 
   /// One thing that a log or manifest holds.
+  @safe
   package enum LogItem {
     case header(LogHeader)
     /// A batch: where it is, its last sequence number, its bytes. Borrowed until the visitor returns.
@@ -108,7 +113,7 @@ package enum FileInspection {
         fileSystem, directory, name, known.end.map { .at($0) } ?? .open)
       if let header = reader.header { visit(.header(header)) }
       while let record = try reader.next() {
-        visit(.record(offset: record.offset, sequence: record.sequence, record.bytes))
+        unsafe visit(.record(offset: record.offset, sequence: record.sequence, record.bytes))
       }
       if let end = known.end { visit(.end(end, isSealed: known.isSealed)) }
     } catch .corruption {
@@ -149,7 +154,7 @@ package enum FileInspection {
         fileSystem, directory: directory, name: name, store: nil, ending: .open)
       if let header = reader.header { visit(.header(header)) }
       while let record = try reader.next() {
-        visit(.record(offset: record.offset, sequence: record.sequence, record.bytes))
+        unsafe visit(.record(offset: record.offset, sequence: record.sequence, record.bytes))
       }
       if let end = reader.end { visit(.end(end, isSealed: reader.isSealed)) }
     } catch {

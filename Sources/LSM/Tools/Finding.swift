@@ -7,6 +7,7 @@ package struct Finding: Equatable, Sendable {
   /// What is wrong, in words.
   package let what: String
 
+  /// - Parameter what: a sentence without its full stop: a report adds file and place before it.
   package init(_ file: String, at offset: UInt64? = nil, _ what: String) {
     self.file = file
     self.offset = offset
@@ -47,7 +48,9 @@ extension Finding: CustomStringConvertible {
 package struct ToolProgress: Equatable, Sendable {
   /// What is being done, and to which file.
   package var what: String
+  /// Bytes that were read; records, while those are counted.
   package var doneBytes: UInt64
+  /// What ``doneBytes`` is about to reach.
   package var totalBytes: UInt64
 }
 

@@ -47,13 +47,8 @@ enum LevelOrder {
   private static func withKeys(
     _ left: [UInt8], _ right: [UInt8], _ body: (InternalKey, InternalKey) -> Bool
   ) -> Bool? {
-    left.withUnsafeBytes { left in
-      right.withUnsafeBytes { right in
-        guard let left = InternalKey(encoded: left), let right = InternalKey(encoded: right) else {
-          return nil
-        }
-        return body(left, right)
-      }
-    }
+    InternalKey.withKey(encoded: left) { left in
+      InternalKey.withKey(encoded: right) { body(left, $0) }
+    } ?? nil
   }
 }

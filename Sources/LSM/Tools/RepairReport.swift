@@ -49,11 +49,7 @@ package struct RepairReport: Equatable, Sendable {
   ) throws(LSMError) {
     let file = try fileSystem.create(folder + "/" + name)
     let written = Result { () throws(LSMError) in
-      var failure: LSMError?
-      bytes.withUnsafeBytes { bytes in
-        do throws(LSMError) { try file.append(bytes) } catch { failure = error }
-      }
-      if let failure { throw failure }
+      try bytes.withBytes { (bytes) throws(LSMError) in try file.append(bytes) }
       try file.sync()
     }
     // The first error is the one to report; closing writes nothing.

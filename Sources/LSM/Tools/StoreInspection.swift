@@ -5,13 +5,21 @@
 package struct StoreInspection: Sendable {
   /// The manifest that counts, and the store's numbers as it says them.
   package struct Manifest: Sendable {
+    /// The number in its file name.
     package let number: FileNumber
+    /// Size of its file.
     package let fileBytes: UInt64
+    /// Records: the first states everything, the rest are changes.
     package let editCount: Int
+    /// Whether it was finished: by a clean close, or by a successor.
     package let isSealed: Bool
+    /// As ``VersionEdit/nextFileNumber`` after all edits; so are those below.
     package let nextFileNumber: FileNumber
+    /// For the next table of level 0.
     package let nextEpoch: UInt64
+    /// Every change up to it is in tables.
     package let flushedSequence: SequenceNumber
+    /// The oldest log that recovery must find; 0: none yet.
     package let logNumber: FileNumber
   }
 
@@ -19,6 +27,7 @@ package struct StoreInspection: Sendable {
   package struct Table: Sendable {
     /// Nil when no manifest says it.
     package let level: Int?
+    /// The table's own words where no manifest has it: epoch and count of reclaimable entries are 0 then.
     package let metadata: TableMetadata
   }
 
@@ -35,7 +44,9 @@ package struct StoreInspection: Sendable {
       case damaged
     }
 
+    /// The number in its file name.
     package let number: FileNumber
+    /// Size of its file, zeros written ahead among it.
     package let fileBytes: UInt64
     /// The log that it goes on after; nil: the first one, or not known.
     package let predecessor: FileNumber?
@@ -45,6 +56,7 @@ package struct StoreInspection: Sendable {
     package let changeCount: UInt64
     /// Sequence numbers of its changes; nil when it has none.
     package let sequences: ClosedRange<UInt64>?
+    /// How it ends.
     package let ending: Ending
     /// Whether recovery reads it.
     package let isNeeded: Bool
@@ -52,7 +64,9 @@ package struct StoreInspection: Sendable {
 
   /// A file that is only named.
   package struct File: Sendable {
+    /// In the directory of the store.
     package let name: String
+    /// 0 when the file cannot be opened.
     package let fileBytes: UInt64
   }
 
@@ -149,13 +163,10 @@ package struct StoreInspection: Sendable {
       let (one, other) = (left.level ?? 0, right.level ?? 0)
       if one != other { return one < other }
       if one == 0 { return left.metadata.epoch > right.metadata.epoch }
-      return left.metadata.smallest.withUnsafeBytes { left in
-        right.metadata.smallest.withUnsafeBytes { right in
-          guard let left = InternalKey(encoded: left), let right = InternalKey(encoded: right)
-          else { return false }
-          return left < right
-        }
+      let isBefore = InternalKey.withKey(encoded: left.metadata.smallest) { left in
+        InternalKey.withKey(encoded: right.metadata.smallest) { left < $0 }
       }
+      return isBefore == true
     }
     for table in tables {
       let name = FileName.table(table.metadata.number)

@@ -1,3 +1,4 @@
+// SAFETY: The joined tombstone borrows from the same sources as the two it is made of.
 extension StoreRepair {
   /// Numbers left out when nobody knows which were given out: bytes of a removed file must never pass as those of a
   /// new one.
@@ -235,7 +236,7 @@ extension StoreRepair {
         continue
       }
       if KeyOrder.compare(piece.upper, last.upper) > 0 {
-        joined[joined.count - 1] = RangeTombstone(
+        joined[joined.count - 1] = unsafe RangeTombstone(
           lower: last.lower, upper: piece.upper, sequence: last.sequence)
       }
     }

@@ -40,7 +40,9 @@ package struct StoreRepair {
     package var losses: [Finding] = []
     /// User keys among which are lost ones: from `lower` on, up to `upper`; nil: no bound is known.
     package struct KeyRange: Equatable, Sendable {
+      /// The first key that may be lost.
       package var lower: [UInt8]?
+      /// The first key after those that may be lost.
       package var upper: [UInt8]?
     }
     /// Where in the key space entries of tables are lost.

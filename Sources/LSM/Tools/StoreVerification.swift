@@ -10,13 +10,19 @@
 package struct StoreVerification {
   /// What was read, damaged parts left out.
   package struct Summary: Equatable, Sendable {
+    /// Tables that were read.
     package var tableCount = 0
+    /// Sizes of their files.
     package var tableBytes: UInt64 = 0
+    /// Values and tombstones in tables, older versions of a key among them.
     package var entryCount: UInt64 = 0
+    /// Range tombstones in tables: one that was cut counts once for each piece.
     package var rangeTombstoneCount: UInt64 = 0
+    /// Logs that were read.
     package var logCount = 0
     /// Batches in the logs.
     package var recordCount: UInt64 = 0
+    /// What was reported as a ``Finding``.
     package var problemCount = 0
     /// Records that a reader sees, those in the logs alone included; nil when something is wrong.
     package var liveRecordCount: UInt64?
@@ -99,26 +105,21 @@ package struct StoreVerification {
       let tree = try LSMTree.open(fileSystem, directory: directory, options: options)
       let expected = tree.trouble == nil ? summary.entryCount + summary.recordCount : 0
       var count: UInt64 = 0
-      var result: Result<LSMTree.ScanOutcome, LSMError> = .success(.complete)
       let progress = progress
-      [UInt8]().withUnsafeBytes { lower in
-        do throws(LSMError) {
-          result = .success(
-            try tree.scan(
-              from: lower, upTo: nil, descending: false, limit: .max, snapshot: nil,
-              tier: .anyWithoutFilling
-            ) { _, _ in
-              count += 1
-              if count % 4096 == 0 {
-                progress(
-                  ToolProgress(
-                    what: "counting records", doneBytes: min(count, expected), totalBytes: expected
-                  ))
-              }
-              return true
-            })
-        } catch {
-          result = .failure(error)
+      let result = Result { () throws(LSMError) in
+        try [].withBytes { (lower) throws(LSMError) in
+          try tree.scan(
+            from: lower, upTo: nil, descending: false, limit: .max, snapshot: nil,
+            tier: .anyWithoutFilling
+          ) { _, _ in
+            count += 1
+            if count % 4096 == 0 {
+              progress(
+                ToolProgress(
+                  what: "counting records", doneBytes: min(count, expected), totalBytes: expected))
+            }
+            return true
+          }
         }
       }
       try tree.close()

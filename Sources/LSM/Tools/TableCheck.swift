@@ -2,6 +2,7 @@
 /// it, and tells what is damaged and what is lost with that.
 ///
 /// Memory: that of ``TableParts``. Blocks on disk I/O.
+// SAFETY: Keys are views of the block at hand, or of `lastKey`, which is not changed while a view of it is used.
 struct TableCheck {
   /// User keys between which entries are lost.
   struct Gap: Equatable {
@@ -40,6 +41,7 @@ struct TableCheck {
   /// - Parameters:
   ///   - progress: gets the bytes of each block once it is read.
   ///   - visit: sees every entry that can be trusted, in strict order.
+  @safe
   mutating func run(
     progress: (UInt64) -> Void = { _ in },
     _ visit: (InternalKey, UnsafeRawBufferPointer) throws(LSMError) -> Void = { _, _ in }
@@ -74,6 +76,7 @@ struct TableCheck {
 
   // MARK: - Blocks
 
+  @safe
   private mutating func take(
     _ block: Block, _ handle: BlockHandle, _ place: Int, hasIndex: Bool,
     _ visit: (InternalKey, UnsafeRawBufferPointer) throws(LSMError) -> Void
@@ -85,7 +88,7 @@ struct TableCheck {
       return
     }
     let first = iterator.key
-    guard isBehindLast(first) else {
+    guard isAfterLast(first) else {
       note(handle, "the block does not come after the one before it")
       loseBytes(handle.offset, handle.byteCount)
       return
@@ -98,13 +101,13 @@ struct TableCheck {
       count(key, iterator.value)
       if key.kind == .tombstone { tombstoneCount += 1 }
       checkLookup(key, block, handle)
-      try visit(key, iterator.value)
+      try unsafe visit(key, iterator.value)
       remember(key)
       iterator.next()
     }
     if hasIndex {
-      lastKey.withUnsafeBytes {
-        checkIndex(InternalKey(userKey: $0, trailer: lastTrailer), handle, "last")
+      lastKey.withBytes {
+        unsafe checkIndex(InternalKey(userKey: $0, trailer: lastTrailer), handle, "last")
       }
     }
     seen.dataBlockCount += 1
@@ -113,20 +116,21 @@ struct TableCheck {
     seen.storedDataBytes += handle.byteCount
   }
 
-  private func isBehindLast(_ key: InternalKey) -> Bool {
+  private func isAfterLast(_ key: InternalKey) -> Bool {
     guard hasLast else { return true }
-    return lastKey.withUnsafeBytes {
-      InternalKey.compare(InternalKey(userKey: $0, trailer: lastTrailer), key) < 0
+    return lastKey.withBytes {
+      unsafe InternalKey.compare(InternalKey(userKey: $0, trailer: lastTrailer), key) < 0
     }
   }
 
   private mutating func remember(_ key: InternalKey) {
     hasLast = true
     lastKey.removeAll(keepingCapacity: true)
-    lastKey.append(contentsOf: key.userKey)
+    unsafe lastKey.append(contentsOf: key.userKey)
     lastTrailer = key.trailer
   }
 
+  @safe
   private mutating func count(_ key: InternalKey, _ value: UnsafeRawBufferPointer) {
     if seen.entryCount == 0 { seen.smallest = key.encoded() }
     seen.entryCount += 1
@@ -150,22 +154,24 @@ struct TableCheck {
   /// A point read must get past the filter, and find the entry in this block.
   private mutating func checkLookup(_ key: InternalKey, _ block: Block, _ handle: BlockHandle) {
     if let filter = parts.filter, !filter.mayContain(BloomFilter.hash(key.userKey)) {
-      note(handle, "the filter denies the key \(KeyText.readable(key.userKey))")
+      note(handle, unsafe "the filter denies the key \(KeyText.readable(key.userKey))")
     }
-    let found = block.find(.seeking(key.userKey, at: key.sequence))
-    if found?.trailer != key.trailer {
-      note(handle, "a lookup does not find the key \(KeyText.readable(key.userKey))")
+    let found = unsafe block.find(.seeking(key.userKey, at: key.sequence))
+    if unsafe found?.trailer != key.trailer {
+      note(handle, unsafe "a lookup does not find the key \(KeyText.readable(key.userKey))")
     }
   }
 
   /// A point read must be led to this block by the index.
   private mutating func checkIndex(_ key: InternalKey, _ handle: BlockHandle, _ which: String) {
-    let target = InternalKey.seeking(key.userKey, at: key.sequence)
-    let led = parts.index?.firstValue(atOrBehind: target).flatMap { BlockHandle(varints: $0) }
+    let target = unsafe InternalKey.seeking(key.userKey, at: key.sequence)
+    let led = unsafe parts.index?.firstValue(atOrAfter: target).flatMap {
+      BlockHandle(varints: $0)
+    }
     if led != handle {
       note(
         handle,
-        "the index leads its \(which) key \(KeyText.readable(key.userKey)) to another block")
+        unsafe "the index leads its \(which) key \(KeyText.readable(key.userKey)) to another block")
     }
   }
 
@@ -179,9 +185,10 @@ struct TableCheck {
     openGap?.byteCount += byteCount
   }
 
+  @safe
   private mutating func closeGap(before key: UnsafeRawBufferPointer?) {
     guard var gap = openGap else { return }
-    gap.upper = key.map { Array($0) }
+    gap.upper = unsafe key.map { unsafe Array($0) }
     gaps.append(gap)
     openGap = nil
   }
@@ -190,16 +197,16 @@ struct TableCheck {
 
   private mutating func extendByTombstones() {
     if hasLast {
-      seen.largest = lastKey.withUnsafeBytes {
-        InternalKey(userKey: $0, trailer: lastTrailer).encoded()
+      seen.largest = lastKey.withBytes {
+        unsafe InternalKey(userKey: $0, trailer: lastTrailer).encoded()
       }
     }
     seen.rangeTombstoneCount = UInt64(parts.tombstones.count)
     for tombstone in parts.tombstones {
       note(tombstone.sequence)
-      let first = InternalKey(
+      let first = unsafe InternalKey(
         userKey: tombstone.lower, sequence: tombstone.sequence, kind: .rangeTombstone)
-      let end = InternalKey.first(of: tombstone.upper)
+      let end = unsafe InternalKey.first(of: tombstone.upper)
       if seen.smallest.isEmpty || Self.isBefore(first, seen.smallest) {
         seen.smallest = first.encoded()
       }
@@ -210,7 +217,7 @@ struct TableCheck {
   }
 
   private static func isBefore(_ key: InternalKey, _ encoded: [UInt8]) -> Bool {
-    encoded.withUnsafeBytes { InternalKey(encoded: $0).map { key < $0 } ?? true }
+    InternalKey.withKey(encoded: encoded) { key < $0 } ?? true
   }
 
   /// Compares what was counted with what is said. With gaps every count would differ, which says nothing.

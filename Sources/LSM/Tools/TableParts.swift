@@ -9,6 +9,7 @@ import Glibc
 /// Unsafe island: owns the blocks in memory. Invariants:
 /// 1. `index`, `filter` and `tombstones` point into `pinned`, freed in deinit.
 /// 2. A data block handed out points into `loaded`, valid until the next one is loaded.
+@safe
 final class TableParts {
   enum Part: String {
     case size = "the file's size"
@@ -30,7 +31,7 @@ final class TableParts {
   private(set) var problems: [(part: Part, finding: Finding)] = []
 
   private let file: any ReadableFile
-  private var pinned: [UnsafeMutableRawBufferPointer] = []
+  private var pinned: [UnsafeMutableRawBufferPointer] = unsafe []
   private var loaded: UnsafeMutableRawBufferPointer?
 
   /// Opens a table and reads what is not data.
@@ -74,8 +75,8 @@ final class TableParts {
   }
 
   deinit {
-    for block in pinned { free(block.baseAddress) }
-    free(loaded?.baseAddress)
+    for index in unsafe pinned.indices { unsafe free(pinned[index].baseAddress) }
+    unsafe free(loaded?.baseAddress)
     file.close()
   }
 
@@ -85,15 +86,16 @@ final class TableParts {
 
   // MARK: - Parts
 
+  @safe
   private func readPart<R>(
     _ part: Part, _ handle: BlockHandle,
     _ decode: (UnsafeRawBufferPointer) throws(DamageInBlock) -> R
   ) -> R? {
     do throws(LSMError) {
-      let bytes = try Table.readPayload(file, path, identity ?? 0, handle)
-      pinned.append(bytes)
+      let bytes = try unsafe Table.readPayload(file, path, identity ?? 0, handle)
+      unsafe pinned.append(bytes)
       do throws(DamageInBlock) {
-        return try decode(UnsafeRawBufferPointer(bytes))
+        return try unsafe decode(UnsafeRawBufferPointer(bytes))
       } catch {
         throw error.located(path: path, offset: handle.offset)
       }
@@ -113,7 +115,7 @@ final class TableParts {
   private func readIndex(_ footer: Footer) {
     let count = properties?.dataBlockCount
     index = readPart(.index, footer.index) { (bytes) throws(DamageInBlock) in
-      let index = try Block(validating: bytes, content: .index)
+      let index = try unsafe Block(validating: bytes, content: .index)
       _ = try Table.checkIndex(
         index, before: footer.index.offset, count: count ?? UInt64(index.entryCount))
       return index
@@ -131,7 +133,7 @@ final class TableParts {
   private func readFilter(_ footer: Footer) {
     guard let handle = footer.filter else { return }
     filter = readPart(.filter, handle) { (bytes) throws(DamageInBlock) in
-      try BloomFilter(validating: bytes)
+      try unsafe BloomFilter(validating: bytes)
     }
   }
 
@@ -146,7 +148,7 @@ final class TableParts {
       return
     }
     let found = readPart(.rangeTombstones, handle) { (bytes) throws(DamageInBlock) in
-      let block = try Block(validating: bytes, content: .rangeTombstones)
+      let block = try unsafe Block(validating: bytes, content: .rangeTombstones)
       return try Table.decodeTombstones(bytes, count: count ?? UInt64(block.entryCount))
     }
     tombstones = found?.tombstones ?? []
@@ -156,12 +158,12 @@ final class TableParts {
 
   /// Reads and checks a data block; valid until the next one is read.
   func dataBlock(_ handle: BlockHandle) throws(LSMError) -> Block {
-    free(loaded?.baseAddress)
-    loaded = nil
-    let bytes = try Table.readPayload(file, path, identity ?? 0, handle)
-    loaded = bytes
+    unsafe free(loaded?.baseAddress)
+    unsafe loaded = nil
+    let bytes = try unsafe Table.readPayload(file, path, identity ?? 0, handle)
+    unsafe loaded = bytes
     do throws(DamageInBlock) {
-      return try Block(validating: UnsafeRawBufferPointer(bytes), content: .entries)
+      return try unsafe Block(validating: UnsafeRawBufferPointer(bytes), content: .entries)
     } catch {
       throw error.located(path: path, offset: handle.offset)
     }
@@ -177,23 +179,24 @@ final class TableParts {
 
   private func read(into byte: inout UInt8, at offset: UInt64) throws(LSMError) {
     var failure: LSMError?
-    withUnsafeMutableBytes(of: &byte) { buffer in
+    unsafe withUnsafeMutableBytes(of: &byte) { buffer in
       do throws(LSMError) { try file.read(into: buffer, at: offset) } catch { failure = error }
     }
     if let failure { throw failure }
   }
 
   /// Reads the whole file; what cannot be read becomes zeros.
+  @safe
   func readAll(into buffer: UnsafeMutableRawBufferPointer) {
     // Piece by piece: a sector that cannot be read costs one piece.
     let pieceBytes = 4096
     for begin in stride(from: 0, to: buffer.count, by: pieceBytes) {
-      let piece = UnsafeMutableRawBufferPointer(
+      let piece = unsafe UnsafeMutableRawBufferPointer(
         rebasing: buffer[begin..<min(begin + pieceBytes, buffer.count)])
       do throws(LSMError) {
         try file.read(into: piece, at: UInt64(begin))
       } catch {
-        piece.initializeMemory(as: UInt8.self, repeating: 0)
+        unsafe piece.initializeMemory(as: UInt8.self, repeating: 0)
       }
     }
   }
@@ -207,7 +210,7 @@ final class TableParts {
     if tombstones.isEmpty, let handle = found.rangeTombstones {
       let count = problems.count
       let decoded = readPart(.rangeTombstones, handle) { (bytes) throws(DamageInBlock) in
-        let block = try Block(validating: bytes, content: .rangeTombstones)
+        let block = try unsafe Block(validating: bytes, content: .rangeTombstones)
         return try Table.decodeTombstones(bytes, count: UInt64(block.entryCount))
       }
       problems.removeLast(problems.count - count)

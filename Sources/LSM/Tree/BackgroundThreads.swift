@@ -18,16 +18,16 @@ final class BackgroundThreads: Sendable {
 
   func start(count: Int, _ body: @escaping @Sendable () -> Void) {
     for _ in 0..<count {
-      let work = Unmanaged.passRetained(Work(body))
+      let work = unsafe Unmanaged.passRetained(Work(body))
       var thread = pthread_t()
-      let status = pthread_create(
+      let status = unsafe pthread_create(
         &thread, nil,
         { argument in
           // SAFETY: the invariant; `argument` is what was passed below.
-          guard let argument else { return nil }
-          Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body()
+          guard let argument = unsafe argument else { return nil }
+          unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body()
           return nil
-        }, work.toOpaque())
+        }, unsafe work.toOpaque())
       guard status == 0 else { fatalError("no thread for background work: error \(status)") }
       threads.withLock { $0.append(thread) }
     }

@@ -9,8 +9,12 @@
 /// a later record of one key wins.
 ///
 /// Thread-safety: a value. The bytes are borrowed.
+// SAFETY: Whoever makes a reader keeps the batch, unchanged, for as long as it and its records are used. Each length
+// is checked against the count.
+@safe
 package struct BatchReader {
   /// A change of a batch; its bytes are those of the batch.
+  @safe
   package enum Record {
     case put(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
     case delete(key: UnsafeRawBufferPointer)
@@ -28,13 +32,13 @@ package struct BatchReader {
 
   /// Records of the batch.
   package let count: Int
-  private let bytes: UnsafeRawBufferPointer
+  @safe private let bytes: UnsafeRawBufferPointer
   private var offset = Self.headerBytes
 
   /// - Throws: ``LSMError/malformedBatch(offset:)``.
   package init(_ bytes: UnsafeRawBufferPointer) throws(LSMError) {
     guard bytes.count >= Self.headerBytes else { throw .malformedBatch(offset: bytes.count) }
-    self.bytes = bytes
+    self.bytes = unsafe bytes
     count = Int(bytes.littleEndian(UInt32.self, at: 0))
   }
 
@@ -47,15 +51,15 @@ package struct BatchReader {
     offset &+= 1
     switch tag {
     case Tag.put:
-      let key = try slice()
-      return .put(key: key, value: try slice())
+      let key = try unsafe slice()
+      return unsafe .put(key: key, value: try slice())
     case Tag.delete:
-      return .delete(key: try slice())
+      return unsafe .delete(key: try slice())
     case Tag.deleteRange:
-      let lower = try slice()
-      let upper = try slice()
+      let lower = try unsafe slice()
+      let upper = try unsafe slice()
       guard KeyOrder.compare(lower, upper) < 0 else { throw .malformedBatch(offset: begin) }
-      return .deleteRange(lower: lower, upper: upper)
+      return unsafe .deleteRange(lower: lower, upper: upper)
     default:
       throw .malformedBatch(offset: begin)
     }
@@ -63,13 +67,14 @@ package struct BatchReader {
 
   @inline(__always)
   private mutating func slice() throws(LSMError) -> UnsafeRawBufferPointer {
-    guard let number = InlineVarint.decode(bytes, &offset, end: bytes.count, maximumBytes: 5) else {
+    guard let number = unsafe InlineVarint.decode(bytes, &offset, end: bytes.count, maximumBytes: 5)
+    else {
       throw .malformedBatch(offset: offset)
     }
     let length = Int(truncatingIfNeeded: number)
     guard length <= bytes.count &- offset else { throw .malformedBatch(offset: offset) }
     defer { offset &+= length }
-    return UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ length)])
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ length)])
   }
 
   /// What a batch needs, found by reading all of it.
@@ -83,8 +88,9 @@ package struct BatchReader {
   }
 
   /// Checks a whole batch.
+  @safe
   static func summary(of bytes: UnsafeRawBufferPointer) throws(LSMError) -> Summary {
-    var reader = try BatchReader(bytes)
+    var reader = try unsafe BatchReader(bytes)
     var summary = Summary()
     while let record = try reader.next() {
       summary.count &+= 1

@@ -6,6 +6,7 @@ extension LSMTree {
   /// the end; ``cancelCompactions()`` cuts it short. Blocks on disk I/O.
   ///
   /// - Parameter upper: the first key after the range; nil: no end.
+  @safe
   package func compact(
     from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer?
   ) throws(LSMError) {
@@ -38,6 +39,7 @@ extension LSMTree {
   }
 
   /// Waits until nothing of the level is busy, then takes its next compaction; nil when there is none.
+  @safe
   private func takeManual(
     _ level: Int, _ due: Set<FileNumber>, _ lower: UnsafeRawBufferPointer,
     _ upper: UnsafeRawBufferPointer?
@@ -59,6 +61,7 @@ extension LSMTree {
     }
   }
 
+  @safe
   private func isBusy(
     _ version: Version, _ level: Int, _ lower: UnsafeRawBufferPointer,
     _ upper: UnsafeRawBufferPointer?
@@ -74,6 +77,7 @@ extension LSMTree {
     }
   }
 
+  @safe
   private func manual(
     _ picker: CompactionPicker, _ level: Int, _ due: Set<FileNumber>,
     _ lower: UnsafeRawBufferPointer,

@@ -1,3 +1,5 @@
+// SAFETY: A value lives as long as the memtable or pinned block it is in, and these are held until `visit` returns; a
+// table is borrowed from a version that the read state holds.
 extension LSMTree {
   /// How a lookup ended.
   package enum Outcome: Sendable, Equatable {
@@ -16,6 +18,7 @@ extension LSMTree {
   ///   - visit: called at most once, with bytes borrowed until it returns.
   /// - Throws: ``LSMError/corruption(_:)``, ``LSMError/io(_:)``, ``LSMError/closed(path:)``.
   /// - Complexity: O(log n) for each memtable, table of level 0 and level; filters spare almost all of them.
+  @safe
   package func get(
     _ key: UnsafeRawBufferPointer, snapshot: TreeSnapshot?, tier: Table.ReadTier,
     _ visit: (UnsafeRawBufferPointer) -> Void
@@ -29,13 +32,14 @@ extension LSMTree {
   }
 
   @inline(__always)
+  @safe
   private static func look(
     _ key: UnsafeRawBufferPointer, in state: ReadState, at sequence: SequenceNumber,
     _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
   ) throws(LSMError) -> Outcome {
     switch state.memtable.get(key, at: sequence) {
     case .value(let value, _):
-      visit(value)
+      unsafe visit(value)
       return .found
     case .deleted: return .absent
     case .absent: break
@@ -43,7 +47,7 @@ extension LSMTree {
     for memtable in state.immutables {
       switch memtable.get(key, at: sequence) {
       case .value(let value, _):
-        visit(value)
+        unsafe visit(value)
         return .found
       case .deleted: return .absent
       case .absent: continue
@@ -52,6 +56,7 @@ extension LSMTree {
     return try look(key, in: state.version, at: sequence, tier, visit)
   }
 
+  @safe
   private static func look(
     _ key: UnsafeRawBufferPointer, in version: Version, at sequence: SequenceNumber,
     _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
@@ -66,8 +71,8 @@ extension LSMTree {
       }
     }
     for run in version.runs {
-      guard let table = run.table(for: key) else { continue }
-      let lookup = try table.borrow { (table) throws(LSMError) in
+      guard let table = unsafe run.table(for: key) else { continue }
+      let lookup = try unsafe table.borrow { (table) throws(LSMError) in
         try table.get(key, hash: hash, at: sequence, tier: tier, visit)
       }
       switch lookup {

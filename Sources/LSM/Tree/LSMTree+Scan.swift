@@ -1,5 +1,7 @@
 import Bytes
 
+// SAFETY: The caller's bounds are borrowed until the scan returns. A key and a value are lent to `visit` before the
+// iterator moves on; where they must outlast a move they are copied into writers of the scan's own.
 extension LSMTree {
   /// How a scan ended, errors apart.
   package enum ScanOutcome: Sendable, Equatable {
@@ -21,6 +23,7 @@ extension LSMTree {
   ///   - visit: gets key and value, borrowed until it returns; false ends the scan.
   /// - Complexity: O(log n) to find the start, then O(1) for each version of a record on the way. What a
   ///   range tombstone covers in older tables is jumped over.
+  @safe
   package func scan(
     from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer?, descending: Bool,
     limit: Int, snapshot: TreeSnapshot?, tier: Table.ReadTier,
@@ -29,7 +32,7 @@ extension LSMTree {
     guard let state = readState.strongValue() else { throw .closed(path: directory) }
     if limit <= 0 { return .limitReached }
     let sequence = snapshot?.sequence ?? visibleSequence
-    var scan = TreeScan(state, from: lower, upTo: upper, at: sequence, tier)
+    var scan = unsafe TreeScan(state, from: lower, upTo: upper, at: sequence, tier)
     do throws(LSMError) {
       return descending
         ? try scan.descend(limit: limit, visit) : try scan.ascend(limit: limit, visit)
@@ -42,10 +45,11 @@ extension LSMTree {
 /// One pass over the records of a range, at one point in time.
 ///
 /// Thread-safety: none; one owner, on one thread. The bounds are borrowed until it ends.
+@safe
 struct TreeScan: ~Copyable {
   private let state: ReadState
-  private let lower: UnsafeRawBufferPointer
-  private let upper: UnsafeRawBufferPointer?
+  @safe private let lower: UnsafeRawBufferPointer
+  @safe private let upper: UnsafeRawBufferPointer?
   private let sequence: SequenceNumber
   private let tier: Table.ReadTier
   private var entries: MergingIterator
@@ -65,8 +69,8 @@ struct TreeScan: ~Copyable {
     at sequence: SequenceNumber, _ tier: Table.ReadTier
   ) {
     self.state = state
-    self.lower = lower
-    self.upper = upper
+    self.lower = unsafe lower
+    self.upper = unsafe upper
     self.sequence = sequence
     self.tier = tier
     var sources = ([state.memtable] + state.immutables).filter { $0.entries.count > 0 }
@@ -91,14 +95,17 @@ struct TreeScan: ~Copyable {
 
   // MARK: - Forwards
 
+  @safe
   mutating func ascend(
     limit: Int, _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool
   ) throws(LSMError) -> LSMTree.ScanOutcome {
-    try entries.seek(.first(of: lower))
+    try unsafe entries.seek(.first(of: lower))
     while entries.isValid {
       let entry = entries.key
       if let upper, KeyOrder.compare(entry.userKey, upper) >= 0 { return .complete }
-      if entry.sequence > sequence || (hasKey && KeyOrder.compare(key.bytes, entry.userKey) == 0) {
+      if unsafe entry.sequence > sequence
+        || (hasKey && KeyOrder.compare(key.bytes, entry.userKey) == 0)
+      {
         try pass()
         try entries.next()
         continue
@@ -115,7 +122,7 @@ struct TreeScan: ~Copyable {
       if entry.kind == .value {
         hidden = 0
         visited &+= 1
-        if !visit(entry.userKey, entries.value) { return .stopped }
+        if unsafe !visit(entry.userKey, entries.value) { return .stopped }
         if visited == limit { return .limitReached }
       } else {
         try pass()
@@ -129,7 +136,7 @@ struct TreeScan: ~Copyable {
   /// table is older than the tombstone, after the tombstone's end.
   private mutating func skipForwards(_ newest: SequenceNumber) throws(LSMError) {
     if let end = tombstones.upper, let largest = entries.largestSequence, largest < newest {
-      try entries.seekTop(.first(of: end))
+      try unsafe entries.seekTop(.first(of: end))
     } else {
       try entries.next()
     }
@@ -139,19 +146,24 @@ struct TreeScan: ~Copyable {
 
   /// Going back, the oldest version of a key comes first: the last one that counts is kept until another key
   /// or the end shows that it was the newest.
+  @safe
   mutating func descend(
     limit: Int, _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool
   ) throws(LSMError) -> LSMTree.ScanOutcome {
-    if let upper { try entries.seekBefore(.first(of: upper)) } else { try entries.seekToLast() }
+    if let upper {
+      try unsafe entries.seekBefore(.first(of: upper))
+    } else {
+      try entries.seekToLast()
+    }
     var isValue = false
     while entries.isValid {
       let entry = entries.key
-      let isSameKey = hasKey && KeyOrder.compare(key.bytes, entry.userKey) == 0
+      let isSameKey = unsafe hasKey && KeyOrder.compare(key.bytes, entry.userKey) == 0
       if !isSameKey, isValue {
         isValue = false
         hidden = 0
         visited &+= 1
-        if !visit(key.bytes, value.bytes) { return .stopped }
+        if unsafe !visit(key.bytes, value.bytes) { return .stopped }
         if visited == limit { return .limitReached }
       }
       if KeyOrder.compare(entry.userKey, lower) < 0 { return .complete }
@@ -180,7 +192,7 @@ struct TreeScan: ~Copyable {
       }
       try entries.previous()
     }
-    if isValue { return visit(key.bytes, value.bytes) ? end(limit) : .stopped }
+    if isValue { return unsafe visit(key.bytes, value.bytes) ? end(limit) : .stopped }
     return .complete
   }
 
@@ -192,7 +204,7 @@ struct TreeScan: ~Copyable {
   /// As ``skipForwards(_:)``, to before the tombstone's start.
   private mutating func skipBackwards(_ newest: SequenceNumber) throws(LSMError) {
     if let begin = tombstones.lower, let largest = entries.largestSequence, largest < newest {
-      try entries.seekTopBefore(.first(of: begin))
+      try unsafe entries.seekTopBefore(.first(of: begin))
     } else {
       try entries.previous()
     }

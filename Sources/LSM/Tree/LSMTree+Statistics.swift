@@ -2,7 +2,9 @@
 package struct TreeStatistics: Sendable {
   /// The tables of a level.
   package struct Level: Equatable, Sendable {
+    /// Tables.
     package var fileCount = 0
+    /// Sizes of their files.
     package var bytes: UInt64 = 0
   }
 
@@ -16,11 +18,13 @@ package struct TreeStatistics: Sendable {
   package var memtableBytes: UInt64 = 0
   /// Full memtables.
   package var memtablesWaitingForFlush = 0
+  /// What blocks and pinned parts of tables may take together: ``TreeOptions/cacheBytes``.
   package var cacheCapacityBytes = 0
   /// Blocks in the cache.
   package var cacheUsedBytes = 0
   /// Indexes and filters of open tables; counted against the cache's capacity.
   package var pinnedTableBytes = 0
+  /// Whether a memtable is being written to a table.
   package var isFlushing = false
   /// Those under way now, manual ones among them.
   package var runningCompactions = 0

@@ -9,6 +9,7 @@ extension LSMTree {
   ///   changed; ``LSMError/refused(cause:)``: nothing of the batch is stored, a later one may be;
   ///   ``LSMError/poisoned(cause:)``; the error of this write, which poisons the tree: whether the batch is there
   ///   after the next open is not known then.
+  @safe
   package func apply(_ batch: UnsafeRawBufferPointer, sync: Bool) throws(LSMError) {
     let summary = try BatchReader.summary(of: batch)
     try requireWritable()
@@ -26,6 +27,7 @@ extension LSMTree {
 
   /// Writes the batch to the log.
   /// - Returns: the sequence number of its last record.
+  @safe
   private func append(
     _ batch: UnsafeRawBufferPointer, count: UInt64, sync: Bool
   ) throws(LSMError) -> UInt64 {
@@ -231,6 +233,7 @@ extension LSMTree {
   }
 }
 
+// SAFETY: The batch is borrowed until the call returns; the memtable copies what it keeps.
 extension Memtable {
   /// Whether it is time for a flush.
   func isFull(_ options: TreeOptions) -> Bool {
@@ -241,10 +244,11 @@ extension Memtable {
   /// Inserts a batch's records; the first gets the sequence number `first`.
   ///
   /// - Precondition: the batch was checked, and fits.
+  @safe
   func insert(_ batch: UnsafeRawBufferPointer, first: UInt64) throws(LSMError) {
-    var reader = try BatchReader(batch)
+    var reader = try unsafe BatchReader(batch)
     var sequence = first
-    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var tombstones: [RangeTombstone] = []
     while let record = try reader.next() {
       let number = SequenceNumber(rawValue: sequence)

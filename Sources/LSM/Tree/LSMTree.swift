@@ -46,22 +46,22 @@ package final class LSMTree: Sendable {
   /// One writer at a time.
   let writes = Turnstile()
   // SAFETY: guarded by `writes`. Nil when the tree was opened for reading only.
-  nonisolated(unsafe) var log: LogWriter?
+  @safe nonisolated(unsafe) var log: LogWriter?
   // SAFETY: guarded by `writes`. The end of the last log, while there is none to write to.
-  nonisolated(unsafe) var logEnd: LogEnd?
+  @safe nonisolated(unsafe) var logEnd: LogEnd?
   // SAFETY: guarded by `writes`. A log whose creation failed: it must be gone before the next one is made.
-  nonisolated(unsafe) var strayLog: FileNumber?
+  @safe nonisolated(unsafe) var strayLog: FileNumber?
   // SAFETY: guarded by `writes`; the same as in `state`, without its lock.
-  nonisolated(unsafe) var memtable: Memtable
+  @safe nonisolated(unsafe) var memtable: Memtable
   // SAFETY: written by init and `close` alone.
-  private nonisolated(unsafe) var lock: (any FileLock)?
+  @safe private nonisolated(unsafe) var lock: (any FileLock)?
 
   /// One edit of the manifest at a time.
   let installs = Turnstile()
   // SAFETY: guarded by `installs`. Nil when the tree was opened for reading only.
-  nonisolated(unsafe) var manifest: Manifest?
+  @safe nonisolated(unsafe) var manifest: Manifest?
   // SAFETY: guarded by `installs`. Tables of edits that the manifest has or has not: they stay until it is rolled.
-  nonisolated(unsafe) var doubtfulTables: [TableFile] = []
+  @safe nonisolated(unsafe) var doubtfulTables: [TableFile] = []
 
   struct State {
     var version: Version
@@ -195,7 +195,9 @@ package final class LSMTree: Sendable {
       do throws(LSMError) {
         if let log { _ = try log.finish() }
         // A sealed manifest says that the log is sealed too.
-        if let manifest, let log, log.isSealed { try manifest.finish() }
+        if let manifest, let log, log.isSealed {
+          try manifest.finish()
+        }
       } catch {
         failure = error
       }

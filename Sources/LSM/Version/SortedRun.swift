@@ -6,10 +6,12 @@
 /// 1. `entries` points to `count` elements, whose tables `files` holds as long as this lives.
 /// 2. The upper bounds they point to live in those tables.
 // SAFETY of `@unchecked Sendable`: nothing changes after init.
+@safe
 final class SortedRun: @unchecked Sendable {
   let files: [TableFile]
   let totalBytes: UInt64
 
+  @safe
   private struct Entry {
     /// ``KeyOrder/prefix(of:)`` of the last user key.
     let prefix: UInt64
@@ -25,16 +27,16 @@ final class SortedRun: @unchecked Sendable {
     self.files = files
     count = files.count
     totalBytes = files.reduce(0) { $0 + $1.metadata.fileBytes }
-    entries = .allocate(capacity: max(files.count, 1))
+    unsafe entries = .allocate(capacity: max(files.count, 1))
     for (index, file) in files.enumerated() {
-      (entries + index).initialize(
+      unsafe (entries + index).initialize(
         to: Entry(
           prefix: KeyOrder.prefix(of: file.largest.userKey), largest: file.largest,
           smallest: file.smallest, table: Unmanaged.passUnretained(file.table)))
     }
   }
 
-  deinit { entries.deallocate() }
+  deinit { unsafe entries.deallocate() }
 
   static let empty = SortedRun([])
 
@@ -42,6 +44,7 @@ final class SortedRun: @unchecked Sendable {
 
   /// The index of the first table that reaches `userKey` or beyond; `files.count` when none does.
   @inline(__always)
+  @safe
   func firstIndex(notBefore userKey: UnsafeRawBufferPointer) -> Int {
     var low = 0
     var high = count
@@ -49,35 +52,40 @@ final class SortedRun: @unchecked Sendable {
     while low < high {
       let middle = (low &+ high) >> 1
       // SAFETY: invariant 1; `middle < count`.
-      let entry = entries + middle
+      let entry = unsafe entries + middle
       let isBefore: Bool
-      if entry.pointee.prefix != prefix {
-        isBefore = entry.pointee.prefix < prefix
+      if unsafe entry.pointee.prefix != prefix {
+        isBefore = unsafe entry.pointee.prefix < prefix
       } else {
-        let order = KeyOrder.compare(entry.pointee.largest.userKey, userKey)
-        isBefore = order < 0 || (order == 0 && entry.pointee.largest.trailer == .max)
+        let order = unsafe KeyOrder.compare(entry.pointee.largest.userKey, userKey)
+        isBefore = unsafe order < 0 || (order == 0 && entry.pointee.largest.trailer == .max)
       }
       if isBefore { low = middle &+ 1 } else { high = middle }
     }
     return low
   }
 
+  /// Whether one of the tables may hold `userKey`.
+  @safe
+  func mayHold(_ userKey: UnsafeRawBufferPointer) -> Bool { unsafe table(for: userKey) != nil }
+
   /// The one table that may hold `userKey`; borrowed as long as the run.
   @inline(__always)
   func table(for userKey: UnsafeRawBufferPointer) -> Unmanaged<Table>? {
     let index = firstIndex(notBefore: userKey)
     guard index < count else { return nil }
-    let entry = entries + index
-    guard KeyOrder.compare(entry.pointee.smallest.userKey, userKey) <= 0 else { return nil }
-    return entry.pointee.table
+    let entry = unsafe entries + index
+    guard unsafe KeyOrder.compare(entry.pointee.smallest.userKey, userKey) <= 0 else { return nil }
+    return unsafe entry.pointee.table
   }
 
   /// The tables that may hold a user key from `lower` through `upper` (nil: no end).
+  @safe
   func indices(
     from lower: UnsafeRawBufferPointer, through upper: UnsafeRawBufferPointer?
   ) -> Range<Int> {
     let first = firstIndex(notBefore: lower)
-    guard let upper else { return first..<count }
+    guard let upper = unsafe upper else { return first..<count }
     var end = first
     while end < count, KeyOrder.compare(files[end].smallest.userKey, upper) <= 0 { end += 1 }
     return first..<end

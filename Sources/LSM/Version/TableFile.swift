@@ -7,8 +7,11 @@ import Synchronization
 /// store, its file is removed.
 ///
 /// Thread-safety: constant, but for the two flags. `isCompacting` is guarded by the tree's state.
+// SAFETY: `bounds` is allocated once, holds both encoded keys, and is freed in deinit; the keys are views of it.
 // SAFETY of `@unchecked Sendable`: see "Thread-safety"; the bounds are never written after init.
+@safe
 package final class TableFile: @unchecked Sendable {
+  /// What the manifest says; the table was checked against it when it was opened.
   package let metadata: TableMetadata
   let table: Table
   private let fileSystem: any FileSystem
@@ -50,14 +53,15 @@ package final class TableFile: @unchecked Sendable {
     if let field = metadata.disagreement(with: table.properties) {
       throw damage(.disagreement(field: field))
     }
-    bounds = .allocate(byteCount: metadata.smallest.count + metadata.largest.count, alignment: 1)
-    bounds.copyBytes(from: metadata.smallest + metadata.largest)
+    unsafe bounds = .allocate(
+      byteCount: metadata.smallest.count + metadata.largest.count, alignment: 1)
+    unsafe bounds.copyBytes(from: metadata.smallest + metadata.largest)
     cache.reserve(table.pinnedBytes)
   }
 
   deinit {
     cache.release(table.pinnedBytes)
-    bounds.deallocate()
+    unsafe bounds.deallocate()
     if isRemoved.load(ordering: .acquiring) { obsolete.add(.table(metadata.number)) }
   }
 
@@ -66,18 +70,21 @@ package final class TableFile: @unchecked Sendable {
 
   /// The first internal key, borrowed as long as this.
   var smallest: InternalKey {
-    InternalKey(checked: UnsafeRawBufferPointer(rebasing: bounds[..<metadata.smallest.count]))
+    unsafe InternalKey(
+      checked: UnsafeRawBufferPointer(rebasing: bounds[..<metadata.smallest.count]))
   }
 
   /// The last internal key, borrowed as long as this; see ``TableProperties/largest``.
   var largest: InternalKey {
-    InternalKey(checked: UnsafeRawBufferPointer(rebasing: bounds[metadata.smallest.count...]))
+    unsafe InternalKey(
+      checked: UnsafeRawBufferPointer(rebasing: bounds[metadata.smallest.count...]))
   }
 
   /// Whether the table's last user key is the first one after it, as a range tombstone's end is.
   var excludesLargest: Bool { largest.trailer == .max }
 
   /// Whether it reaches `key` or beyond.
+  @safe
   func isNotBefore(_ key: UnsafeRawBufferPointer) -> Bool {
     let order = KeyOrder.compare(largest.userKey, key)
     return order > 0 || (order == 0 && !excludesLargest)
@@ -92,7 +99,9 @@ package final class TableFile: @unchecked Sendable {
 extension InternalKey {
   /// Takes bytes that were checked to be an encoded internal key.
   fileprivate init(checked bytes: UnsafeRawBufferPointer) {
-    guard let key = InternalKey(encoded: bytes) else { preconditionFailure("checked at decoding") }
+    guard let key = unsafe InternalKey(encoded: bytes) else {
+      preconditionFailure("checked at decoding")
+    }
     self = key
   }
 }

@@ -5,6 +5,7 @@
 /// downwards: an upper place always holds the newer change.
 ///
 /// Thread-safety: immutable.
+// SAFETY: The bounds are borrowed for the call.
 package final class Version: Sendable {
   /// Levels, the one for flushes counted.
   package static let levelCount = 7
@@ -43,12 +44,13 @@ package final class Version: Sendable {
   var allFiles: [TableFile] { level0 + runs.flatMap(\.files) }
 
   /// The tables of a level that overlap a user key range with inclusive ends; `upper` nil: no end.
+  @safe
   func overlapping(
     _ lower: UnsafeRawBufferPointer, through upper: UnsafeRawBufferPointer?, at level: Int
   ) -> [TableFile] {
     if level == 0 {
       return level0.filter { file in
-        file.isNotBefore(lower)
+        unsafe file.isNotBefore(lower)
           && (upper.map { KeyOrder.compare(file.smallest.userKey, $0) <= 0 } ?? true)
       }
     }
@@ -56,15 +58,14 @@ package final class Version: Sendable {
   }
 
   /// Whether a level below `level` may hold any version of `userKey`.
+  @safe
   func mayHold(_ userKey: UnsafeRawBufferPointer, below level: Int) -> Bool {
     guard level < Self.lastLevel else { return false }
-    for deeper in (level + 1)...Self.lastLevel where runs[deeper].table(for: userKey) != nil {
-      return true
-    }
-    return false
+    return ((level + 1)...Self.lastLevel).contains { runs[$0].mayHold(userKey) }
   }
 
   /// Whether a level below `level` may hold any key from `lower` up to `upper`.
+  @safe
   func mayHold(
     from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer, below level: Int
   ) -> Bool {

@@ -79,6 +79,7 @@ package enum LogFormat {
 /// Only ``LogWriter/finish()`` and ``LogReader`` make one, so a successor cannot be created before its
 /// predecessor is durable to that length.
 package struct LogEnd: Equatable, Sendable {
+  /// The log that ends.
   package let number: FileNumber
   /// Bytes from the file's start; what comes after counts as not written.
   package let length: UInt64
@@ -90,6 +91,7 @@ package struct LogEnd: Equatable, Sendable {
 package struct LogHeader: Equatable, Sendable {
   /// The store that it belongs to.
   package let store: StoreID
+  /// Its own number, which all checksums of the log are mixed with.
   package let number: FileNumber
   /// The end of the log that it goes on after; nil: there is none.
   package let predecessor: LogEnd?
@@ -107,6 +109,7 @@ package struct LogHeader: Equatable, Sendable {
   }
 
   /// Reads the payload of a header chunk; nil when it is none, whatever its version.
+  @safe
   init?(_ payload: UnsafeRawBufferPointer) {
     guard payload.count == LogFormat.headerPayloadBytes,
       payload.littleEndian(UInt32.self, at: 0) == LogFormat.magic
@@ -134,10 +137,11 @@ package struct LogHeader: Equatable, Sendable {
 extension UnsafeRawBufferPointer {
   /// A little-endian integer at any alignment.
   /// - Precondition: it lies inside the buffer.
+  @safe
   @inline(__always)
   func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type, at offset: Int) -> T {
     precondition(offset >= 0 && offset <= count - MemoryLayout<T>.size)
     // SAFETY: checked by the line above.
-    return T(littleEndian: loadUnaligned(fromByteOffset: offset, as: type))
+    return unsafe T(littleEndian: loadUnaligned(fromByteOffset: offset, as: type))
   }
 }

@@ -17,6 +17,7 @@ import Glibc
 /// Unsafe island: one block of memory. Invariants:
 /// 1. `block` points to `LogFormat.blockBytes` bytes, freed by deinit, of which `blockCount` are read.
 /// 2. A chunk handed out lies inside them; it is valid until the next block is loaded.
+@safe
 package final class LogReader {
   /// Where a log may end.
   package enum Ending: Equatable, Sendable {
@@ -27,16 +28,19 @@ package final class LogReader {
   }
 
   /// One record; its bytes are borrowed.
+  @safe
   package struct Record {
     /// Offset of the record's first chunk in the file.
     package let offset: UInt64
     /// The sequence number that the caller gave it, larger than all before.
     package let sequence: UInt64
     /// The caller's bytes, borrowed until the next call of ``LogReader/next()``.
-    package let bytes: UnsafeRawBufferPointer
+    @safe package let bytes: UnsafeRawBufferPointer
   }
 
+  /// For errors.
   package let path: String
+  /// From the name of the file; its chunks must agree.
   package let number: FileNumber
   /// Nil when the log's creation was cut short: it has no records then.
   package let header: LogHeader?
@@ -71,13 +75,14 @@ package final class LogReader {
     self.number = number
     self.ending = ending
     file = try fileSystem.open(path)
-    block = .allocate(byteCount: LogFormat.blockBytes, alignment: 16)
+    unsafe block = .allocate(byteCount: LogFormat.blockBytes, alignment: 16)
     var blockCount = 0
     let found: LogHeader?
     do throws(LSMError) {
       blockCount = Int(min(file.size, UInt64(LogFormat.blockBytes)))
-      try file.read(into: UnsafeMutableRawBufferPointer(rebasing: block[..<blockCount]), at: 0)
-      found = try Self.header(UnsafeRawBufferPointer(block).prefix(blockCount), path: path)
+      try unsafe file.read(
+        into: UnsafeMutableRawBufferPointer(rebasing: block[..<blockCount]), at: 0)
+      found = try unsafe Self.header(UnsafeRawBufferPointer(block).prefix(blockCount), path: path)
       if let found, found.number != number {
         throw .corruption(
           LSMError.Damage(
@@ -93,7 +98,7 @@ package final class LogReader {
       }
     } catch {
       file.close()
-      block.deallocate()
+      unsafe block.deallocate()
       throw error
     }
     header = found
@@ -111,20 +116,21 @@ package final class LogReader {
 
   deinit {
     file.close()
-    block.deallocate()
+    unsafe block.deallocate()
   }
 
   /// The header in a log's first bytes, under the identity that it states itself; nil when there is none.
+  @safe
   private static func header(
     _ slice: Slice<UnsafeRawBufferPointer>, path: String
   ) throws(LSMError) -> LogHeader? {
-    let bytes = UnsafeRawBufferPointer(rebasing: slice)
+    let bytes = unsafe UnsafeRawBufferPointer(rebasing: slice)
     let length = LogFormat.chunkHeaderBytes + LogFormat.headerPayloadBytes
     guard bytes.count >= length else { return nil }
-    let chunk = UnsafeRawBufferPointer(rebasing: bytes[..<length])
-    let payload = UnsafeRawBufferPointer(rebasing: chunk[LogFormat.chunkHeaderBytes...])
+    let chunk = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<length])
+    let payload = unsafe UnsafeRawBufferPointer(rebasing: chunk[LogFormat.chunkHeaderBytes...])
     guard let header = LogHeader(payload),
-      chunk[LogFormat.Field.type] == LogFormat.ChunkType.header.rawValue,
+      unsafe chunk[LogFormat.Field.type] == LogFormat.ChunkType.header.rawValue,
       chunk.littleEndian(UInt16.self, at: LogFormat.Field.length) == UInt16(payload.count),
       checksum(of: chunk, seed: header.store.context(of: header.number))
         == chunk.littleEndian(UInt64.self, at: LogFormat.Field.checksum)
@@ -136,8 +142,10 @@ package final class LogReader {
     return header
   }
 
+  @safe
   private static func checksum(of chunk: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
-    XXH64.hash(UnsafeRawBufferPointer(rebasing: chunk[LogFormat.Field.length...]), seed: seed)
+    unsafe XXH64.hash(
+      UnsafeRawBufferPointer(rebasing: chunk[LogFormat.Field.length...]), seed: seed)
   }
 
   // MARK: - Records
@@ -167,7 +175,7 @@ package final class LogReader {
         assembled.append(chunk.payload)
       case (.last, .some(let begin)):
         assembled.append(chunk.payload)
-        return try record(at: begin, assembled.bytes)
+        return try unsafe record(at: begin, assembled.bytes)
       case (.seal, nil):
         guard chunk.payload.count == LogFormat.sequenceBytes else {
           throw damage(
@@ -189,6 +197,7 @@ package final class LogReader {
     }
   }
 
+  @safe
   private func record(at begin: UInt64, _ bytes: UnsafeRawBufferPointer) throws(LSMError) -> Record
   {
     guard bytes.count >= LogFormat.sequenceBytes else {
@@ -201,7 +210,7 @@ package final class LogReader {
         begin, .value(field: "a sequence number", expected: lastSequence &+ 1, actual: sequence))
     }
     lastSequence = sequence
-    return Record(
+    return unsafe Record(
       offset: begin, sequence: sequence,
       bytes: UnsafeRawBufferPointer(rebasing: bytes[LogFormat.sequenceBytes...]))
   }
@@ -233,11 +242,12 @@ package final class LogReader {
 
   // MARK: - Chunks
 
+  @safe
   private struct Chunk {
     let offset: UInt64
     let type: LogFormat.ChunkType
     let syncOffset: UInt64
-    let payload: UnsafeRawBufferPointer
+    @safe let payload: UnsafeRawBufferPointer
     var length: UInt64 { UInt64(LogFormat.chunkHeaderBytes + payload.count) }
   }
 
@@ -290,7 +300,8 @@ package final class LogReader {
     let begin = index * UInt64(LogFormat.blockBytes)
     blockCount = Int(min(UInt64(LogFormat.blockBytes), file.size - begin))
     // SAFETY: invariant 1; `blockCount` is at most the block's size.
-    try file.read(into: UnsafeMutableRawBufferPointer(rebasing: block[..<blockCount]), at: begin)
+    try unsafe file.read(
+      into: UnsafeMutableRawBufferPointer(rebasing: block[..<blockCount]), at: begin)
     blockIndex = index
   }
 
@@ -304,7 +315,7 @@ package final class LogReader {
           available: UInt64(max(0, there))))
     }
     // SAFETY: invariants 1 and 2.
-    let bytes = UnsafeRawBufferPointer(rebasing: block[position..<blockCount])
+    let bytes = unsafe UnsafeRawBufferPointer(rebasing: block[position..<blockCount])
     let length = Int(bytes.littleEndian(UInt16.self, at: LogFormat.Field.length))
     guard length <= there - LogFormat.chunkHeaderBytes else {
       return .bad(
@@ -312,8 +323,9 @@ package final class LogReader {
           field: "a chunk's length", value: UInt64(length),
           limit: UInt64(there - LogFormat.chunkHeaderBytes)))
     }
-    guard let type = LogFormat.ChunkType(rawValue: bytes[LogFormat.Field.type]) else {
-      return .bad(.unknown(field: "a chunk's type", value: UInt64(bytes[LogFormat.Field.type])))
+    guard let type = unsafe LogFormat.ChunkType(rawValue: bytes[LogFormat.Field.type]) else {
+      return unsafe .bad(
+        .unknown(field: "a chunk's type", value: UInt64(bytes[LogFormat.Field.type])))
     }
     let logNumber = bytes.littleEndian(UInt32.self, at: LogFormat.Field.logNumber)
     let expectedNumber = UInt32(truncatingIfNeeded: number.rawValue)
@@ -323,11 +335,12 @@ package final class LogReader {
           field: "a chunk's log number", expected: UInt64(expectedNumber),
           actual: UInt64(logNumber)))
     }
-    let whole = UnsafeRawBufferPointer(rebasing: bytes[..<(LogFormat.chunkHeaderBytes + length)])
+    let whole = unsafe UnsafeRawBufferPointer(
+      rebasing: bytes[..<(LogFormat.chunkHeaderBytes + length)])
     let stored = whole.littleEndian(UInt64.self, at: LogFormat.Field.checksum)
     let actual = Self.checksum(of: whole, seed: context &+ offset)
     guard stored == actual else { return .bad(.checksum(expected: stored, actual: actual)) }
-    return .chunk(
+    return unsafe .chunk(
       Chunk(
         offset: offset, type: type,
         syncOffset: whole.littleEndian(UInt64.self, at: LogFormat.Field.syncOffset),
@@ -344,18 +357,18 @@ package final class LogReader {
     while at < file.size {
       let begin = at - at % blockBytes
       try load(at / blockBytes)
-      let bytes = UnsafeRawBufferPointer(rebasing: block[..<blockCount])
+      let bytes = unsafe UnsafeRawBufferPointer(rebasing: block[..<blockCount])
       var position = Int(at - begin)
       while bytes.count - position >= LogFormat.chunkHeaderBytes {
         // A chunk has the log's number: `memchr` finds the next place for it far faster than this loop.
         let field = position + LogFormat.Field.logNumber
         guard
-          let found = memchr(
+          let found = unsafe memchr(
             bytes.baseAddress.unsafelyUnwrapped + field, Int32(logNumber & 0xff),
             bytes.count - field)
         else { break }
         // SAFETY: memchr answers with an address inside the bytes it was given.
-        position +=
+        unsafe position +=
           UnsafeRawPointer(found) - (bytes.baseAddress.unsafelyUnwrapped + field)
         guard bytes.count - position >= LogFormat.chunkHeaderBytes else { break }
         let offset = begin + UInt64(position)

@@ -13,6 +13,8 @@ import Bytes
 /// ``LSMError/poisoned(cause:)``.
 ///
 /// Thread-safety: none; one owner at a time.
+// SAFETY: A record is borrowed until the call returns, and each piece of it ends inside; `buffer` is not changed while
+// the file takes its bytes.
 package final class LogWriter {
   /// Zeros written ahead, so that most syncs need not record a new file size.
   static let preallocatedBytes: UInt64 = 256 << 10
@@ -23,7 +25,9 @@ package final class LogWriter {
   /// Buffered bytes over which a log hands them to the operating system by itself.
   static let bufferBytes = 1 << 20
 
+  /// For errors.
   package let path: String
+  /// In the name of the file, and in every chunk.
   package let number: FileNumber
   /// Of the last record appended; at first, the predecessor's.
   package private(set) var lastSequence: UInt64
@@ -76,7 +80,7 @@ package final class LogWriter {
     try fileSystem.syncDirectory(directory)
     var payload = ByteWriter()
     LogHeader(store: store, number: number, predecessor: predecessor).encode(into: &payload)
-    appendChunk(.header, payload.bytes)
+    unsafe appendChunk(.header, payload.bytes)
     try sync()
   }
 
@@ -87,6 +91,7 @@ package final class LogWriter {
   ///
   /// - Precondition: `sequence` is larger than ``lastSequence``.
   /// - Throws: ``LSMError/tooLarge(bytes:limit:)`` before anything is written; the log stays usable then.
+  @safe
   package func append(_ record: UnsafeRawBufferPointer, sequence: UInt64) throws(LSMError) {
     try requireUsable()
     precondition(sequence > lastSequence, "sequence numbers grow")
@@ -94,7 +99,7 @@ package final class LogWriter {
       throw .tooLarge(bytes: record.count, limit: maximumRecordBytes)
     }
     lastSequence = sequence
-    var rest = record
+    var rest = unsafe record
     var isFirst = true
     while true {
       let prefixBytes = isFirst ? LogFormat.sequenceBytes : 0
@@ -102,11 +107,11 @@ package final class LogWriter {
       let isLast = count == rest.count
       let type: LogFormat.ChunkType =
         isFirst ? (isLast ? .full : .first) : (isLast ? .last : .middle)
-      appendChunk(
+      unsafe appendChunk(
         type, UnsafeRawBufferPointer(rebasing: rest[..<count]), sequence: isFirst ? sequence : nil)
       if buffer.count >= Self.bufferBytes { try writeBuffer() }
       if isLast { return }
-      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+      unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
       isFirst = false
     }
   }
@@ -121,7 +126,7 @@ package final class LogWriter {
     try requireUsable()
     guard !buffer.isEmpty else { return }
     do throws(LSMError) {
-      try file.append(buffer.bytes)
+      try unsafe file.append(buffer.bytes)
     } catch {
       if case .noSpace = error { lacksSpace = true }
       failure = error
@@ -167,7 +172,7 @@ package final class LogWriter {
     _ = chunkRoom()
     var payload = ByteWriter()
     payload.appendLittleEndian(lastSequence)
-    appendChunk(.seal, payload.bytes)
+    unsafe appendChunk(.seal, payload.bytes)
     do throws(LSMError) {
       try sync()
     } catch {
@@ -216,6 +221,7 @@ package final class LogWriter {
     return LogFormat.blockBytes - LogFormat.chunkHeaderBytes
   }
 
+  @safe
   private func appendChunk(
     _ type: LogFormat.ChunkType, _ payload: UnsafeRawBufferPointer, sequence: UInt64? = nil
   ) {
@@ -233,14 +239,14 @@ package final class LogWriter {
     )
     let fixedBytes =
       LogFormat.chunkHeaderBytes + (sequence == nil ? 0 : LogFormat.sequenceBytes)
-    withUnsafeBytes(of: words) {
-      buffer.append(UnsafeRawBufferPointer(rebasing: $0[..<fixedBytes]))
+    unsafe withUnsafeBytes(of: words) {
+      unsafe buffer.append(UnsafeRawBufferPointer(rebasing: $0[..<fixedBytes]))
     }
     buffer.append(payload)
-    let covered = UnsafeRawBufferPointer(
+    let covered = unsafe UnsafeRawBufferPointer(
       rebasing: buffer.bytes[(begin + LogFormat.Field.length)...])
     let checksum = XXH64.hash(covered, seed: context &+ offset).littleEndian
-    withUnsafeBytes(of: checksum) { buffer.overwrite(at: begin, with: $0) }
+    unsafe withUnsafeBytes(of: checksum) { buffer.overwrite(at: begin, with: $0) }
   }
 
   // MARK: - Failures

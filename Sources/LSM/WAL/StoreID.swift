@@ -1,4 +1,5 @@
 /// What tells one store's files from every other store's: 128 random bits, drawn when it is created.
+// SAFETY: A tuple of three u64 has no padding, so all its bytes are initialised.
 package struct StoreID: Hashable, Sendable {
   /// Bytes 0 to 7 on disk, little-endian.
   package let low: UInt64
@@ -18,6 +19,6 @@ package struct StoreID: Hashable, Sendable {
   /// The hash of this id and a file's number: the context that checksums of the file are mixed with.
   package func context(of file: FileNumber) -> UInt64 {
     let words = (low.littleEndian, high.littleEndian, file.rawValue.littleEndian)
-    return withUnsafeBytes(of: words) { XXH64.hash($0) }
+    return unsafe withUnsafeBytes(of: words) { XXH64.hash($0) }
   }
 }

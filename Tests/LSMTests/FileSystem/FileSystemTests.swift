@@ -63,7 +63,7 @@ import Testing
   }
 
   @Test(arguments: Kind.allCases)
-  func refusesAReadBehindTheEnd(kind: Kind) throws {
+  func refusesAReadAfterTheEnd(kind: Kind) throws {
     let fixture = try Fixture(kind)
     try fixture.write("a", "12345")
     let file = try fixture.fileSystem.open(fixture.path("a"))

@@ -1,0 +1,160 @@
+import Testing
+
+/// Where unsafe code may be, and that it says why it is safe (docs/decisions/0016-strict-memory-safety.md).
+@Suite("Unsafe code") struct UnsafeCodeTests {
+  /// The modules with strict memory safety, and their files that may have the word `unsafe`. A new file here is a
+  /// new place where bytes may be read that are not there: think of another way first.
+  private static let allowed: [String: Set<String>] = [
+    "Bytes": [
+      "ByteWriter",
+      "ProtobufReader",
+      "ProtobufWriter",
+      "Varint",
+    ],
+    "Platform": [
+      "FileTrouble",
+      "MonotonicClock",
+      "WorkerThread",
+    ],
+    "Engine": [
+      "Batch/WriteBatch",
+      "Batch/WriteBatchImage",
+      "Keys/KeySpace",
+      "Memory/MemoryEngine",
+      "OperationGate",
+      "StorageEngine",
+    ],
+    "EngineLSM": [
+      "LSMEngine+Conversions",
+      "LSMEngine",
+    ],
+    "EngineRocksDB": [
+      "EngineDescriptor+RocksDB",
+      "RocksDBEngine+Maintenance",
+      "RocksDBEngine+Read",
+      "RocksDBEngine+Scan",
+      "RocksDBEngine+Write",
+      "RocksDBEngine",
+      "RocksDBFiles",
+      "RocksDBHandle",
+      "RocksDBIterator",
+      "RocksDBManifest",
+      "RocksDBOptions",
+      "RocksDBRecordReader",
+      "RocksDBStatus",
+    ],
+    "LSM": [
+      "Block/Block",
+      "Block/BlockBuilder",
+      "Block/BlockEntry",
+      "Block/BlockHandle",
+      "Block/BlockIterator",
+      "Block/BlockTrailer",
+      "Block/Compression",
+      "Block/InlineVarint",
+      "Cache/BlockCache",
+      "Cache/BlockCacheSlot",
+      "Cache/BlockPin",
+      "Checksum/XXH64",
+      "Compaction/Compaction",
+      "Compaction/MergeRun",
+      "Compaction/TombstoneRows",
+      "Concurrency/EpochCell",
+      "Concurrency/Monitor",
+      "Concurrency/MonotonicTime",
+      "Concurrency/PosixMutex",
+      "Concurrency/Unmanaged+Borrow",
+      "FileSystem/FileSystem+Copy",
+      "FileSystem/FileSystem+Install",
+      "FileSystem/POSIXFileSystem",
+      "Iterator/CoveringTombstones",
+      "Iterator/MergeSource",
+      "Iterator/MergingIterator",
+      "Keys/Array+Bytes",
+      "Keys/InternalKey",
+      "Keys/KeyOrder",
+      "LSMError+Description",
+      "Manifest/Manifest",
+      "Manifest/VersionEdit",
+      "Memtable/Arena",
+      "Memtable/Memtable",
+      "Memtable/MemtableTombstones",
+      "Memtable/RangeTombstone",
+      "Memtable/RangeTombstoneIndex",
+      "Memtable/SkipList",
+      "Memtable/SkipListNode",
+      "Table/BloomFilter",
+      "Table/Footer",
+      "Table/Table",
+      "Table/TableBuilder",
+      "Table/TableIterator",
+      "Table/TableProperties",
+      "Tools/BlockSearch",
+      "Tools/FileInspection",
+      "Tools/StoreRepair+Write",
+      "Tools/TableCheck",
+      "Tools/TableParts",
+      "Tree/BackgroundThreads",
+      "Tree/BatchReader",
+      "Tree/LSMTree+Read",
+      "Tree/LSMTree+Scan",
+      "Tree/LSMTree+Write",
+      "Tree/LSMTree",
+      "Version/SortedRun",
+      "Version/TableFile",
+      "Version/Version",
+      "WAL/LogFormat",
+      "WAL/LogReader",
+      "WAL/LogWriter",
+      "WAL/StoreID",
+    ],
+  ]
+
+  @Test func marksUnsafeCodeOnlyWhereItMayBe() {
+    let sources = Repository.swift.filter { $0.path.hasPrefix("Sources/") }
+    #expect(TidyChecks.unsafeViolations(in: sources, allowed: Self.allowed) == [])
+  }
+
+  @Test func listsTheStrictModules() throws {
+    let manifest = try #require(Repository.read(Repository.root + "/Package.swift"))
+    #expect(TidyChecks.strictModules(in: manifest) == Set(Self.allowed.keys))
+  }
+
+  @Test(arguments: [
+    ("let a = unsafe b", true), ("  try unsafe f()", true), ("nonisolated(unsafe) var a = 1", true),
+    ("@unsafe func f() {}", true), ("// unsafe", false), ("let a = b  // unsafe", false),
+    ("@safe func f() {}", false), ("let a: UnsafeRawPointer", false),
+    ("a.unsafelyUnwrapped", false),
+  ])
+  func findsUnsafeCode(line: String, isUnsafe: Bool) {
+    #expect(TidyChecks.containsUnsafeCode(.init(path: "Sources/A/B.swift", text: line)) == isUnsafe)
+  }
+
+  @Test(arguments: [
+    ("// SAFETY: a owns b.\nlet a = unsafe b", 0),
+    ("/// Unsafe island: owns b.\nlet a = unsafe b", 0),
+    ("let a = unsafe b\n// SAFETY: too late.", 1), ("let a = b", 1), ("let a = unsafe b", 1),
+  ])
+  func findsViolationsInAListedFile(text: String, count: Int) {
+    let file = Repository.File(path: "Sources/A/B/C.swift", text: text)
+    #expect(TidyChecks.unsafeViolations(in: [file], allowed: ["A": ["B/C"]]).count == count)
+  }
+
+  @Test func findsUnsafeCodeThatIsNotListed() {
+    let file = Repository.File(path: "Sources/A/B.swift", text: "// SAFETY: b\nunsafe b()")
+    #expect(TidyChecks.unsafeViolations(in: [file], allowed: ["A": []]).count == 1)
+    #expect(TidyChecks.unsafeViolations(in: [file], allowed: ["C": []]) == [])
+  }
+
+  @Test func findsTheStrictModules() {
+    let manifest = """
+      let strictSettings = swiftSettings + [.strictMemorySafety()]
+      .target(name: "A", swiftSettings: strictSettings),
+      .target(name: "B", swiftSettings: swiftSettings),
+      .target(
+            name: "C", dependencies: ["A"],
+            swiftSettings: strictSettings + more),
+      """
+    #expect(TidyChecks.strictModules(in: manifest) == ["A", "C"])
+  }
+}
