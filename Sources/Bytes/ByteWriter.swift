@@ -169,9 +169,9 @@ package struct ByteWriter: ~Copyable {
     precondition(offset >= 0 && offset <= count)
     let size = max(1, (64 - value.leadingZeroBitCount + 6) / 7)
     reserve(size)
-    let place = base.unsafelyUnwrapped + offset
     // SAFETY: invariant 1; `reserve` made room for `size` more bytes, and `memmove` allows the overlap.
-    memmove(place + size, place, count - offset)
+    let place = unsafe base.unsafelyUnwrapped + offset
+    unsafe memmove(place + size, place, count - offset)
     let end = count + size
     count = offset
     appendVarint(value)

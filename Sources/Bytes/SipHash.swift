@@ -48,6 +48,7 @@ package struct SipHash: Sendable {
   }
 
   /// - Complexity: O(n), about a byte a cycle; allocates nothing.
+  @safe
   package func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     var state = State(
       v0: k0 ^ 0x736f_6d65_7073_6575, v1: k1 ^ 0x646f_7261_6e64_6f6d,
@@ -55,13 +56,14 @@ package struct SipHash: Sendable {
     let wholeWords = bytes.count & ~7
     var offset = 0
     while offset < wholeWords {
+      // SAFETY: `offset + 8` is at most the count.
       state.compress(
-        UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+        UInt64(littleEndian: unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
       offset &+= 8
     }
     var last = UInt64(truncatingIfNeeded: bytes.count) &<< 56
     while offset < bytes.count {
-      last |= UInt64(bytes[offset]) &<< UInt64(truncatingIfNeeded: 8 &* (offset &- wholeWords))
+      last |= unsafe UInt64(bytes[offset]) &<< UInt64(truncatingIfNeeded: 8 &* (offset &- wholeWords))
       offset &+= 1
     }
     state.compress(last)

@@ -9,6 +9,7 @@ import Testing
       "ByteWriter",
       "ProtobufReader",
       "ProtobufWriter",
+      "SipHash",
       "Varint",
     ],
     "Platform": [

@@ -57,6 +57,20 @@ package struct KeyPrefix: Hashable, Sendable {
   /// The stored key of `key`.
   package func key(_ key: some Sequence<UInt8>) -> [UInt8] { bytes + key }
 
+  /// The stored key of bytes in memory: as above, without the detour by a sequence.
+  @safe
+  package func key(_ key: UnsafeRawBufferPointer) -> [UInt8] {
+    // SAFETY: the buffer has room for 5 bytes and the key; all of it is written.
+    unsafe [UInt8](unsafeUninitializedCapacity: Self.byteCount + key.count) { buffer, count in
+      let bytes = UnsafeMutableRawBufferPointer(buffer)
+      unsafe bytes[0] = kind.rawValue
+      unsafe bytes.storeBytes(of: model.bigEndian, toByteOffset: 1, as: UInt32.self)
+      unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[Self.byteCount...]).copyMemory(
+        from: key)
+      count = Self.byteCount + key.count
+    }
+  }
+
   /// Appends the 5 bytes, without allocating.
   package func append(to writer: inout ByteWriter) {
     // SAFETY: five bytes in a tuple lie side by side, without padding.

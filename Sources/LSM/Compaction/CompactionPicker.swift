@@ -143,6 +143,19 @@ package struct CompactionPicker {
       && metadata.reclaimableCount > metadata.entryCount / Self.reclaimableShare
   }
 
+  /// Whether a table would be rewritten if it were not for a snapshot.
+  package var waitsForSnapshot: Bool {
+    guard oldestSnapshot != .maximum else { return false }
+    let files = version.level0 + version.runs.flatMap(\.files)
+    return files.contains { file in
+      let metadata = file.metadata
+      if isSeenByAll(metadata) { return false }
+      return metadata.rangeTombstoneCount > 0
+        || metadata.tombstoneCount > 0 && file.isDenseWithTombstones
+        || metadata.reclaimableCount > metadata.entryCount / Self.reclaimableShare
+    }
+  }
+
   private func isSeenByAll(_ metadata: TableMetadata) -> Bool {
     metadata.largestSequence <= oldestSnapshot
   }

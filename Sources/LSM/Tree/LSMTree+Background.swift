@@ -21,9 +21,15 @@ extension LSMTree {
     if state.failure != nil || state.isClosing { return nil }
     if let flush = takeFlush(&state) { return .flush(flush) }
     if state.waitingManuals == 0, isDue(state.compactionSetback) {
-      if let compaction = picker(state).pick() {
-        begin(compaction, &state)
-        return .compaction(compaction)
+      var isLookedAt = false
+      while !isLookedAt {
+        let picker = picker(state)
+        if let compaction = picker.pick() {
+          begin(compaction, &state)
+          return .compaction(compaction)
+        }
+        isLookedAt =
+          !picker.waitsForSnapshot || snapshots.awaitRelease(ofOldest: picker.oldestSnapshot)
       }
       if state.compactionSetback != nil, state.runningCompactions == 0 {
         // What failed is not due any more.

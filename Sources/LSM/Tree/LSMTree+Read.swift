@@ -93,7 +93,7 @@ extension LSMTree {
   }
 
   fileprivate func release(_ snapshot: SequenceNumber) {
-    // What it held back may be dropped now.
+    // A compaction that it held back may run now.
     if snapshots.release(snapshot) { state.wakeSurely() }
   }
 }

@@ -9,10 +9,10 @@ import Bytes
 ///     | 1: 01   | 8            | 1 … 4096         | 4          |
 ///     +---------+--------------+------------------+------------+
 ///
-/// `query` is the ``SipHash`` of the keys and the order that are asked for, `check` the low half of that of all bytes before
-/// it; both are in big-endian order and under the identity of the database. So a token is refused that was cut or changed, or that is
-/// of another database, model, expression or order. It authorises nothing and names no moment: the server keeps
-/// nothing of a page, and a restart does no harm.
+/// `query` is the ``SipHash`` of the keys and the order that are asked for, `check` the low half of that of all bytes
+/// before it; both are in big-endian order and under the identity of the database. So a token is refused that was cut
+/// or changed, or that is of another database, model, expression or order. It authorises nothing and names no moment:
+/// the server keeps nothing of a page, and a restart does no harm.
 struct PageToken {
   private static let version: UInt8 = 1
   private static let headBytes = 9

@@ -111,7 +111,6 @@ extension RecordScan {
     _ range: KeyRange, _ tier: ReadTier, _ budget: ReadBudget, _ start: Int,
     _ response: inout ByteWriter, _ isCancelled: () -> Bool
   ) throws(EngineError) -> Pause {
-    guard !range.isEmpty else { return .complete }
     let engine = store.engine
     // Most reads end with their first run, and one run sees one moment by itself: a snapshot would be for nothing.
     var unchangedSince: UInt64?
@@ -130,7 +129,6 @@ extension RecordScan {
     if let failure = visitor.failure { throw failure }
     let isMoved = visitor.recordCount > recordCount
     recordCount = visitor.recordCount
-    if isMoved { swap(&lastKey, &visitor.lastKey) }
     let pause: Pause =
       switch outcome {
       case .complete, .limitReached: .complete
@@ -138,6 +136,7 @@ extension RecordScan {
       case .stopped: visitor.pause
       }
     guard pause != .complete else { return .complete }
+    if isMoved { lastKey = visitor.lastKey.array() }
     if let unchangedSince, pause == .wouldBlock || pause == .budgetSpent {
       guard try holdMoment(unchangedSince, start, &response) else { return .budgetSpent }
     }
@@ -206,20 +205,20 @@ extension RecordScan {
     }
     source = .keys(
       Array(isDescending ? keys.dropLast(visited) : keys.dropFirst(visited)))
-    if visitor.recordCount > recordCount { swap(&lastKey, &visitor.lastKey) }
+    if visitor.recordCount > recordCount { lastKey = visitor.lastKey.array() }
     recordCount = visitor.recordCount
     if let failure = visitor.failure { throw failure }
     return pause
   }
 
   /// Takes the records of one run.
-  private struct Visitor {
+  private struct Visitor: ~Copyable {
     let form: Form
     let limits: AnswerLimits
     let budget: ReadBudget
     let start: Int
-    /// Empty until a record was taken.
-    var lastKey: [UInt8] = []
+    /// The stored key of the last record that was taken; empty before.
+    var lastKey = ByteWriter()
     var recordCount: Int
     /// Records and bytes of the answer before this run.
     let firstCount: Int
@@ -271,8 +270,8 @@ extension RecordScan {
       case .count: break
       }
       recordCount &+= 1
-      lastKey.removeAll(keepingCapacity: true)
-      lastKey.append(contentsOf: key)
+      lastKey.removeAll()
+      lastKey.append(key)
       return .next
     }
 

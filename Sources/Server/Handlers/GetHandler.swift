@@ -23,16 +23,16 @@ struct GetHandler: UnaryHandler {
         return reads.point(key, .inList, context, &response) { _ in nil }
       }
       let limits = AnswerLimits(bytes: reads.maximumResponseBytes)
-      return run(try reads.store.scan(query, of: request, limits), context, &response)
+      var scan = try reads.store.scan(query, of: request, limits)
+      return run(&scan, context, &response)
     } catch {
       return .failed(StatusMapping.status(of: error))
     }
   }
 
   private func run(
-    _ scan: RecordScan, _ context: CallContext, _ response: inout ByteWriter
+    _ scan: inout RecordScan, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
-    var scan = scan
     let start = response.count
     do throws(EngineError) {
       let pause = try scan.run(

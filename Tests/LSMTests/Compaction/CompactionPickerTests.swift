@@ -114,7 +114,13 @@ import Testing
     let found = try #require(try Self.picker([6: [file]]).pick())
     #expect(found.reason == .reclaimable && found.level == 6 && found.outputLevel == 6)
     let snapshot = SequenceNumber(rawValue: file.metadata.largestSequence.rawValue - 1)
-    #expect(Self.isIdle(try Self.picker([6: [file]], oldestSnapshot: snapshot)))
+    let held = try Self.picker([6: [file]], oldestSnapshot: snapshot)
+    #expect(Self.isIdle(held))
+    #expect(held.waitsForSnapshot)
+    // Nothing of this one is held back, and nothing waits without a snapshot.
+    let plain = try maker.table(10...12, sequence: 600)
+    #expect(try !Self.picker([6: [plain]], oldestSnapshot: snapshot).waitsForSnapshot)
+    #expect(try !Self.picker([6: [file]]).waitsForSnapshot)
   }
 
   /// One range tombstone must not have much rewritten.

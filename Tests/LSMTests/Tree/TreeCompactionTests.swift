@@ -1,3 +1,4 @@
+import Glibc
 import LSM
 import Testing
 
@@ -96,6 +97,31 @@ import Testing
     #expect(try Self.entryCount(tree) == 91)
     #expect(try tree.statistics().rangeTombstoneCount == 0)
     try tree.close()
+  }
+
+  /// The background threads sleep by then: the release wakes them.
+  @Test func aReleasedSnapshotWakesWhatWaitsForIt() throws {
+    var options = TreeOptions.tiny
+    options.backgroundThreads = 2
+    for _ in 0..<20 {
+      let tree = try TreeTests.open(MemoryFileSystem(), options)
+      try Self.fill(tree, 0..<100, tag: 1)
+      var snapshot: TreeSnapshot? = tree.snapshot()
+      try Self.fill(tree, 0..<100, tag: 2)
+      try tree.compact()
+      #expect(try Self.entryCount(tree) == 200)
+      // Others come and go meanwhile.
+      for _ in 0..<10 { _ = tree.snapshot() }
+      #expect(snapshot != nil)
+      snapshot = nil
+      let clock = ContinuousClock()
+      let deadline = clock.now + .seconds(30)
+      while try Self.entryCount(tree) > 100 {
+        try #require(clock.now < deadline)
+        sched_yield()
+      }
+      try tree.close()
+    }
   }
 
   /// A scan over a deleted range must not read what the range delete hides.

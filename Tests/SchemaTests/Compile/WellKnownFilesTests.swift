@@ -71,7 +71,12 @@ struct WellKnownFilesTests {
       try await compile(
         path,
         "syntax = \"proto2\";\npackage google.protobuf;\nmessage \(type) { \(field) }\n"
-          + "message FileOptions { optional string more = 900; extensions 1000 to max; }\n",
+          + "message FileOptions { optional string more = 900; extensions 1000 to max; "
+          // What the file of FieldMask says of itself.
+          + "optional string java_package = 1; optional string java_outer_classname = 8; "
+          + "optional bool java_multiple_files = 10; optional string go_package = 11; "
+          + "optional bool cc_enable_arenas = 31; optional string objc_class_prefix = 36; "
+          + "optional string csharp_namespace = 37; }\n",
         type: "google.protobuf.\(type)")
     }
     let unused = try await schema("Other", "optional int32 x = 1;")
