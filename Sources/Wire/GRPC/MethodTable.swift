@@ -13,6 +13,7 @@ final class MethodTable: Sendable {
   enum Handler: Sendable {
     case unary(any UnaryHandler)
     case streaming(any StreamingHandler)
+    case serverStream(any ServerStreamHandler)
   }
 
   let methods: [Method]

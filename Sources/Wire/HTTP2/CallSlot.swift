@@ -16,7 +16,7 @@ struct CallSlot: ~Copyable {
     case receiving
     /// A whole unary request waits for the end of the read batch. [running, responding]
     case queued
-    /// The handler has it. [responding]
+    /// The handler has it, or its server stream goes on. [responding]
     case running
     /// `failure` is decided but not yet submitted: it is when the read batch ends. [responding]
     case refused
@@ -68,12 +68,16 @@ struct CallSlot: ~Copyable {
   /// A plain HTTP answer (no trailers) to a request that was not gRPC.
   var plainHTTPStatus: UInt16 = 0
   var failure: RPCStatus?
-  var stream: (any StreamingCall)?
+  /// Of a streaming call that has neither ended nor failed.
+  var stream: CallStream?
   var cancellation: CallCancellation?
   /// What the answer counts for in the budget of answers.
   var answerBytes = 0
   /// The path of an unknown method, for its error sentence.
   var unknownPath: [UInt8] = []
+
+  /// What nghttp2 has not yet taken of the answer.
+  var unsentBytes: Int { response.count - sent }
 
   init(index: UInt32) { self.index = index }
 

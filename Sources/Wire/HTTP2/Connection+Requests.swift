@@ -225,7 +225,7 @@ extension Connection {
   private static func cardinalityStatus(_ what: String) -> RPCStatus {
     RPCStatus(
       .unimplemented, reason: "WRONG_CARDINALITY",
-      "a unary method takes exactly one request message, got \(what): send one")
+      "this method takes exactly one request message, got \(what): send one")
   }
 
   /// Decides a call's failure; it goes out when the read batch ends.
@@ -234,10 +234,7 @@ extension Connection {
       slot.pointee.borrowed = nil
       borrowedWithoutEnd -= 1
     }
-    if let stream = slot.pointee.stream {
-      slot.pointee.stream = nil
-      enqueue(.cancel(stream))
-    }
+    cancelStream(slot)
     slot.pointee.state = .refused
     slot.pointee.failure = status
     enqueue(slot)

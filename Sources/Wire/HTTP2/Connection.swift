@@ -57,7 +57,7 @@ final class Connection {
     case start(slot: UInt32, generation: UInt32)
     case message(slot: UInt32, generation: UInt32, [UInt8])
     case halfClose(slot: UInt32, generation: UInt32)
-    case cancel(any StreamingCall)
+    case cancel(CallStream)
   }
 
   init?(
@@ -140,6 +140,8 @@ final class Connection {
       guard count > 0 else { break }
       output.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
     }
+    // A reset of our own ends its stream when it is sent.
+    if !streamEvents.isEmpty { deliverStreamEvents() }
     if hasNewAnswer {
       hasNewAnswer = false
       lastAnswer = MonotonicClock.now()
@@ -167,6 +169,7 @@ final class Connection {
     output.writeBytes(
       UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
     slot.pointee.sent = start + length
+    if let stream = slot.pointee.stream { didSend(slot, stream) }
   }
 
   /// Whether ``send(limit:)`` has what it was asked for.
@@ -186,7 +189,8 @@ final class Connection {
     }
     nghttp2_submit_shutdown_notice(session)
     nghttp2_submit_ping(session, 0, nil)
-    for slot in slots { slot.pointee.stream?.drain() }
+    for slot in slots { drainStream(slot) }
+    deliverStreamEvents()
   }
 
   /// Calls under way.
@@ -241,7 +245,7 @@ final class Connection {
   }
 
   private func release(_ slot: UnsafeMutablePointer<CallSlot>) {
-    if let stream = slot.pointee.stream { streamEvents.append(.cancel(stream)) }
+    cancelStream(slot)
     assembledBytes -= slot.pointee.request.bytes.count
     if slot.pointee.deadline != .max { callsWithDeadline -= 1 }
     countAnswer(slot, 0)
@@ -305,13 +309,20 @@ final class Connection {
   }
 
   private func run(_ slot: UnsafeMutablePointer<CallSlot>) {
-    let context = CallContext(token: token(slot))
+    let context = CallContext(token: token(slot), loop: .passUnretained(loop))
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, .deadlineExceeded)
     }
-    guard case .unary(let handler) = methods.methods[Int(slot.pointee.method)].handler else {
-      return
+    switch methods.methods[Int(slot.pointee.method)].handler {
+    case .unary(let handler): call(slot, handler, context)
+    case .serverStream(let handler): start(slot, handler, context)
+    case .streaming: break
     }
+  }
+
+  private func call(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ handler: any UnaryHandler, _ context: CallContext
+  ) {
     slot.pointee.state = .running
     slot.pointee.response.append(MessagePrefix.empty)
     let request = slot.pointee.borrowed ?? slot.pointee.request.bytes
@@ -345,6 +356,11 @@ final class Connection {
   private func wait(_ slot: UnsafeMutablePointer<CallSlot>, _ cancellation: CallCancellation?) {
     slot.pointee.cancellation = cancellation
     slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
+    dropRequest(slot)
+  }
+
+  /// Gives up the memory of a request message that nobody needs any more.
+  func dropRequest(_ slot: UnsafeMutablePointer<CallSlot>) {
     assembledBytes -= slot.pointee.request.bytes.count
     slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
   }
@@ -359,20 +375,24 @@ final class Connection {
 
   private func deliver(_ event: StreamEvent) {
     switch event {
-    case .cancel(let call): call.cancel()
+    case .cancel(let stream): stream.cancel()
     case .start(let index, let generation):
       guard let slot = liveSlot(index, generation), slot.pointee.state == .receiving,
         case .streaming(let handler) = methods.methods[Int(slot.pointee.method)].handler
       else { return }
-      let token = token(slot)
-      let output = ResponseStream(token: token, loop: loop)
-      slot.pointee.stream = handler.start(CallContext(token: token), output)
-      if draining { slot.pointee.stream?.drain() }
+      let context = CallContext(token: token(slot), loop: .passUnretained(loop))
+      slot.pointee.stream = CallStream(.pushing(handler.start(context, context.output)))
+      if draining { drainStream(slot) }
     case .message(let index, let generation, let bytes):
-      guard let stream = liveSlot(index, generation)?.pointee.stream else { return }
-      bytes.withUnsafeBytes { stream.receive($0) }
+      guard case .pushing(let call) = liveSlot(index, generation)?.pointee.stream?.call else {
+        return
+      }
+      bytes.withUnsafeBytes { call.receive($0) }
     case .halfClose(let index, let generation):
-      liveSlot(index, generation)?.pointee.stream?.halfClose()
+      guard case .pushing(let call) = liveSlot(index, generation)?.pointee.stream?.call else {
+        return
+      }
+      call.halfClose()
     }
   }
 
@@ -382,10 +402,7 @@ final class Connection {
     for slot in slots where slot.pointee.deadline <= now {
       switch slot.pointee.state {
       case .receiving, .queued, .running:
-        if let stream = slot.pointee.stream {
-          slot.pointee.stream = nil
-          streamEvents.append(.cancel(stream))
-        }
+        cancelStream(slot)
         slot.pointee.cancellation?.cancel()
         fail(slot, .deadlineExceeded)
       case .responding where slot.pointee.sent < slot.pointee.response.bytes.count:

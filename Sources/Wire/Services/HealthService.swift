@@ -84,14 +84,11 @@ package final class HealthService: Sendable {
         if let status = before[watcher.service], status != .notServing {
           watcher.output.send(Self.response(ServingStatus.notServing.rawValue))
         }
-        watcher.output.finish(Self.shuttingDown)
+        watcher.output.finish(.shuttingDown)
       }
       state.watchers.removeAll()
     }
   }
-
-  private static let shuttingDown = RPCStatus(
-    .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; connect again")
 
   // MARK: - For the methods
 
@@ -110,7 +107,7 @@ package final class HealthService: Sendable {
     state.withLock { state in
       output.send(Self.response(state.statuses[service]?.rawValue ?? Self.serviceUnknown))
       guard !state.isShutDown else {
-        output.finish(Self.shuttingDown)
+        output.finish(.shuttingDown)
         return nil
       }
       let watcher = state.nextWatcher

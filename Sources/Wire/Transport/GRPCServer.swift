@@ -51,6 +51,13 @@ package final class GRPCServer: Sendable {
     }
   }
 
+  /// Adds a server-streaming method; before the start only.
+  package func register(_ path: String, serverStream handler: any ServerStreamHandler) {
+    state.withLock {
+      $0.methods.append(.init(path: Array(path.utf8), handler: .serverStream(handler)))
+    }
+  }
+
   /// An empty collection of outcomes for calls of this server.
   package func completions() -> Completions { Completions(loops: loops) }
 
