@@ -56,6 +56,8 @@ struct CallSlot: ~Copyable {
   /// A whole message that lay inside one input chunk: valid until the end of the read batch.
   var borrowed: UnsafeRawBufferPointer?
   var request = ByteWriter()
+  /// Taken from the client's window and not given back yet.
+  var uncreditedBytes = 0
 
   // The answer: length-prefixed messages not yet sent start at `sent`.
   var response = ByteWriter()
@@ -99,6 +101,7 @@ struct CallSlot: ~Copyable {
     prefixCount = 0
     messageLength = 0
     messageCount = 0
+    uncreditedBytes = 0
     borrowed = nil
     sent = 0
     finished = false

@@ -30,26 +30,12 @@ extension Connection {
       guard let stream = slot.pointee.stream else { return }
       switch stream.call {
       case .pulled: completePull(slot, stream, message.take())
-      case .pushing: pushMessage(slot, message.take())
+      case .opening, .pushing: appendMessage(slot, message.take())
       }
     case .streamFinish(let status):
-      guard slot.pointee.stream != nil else { return }
-      slot.pointee.stream = nil
+      guard takeStream(slot) != nil else { return }
       finishStream(slot, status)
     }
-  }
-
-  /// Messages of a bidirectional call that its client has not taken yet.
-  private static let unsentStreamBytes = 4 << 20
-
-  private func pushMessage(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter
-  ) {
-    guard slot.pointee.unsentBytes <= Self.unsentStreamBytes, !loop.budgets.answers.isSpent else {
-      cancelStream(slot)
-      return reset(slot)
-    }
-    appendMessage(slot, message)
   }
 
   /// Gives a call up in the middle of its answer: trailers would make a cut message look whole.

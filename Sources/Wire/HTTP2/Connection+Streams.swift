@@ -28,7 +28,7 @@ extension Connection {
   func takeTurn(_ slot: UnsafeMutablePointer<CallSlot>) {
     guard let stream = slot.pointee.stream else { return }
     stream.hasTurn = false
-    pull(slot)
+    if case .pulled = stream.call { pull(slot) } else { advance(slot) }
   }
 
   /// Pulls messages until enough is unsent, or one comes later.
@@ -49,7 +49,7 @@ extension Connection {
         slot.pointee.response.truncate(to: start)
       case .finished(let status):
         slot.pointee.response.truncate(to: start)
-        slot.pointee.stream = nil
+        takeStream(slot)
         return finishStream(slot, status)
       }
     }
@@ -69,16 +69,23 @@ extension Connection {
   func didSend(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
     let unsent = slot.pointee.unsentBytes
     if unsent == 0 { dropSent(slot) }
-    if unsent < CallStream.lowMarkBytes, !stream.isAsked { askForTurn(slot, stream) }
+    guard unsent < CallStream.lowMarkBytes else { return }
+    switch stream.call {
+    case .pulled: if !stream.isAsked { askForTurn(slot, stream) }
+    case .opening, .pushing:
+      if !stream.waitingBytes.isEmpty || slot.pointee.remoteClosed && !stream.isHalfClosed {
+        askForTurn(slot, stream)
+      }
+    }
   }
 
-  private func askForTurn(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+  func askForTurn(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
     guard !stream.hasTurn else { return }
     stream.hasTurn = true
     loop.post([.init(token: token(slot), outcome: nil)])
   }
 
-  private func waitForMemory(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+  func waitForMemory(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
     guard !stream.hasTurn else { return }
     stream.hasTurn = true
     loop.giveTurnWhenMemoryIsFree(token(slot))
@@ -124,15 +131,24 @@ extension Connection {
 
   /// Takes a call's stream from it, which is told when the read batch ends.
   func cancelStream(_ slot: UnsafeMutablePointer<CallSlot>) {
-    guard let stream = slot.pointee.stream else { return }
+    if let stream = takeStream(slot) { enqueue(.cancel(stream)) }
+  }
+
+  /// Takes a call's stream from it, which is not told.
+  @discardableResult
+  func takeStream(_ slot: UnsafeMutablePointer<CallSlot>) -> CallStream? {
+    guard let stream = slot.pointee.stream else { return nil }
     slot.pointee.stream = nil
-    enqueue(.cancel(stream))
+    let waiting = stream.waitingBytes.count
+    assembledBytes -= waiting
+    stream.drop(waiting)
+    return stream
   }
 
   /// Has streaming calls end because the server does.
   func drainStream(_ slot: UnsafeMutablePointer<CallSlot>) {
     switch slot.pointee.stream?.call {
-    case nil: break
+    case nil, .opening: break
     case .pushing(let call): call.drain()
     case .pulled:
       cancelStream(slot)

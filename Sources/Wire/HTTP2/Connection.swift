@@ -44,6 +44,8 @@ final class Connection {
       if assembledBytes != oldValue { loop.budgets.requests.add(assembledBytes - oldValue) }
     }
   }
+  /// Of the connection's window, taken by the client and not given back yet.
+  var uncreditedBytes = 0
   /// Calls that have a deadline and no answer yet; the loop's timer looks at them.
   var callsWithDeadline = 0
   /// Set when the peer broke the protocol or an internal limit: send what is queued, then close.
@@ -54,9 +56,8 @@ final class Connection {
 
   /// What a streaming call is told when the read batch ends.
   enum StreamEvent {
-    case start(slot: UInt32, generation: UInt32)
-    case message(slot: UInt32, generation: UInt32, [UInt8])
-    case halfClose(slot: UInt32, generation: UInt32)
+    /// Something came for a bidirectional call.
+    case advance(slot: UInt32, generation: UInt32)
     case cancel(CallStream)
   }
 
@@ -86,6 +87,8 @@ final class Connection {
     defer { nghttp2_option_del(option) }
     nghttp2_option_set_max_outbound_ack(option, 100)
     nghttp2_option_set_stream_reset_rate_limit(option, 2000, 500)
+    // A stream's window is given back when its bytes are taken, not when they come.
+    nghttp2_option_set_no_auto_window_update(option, 1)
     // SAFETY: the session is deleted before this object goes (invariant 2).
     let user = Unmanaged.passUnretained(self).toOpaque()
     guard nghttp2_session_server_new2(&session, callbacks, user, option) == 0 else { return false }
@@ -126,6 +129,11 @@ final class Connection {
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     // Any error is fatal for the session; what nghttp2 queued to say about it still goes out.
     if consumed < 0 { mustClose = true }
+    // That of the connection is given back at once: one stream that waits must not hold up the others.
+    if uncreditedBytes >= configuration.connectionWindowBytes / 4 {
+      nghttp2_session_consume_connection(session, uncreditedBytes)
+      uncreditedBytes = 0
+    }
   }
 
   /// The next bytes for the socket, at most about `limit`; nil when there are none.
@@ -376,23 +384,8 @@ final class Connection {
   private func deliver(_ event: StreamEvent) {
     switch event {
     case .cancel(let stream): stream.cancel()
-    case .start(let index, let generation):
-      guard let slot = liveSlot(index, generation), slot.pointee.state == .receiving,
-        case .streaming(let handler) = methods.methods[Int(slot.pointee.method)].handler
-      else { return }
-      let context = CallContext(token: token(slot), loop: .passUnretained(loop))
-      slot.pointee.stream = CallStream(.pushing(handler.start(context, context.output)))
-      if draining { drainStream(slot) }
-    case .message(let index, let generation, let bytes):
-      guard case .pushing(let call) = liveSlot(index, generation)?.pointee.stream?.call else {
-        return
-      }
-      bytes.withUnsafeBytes { call.receive($0) }
-    case .halfClose(let index, let generation):
-      guard case .pushing(let call) = liveSlot(index, generation)?.pointee.stream?.call else {
-        return
-      }
-      call.halfClose()
+    case .advance(let index, let generation):
+      if let slot = liveSlot(index, generation) { advance(slot) }
     }
   }
 

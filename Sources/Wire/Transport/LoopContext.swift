@@ -148,7 +148,8 @@ final class LoopContext: @unchecked Sendable {
     guard !isWaiting else { return }
     isWaiting = true
     budgets.answers.whenNotSpent { [weak self] in
-      self?.eventLoop.execute { self?.giveTurns() }
+      guard let self else { return }
+      eventLoop.execute { self.giveTurns() }
     }
   }
 

@@ -5,7 +5,7 @@ import Synchronization
 /// Thread-safety: every call from any thread.
 package final class MemoryBudgets: Sendable {
   /// Request messages that are still arriving.
-  let requests: MemoryBudget
+  package let requests: MemoryBudget
   /// Answers that were made and not yet taken by their clients.
   package let answers: MemoryBudget
 

@@ -35,6 +35,9 @@ final class ServiceLink {
   /// Bytes of answers that the server holds.
   var answerBytes: Int { server?.budgets.answers.usedBytes ?? 0 }
 
+  /// Bytes of requests that the server holds.
+  var requestBytes: Int { server?.budgets.requests.usedBytes ?? 0 }
+
   /// Carries bytes both ways, and lets the event loop run, until nothing moves.
   func exchange() {
     while let server {
