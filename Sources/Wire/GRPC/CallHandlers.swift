@@ -30,22 +30,6 @@ extension CallToken {
   }
 }
 
-/// What a handler learns of its call beside the request's bytes.
-///
-/// It is for the time of the handler's call; what may be kept is the ``token`` and the ``output``.
-package struct CallContext: Sendable {
-  /// What completes the call later, from any thread.
-  package let token: CallToken
-  // Unmanaged, so that the context stays a trivial value: handing it on counts no references.
-  let loop: Unmanaged<LoopContext>
-
-  /// What answers a streaming call later, from any thread. To be taken during the handler's call.
-  package var output: ResponseStream {
-    // SAFETY: the loop that calls the handler is there until it returns.
-    ResponseStream(token: token, loop: loop.takeUnretainedValue())
-  }
-}
-
 /// What a unary handler made of a request.
 package enum UnaryOutcome {
   /// The answer's bytes are in the response writer.

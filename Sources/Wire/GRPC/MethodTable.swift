@@ -17,12 +17,17 @@ final class MethodTable: Sendable {
   }
 
   let methods: [Method]
+  /// The same, for hooks.
+  let names: [CallMethod]
   private let services: Set<String>
   /// Open addressing, at most half full: index into `methods`, or -1.
   private let buckets: [Int32]
 
   init(_ methods: [Method]) {
     self.methods = methods
+    names = methods.enumerated().map {
+      CallMethod(index: $0.offset, path: String(decoding: $0.element.path, as: UTF8.self))
+    }
     services = Set(methods.compactMap { Self.split(String(decoding: $0.path, as: UTF8.self))?.0 })
     var size = 16
     while size < methods.count * 2 { size *= 2 }

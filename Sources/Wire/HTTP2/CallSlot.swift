@@ -33,7 +33,7 @@ struct CallSlot: ~Copyable {
   /// Index into the method table; -1 until `:path` was seen and when it is unknown.
   var method: Int32 = -1
   var deadline = UInt64.max
-  /// When its headers began, in a server that logs each call.
+  /// When its headers began, in a server that looks at each call.
   var began: UInt64 = 0
   /// Sum of name + value + 32 of the request's headers (RFC 9113 §6.5.2).
   var headerBytes = 0
@@ -48,11 +48,16 @@ struct CallSlot: ~Copyable {
   var namesEncodings = false
   var remoteClosed = false
 
+  /// Headers that the server's hooks want.
+  var metadata = KeptMetadata()
+
   // The message being received: its ``MessagePrefix``, then `messageLength` bytes.
   var prefixCount = 0
   var prefixFlag: UInt8 = 0
   var messageLength = 0
   var messageCount = 0
+  /// Messages that were given to a bidirectional call.
+  var givenBytes = 0
   /// A whole message that lay inside one input chunk: valid until the end of the read batch.
   var borrowed: UnsafeRawBufferPointer?
   var request = ByteWriter()
@@ -62,6 +67,9 @@ struct CallSlot: ~Copyable {
   // The answer: length-prefixed messages not yet sent start at `sent`.
   var response = ByteWriter()
   var sent = 0
+  /// Messages that a streaming call has answered, and their bytes.
+  var streamedMessages = 0
+  var streamedBytes = 0
   /// Nothing is appended to `response` any more; the trailers follow its last byte.
   var finished = false
   var submitted = false
@@ -102,6 +110,9 @@ struct CallSlot: ~Copyable {
     messageLength = 0
     messageCount = 0
     uncreditedBytes = 0
+    givenBytes = 0
+    streamedMessages = 0
+    streamedBytes = 0
     borrowed = nil
     sent = 0
     finished = false
@@ -124,5 +135,6 @@ struct CallSlot: ~Copyable {
       self.cancellation = nil
     }
     if !unknownPath.isEmpty { unknownPath = [] }
+    if !metadata.isEmpty { metadata.removeAll() }
   }
 }

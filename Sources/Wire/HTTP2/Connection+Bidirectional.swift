@@ -53,6 +53,7 @@ extension Connection {
       return
     }
     let context = CallContext(token: token(slot), loop: .passUnretained(loop))
+    guard isAdmitted(slot, context) else { return }
     stream.call = .pushing(handler.start(context, context.output))
     if draining { drainStream(slot) }
   }
@@ -103,6 +104,7 @@ extension Connection {
   ) {
     slot.pointee.prefixCount = 0
     slot.pointee.messageCount += 1
+    slot.pointee.givenBytes += message.count
     call.receive(message)
   }
 

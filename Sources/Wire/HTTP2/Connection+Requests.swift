@@ -32,7 +32,7 @@ extension Connection {
       loop.watchDeadlines()
     case 13 where name.matches("grpc-encoding"):
       slot.pointee.unknownEncoding = !value.matches("identity")
-    default: break
+    default: if loop.keepsMetadata { keepMetadata(slot, name, value) }
     }
   }
 

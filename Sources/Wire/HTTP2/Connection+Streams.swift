@@ -113,6 +113,8 @@ extension Connection {
 
   private func didAppendMessage(_ slot: UnsafeMutablePointer<CallSlot>, at start: Int) {
     MessagePrefix.patch(&slot.pointee.response, at: start)
+    slot.pointee.streamedMessages += 1
+    slot.pointee.streamedBytes += slot.pointee.response.count - start - MessagePrefix.byteCount
     countAnswer(slot, slot.pointee.response.count)
     if slot.pointee.submitted { resume(slot) } else { submitResponse(slot) }
   }

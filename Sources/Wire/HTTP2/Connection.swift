@@ -53,6 +53,8 @@ final class Connection {
   private(set) var draining = false
   private var invalidFrames = 0
   private var hasReceived = false
+  /// Who is at the other end.
+  var peer: PeerIdentity?
 
   /// What a streaming call is told when the read batch ends.
   enum StreamEvent {
@@ -231,7 +233,7 @@ final class Connection {
       slots.append(slot)
     }
     slot.pointee.begin(streamID: streamID)
-    if loop.isTracing { slot.pointee.began = MonotonicClock.now() }
+    if loop.watchesCalls { slot.pointee.began = MonotonicClock.now() }
     lastBegun = slot
     return slot
   }
@@ -247,12 +249,12 @@ final class Connection {
 
   func didCloseStream(_ slot: UnsafeMutablePointer<CallSlot>) {
     guard slot.pointee.state != .free else { return }
-    if loop.isTracing { logCall(slot) }
     release(slot)
     freeSlots.append(slot.pointee.index)
   }
 
   private func release(_ slot: UnsafeMutablePointer<CallSlot>) {
+    if loop.watchesCalls { tellEnd(slot) }
     cancelStream(slot)
     assembledBytes -= slot.pointee.request.bytes.count
     if slot.pointee.deadline != .max { callsWithDeadline -= 1 }
@@ -321,6 +323,7 @@ final class Connection {
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, .deadlineExceeded)
     }
+    guard isAdmitted(slot, context) else { return }
     switch methods.methods[Int(slot.pointee.method)].handler {
     case .unary(let handler): call(slot, handler, context)
     case .serverStream(let handler): start(slot, handler, context)
@@ -402,6 +405,7 @@ final class Connection {
         // The client stopped reading, and by now waiting: its answer need not be kept.
         slot.pointee.deadline = .max
         callsWithDeadline -= 1
+        if slot.pointee.failure == nil { slot.pointee.failure = .deadlineExceeded }
         reset(slot)
       case .free, .headers, .refused, .responding: break
       }

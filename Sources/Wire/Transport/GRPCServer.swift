@@ -25,7 +25,9 @@ package final class GRPCServer: Sendable {
   }
 
   /// Starts the event loops; nothing is served before a start.
-  package init(configuration: WireConfiguration, logger: Logger) {
+  package init(
+    configuration: WireConfiguration, logger: Logger, hooks: CallHooks = CallHooks()
+  ) {
     self.configuration = configuration
     self.logger = logger
     group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
@@ -35,7 +37,8 @@ package final class GRPCServer: Sendable {
     self.budgets = budgets
     loops = group.makeIterator().enumerated().map {
       LoopContext(
-        index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, logger: logger)
+        index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, hooks: hooks,
+        logger: logger)
     }
   }
 

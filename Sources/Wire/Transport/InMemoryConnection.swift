@@ -14,7 +14,8 @@ package final class InMemoryConnection {
   package init?(
     eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
     streaming: [(String, any StreamingHandler)] = [],
-    serverStreams: [(String, any ServerStreamHandler)] = [], logger: Logger? = nil
+    serverStreams: [(String, any ServerStreamHandler)] = [], hooks: CallHooks = CallHooks(),
+    logger: Logger? = nil
   ) {
     let methods = MethodTable(
       unary.map { .init(path: Array($0.0.utf8), handler: .unary($0.1)) }
@@ -25,6 +26,7 @@ package final class InMemoryConnection {
       budgets: MemoryBudgets(
         requestBytes: configuration.maximumRequestMemoryBytes,
         answerBytes: configuration.maximumAnswerMemoryBytes),
+      hooks: hooks,
       logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() })
     handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
     guard let connection = handler.startWithoutChannel() else { return nil }

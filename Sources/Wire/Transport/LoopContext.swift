@@ -16,6 +16,10 @@ final class LoopContext: @unchecked Sendable {
   let logger: Logger
   /// Whether each call is logged, which is asked once for each.
   let isTracing: Bool
+  let hooks: CallHooks
+  /// Whether anybody looks at each call, which the clock is read for.
+  let watchesCalls: Bool
+  let keepsMetadata: Bool
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -31,10 +35,16 @@ final class LoopContext: @unchecked Sendable {
   private var deadlineTimer: Scheduled<Void>?
   private(set) var draining = false
 
-  init(index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, logger: Logger) {
+  init(
+    index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, hooks: CallHooks,
+    logger: Logger
+  ) {
     self.index = index
     self.logger = logger
     isTracing = logger.logLevel <= .trace
+    self.hooks = hooks
+    watchesCalls = isTracing || hooks.observer != nil
+    keepsMetadata = !hooks.keptMetadata.isEmpty
     self.eventLoop = eventLoop
     self.budgets = budgets
   }
@@ -99,15 +109,23 @@ final class LoopContext: @unchecked Sendable {
 
   /// The call that a token names, unless it is gone.
   @inline(__always)
-  private func find(
+  func find(
     _ token: CallToken
-  ) -> (ConnectionHandler, Connection, UnsafeMutablePointer<CallSlot>)? {
+  ) -> (
+    handler: ConnectionHandler, connection: Connection, slot: UnsafeMutablePointer<CallSlot>
+  )? {
     guard Int(token.connection) < handlers.count, let handler = handlers[Int(token.connection)],
       generations[Int(token.connection)] == token.connectionGeneration,
       let connection = handler.connection,
       let slot = connection.liveSlot(token.slot, token.generation)
     else { return nil }
     return (handler, connection, slot)
+  }
+
+  /// Runs `body`, which reads what is confined to the loop.
+  func onLoop<R>(_ body: () -> R) -> R {
+    eventLoop.preconditionInEventLoop()
+    return body()
   }
 
   private func markDirty(_ handler: ConnectionHandler) {

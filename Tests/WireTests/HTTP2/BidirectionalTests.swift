@@ -78,7 +78,7 @@ private final class Answering: StreamingHandler, StreamingCall, @unchecked Senda
   @Test func stopsAClientThatSendsAndDoesNotRead() throws {
     let handler = Answering(answerBytes: 50_000)
     let link = try link(handler, windowBytes: 1000, readsAtOnce: false)
-    let count = 20_000
+    let count = 6000
     let request = HTTP2TestClient.framed([UInt8](repeating: 0, count: 95))
     let stream = link.client.request(
       Self.path, body: (0..<count).flatMap { _ in request })

@@ -12,7 +12,7 @@ final class ServiceLink {
 
   init(
     unary: [(String, any UnaryHandler)] = [], streaming: [(String, any StreamingHandler)] = [],
-    serverStreams: [(String, any ServerStreamHandler)] = [],
+    serverStreams: [(String, any ServerStreamHandler)] = [], hooks: CallHooks = CallHooks(),
     client: HTTP2TestClient = HTTP2TestClient(),
     _ configure: (inout WireConfiguration) -> Void = { _ in }
   ) throws {
@@ -21,7 +21,7 @@ final class ServiceLink {
     configure(&configuration)
     server = InMemoryConnection(
       eventLoop: loop, configuration: configuration, unary: unary, streaming: streaming,
-      serverStreams: serverStreams)
+      serverStreams: serverStreams, hooks: hooks)
     try #require(server != nil)
     exchange()
   }
