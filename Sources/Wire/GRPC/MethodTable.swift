@@ -17,7 +17,9 @@ final class MethodTable: Sendable {
   }
 
   let methods: [Method]
-  /// The same, for hooks.
+  /// The handlers of the unary methods, by the same index: a call copies no more than its handler.
+  let unaryHandlers: [(any UnaryHandler)?]
+  /// The methods for hooks.
   let names: [CallMethod]
   private let services: Set<String>
   /// Open addressing, at most half full: index into `methods`, or -1.
@@ -25,6 +27,9 @@ final class MethodTable: Sendable {
 
   init(_ methods: [Method]) {
     self.methods = methods
+    unaryHandlers = methods.map {
+      if case .unary(let handler) = $0.handler { handler } else { nil }
+    }
     names = methods.enumerated().map {
       CallMethod(index: $0.offset, path: String(decoding: $0.element.path, as: UTF8.self))
     }

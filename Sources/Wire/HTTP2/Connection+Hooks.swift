@@ -6,6 +6,12 @@ extension Connection {
   /// Asks the gate; a call that is not let through has its answer.
   @inline(__always)
   func isAdmitted(_ slot: UnsafeMutablePointer<CallSlot>, _ context: CallContext) -> Bool {
+    loop.hasGate ? askGate(slot, context) : true
+  }
+
+  private func askGate(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ context: CallContext
+  ) -> Bool {
     guard let gate = loop.hooks.gate else { return true }
     guard let refusal = gate.refusal(methods.names[Int(slot.pointee.method)], context) else {
       return true

@@ -324,10 +324,10 @@ final class Connection {
       return fail(slot, .deadlineExceeded)
     }
     guard isAdmitted(slot, context) else { return }
-    switch methods.methods[Int(slot.pointee.method)].handler {
-    case .unary(let handler): call(slot, handler, context)
-    case .serverStream(let handler): start(slot, handler, context)
-    case .streaming: break
+    if let handler = methods.unaryHandlers[Int(slot.pointee.method)] {
+      call(slot, handler, context)
+    } else if case .serverStream(let handler) = methods.methods[Int(slot.pointee.method)].handler {
+      start(slot, handler, context)
     }
   }
 

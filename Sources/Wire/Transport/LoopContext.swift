@@ -20,6 +20,7 @@ final class LoopContext: @unchecked Sendable {
   /// Whether anybody looks at each call, which the clock is read for.
   let watchesCalls: Bool
   let keepsMetadata: Bool
+  let hasGate: Bool
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -44,6 +45,7 @@ final class LoopContext: @unchecked Sendable {
     isTracing = logger.logLevel <= .trace
     self.hooks = hooks
     watchesCalls = isTracing || hooks.observer != nil
+    hasGate = hooks.gate != nil
     keepsMetadata = !hooks.keptMetadata.isEmpty
     self.eventLoop = eventLoop
     self.budgets = budgets
