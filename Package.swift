@@ -147,6 +147,7 @@ let package = Package(
       name: "WireTests",
       dependencies: [
         "Bytes", "Wire", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
       name: "SchemaTests",

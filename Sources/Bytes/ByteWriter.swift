@@ -62,6 +62,24 @@ package struct ByteWriter: ~Copyable {
     count = newCount
   }
 
+  /// Drops bytes from the front. What stays is moved; gives memory back when more than `keepingAtMost` bytes are
+  /// held and fewer stay. O(bytes that stay).
+  /// - Precondition: `dropped <= count`.
+  package mutating func removeFirst(_ dropped: Int, keepingAtMost limit: Int) {
+    precondition(dropped >= 0 && dropped <= count)
+    guard dropped < count else { return removeAll(keepingAtMost: limit) }
+    let kept = count - dropped
+    if capacity > limit && kept <= limit {
+      var moved = ByteWriter(capacity: kept)
+      moved.append(UnsafeRawBufferPointer(rebasing: bytes[dropped...]))
+      self = moved
+    } else if dropped > 0 {
+      // SAFETY: invariant 1; both ranges lie in the first `count` bytes, and memmove takes overlapping ones.
+      memmove(base.unsafelyUnwrapped, base.unsafelyUnwrapped + dropped, kept)
+      count = kept
+    }
+  }
+
   /// Makes room for `additional` more bytes. Amortised O(1) a byte.
   package mutating func reserve(_ additional: Int) {
     precondition(additional >= 0)

@@ -168,7 +168,7 @@ def test_each_call_is_logged_when_asked_for(create, serve):
     calls = [line for line in server.stderr().splitlines() if "method=" in line]
     [put] = [line for line in calls if "/PutDog" in line]
     assert re.search(r"trace\b.*\bcall\b", put), put
-    assert "status=ok" in put and "requestBytes=7" in put and "answerBytes=5" in put, put
+    assert "status=ok" in put and "requestBytes=7" in put and "answerBytes=0" in put, put
     assert re.search(r"\bmicroseconds=\d+", put), put
     [get] = [line for line in calls if "/GetDogsByPk" in line]
     assert "status=invalidArgument" in get and "reason=BAD_QUERY" in get, get

@@ -257,7 +257,7 @@ ROWS = [
     *[
         unimplemented(
             "WRONG_CARDINALITY",
-            f"a unary method takes exactly one request message, got {what}: send one",
+            f"this method takes exactly one request message, got {what}: send one",
             body=body,
         )
         for what, body in (
@@ -302,7 +302,10 @@ ROWS = [
         )
     ],
     unimplemented(
-        "ONE_REQUEST", "Watch takes exactly one request message", HEALTH + "Watch", body=b""
+        "WRONG_CARDINALITY",
+        "this method takes exactly one request message, got no request message: send one",
+        HEALTH + "Watch",
+        body=b"",
     ),
     Row(
         "NO_MESSAGE_REQUEST",

@@ -20,7 +20,7 @@ package final class HTTP2TestClient {
   /// Request bytes that a stream still has to send.
   private final class Body {
     var bytes: [UInt8]
-    let endsStream: Bool
+    var endsStream: Bool
 
     init(_ bytes: [UInt8], endsStream: Bool) {
       self.bytes = bytes
@@ -28,8 +28,10 @@ package final class HTTP2TestClient {
     }
   }
 
-  /// - Parameter windowBytes: what the server may send of an answer before the client has read it.
-  package init(windowBytes: UInt32 = 65535) {
+  /// - Parameters:
+  ///   - windowBytes: what the server may send of an answer before the client has read it.
+  ///   - readsAtOnce: whether the client reads what comes; else it does by ``read(_:_:)``.
+  package init(windowBytes: UInt32 = 65535, readsAtOnce: Bool = true) {
     var callbacks: OpaquePointer?
     nghttp2_session_callbacks_new(&callbacks)
     defer { nghttp2_session_callbacks_del(callbacks) }
@@ -60,11 +62,33 @@ package final class HTTP2TestClient {
       }
       return 0
     }
-    nghttp2_session_client_new(&session, callbacks, Unmanaged.passUnretained(self).toOpaque())
+    var option: OpaquePointer?
+    nghttp2_option_new(&option)
+    defer { nghttp2_option_del(option) }
+    nghttp2_option_set_no_auto_window_update(option, readsAtOnce ? 0 : 1)
+    nghttp2_session_client_new2(
+      &session, callbacks, Unmanaged.passUnretained(self).toOpaque(), option)
     var window = nghttp2_settings_entry(
       settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: windowBytes)
     nghttp2_submit_settings(session, 0, &window, 1)
+    if !readsAtOnce { nghttp2_session_set_local_window_size(session, 0, 0, 1 << 30) }
   }
+
+  /// Reads bytes of an answer, so that the server may send as many more.
+  package func read(_ stream: Int32, _ bytes: Int) {
+    nghttp2_session_consume(session, stream, bytes)
+  }
+
+  /// Sends more of a request that was opened without its end.
+  package func send(_ bytes: [UInt8], on stream: Int32, endsStream: Bool = false) {
+    guard let body = bodies[stream] else { return }
+    body.bytes += bytes
+    body.endsStream = endsStream
+    nghttp2_session_resume_data(session, stream)
+  }
+
+  /// Request bytes of a stream that the server's window has not let out yet.
+  package func unsentBytes(_ stream: Int32) -> Int { bodies[stream]?.bytes.count ?? 0 }
 
   deinit { nghttp2_session_del(session) }
 

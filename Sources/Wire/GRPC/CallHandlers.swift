@@ -30,12 +30,6 @@ extension CallToken {
   }
 }
 
-/// What a handler learns of its call beside the request's bytes.
-package struct CallContext: Sendable {
-  /// What completes the call later, from any thread.
-  package let token: CallToken
-}
-
 /// What a unary handler made of a request.
 package enum UnaryOutcome {
   /// The answer's bytes are in the response writer.
@@ -60,13 +54,17 @@ package protocol UnaryHandler: Sendable {
   ) -> UnaryOutcome
 }
 
-/// Starts calls of one streaming method (bidirectional, or server-streaming).
+/// Starts calls of one bidirectional method. One that takes a single request is a ``ServerStreamHandler``.
 package protocol StreamingHandler: Sendable {
   /// Runs on the connection's event loop when the request's headers have come.
   func start(_ context: CallContext, _ output: ResponseStream) -> any StreamingCall
 }
 
-/// One streaming call. All of it runs on the connection's event loop and must not block it.
+/// One bidirectional call. All of it runs on the connection's event loop and must not block it.
+///
+/// It sends answers to what it receives: the next message comes when the answers that were sent within ``receive(_:)``
+/// are out but for 64 KiB. Till then the client's messages wait, and its window closes. Answers beyond those, or sent
+/// later, are for the call itself to bound.
 package protocol StreamingCall: AnyObject {
   /// A whole request message; the bytes are valid until the return.
   func receive(_ message: UnsafeRawBufferPointer)

@@ -13,15 +13,26 @@ final class MethodTable: Sendable {
   enum Handler: Sendable {
     case unary(any UnaryHandler)
     case streaming(any StreamingHandler)
+    case serverStream(any ServerStreamHandler)
   }
 
   let methods: [Method]
+  /// The handlers of the unary methods, by the same index: a call copies no more than its handler.
+  let unaryHandlers: [(any UnaryHandler)?]
+  /// The methods for hooks.
+  let names: [CallMethod]
   private let services: Set<String>
   /// Open addressing, at most half full: index into `methods`, or -1.
   private let buckets: [Int32]
 
   init(_ methods: [Method]) {
     self.methods = methods
+    unaryHandlers = methods.map {
+      if case .unary(let handler) = $0.handler { handler } else { nil }
+    }
+    names = methods.enumerated().map {
+      CallMethod(index: $0.offset, path: String(decoding: $0.element.path, as: UTF8.self))
+    }
     services = Set(methods.compactMap { Self.split(String(decoding: $0.path, as: UTF8.self))?.0 })
     var size = 16
     while size < methods.count * 2 { size *= 2 }

@@ -26,6 +26,10 @@ package struct RPCStatus: Error, Equatable, Sendable {
     .resourceExhausted, reason: "ANSWER_BUFFER_FULL",
     "answers that their clients have not read yet fill the server's memory; call again later")
 
+  /// The server is about to end.
+  package static let shuttingDown = RPCStatus(
+    .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; connect again")
+
   /// A pair of the metadata.
   package struct Entry: Equatable, Sendable {
     package let key: String

@@ -16,7 +16,7 @@ struct CallSlot: ~Copyable {
     case receiving
     /// A whole unary request waits for the end of the read batch. [running, responding]
     case queued
-    /// The handler has it. [responding]
+    /// The handler has it, or its server stream goes on. [responding]
     case running
     /// `failure` is decided but not yet submitted: it is when the read batch ends. [responding]
     case refused
@@ -33,7 +33,7 @@ struct CallSlot: ~Copyable {
   /// Index into the method table; -1 until `:path` was seen and when it is unknown.
   var method: Int32 = -1
   var deadline = UInt64.max
-  /// When its headers began, in a server that logs each call.
+  /// When its headers began, in a server that looks at each call.
   var began: UInt64 = 0
   /// Sum of name + value + 32 of the request's headers (RFC 9113 §6.5.2).
   var headerBytes = 0
@@ -48,18 +48,28 @@ struct CallSlot: ~Copyable {
   var namesEncodings = false
   var remoteClosed = false
 
+  /// Headers that the server's hooks want.
+  var metadata = KeptMetadata()
+
   // The message being received: its ``MessagePrefix``, then `messageLength` bytes.
   var prefixCount = 0
   var prefixFlag: UInt8 = 0
   var messageLength = 0
   var messageCount = 0
+  /// Messages that were given to a bidirectional call.
+  var givenBytes = 0
   /// A whole message that lay inside one input chunk: valid until the end of the read batch.
   var borrowed: UnsafeRawBufferPointer?
   var request = ByteWriter()
+  /// Taken from the client's window and not given back yet.
+  var uncreditedBytes = 0
 
   // The answer: length-prefixed messages not yet sent start at `sent`.
   var response = ByteWriter()
   var sent = 0
+  /// Messages that a streaming call has answered, and their bytes.
+  var streamedMessages = 0
+  var streamedBytes = 0
   /// Nothing is appended to `response` any more; the trailers follow its last byte.
   var finished = false
   var submitted = false
@@ -68,12 +78,16 @@ struct CallSlot: ~Copyable {
   /// A plain HTTP answer (no trailers) to a request that was not gRPC.
   var plainHTTPStatus: UInt16 = 0
   var failure: RPCStatus?
-  var stream: (any StreamingCall)?
+  /// Of a streaming call that has neither ended nor failed.
+  var stream: CallStream?
   var cancellation: CallCancellation?
   /// What the answer counts for in the budget of answers.
   var answerBytes = 0
   /// The path of an unknown method, for its error sentence.
   var unknownPath: [UInt8] = []
+
+  /// What nghttp2 has not yet taken of the answer.
+  var unsentBytes: Int { response.count - sent }
 
   init(index: UInt32) { self.index = index }
 
@@ -95,6 +109,10 @@ struct CallSlot: ~Copyable {
     prefixCount = 0
     messageLength = 0
     messageCount = 0
+    uncreditedBytes = 0
+    givenBytes = 0
+    streamedMessages = 0
+    streamedBytes = 0
     borrowed = nil
     sent = 0
     finished = false
@@ -117,5 +135,6 @@ struct CallSlot: ~Copyable {
       self.cancellation = nil
     }
     if !unknownPath.isEmpty { unknownPath = [] }
+    if !metadata.isEmpty { metadata.removeAll() }
   }
 }

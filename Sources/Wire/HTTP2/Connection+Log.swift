@@ -1,7 +1,5 @@
-import Bytes
 import CNghttp2
 import Logging
-import Platform
 
 /// What is logged of a client: with `--log-level trace` each call, with `debug` why a connection ends.
 extension Connection {
@@ -15,19 +13,15 @@ extension Connection {
       metadata: ["error": "\(String(cString: name))"])
   }
 
-  /// Logs a call whose stream is over: a finished one, one that was refused, one that either side reset.
-  func logCall(_ slot: UnsafeMutablePointer<CallSlot>) {
-    let index = Int(slot.pointee.method)
-    let path = index >= 0 ? methods.methods[index].path : slot.pointee.unknownPath
-    let isWhole =
-      slot.pointee.finished && slot.pointee.sent == slot.pointee.response.bytes.count
-    let status = isWhole ? slot.pointee.failure?.code ?? .ok : .cancelled
+  /// Logs a call whose stream is over.
+  func logCall(_ slot: UnsafeMutablePointer<CallSlot>, _ call: EndedCall) {
+    let path = call.method?.path ?? String(decoding: slot.pointee.unknownPath, as: UTF8.self)
     var metadata: Logger.Metadata = [
-      "method": "\(String(decoding: path, as: UTF8.self))",
-      "status": "\(status)",
-      "requestBytes": "\(slot.pointee.messageLength)",
-      "answerBytes": "\(slot.pointee.response.bytes.count)",
-      "microseconds": "\((MonotonicClock.now() - slot.pointee.began) / 1000)",
+      "method": "\(path)",
+      "status": "\(call.status)",
+      "requestBytes": "\(call.requestBytes)",
+      "answerBytes": "\(call.responseBytes)",
+      "microseconds": "\(call.duration / 1000)",
     ]
     if let failure = slot.pointee.failure { metadata["reason"] = "\(failure.reason)" }
     loop.logger.trace("call", metadata: metadata)

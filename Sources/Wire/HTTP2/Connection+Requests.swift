@@ -32,7 +32,7 @@ extension Connection {
       loop.watchDeadlines()
     case 13 where name.matches("grpc-encoding"):
       slot.pointee.unknownEncoding = !value.matches("identity")
-    default: break
+    default: if loop.keepsMetadata { keepMetadata(slot, name, value) }
     }
   }
 
@@ -59,7 +59,8 @@ extension Connection {
         refuseLater(slot, status)
       } else if case .streaming = methods.methods[Int(slot.pointee.method)].handler {
         slot.pointee.isStreaming = true
-        enqueue(.start(slot: slot.pointee.index, generation: slot.pointee.generation))
+        slot.pointee.stream = CallStream(.opening)
+        enqueue(.advance(slot: slot.pointee.index, generation: slot.pointee.generation))
       }
     }
     if endStream { didReceiveEndStream(slot) }
@@ -105,6 +106,12 @@ extension Connection {
 
   /// Collects messages with their ``MessagePrefix`` from DATA payloads.
   func didReceiveData(_ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer) {
+    guard slot.pointee.state == .receiving else { return }
+    if slot.pointee.isStreaming {
+      guard hasRoom(bytes.count) else { return refuseLater(slot, Self.requestBufferFull) }
+      return keepForStream(slot, bytes)
+    }
+    giveCredit(slot, bytes.count)
     var rest = bytes
     while !rest.isEmpty && slot.pointee.state == .receiving {
       if slot.pointee.prefixCount < MessagePrefix.byteCount {
@@ -122,23 +129,22 @@ extension Connection {
         completeMessage(slot, taken)
         continue
       }
-      guard assembledBytes + taken.count <= configuration.maximumAssembledBytes,
-        !loop.budgets.requests.isSpent
-      else {
-        return refuseLater(
-          slot,
-          RPCStatus(
-            .resourceExhausted, reason: "REQUEST_BUFFER_FULL",
-            "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once"
-          ))
-      }
+      guard hasRoom(taken.count) else { return refuseLater(slot, Self.requestBufferFull) }
       slot.pointee.request.append(taken)
       assembledBytes += taken.count
       if taken.count == missing { completeMessage(slot, nil) }
     }
   }
 
-  private func readPrefix(
+  private func hasRoom(_ bytes: Int) -> Bool {
+    assembledBytes + bytes <= configuration.maximumAssembledBytes && !loop.budgets.requests.isSpent
+  }
+
+  private static let requestBufferFull = RPCStatus(
+    .resourceExhausted, reason: "REQUEST_BUFFER_FULL",
+    "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once")
+
+  func readPrefix(
     _ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer
   ) -> UnsafeRawBufferPointer {
     var used = 0
@@ -157,7 +163,7 @@ extension Connection {
   }
 
   /// Checks a message's prefix before a byte of the message is kept.
-  private func acceptPrefix(_ slot: UnsafeMutablePointer<CallSlot>) -> Bool {
+  func acceptPrefix(_ slot: UnsafeMutablePointer<CallSlot>) -> Bool {
     if slot.pointee.prefixFlag != 0 {
       let reason =
         slot.pointee.prefixFlag == 1
@@ -190,30 +196,17 @@ extension Connection {
   ) {
     slot.pointee.prefixCount = 0
     slot.pointee.messageCount += 1
-    guard slot.pointee.isStreaming else {
-      slot.pointee.borrowed = whole
-      if whole != nil { borrowedWithoutEnd += 1 }
-      return
-    }
-    let bytes = Array(whole ?? slot.pointee.request.bytes)
-    enqueue(.message(slot: slot.pointee.index, generation: slot.pointee.generation, bytes))
-    assembledBytes -= slot.pointee.request.bytes.count
-    slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
+    slot.pointee.borrowed = whole
+    if whole != nil { borrowedWithoutEnd += 1 }
   }
 
   func didReceiveEndStream(_ slot: UnsafeMutablePointer<CallSlot>) {
     slot.pointee.remoteClosed = true
     guard slot.pointee.state == .receiving else { return }
-    guard slot.pointee.prefixCount == 0 else {
-      return refuseLater(
-        slot,
-        RPCStatus(
-          .internal, reason: "MALFORMED_FRAMING",
-          "the request ended in the middle of a message; send it whole"))
-    }
     if slot.pointee.isStreaming {
-      return enqueue(.halfClose(slot: slot.pointee.index, generation: slot.pointee.generation))
+      return enqueue(.advance(slot: slot.pointee.index, generation: slot.pointee.generation))
     }
+    guard slot.pointee.prefixCount == 0 else { return refuseLater(slot, Self.cutMessage) }
     guard slot.pointee.messageCount == 1 else {
       return refuseLater(slot, Self.cardinalityStatus("no request message"))
     }
@@ -225,7 +218,7 @@ extension Connection {
   private static func cardinalityStatus(_ what: String) -> RPCStatus {
     RPCStatus(
       .unimplemented, reason: "WRONG_CARDINALITY",
-      "a unary method takes exactly one request message, got \(what): send one")
+      "this method takes exactly one request message, got \(what): send one")
   }
 
   /// Decides a call's failure; it goes out when the read batch ends.
@@ -234,10 +227,7 @@ extension Connection {
       slot.pointee.borrowed = nil
       borrowedWithoutEnd -= 1
     }
-    if let stream = slot.pointee.stream {
-      slot.pointee.stream = nil
-      enqueue(.cancel(stream))
-    }
+    cancelStream(slot)
     slot.pointee.state = .refused
     slot.pointee.failure = status
     enqueue(slot)

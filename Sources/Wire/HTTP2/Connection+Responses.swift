@@ -27,56 +27,15 @@ extension Connection {
       guard slot.pointee.state == .running else { return }
       fail(slot, status)
     case .streamMessage(let message):
-      guard slot.pointee.stream != nil, !slot.pointee.finished else { return }
-      appendStreamMessage(slot, message.take())
+      guard let stream = slot.pointee.stream else { return }
+      switch stream.call {
+      case .pulled: completePull(slot, stream, message.take())
+      case .opening, .pushing: appendMessage(slot, message.take())
+      }
     case .streamFinish(let status):
-      guard slot.pointee.stream != nil, !slot.pointee.finished else { return }
-      slot.pointee.stream = nil
+      guard takeStream(slot) != nil else { return }
       finishStream(slot, status)
     }
-  }
-
-  /// Messages of a streaming call that its client has not taken yet.
-  private static let unsentStreamBytes = 4 << 20
-
-  private func appendStreamMessage(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter
-  ) {
-    guard
-      slot.pointee.response.bytes.count - slot.pointee.sent <= Self.unsentStreamBytes,
-      !loop.budgets.answers.isSpent
-    else {
-      return endSlowStream(slot)
-    }
-    if slot.pointee.sent == slot.pointee.response.bytes.count {
-      slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
-      slot.pointee.sent = 0
-    }
-    let start = slot.pointee.response.bytes.count
-    slot.pointee.response.append(MessagePrefix.empty)
-    slot.pointee.response.append(message.bytes)
-    MessagePrefix.patch(&slot.pointee.response, at: start)
-    countAnswer(slot, slot.pointee.response.bytes.count)
-    if slot.pointee.submitted { resume(slot) } else { submitResponse(slot) }
-  }
-
-  private func finishStream(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus?) {
-    slot.pointee.finished = true
-    slot.pointee.failure = status
-    slot.pointee.state = .responding
-    if slot.pointee.submitted {
-      resume(slot)
-    } else {
-      submitTrailersOnly(slot, status)
-    }
-  }
-
-  private func endSlowStream(_ slot: UnsafeMutablePointer<CallSlot>) {
-    if let stream = slot.pointee.stream {
-      slot.pointee.stream = nil
-      enqueue(.cancel(stream))
-    }
-    reset(slot)
   }
 
   /// Gives a call up in the middle of its answer: trailers would make a cut message look whole.
@@ -85,18 +44,18 @@ extension Connection {
       session, 0, slot.pointee.streamID, UInt32(NGHTTP2_CANCEL.rawValue))
   }
 
-  private func resume(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func resume(_ slot: UnsafeMutablePointer<CallSlot>) {
     guard slot.pointee.deferred else { return }
     slot.pointee.deferred = false
     nghttp2_session_resume_data(session, slot.pointee.streamID)
   }
 
-  private func submitResponse(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func submitResponse(_ slot: UnsafeMutablePointer<CallSlot>) {
     if slot.pointee.stream == nil { slot.pointee.state = .responding }
     slot.pointee.submitted = true
     // Streams of the same urgency are served to their end in turn unless they are incremental: a long
     // answer would hold up every call behind it.
-    if slot.pointee.response.bytes.count > Self.longAnswerBytes || slot.pointee.isStreaming {
+    if slot.pointee.response.bytes.count > Self.longAnswerBytes || slot.pointee.stream != nil {
       shareBandwidth(slot)
     }
     var provider = nghttp2_data_provider()
@@ -134,7 +93,7 @@ extension Connection {
     }
   }
 
-  private func submitTrailersOnly(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus?) {
+  func submitTrailersOnly(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus?) {
     let httpStatus = slot.pointee.plainHTTPStatus == 0 ? 200 : slot.pointee.plainHTTPStatus
     var fields: [(StaticString, [UInt8])] = [
       (":status", Array(String(httpStatus).utf8)), ("content-type", Array("application/grpc".utf8)),

@@ -44,6 +44,8 @@ final class Connection {
       if assembledBytes != oldValue { loop.budgets.requests.add(assembledBytes - oldValue) }
     }
   }
+  /// Of the connection's window, taken by the client and not given back yet.
+  var uncreditedBytes = 0
   /// Calls that have a deadline and no answer yet; the loop's timer looks at them.
   var callsWithDeadline = 0
   /// Set when the peer broke the protocol or an internal limit: send what is queued, then close.
@@ -51,13 +53,14 @@ final class Connection {
   private(set) var draining = false
   private var invalidFrames = 0
   private var hasReceived = false
+  /// Who is at the other end.
+  var peer: PeerIdentity?
 
   /// What a streaming call is told when the read batch ends.
   enum StreamEvent {
-    case start(slot: UInt32, generation: UInt32)
-    case message(slot: UInt32, generation: UInt32, [UInt8])
-    case halfClose(slot: UInt32, generation: UInt32)
-    case cancel(any StreamingCall)
+    /// Something came for a bidirectional call.
+    case advance(slot: UInt32, generation: UInt32)
+    case cancel(CallStream)
   }
 
   init?(
@@ -86,6 +89,8 @@ final class Connection {
     defer { nghttp2_option_del(option) }
     nghttp2_option_set_max_outbound_ack(option, 100)
     nghttp2_option_set_stream_reset_rate_limit(option, 2000, 500)
+    // A stream's window is given back when its bytes are taken, not when they come.
+    nghttp2_option_set_no_auto_window_update(option, 1)
     // SAFETY: the session is deleted before this object goes (invariant 2).
     let user = Unmanaged.passUnretained(self).toOpaque()
     guard nghttp2_session_server_new2(&session, callbacks, user, option) == 0 else { return false }
@@ -126,6 +131,11 @@ final class Connection {
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     // Any error is fatal for the session; what nghttp2 queued to say about it still goes out.
     if consumed < 0 { mustClose = true }
+    // That of the connection is given back at once: one stream that waits must not hold up the others.
+    if uncreditedBytes >= configuration.connectionWindowBytes / 4 {
+      nghttp2_session_consume_connection(session, uncreditedBytes)
+      uncreditedBytes = 0
+    }
   }
 
   /// The next bytes for the socket, at most about `limit`; nil when there are none.
@@ -140,6 +150,8 @@ final class Connection {
       guard count > 0 else { break }
       output.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
     }
+    // A reset of our own ends its stream when it is sent.
+    if !streamEvents.isEmpty { deliverStreamEvents() }
     if hasNewAnswer {
       hasNewAnswer = false
       lastAnswer = MonotonicClock.now()
@@ -167,6 +179,7 @@ final class Connection {
     output.writeBytes(
       UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
     slot.pointee.sent = start + length
+    if let stream = slot.pointee.stream { didSend(slot, stream) }
   }
 
   /// Whether ``send(limit:)`` has what it was asked for.
@@ -186,7 +199,8 @@ final class Connection {
     }
     nghttp2_submit_shutdown_notice(session)
     nghttp2_submit_ping(session, 0, nil)
-    for slot in slots { slot.pointee.stream?.drain() }
+    for slot in slots { drainStream(slot) }
+    deliverStreamEvents()
   }
 
   /// Calls under way.
@@ -219,7 +233,7 @@ final class Connection {
       slots.append(slot)
     }
     slot.pointee.begin(streamID: streamID)
-    if loop.isTracing { slot.pointee.began = MonotonicClock.now() }
+    if loop.watchesCalls { slot.pointee.began = MonotonicClock.now() }
     lastBegun = slot
     return slot
   }
@@ -235,13 +249,13 @@ final class Connection {
 
   func didCloseStream(_ slot: UnsafeMutablePointer<CallSlot>) {
     guard slot.pointee.state != .free else { return }
-    if loop.isTracing { logCall(slot) }
     release(slot)
     freeSlots.append(slot.pointee.index)
   }
 
   private func release(_ slot: UnsafeMutablePointer<CallSlot>) {
-    if let stream = slot.pointee.stream { streamEvents.append(.cancel(stream)) }
+    if loop.watchesCalls { tellEnd(slot) }
+    cancelStream(slot)
     assembledBytes -= slot.pointee.request.bytes.count
     if slot.pointee.deadline != .max { callsWithDeadline -= 1 }
     countAnswer(slot, 0)
@@ -305,13 +319,21 @@ final class Connection {
   }
 
   private func run(_ slot: UnsafeMutablePointer<CallSlot>) {
-    let context = CallContext(token: token(slot))
+    let context = CallContext(token: token(slot), loop: .passUnretained(loop))
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, .deadlineExceeded)
     }
-    guard case .unary(let handler) = methods.methods[Int(slot.pointee.method)].handler else {
-      return
+    guard isAdmitted(slot, context) else { return }
+    if let handler = methods.unaryHandlers[Int(slot.pointee.method)] {
+      call(slot, handler, context)
+    } else if case .serverStream(let handler) = methods.methods[Int(slot.pointee.method)].handler {
+      start(slot, handler, context)
     }
+  }
+
+  private func call(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ handler: any UnaryHandler, _ context: CallContext
+  ) {
     slot.pointee.state = .running
     slot.pointee.response.append(MessagePrefix.empty)
     let request = slot.pointee.borrowed ?? slot.pointee.request.bytes
@@ -345,6 +367,11 @@ final class Connection {
   private func wait(_ slot: UnsafeMutablePointer<CallSlot>, _ cancellation: CallCancellation?) {
     slot.pointee.cancellation = cancellation
     slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
+    dropRequest(slot)
+  }
+
+  /// Gives up the memory of a request message that nobody needs any more.
+  func dropRequest(_ slot: UnsafeMutablePointer<CallSlot>) {
     assembledBytes -= slot.pointee.request.bytes.count
     slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
   }
@@ -359,20 +386,9 @@ final class Connection {
 
   private func deliver(_ event: StreamEvent) {
     switch event {
-    case .cancel(let call): call.cancel()
-    case .start(let index, let generation):
-      guard let slot = liveSlot(index, generation), slot.pointee.state == .receiving,
-        case .streaming(let handler) = methods.methods[Int(slot.pointee.method)].handler
-      else { return }
-      let token = token(slot)
-      let output = ResponseStream(token: token, loop: loop)
-      slot.pointee.stream = handler.start(CallContext(token: token), output)
-      if draining { slot.pointee.stream?.drain() }
-    case .message(let index, let generation, let bytes):
-      guard let stream = liveSlot(index, generation)?.pointee.stream else { return }
-      bytes.withUnsafeBytes { stream.receive($0) }
-    case .halfClose(let index, let generation):
-      liveSlot(index, generation)?.pointee.stream?.halfClose()
+    case .cancel(let stream): stream.cancel()
+    case .advance(let index, let generation):
+      if let slot = liveSlot(index, generation) { advance(slot) }
     }
   }
 
@@ -382,16 +398,14 @@ final class Connection {
     for slot in slots where slot.pointee.deadline <= now {
       switch slot.pointee.state {
       case .receiving, .queued, .running:
-        if let stream = slot.pointee.stream {
-          slot.pointee.stream = nil
-          streamEvents.append(.cancel(stream))
-        }
+        cancelStream(slot)
         slot.pointee.cancellation?.cancel()
         fail(slot, .deadlineExceeded)
       case .responding where slot.pointee.sent < slot.pointee.response.bytes.count:
         // The client stopped reading, and by now waiting: its answer need not be kept.
         slot.pointee.deadline = .max
         callsWithDeadline -= 1
+        if slot.pointee.failure == nil { slot.pointee.failure = .deadlineExceeded }
         reset(slot)
       case .free, .headers, .refused, .responding: break
       }

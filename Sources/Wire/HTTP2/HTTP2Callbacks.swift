@@ -103,9 +103,12 @@ enum HTTP2Callbacks {
 
   private static let onDataChunk: nghttp2_on_data_chunk_recv_callback = {
     session, _, streamID, data, length, user in
-    guard let slot = slot(session, streamID) else { return 0 }
-    connection(user) { $0.didReceiveData(slot, UnsafeRawBufferPointer(start: data, count: length)) }
-    return 0
+    connection(user) { connection in
+      connection.uncreditedBytes += length
+      guard let slot = HTTP2Callbacks.slot(session, streamID) else { return 0 }
+      connection.didReceiveData(slot, UnsafeRawBufferPointer(start: data, count: length))
+      return 0
+    }
   }
 
   private static let onStreamClose: nghttp2_on_stream_close_callback = {

@@ -28,11 +28,26 @@ package final class HealthService: Sendable {
     var watchers: [UInt64: Watcher] = [:]
     var nextWatcher: UInt64 = 0
     var isShutDown = false
+
+    func status(_ service: String) -> UInt64 {
+      statuses[service]?.rawValue ?? HealthService.serviceUnknown
+    }
+
+    /// Answers a watcher that was asked.
+    mutating func tell(_ id: UInt64, _ status: UInt64) {
+      watchers[id]?.isAsked = false
+      watchers[id]?.told = status
+      watchers[id]?.output.send(HealthService.response(status))
+    }
   }
 
-  private struct Watcher {
+  fileprivate struct Watcher {
     let service: String
     let output: ResponseStream
+    /// The status it was sent last.
+    var told: UInt64?
+    /// It waits for the next one.
+    var isAsked = false
   }
 
   private let state = Mutex(State())
@@ -42,7 +57,7 @@ package final class HealthService: Sendable {
   /// Registers Check, List and Watch.
   package func register(on server: GRPCServer) {
     for (path, handler) in unaryMethods { server.register(path, unary: handler) }
-    for (path, handler) in streamingMethods { server.register(path, streaming: handler) }
+    for (path, handler) in serverStreams { server.register(path, serverStream: handler) }
   }
 
   /// Path and handler of each method.
@@ -54,7 +69,7 @@ package final class HealthService: Sendable {
   }
 
   /// The methods of `grpc.health.v1.Health`, to be registered.
-  package var streamingMethods: [(String, any StreamingHandler)] {
+  package var serverStreams: [(String, any ServerStreamHandler)] {
     [("/\(Self.serviceName)/Watch", HealthWatch(service: self))]
   }
 
@@ -66,8 +81,8 @@ package final class HealthService: Sendable {
       guard !state.isShutDown, state.statuses.updateValue(status, forKey: service) != status else {
         return
       }
-      for watcher in state.watchers.values where watcher.service == service {
-        watcher.output.send(Self.response(status.rawValue))
+      for (id, watcher) in state.watchers where watcher.service == service && watcher.isAsked {
+        state.tell(id, status.rawValue)
       }
     }
   }
@@ -78,20 +93,18 @@ package final class HealthService: Sendable {
     state.withLock { state in
       guard !state.isShutDown else { return }
       state.isShutDown = true
-      let before = state.statuses
-      state.statuses = before.mapValues { _ in .notServing }
-      for watcher in state.watchers.values {
-        if let status = before[watcher.service], status != .notServing {
-          watcher.output.send(Self.response(ServingStatus.notServing.rawValue))
+      state.statuses = state.statuses.mapValues { _ in .notServing }
+      for (id, watcher) in state.watchers where watcher.isAsked {
+        let status = state.status(watcher.service)
+        if status != watcher.told {
+          state.tell(id, status)
+        } else {
+          state.watchers[id]?.isAsked = false
+          watcher.output.finish(.shuttingDown)
         }
-        watcher.output.finish(Self.shuttingDown)
       }
-      state.watchers.removeAll()
     }
   }
-
-  private static let shuttingDown = RPCStatus(
-    .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; connect again")
 
   // MARK: - For the methods
 
@@ -105,19 +118,33 @@ package final class HealthService: Sendable {
     return statuses.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// Sends the current status, and every later one until ``unwatch(_:)``.
-  fileprivate func watch(_ service: String, _ output: ResponseStream) -> UInt64? {
+  fileprivate func watch(_ service: String, _ output: ResponseStream) -> UInt64 {
     state.withLock { state in
-      output.send(Self.response(state.statuses[service]?.rawValue ?? Self.serviceUnknown))
-      guard !state.isShutDown else {
-        output.finish(Self.shuttingDown)
-        return nil
-      }
-      let watcher = state.nextWatcher
-      state.nextWatcher += 1
-      state.watchers[watcher] = Watcher(service: service, output: output)
-      return watcher
+      defer { state.nextWatcher += 1 }
+      state.watchers[state.nextWatcher] = Watcher(service: service, output: output)
+      return state.nextWatcher
     }
+  }
+
+  /// The status of a watched service when the watcher does not know it. Else it is sent when it changes.
+  fileprivate func pull(_ id: UInt64, _ response: inout ByteWriter) -> PullOutcome {
+    let (status, isShutDown) = state.withLock { state -> (UInt64?, Bool) in
+      guard let watcher = state.watchers[id] else { return (nil, true) }
+      let status = state.status(watcher.service)
+      if watcher.told != status {
+        state.watchers[id]?.told = status
+        return (status, false)
+      }
+      state.watchers[id]?.isAsked = !state.isShutDown
+      return (nil, state.isShutDown)
+    }
+    if let status {
+      Self.appendStatus(status, to: &response)
+      return .message
+    }
+    guard isShutDown else { return .pending }
+    unwatch(id)
+    return .finished(.shuttingDown)
   }
 
   fileprivate func unwatch(_ watcher: UInt64) {
@@ -205,52 +232,29 @@ private struct HealthList: UnaryHandler {
   }
 }
 
-private struct HealthWatch: StreamingHandler {
+private struct HealthWatch: ServerStreamHandler {
   let service: HealthService
 
-  func start(_ context: CallContext, _ output: ResponseStream) -> any StreamingCall {
-    HealthWatchCall(service: service, output: output)
+  func start(_ request: UnsafeRawBufferPointer, _ context: CallContext) -> ServerStreamStart {
+    switch HealthService.service(in: request) {
+    case .failure(let status): .failed(status)
+    case .success(let name):
+      .stream(HealthWatchStream(service, service.watch(name, context.output)))
+    }
   }
 }
 
-/// One Watch: takes one request, then sends until the client goes.
-private final class HealthWatchCall: StreamingCall {
+/// One Watch: the status now, and each other one until the client goes. A slow client gets the latest alone.
+private final class HealthWatchStream: ServerStream {
   private let service: HealthService
-  private let output: ResponseStream
-  private var watcher: UInt64?
-  private var hasRequest = false
+  private let watcher: UInt64
 
-  init(service: HealthService, output: ResponseStream) {
+  init(_ service: HealthService, _ watcher: UInt64) {
     self.service = service
-    self.output = output
+    self.watcher = watcher
   }
 
-  func receive(_ message: UnsafeRawBufferPointer) {
-    guard !hasRequest else { return fail(Self.oneRequest) }
-    hasRequest = true
-    switch HealthService.service(in: message) {
-    case .failure(let status): fail(status)
-    case .success(let name): watcher = service.watch(name, output)
-    }
-  }
+  func pull(_ response: inout ByteWriter) -> PullOutcome { service.pull(watcher, &response) }
 
-  func halfClose() {
-    if !hasRequest { fail(Self.oneRequest) }
-  }
-
-  /// ``HealthService/shutDown()`` ends the watches, after their last status.
-  func drain() {}
-
-  func cancel() {
-    if let watcher { service.unwatch(watcher) }
-    watcher = nil
-  }
-
-  private func fail(_ status: RPCStatus) {
-    cancel()
-    output.finish(status)
-  }
-
-  private static let oneRequest = RPCStatus(
-    .unimplemented, reason: "ONE_REQUEST", "Watch takes exactly one request message")
+  func cancel() { service.unwatch(watcher) }
 }

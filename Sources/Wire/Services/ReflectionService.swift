@@ -83,9 +83,7 @@ private final class ReflectionCall: StreamingCall {
   func halfClose() { finish(nil) }
 
   func drain() {
-    finish(
-      RPCStatus(
-        .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; connect again"))
+    finish(.shuttingDown)
   }
 
   func cancel() { isFinished = true }

@@ -29,7 +29,7 @@ package struct Completions {
     case message(OwnedMessage)
     /// Not OK.
     case failed(RPCStatus)
-    /// One more message of a streaming call, without gRPC's prefix.
+    /// One more message of a streaming call, without gRPC's prefix. A ``ServerStream`` must have been asked for it.
     case streamMessage(OwnedMessage)
     /// The end of a streaming call; nil is OK.
     case streamFinish(RPCStatus?)
@@ -37,7 +37,8 @@ package struct Completions {
 
   struct Completion: Sendable {
     let token: CallToken
-    let outcome: Outcome
+    /// Nil is a turn of a stream, see ``Connection/takeTurn(_:)``.
+    let outcome: Outcome?
   }
 
   private let loops: [LoopContext]

@@ -72,6 +72,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     connection = Connection(
       loop: loop, index: index, generation: generation, configuration: configuration,
       methods: methods)
+    connection?.peer = context.map { PeerIdentity(remoteAddress: $0.channel.remoteAddress) }
     return connection
   }
 

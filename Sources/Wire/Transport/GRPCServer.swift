@@ -25,7 +25,9 @@ package final class GRPCServer: Sendable {
   }
 
   /// Starts the event loops; nothing is served before a start.
-  package init(configuration: WireConfiguration, logger: Logger) {
+  package init(
+    configuration: WireConfiguration, logger: Logger, hooks: CallHooks = CallHooks()
+  ) {
     self.configuration = configuration
     self.logger = logger
     group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
@@ -35,7 +37,8 @@ package final class GRPCServer: Sendable {
     self.budgets = budgets
     loops = group.makeIterator().enumerated().map {
       LoopContext(
-        index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, logger: logger)
+        index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, hooks: hooks,
+        logger: logger)
     }
   }
 
@@ -48,6 +51,13 @@ package final class GRPCServer: Sendable {
   package func register(_ path: String, streaming handler: any StreamingHandler) {
     state.withLock {
       $0.methods.append(.init(path: Array(path.utf8), handler: .streaming(handler)))
+    }
+  }
+
+  /// Adds a server-streaming method; before the start only.
+  package func register(_ path: String, serverStream handler: any ServerStreamHandler) {
+    state.withLock {
+      $0.methods.append(.init(path: Array(path.utf8), handler: .serverStream(handler)))
     }
   }
 

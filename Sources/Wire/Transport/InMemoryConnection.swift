@@ -13,16 +13,20 @@ package final class InMemoryConnection {
 
   package init?(
     eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
-    streaming: [(String, any StreamingHandler)] = [], logger: Logger? = nil
+    streaming: [(String, any StreamingHandler)] = [],
+    serverStreams: [(String, any ServerStreamHandler)] = [], hooks: CallHooks = CallHooks(),
+    logger: Logger? = nil
   ) {
     let methods = MethodTable(
       unary.map { .init(path: Array($0.0.utf8), handler: .unary($0.1)) }
-        + streaming.map { .init(path: Array($0.0.utf8), handler: .streaming($0.1)) })
+        + streaming.map { .init(path: Array($0.0.utf8), handler: .streaming($0.1)) }
+        + serverStreams.map { .init(path: Array($0.0.utf8), handler: .serverStream($0.1)) })
     loop = LoopContext(
       index: 0, eventLoop: eventLoop,
       budgets: MemoryBudgets(
         requestBytes: configuration.maximumRequestMemoryBytes,
         answerBytes: configuration.maximumAnswerMemoryBytes),
+      hooks: hooks,
       logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() })
     handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
     guard let connection = handler.startWithoutChannel() else { return nil }
@@ -30,6 +34,9 @@ package final class InMemoryConnection {
   }
 
   deinit { handler.stop() }
+
+  /// What its calls hold of the server's memory.
+  package var budgets: MemoryBudgets { loop.budgets }
 
   /// Takes bytes of the client and runs the calls they complete.
   package func receive(_ bytes: [UInt8]) {

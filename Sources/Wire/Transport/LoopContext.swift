@@ -16,6 +16,11 @@ final class LoopContext: @unchecked Sendable {
   let logger: Logger
   /// Whether each call is logged, which is asked once for each.
   let isTracing: Bool
+  let hooks: CallHooks
+  /// Whether anybody looks at each call, which the clock is read for.
+  let watchesCalls: Bool
+  let keepsMetadata: Bool
+  let hasGate: Bool
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -31,10 +36,17 @@ final class LoopContext: @unchecked Sendable {
   private var deadlineTimer: Scheduled<Void>?
   private(set) var draining = false
 
-  init(index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, logger: Logger) {
+  init(
+    index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, hooks: CallHooks,
+    logger: Logger
+  ) {
     self.index = index
     self.logger = logger
     isTracing = logger.logLevel <= .trace
+    self.hooks = hooks
+    watchesCalls = isTracing || hooks.observer != nil
+    hasGate = hooks.gate != nil
+    keepsMetadata = !hooks.keptMetadata.isEmpty
     self.eventLoop = eventLoop
     self.budgets = budgets
   }
@@ -86,23 +98,97 @@ final class LoopContext: @unchecked Sendable {
       return taken
     }
     for completion in completions {
-      let token = completion.token
-      guard Int(token.connection) < handlers.count, let handler = handlers[Int(token.connection)],
-        generations[Int(token.connection)] == token.connectionGeneration,
-        let connection = handler.connection,
-        let slot = connection.liveSlot(token.slot, token.generation)
-      else { continue }
-      connection.complete(slot, completion.outcome)
-      if !handler.isDirty {
-        handler.isDirty = true
-        dirty.append(handler)
+      guard let (handler, connection, slot) = find(completion.token) else { continue }
+      if let outcome = completion.outcome {
+        connection.complete(slot, outcome)
+      } else {
+        connection.takeTurn(slot)
       }
+      markDirty(handler)
     }
+    flushDirty()
+  }
+
+  /// The call that a token names, unless it is gone.
+  @inline(__always)
+  func find(
+    _ token: CallToken
+  ) -> (
+    handler: ConnectionHandler, connection: Connection, slot: UnsafeMutablePointer<CallSlot>
+  )? {
+    guard Int(token.connection) < handlers.count, let handler = handlers[Int(token.connection)],
+      generations[Int(token.connection)] == token.connectionGeneration,
+      let connection = handler.connection,
+      let slot = connection.liveSlot(token.slot, token.generation)
+    else { return nil }
+    return (handler, connection, slot)
+  }
+
+  /// Runs `body`, which reads what is confined to the loop.
+  func onLoop<R>(_ body: () -> R) -> R {
+    eventLoop.preconditionInEventLoop()
+    return body()
+  }
+
+  private func markDirty(_ handler: ConnectionHandler) {
+    guard !handler.isDirty else { return }
+    handler.isDirty = true
+    dirty.append(handler)
+  }
+
+  private func flushDirty() {
     for handler in dirty {
       handler.isDirty = false
       handler.flush()
     }
     dirty.removeAll(keepingCapacity: true)
+  }
+
+  // MARK: - Memory for answers (event loop)
+
+  /// Streams that are pulled when there is memory for answers, in the order in which they came.
+  private var waiting: [CallToken] = []
+  private var isWaiting = false
+
+  /// Gives a stream its turn when there is memory for answers again.
+  func giveTurnWhenMemoryIsFree(_ token: CallToken) {
+    eventLoop.assertInEventLoop()
+    waiting.append(token)
+    // Streams that ended while they waited leave their tokens behind.
+    if waiting.count > 2 * waitingAfterSweep + 64 {
+      waiting.removeAll { find($0) == nil }
+      waitingAfterSweep = waiting.count
+    }
+    waitForMemory()
+  }
+
+  private var waitingAfterSweep = 0
+
+  private func waitForMemory() {
+    guard !isWaiting else { return }
+    isWaiting = true
+    budgets.answers.whenNotSpent { [weak self] in
+      guard let self else { return }
+      eventLoop.execute { self.giveTurns() }
+    }
+  }
+
+  private func giveTurns() {
+    isWaiting = false
+    let tokens = waiting
+    waiting = []
+    var next = 0
+    while next < tokens.count && !budgets.answers.isSpent {
+      if let (handler, connection, slot) = find(tokens[next]) {
+        connection.takeTurn(slot)
+        markDirty(handler)
+      }
+      next += 1
+    }
+    // Those that had no turn stay in front of those that want another one.
+    waiting = tokens[next...] + waiting
+    flushDirty()
+    if !waiting.isEmpty { waitForMemory() }
   }
 
   // MARK: - Deadlines (event loop)

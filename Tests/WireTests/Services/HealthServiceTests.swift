@@ -9,7 +9,7 @@ struct HealthServiceTests {
   private let link: ServiceLink
 
   init() throws {
-    link = try ServiceLink(unary: health.unaryMethods, streaming: health.streamingMethods)
+    link = try ServiceLink(unary: health.unaryMethods, serverStreams: health.serverStreams)
   }
 
   private static func request(_ service: String) -> [UInt8] {
@@ -63,11 +63,9 @@ struct HealthServiceTests {
     #expect(link.sentence(stream) == "there are over 100 services; use Check for each")
   }
 
-  @Test(arguments: [false, true])
-  func watchSendsTheStatusNowAndEachChangeOnce(halfClose: Bool) throws {
+  @Test func watchSendsTheStatusNowAndEachChangeOnce() throws {
     health.set(.serving, for: "a")
-    let stream = link.open(
-      "/grpc.health.v1.Health/Watch", [Self.request("a")], halfClose: halfClose)
+    let stream = link.open("/grpc.health.v1.Health/Watch", [Self.request("a")])
     #expect(try watched(stream) == [1])
     health.set(.serving, for: "a")
     health.set(.notServing, for: "another")
@@ -78,6 +76,37 @@ struct HealthServiceTests {
     link.exchange()
     #expect(try watched(stream) == [1, 2, 1])
     #expect(link.status(stream) == nil, "the stream stays open")
+  }
+
+  @Test func watchTellsASlowClientTheLatestAlone() throws {
+    let link = try ServiceLink(
+      serverStreams: health.serverStreams,
+      client: HTTP2TestClient(windowBytes: 7, readsAtOnce: false))
+    health.set(.serving, for: "a")
+    let stream = link.open("/grpc.health.v1.Health/Watch", [Self.request("a")])
+    #expect(try watched(stream, link) == [1])
+    // Many small messages wait below the low mark; then only the latest status does.
+    for round in 0..<30_000 {
+      health.set(round % 2 == 0 ? .notServing : .serving, for: "a")
+      if round % 7 == 0 { link.exchange() }
+    }
+    link.exchange()
+    #expect(link.answerBytes <= (64 << 10) + 7)
+    health.set(.unknown, for: "a")
+    var read = 0
+    while let received = link.client.responses[stream]?.body.count, received > read {
+      link.client.read(stream, received - read)
+      read = received
+      link.exchange()
+    }
+    let all = try watched(stream, link)
+    #expect(all.last == 0)
+    #expect(zip(all, all.dropFirst()).allSatisfy { $0 != $1 })
+    #expect(link.status(stream) == nil)
+  }
+
+  private func watched(_ stream: Int32, _ link: ServiceLink) throws -> [UInt64] {
+    try link.messages(stream).map { try TestFields($0).varints[1]?.last ?? 0 }
   }
 
   @Test func watchOfAnUnknownServiceWaitsForIt() throws {

@@ -6,23 +6,41 @@ import Wire
 
 /// A server with services and a client, joined without a socket.
 final class ServiceLink {
-  let client = HTTP2TestClient()
-  private let loop = EmbeddedEventLoop()
-  private let server: InMemoryConnection
+  let client: HTTP2TestClient
+  let loop = EmbeddedEventLoop()
+  private(set) var server: InMemoryConnection?
 
   init(
-    unary: [(String, any UnaryHandler)] = [], streaming: [(String, any StreamingHandler)] = []
+    unary: [(String, any UnaryHandler)] = [], streaming: [(String, any StreamingHandler)] = [],
+    serverStreams: [(String, any ServerStreamHandler)] = [], hooks: CallHooks = CallHooks(),
+    client: HTTP2TestClient = HTTP2TestClient(),
+    _ configure: (inout WireConfiguration) -> Void = { _ in }
   ) throws {
-    server = try #require(
-      InMemoryConnection(
-        eventLoop: loop, configuration: WireConfiguration(loopCount: 1), unary: unary,
-        streaming: streaming))
+    self.client = client
+    var configuration = WireConfiguration(loopCount: 1)
+    configure(&configuration)
+    server = InMemoryConnection(
+      eventLoop: loop, configuration: configuration, unary: unary, streaming: streaming,
+      serverStreams: serverStreams, hooks: hooks)
+    try #require(server != nil)
     exchange()
   }
 
+  /// The client's socket is gone.
+  func disconnect() {
+    server = nil
+    loop.run()
+  }
+
+  /// Bytes of answers that the server holds.
+  var answerBytes: Int { server?.budgets.answers.usedBytes ?? 0 }
+
+  /// Bytes of requests that the server holds.
+  var requestBytes: Int { server?.budgets.requests.usedBytes ?? 0 }
+
   /// Carries bytes both ways, and lets the event loop run, until nothing moves.
   func exchange() {
-    while true {
+    while let server {
       let toServer = client.output()
       server.receive(toServer)
       loop.run()

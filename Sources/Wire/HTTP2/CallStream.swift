@@ -1,0 +1,62 @@
+import Bytes
+
+/// What a connection keeps of a streaming call beside its slot.
+///
+/// Thread-safety: confined to the connection's event loop.
+final class CallStream {
+  /// How the call's answers are made.
+  enum Call {
+    /// It will send them by itself: its handler runs when the read batch ends.
+    case opening
+    /// It sends them by itself, for the messages it is given.
+    case pushing(any StreamingCall)
+    /// It is asked for each.
+    case pulled(any ServerStream)
+  }
+
+  /// Unsent bytes below which the next message is pulled, or the client's next one is taken. High enough for the
+  /// network to be busy while a thread makes an answer, low beside one message of the size that streams should make.
+  static let lowMarkBytes = 64 << 10
+  /// Messages pulled at a time, so that a stream of tiny ones does not hold the loop.
+  static let pullsPerTurn = 64
+  /// Memory of the answer buffer that is kept while a stream goes on.
+  static let retainedBytes = 128 << 10
+
+  var call: Call
+  /// A pull is not answered yet.
+  var isAsked = false
+  /// ``Connection/takeTurn(_:)`` will be called: its turn is in the loop's mailbox, or it waits for memory.
+  var hasTurn = false
+
+  // Of a call that pushes: what its client sent and it was not given yet, as it came. The client gets no credit for
+  // these bytes, so that there are never more of them than its window has.
+  private var waiting = ByteWriter()
+  private var taken = 0
+  /// The call knows that its client sends no more.
+  var isHalfClosed = false
+
+  init(_ call: Call) { self.call = call }
+
+  /// Valid until the next call of another method.
+  var waitingBytes: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: waiting.bytes[taken...])
+  }
+
+  func append(_ bytes: UnsafeRawBufferPointer) { waiting.append(bytes) }
+
+  /// Drops the first bytes of those that wait. Amortised O(1) a byte.
+  func drop(_ bytes: Int) {
+    taken += bytes
+    guard taken * 2 >= waiting.count else { return }
+    waiting.removeFirst(taken, keepingAtMost: 0)
+    taken = 0
+  }
+
+  func cancel() {
+    switch call {
+    case .opening: break
+    case .pushing(let call): call.cancel()
+    case .pulled(let call): call.cancel()
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import Bytes
+import Platform
+
+/// What the server's ``CallHooks`` have a say in.
+extension Connection {
+  /// Asks the gate; a call that is not let through has its answer.
+  @inline(__always)
+  func isAdmitted(_ slot: UnsafeMutablePointer<CallSlot>, _ context: CallContext) -> Bool {
+    loop.hasGate ? askGate(slot, context) : true
+  }
+
+  private func askGate(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ context: CallContext
+  ) -> Bool {
+    guard let gate = loop.hooks.gate else { return true }
+    guard let refusal = gate.refusal(methods.names[Int(slot.pointee.method)], context) else {
+      return true
+    }
+    cancelStream(slot)
+    fail(slot, refusal)
+    return false
+  }
+
+  /// Keeps a request header that was asked for.
+  func keepMetadata(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ name: UnsafeRawBufferPointer,
+    _ value: UnsafeRawBufferPointer
+  ) {
+    let index = loop.hooks.keptMetadata.firstIndex { $0.utf8.elementsEqual(name) }
+    if let index { slot.pointee.metadata.append(UInt8(index), value) }
+  }
+
+  /// Tells of a call whose stream is over: a finished one, one that was refused, one that either side gave up.
+  func tellEnd(_ slot: UnsafeMutablePointer<CallSlot>) {
+    guard slot.pointee.state != .headers else { return }
+    let call = endedCall(slot)
+    if loop.isTracing { logCall(slot, call) }
+    loop.hooks.observer?.callEnded(call)
+  }
+
+  private func endedCall(_ slot: UnsafeMutablePointer<CallSlot>) -> EndedCall {
+    let index = Int(slot.pointee.method)
+    let isWhole = slot.pointee.finished && slot.pointee.unsentBytes == 0
+    var (requestBytes, messages, bytes) = (
+      slot.pointee.givenBytes, slot.pointee.streamedMessages, slot.pointee.streamedBytes
+    )
+    if !slot.pointee.isStreaming && slot.pointee.messageCount > 0 {
+      requestBytes = slot.pointee.messageLength
+    }
+    if index >= 0, case .unary = methods.methods[index].handler, slot.pointee.finished,
+      slot.pointee.response.count >= MessagePrefix.byteCount, slot.pointee.plainHTTPStatus == 0
+    {
+      (messages, bytes) = (1, slot.pointee.response.count - MessagePrefix.byteCount)
+    }
+    return EndedCall(
+      method: index >= 0 ? methods.names[index] : nil,
+      status: slot.pointee.failure?.code ?? (isWhole ? .ok : .cancelled),
+      requestMessages: slot.pointee.messageCount, requestBytes: requestBytes,
+      responseMessages: messages, responseBytes: bytes, began: slot.pointee.began,
+      duration: MonotonicClock.now() - slot.pointee.began)
+  }
+}

@@ -1,0 +1,160 @@
+import Bytes
+
+/// Server streams with credit: a stream is pulled while little of it is unsent, which is while its client takes it.
+///
+/// A stream gets a *turn* when that may have changed: its bytes left, its message came, memory for answers is free
+/// again. Turns go through the loop's mailbox, so that other connections get theirs in between.
+extension Connection {
+  /// Runs the handler of a server-streaming call, whose one request message is there.
+  func start(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ handler: any ServerStreamHandler,
+    _ context: CallContext
+  ) {
+    guard !draining else { return fail(slot, .shuttingDown) }
+    slot.pointee.state = .running
+    let request = slot.pointee.borrowed ?? slot.pointee.request.bytes
+    let outcome = handler.start(request, context)
+    slot.pointee.borrowed = nil
+    dropRequest(slot)
+    switch outcome {
+    case .failed(let status): fail(slot, status)
+    case .stream(let call):
+      slot.pointee.stream = CallStream(.pulled(call))
+      pull(slot)
+    }
+  }
+
+  /// Goes on with a stream that has waited.
+  func takeTurn(_ slot: UnsafeMutablePointer<CallSlot>) {
+    guard let stream = slot.pointee.stream else { return }
+    stream.hasTurn = false
+    if case .pulled = stream.call { pull(slot) } else { advance(slot) }
+  }
+
+  /// Pulls messages until enough is unsent, or one comes later.
+  private func pull(_ slot: UnsafeMutablePointer<CallSlot>) {
+    guard let stream = slot.pointee.stream, case .pulled(let call) = stream.call else { return }
+    var pulls = 0
+    while !stream.isAsked && slot.pointee.unsentBytes < CallStream.lowMarkBytes {
+      dropSent(slot)
+      guard !loop.budgets.answers.isSpent else { return waitForMemory(slot, stream) }
+      guard pulls < CallStream.pullsPerTurn else { return askForTurn(slot, stream) }
+      pulls += 1
+      let start = slot.pointee.response.count
+      slot.pointee.response.append(MessagePrefix.empty)
+      switch call.pull(&slot.pointee.response) {
+      case .message: didAppendMessage(slot, at: start)
+      case .pending:
+        stream.isAsked = true
+        slot.pointee.response.truncate(to: start)
+      case .finished(let status):
+        slot.pointee.response.truncate(to: start)
+        takeStream(slot)
+        return finishStream(slot, status)
+      }
+    }
+  }
+
+  /// Takes the answer to a pull that was pending.
+  func completePull(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream, _ message: consuming ByteWriter
+  ) {
+    guard stream.isAsked else { return }
+    stream.isAsked = false
+    appendMessage(slot, message)
+    pull(slot)
+  }
+
+  /// Some bytes of a streaming call went to the socket.
+  func didSend(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+    let unsent = slot.pointee.unsentBytes
+    if unsent == 0 { dropSent(slot) }
+    guard unsent < CallStream.lowMarkBytes else { return }
+    switch stream.call {
+    case .pulled: if !stream.isAsked { askForTurn(slot, stream) }
+    case .opening, .pushing:
+      if !stream.waitingBytes.isEmpty || slot.pointee.remoteClosed && !stream.isHalfClosed {
+        askForTurn(slot, stream)
+      }
+    }
+  }
+
+  func askForTurn(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+    guard !stream.hasTurn else { return }
+    stream.hasTurn = true
+    loop.post([.init(token: token(slot), outcome: nil)])
+  }
+
+  func waitForMemory(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+    guard !stream.hasTurn else { return }
+    stream.hasTurn = true
+    loop.giveTurnWhenMemoryIsFree(token(slot))
+  }
+
+  /// Gives back the memory of what was sent.
+  private func dropSent(_ slot: UnsafeMutablePointer<CallSlot>) {
+    guard slot.pointee.sent > 0 else { return }
+    slot.pointee.response.removeFirst(
+      slot.pointee.sent, keepingAtMost: CallStream.retainedBytes)
+    slot.pointee.sent = 0
+    countAnswer(slot, slot.pointee.response.count)
+  }
+
+  /// Appends a whole message to what a streaming call has to send.
+  func appendMessage(
+    _ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter
+  ) {
+    dropSent(slot)
+    let start = slot.pointee.response.count
+    slot.pointee.response.append(MessagePrefix.empty)
+    slot.pointee.response.append(message.bytes)
+    didAppendMessage(slot, at: start)
+  }
+
+  private func didAppendMessage(_ slot: UnsafeMutablePointer<CallSlot>, at start: Int) {
+    MessagePrefix.patch(&slot.pointee.response, at: start)
+    slot.pointee.streamedMessages += 1
+    slot.pointee.streamedBytes += slot.pointee.response.count - start - MessagePrefix.byteCount
+    countAnswer(slot, slot.pointee.response.count)
+    if slot.pointee.submitted { resume(slot) } else { submitResponse(slot) }
+  }
+
+  /// Ends a streaming call after the messages that were made; nil is OK.
+  func finishStream(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus?) {
+    slot.pointee.finished = true
+    slot.pointee.failure = status
+    slot.pointee.state = .responding
+    if slot.pointee.submitted {
+      resume(slot)
+    } else {
+      submitTrailersOnly(slot, status)
+    }
+  }
+
+  /// Takes a call's stream from it, which is told when the read batch ends.
+  func cancelStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+    if let stream = takeStream(slot) { enqueue(.cancel(stream)) }
+  }
+
+  /// Takes a call's stream from it, which is not told.
+  @discardableResult
+  func takeStream(_ slot: UnsafeMutablePointer<CallSlot>) -> CallStream? {
+    guard let stream = slot.pointee.stream else { return nil }
+    slot.pointee.stream = nil
+    let waiting = stream.waitingBytes.count
+    assembledBytes -= waiting
+    stream.drop(waiting)
+    return stream
+  }
+
+  /// Has streaming calls end because the server does.
+  func drainStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+    switch slot.pointee.stream?.call {
+    case nil, .opening: break
+    case .pushing(let call): call.drain()
+    case .pulled:
+      cancelStream(slot)
+      finishStream(slot, .shuttingDown)
+    }
+  }
+}
