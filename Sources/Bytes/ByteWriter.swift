@@ -71,11 +71,11 @@ package struct ByteWriter: ~Copyable {
     let kept = count - dropped
     if capacity > limit && kept <= limit {
       var moved = ByteWriter(capacity: kept)
-      moved.append(UnsafeRawBufferPointer(rebasing: bytes[dropped...]))
+      unsafe moved.append(UnsafeRawBufferPointer(rebasing: bytes[dropped...]))
       self = moved
     } else if dropped > 0 {
       // SAFETY: invariant 1; both ranges lie in the first `count` bytes, and memmove takes overlapping ones.
-      memmove(base.unsafelyUnwrapped, base.unsafelyUnwrapped + dropped, kept)
+      unsafe memmove(base.unsafelyUnwrapped, base.unsafelyUnwrapped + dropped, kept)
       count = kept
     }
   }

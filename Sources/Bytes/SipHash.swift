@@ -63,7 +63,8 @@ package struct SipHash: Sendable {
     }
     var last = UInt64(truncatingIfNeeded: bytes.count) &<< 56
     while offset < bytes.count {
-      last |= unsafe UInt64(bytes[offset]) &<< UInt64(truncatingIfNeeded: 8 &* (offset &- wholeWords))
+      last |=
+        unsafe UInt64(bytes[offset]) &<< UInt64(truncatingIfNeeded: 8 &* (offset &- wholeWords))
       offset &+= 1
     }
     state.compress(last)

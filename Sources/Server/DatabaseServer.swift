@@ -18,6 +18,7 @@ package final class DatabaseServer: Sendable {
   private let monitor: WriteMonitor
   private let commits: CommitQueue
   private let reads: StorageReads
+  private let snapshots: StreamSnapshots
   private let health: HealthService
 
   /// Takes the address, opens the data directory, and checks the schema against the stored one. Blocks on disk
@@ -91,6 +92,7 @@ package final class DatabaseServer: Sendable {
       engine: database.engine, durability: configuration.durability, mark: database.mark,
       sweeper: sweeper, monitor: monitor)
     reads = StorageReads(threadCount: configuration.storageThreads, server: server)
+    snapshots = StreamSnapshots(maximumSeconds: configuration.maximumStreamSeconds)
     registerModels()
     registerServices()
   }
@@ -114,6 +116,9 @@ package final class DatabaseServer: Sendable {
         store: store, threads: reads, maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"
       server.register(service + model.getMethod, unary: GetHandler(reads: reads))
+      server.register(
+        service + model.streamMethod,
+        serverStream: StreamHandler(reads: reads, server: server, snapshots: snapshots))
       server.register(service + model.getOneMethod, unary: GetOneHandler(reads: reads))
       server.register(service + model.deleteMethod, unary: DeleteHandler(store: store))
       server.register(service + model.putMethod, unary: PutHandler(store: store))
@@ -142,6 +147,7 @@ package final class DatabaseServer: Sendable {
     health.set(.serving, for: schema.serviceName)
     health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
     monitor.start()
+    snapshots.start()
     let port: Int
     do throws(ListenError) {
       port = try await server.start(address)
@@ -171,6 +177,7 @@ package final class DatabaseServer: Sendable {
     reads.stop()
     await server.close()
     sweeper.stop()
+    snapshots.stop()
     monitor.lookForTheLastTime()
     monitor.stop()
     let isClosed = database.close()

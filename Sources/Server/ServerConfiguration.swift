@@ -20,6 +20,8 @@ package struct ServerConfiguration: Sendable {
   package var maximumRequestBytes = 4 << 20
   /// The largest answer; a larger one is RESOURCE_EXHAUSTED, never cut. Default 64 MiB.
   package var maximumResponseBytes = 64 << 20
+  /// How long a stream may read one moment, which keeps what is overwritten meanwhile on the disk. Default 5 minutes.
+  package var maximumStreamSeconds = 300
   /// Event loops. Default: one a core, at least 1.
   package var eventLoops: Int
   /// Threads for reads that touch the disk and for long scans. Default: two a core.

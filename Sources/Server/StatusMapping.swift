@@ -114,6 +114,14 @@ package enum StatusMapping {
       metadata: [("limitBytes", String(limit))])
   }
 
+  /// - Parameter pageToken: where to go on; nil: from the start.
+  static func snapshotTooOld(pageToken: String?) -> RPCStatus {
+    RPCStatus(
+      .aborted, reason: "SNAPSHOT_TOO_OLD",
+      "the stream took so long that its moment is not kept any more; go on after the last message with its next_page_token in a new call, which sees the records as they are then",
+      metadata: pageToken.map { [("pageToken", $0)] } ?? [])
+  }
+
   package static let writeQueueFull = RPCStatus(
     .resourceExhausted, reason: "WRITE_QUEUE_FULL",
     "more writes are waiting than the server keeps in memory; this one was not stored, call again later"

@@ -64,7 +64,9 @@ struct CreateCommand: AsyncParsableCommand {
     for model in schema.models {
       Terminal.say("\(model.name), key pk (field \(model.keyFieldNumber)):")
       for (method, request, response) in [
+        (model.getOneMethod, "\(model.pluralName).Key", model.name),
         (model.getMethod, "IndexQuery", model.pluralName),
+        (model.streamMethod, "IndexQuery", "stream \(model.pluralName)"),
         (model.deleteMethod, "IndexQuery", "Empty"),
         (model.putMethod, model.name, "Empty"),
         (model.batchPutMethod, model.pluralName, "Empty"),

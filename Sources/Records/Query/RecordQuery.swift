@@ -45,7 +45,12 @@ package struct QueryOptions {
   /// Whether none of them is set.
   package var isPlain: Bool { first == nil }
 
-  /// For requests that have no place for them.
+  /// A stream has no place for a count.
+  package func refuseForStream() throws(QueryError) {
+    if isCountOnly { throw .notForStream(Field.countOnly.name) }
+  }
+
+  /// A Delete has no place for any of them.
   package func refuseForDelete() throws(QueryError) {
     if let first { throw .notForDelete(first.name) }
   }

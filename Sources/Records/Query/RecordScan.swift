@@ -95,6 +95,11 @@ package struct RecordScan: Sendable {
     recordCount = 0
   }
 
+  /// Where another query goes on after the last answer; nil before the first one.
+  package var nextPageToken: String? {
+    lastKey.isEmpty ? nil : String(decoding: pageToken(), as: UTF8.self)
+  }
+
   private func pageToken() -> [UInt8] {
     lastKey.withUnsafeBytes { key in
       PageToken.text(

@@ -25,22 +25,32 @@ final class StorageReads: Sendable {
     _ context: CallContext,
     _ read: @escaping @Sendable (CallCancellation) -> Completions.Outcome
   ) -> UnaryOutcome {
-    guard queued.wrappingAdd(1, ordering: .relaxed).newValue <= Self.queuedReads else {
-      queued.wrappingSubtract(1, ordering: .relaxed)
-      return .failed(StatusMapping.readQueueFull)
-    }
     let cancellation = CallCancellation()
-    threads.submit { [self] _ in
-      defer { queued.wrappingSubtract(1, ordering: .relaxed) }
-      guard !cancellation.isCancelled else { return }
+    let token = context.token
+    let isTaken = submit(cancellation) { [server] in
       var completions = server.completions()
       completions.complete(
-        context.token,
+        token,
         server.budgets.answers.isSpent
           ? .failed(.answerMemoryFull) : read(cancellation))
       completions.post()
     }
-    return .cancellable(cancellation)
+    return isTaken ? .cancellable(cancellation) : .failed(StatusMapping.readQueueFull)
+  }
+
+  /// Runs `work` on a storage thread, unless it is cancelled by then.
+  ///
+  /// - Returns: false when too many reads wait; `work` is not run then.
+  func submit(_ cancellation: CallCancellation, _ work: @escaping @Sendable () -> Void) -> Bool {
+    guard queued.wrappingAdd(1, ordering: .relaxed).newValue <= Self.queuedReads else {
+      queued.wrappingSubtract(1, ordering: .relaxed)
+      return false
+    }
+    threads.submit { [self] _ in
+      defer { queued.wrappingSubtract(1, ordering: .relaxed) }
+      if !cancellation.isCancelled { work() }
+    }
+    return true
   }
 
   /// Waits for the reads under way. Blocks.

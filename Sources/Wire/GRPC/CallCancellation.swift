@@ -11,5 +11,5 @@ package final class CallCancellation: Sendable {
   /// Whether the call was reset, its connection closed, or its deadline passed.
   package var isCancelled: Bool { flag.load(ordering: .relaxed) }
 
-  func cancel() { flag.store(true, ordering: .relaxed) }
+  package func cancel() { flag.store(true, ordering: .relaxed) }
 }
