@@ -105,7 +105,7 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "Bytes", "Engine", "Wire", "Schema", "Records",
+        "Bytes", "Platform", "Engine", "Wire", "Schema", "Records",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings),

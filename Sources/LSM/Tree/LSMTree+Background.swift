@@ -28,8 +28,8 @@ extension LSMTree {
           begin(compaction, &state)
           return .compaction(compaction)
         }
-        isLookedAt =
-          !picker.waitsForSnapshot || snapshots.awaitRelease(ofOldest: picker.oldestSnapshot)
+        isLookedAt = snapshots.note(
+          isAwaited: picker.waitsForSnapshot, oldest: picker.oldestSnapshot)
       }
       if state.compactionSetback != nil, state.runningCompactions == 0 {
         // What failed is not due any more.
@@ -323,6 +323,7 @@ extension LSMTree {
       }
       state.withLock { state in
         state.version = version
+        snapshots.noteNewTables()
         if let flushed {
           state.flushedSequence = edit.flushedSequence
           state.logNumber = edit.logNumber
