@@ -180,7 +180,8 @@ extension RecordScan {
         pause = .cancelled
         break
       }
-      if visited >= budget.records {
+      // A look-up costs as much as several records of a scan.
+      if visited >= max(1, budget.records / 4) {
         pause = .budgetSpent
         break
       }

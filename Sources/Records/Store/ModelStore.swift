@@ -1,5 +1,6 @@
 package import Bytes
 package import Engine
+import Glibc
 package import Schema
 
 /// The records of one model: reads and writes by its access plan, which is resolved once when the database opens.
@@ -157,11 +158,24 @@ package final class ModelStore: Sendable {
   private func sortedKeys(_ list: KeyList) -> [[UInt8]] {
     var keys: [[UInt8]] = []
     list.forEach { keys.append(prefix.key($0)) }
-    keys.sort { $0.lexicographicallyPrecedes($1) }
+    keys.sort(by: Self.precedes)
     var unique: [[UInt8]] = []
     unique.reserveCapacity(keys.count)
     for key in keys where unique.last != key { unique.append(key) }
     return unique
+  }
+
+  /// By memcmp: keys may be long and alike, and an event loop sorts them.
+  private static func precedes(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+    first.withUnsafeBytes { first in
+      second.withUnsafeBytes { second in
+        let count = min(first.count, second.count)
+        // SAFETY: both have `count` bytes, and no stored key is empty.
+        guard let one = first.baseAddress, let other = second.baseAddress else { return false }
+        let order = memcmp(one, other, count)
+        return order != 0 ? order < 0 : first.count < second.count
+      }
+    }
   }
 
   // MARK: - Writing
