@@ -88,7 +88,7 @@ let package = Package(
       ],
       exclude: ["Services/Protos"],
       // Checking each access to a connection again cost 4 % of a call.
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Schema",
       dependencies: [

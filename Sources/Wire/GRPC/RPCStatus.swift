@@ -69,7 +69,7 @@ package struct RPCStatus: Error, Equatable, Sendable {
         }
       }
     }
-    return status.bytes.count <= Self.maximumDetailsBytes ? status.array() : nil
+    return status.count <= Self.maximumDetailsBytes ? status.array() : nil
   }
 
   /// The message cut at a character border to what a trailer carries.

@@ -1,6 +1,8 @@
 package import Logging
 package import NIOCore
 
+// SAFETY: the array lends its bytes until the connection has dispatched them (invariant 3 of `Connection`).
+
 /// The server side of one connection without a socket: bytes in, bytes out.
 ///
 /// It runs the same ``Connection`` as a server does. For tests, fuzzing and profiling.
@@ -40,8 +42,8 @@ package final class InMemoryConnection {
 
   /// Takes bytes of the client and runs the calls they complete.
   package func receive(_ bytes: [UInt8]) {
-    bytes.withUnsafeBytes {
-      connection.receive($0)
+    unsafe bytes.withUnsafeBytes {
+      unsafe connection.receive($0)
       connection.dispatch()
     }
   }
