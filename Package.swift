@@ -95,7 +95,7 @@ let package = Package(
         "Bytes", "Platform",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "Subprocess", package: "swift-subprocess"),
-      ], swiftSettings: swiftSettings),
+      ], swiftSettings: strictSettings),
     .target(
       name: "Records",
       dependencies: [

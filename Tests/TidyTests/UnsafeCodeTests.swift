@@ -134,6 +134,22 @@ import Testing
       "Transport/ConnectionHandler",
       "Transport/InMemoryConnection",
     ],
+    "Schema": [
+      "Compile/Protoc",
+      "Compile/SchemaCompiler",
+      "Compile/SourceComments",
+      "Compile/TemporaryDirectory",
+      "Container/CRC32",
+      "Container/CompiledSchema+Container",
+      "Container/ContainerReader",
+      "POSIXFile",
+      "Record/RecordBatchReader",
+      "Record/RecordPlan",
+      "Record/RecordPlan+Check",
+      "Record/UTF8Validation",
+      "Record/WireScan",
+      "Write/OutputDirectory",
+    ],
   ]
 
   @Test func marksUnsafeCodeOnlyWhereItMayBe() {
