@@ -101,7 +101,7 @@ let package = Package(
       dependencies: [
         "Bytes", "Platform", "Engine", "Schema",
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings + uncheckedExclusivity),
+      ], swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Server",
       dependencies: [
