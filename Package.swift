@@ -108,7 +108,7 @@ let package = Package(
         "Bytes", "Engine", "Wire", "Schema", "Records",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings),
+      ], swiftSettings: strictSettings),
     .executableTarget(
       name: "seandb",
       dependencies: [

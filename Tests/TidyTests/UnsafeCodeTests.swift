@@ -174,6 +174,16 @@ import Testing
       "Query/RecordScan",
       "Store/ModelStore",
     ],
+    "Server": [
+      "Handlers/DeleteHandler",
+      "Handlers/GetHandler",
+      "Handlers/GetOneHandler",
+      "Handlers/ModelReads",
+      "Handlers/StreamHandler",
+      "Limits/AddressSpaceLimit",
+      "Limits/OpenFileLimit",
+      "StatusMapping",
+    ],
   ]
 
   @Test func marksUnsafeCodeOnlyWhereItMayBe() {
