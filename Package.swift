@@ -118,7 +118,7 @@ let package = Package(
         "CProgram",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      ], swiftSettings: strictSettings, linkerSettings: staticLibraries),
     .executableTarget(
       name: "seandb-bench",
       dependencies: [

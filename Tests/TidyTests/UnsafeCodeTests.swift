@@ -184,6 +184,16 @@ import Testing
       "Limits/OpenFileLimit",
       "StatusMapping",
     ],
+    "seandb": [
+      "EmbeddedSchema",
+      "FileViews",
+      "Main",
+      "ProgramArguments",
+      "ProgressLine",
+      "StoreReading",
+      "Terminal",
+      "TerminationSignals",
+    ],
   ]
 
   @Test func marksUnsafeCodeOnlyWhereItMayBe() {
