@@ -128,10 +128,10 @@ let package = Package(
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Bench/SeandbBench",
       // A loop that checks its own counters at each call is a part of what it measures.
-      swiftSettings: swiftSettings + uncheckedExclusivity, linkerSettings: benchLibraries),
+      swiftSettings: strictSettings + uncheckedExclusivity, linkerSettings: benchLibraries),
     .target(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
-      swiftSettings: swiftSettings),
+      swiftSettings: strictSettings),
     .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(
