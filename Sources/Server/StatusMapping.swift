@@ -125,11 +125,13 @@ package enum StatusMapping {
       metadata: pageToken.map { [("pageToken", $0)] } ?? [])
   }
 
+  /// More than ``CommitQueue/queuedBytes`` wait.
   package static let writeQueueFull = RPCStatus(
     .resourceExhausted, reason: "WRITE_QUEUE_FULL",
     "more writes are waiting than the server keeps in memory; this one was not stored, call again later"
   )
 
+  /// The threads for reads have as much to do as they may have.
   package static let readQueueFull = RPCStatus(
     .resourceExhausted, reason: "READ_QUEUE_FULL",
     "more reads are waiting for the disk than the server queues; call again later")

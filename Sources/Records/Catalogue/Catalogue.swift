@@ -18,11 +18,13 @@ package import Schema
 /// A model's id is given once and never reused, not even after the model was dropped, so a new file
 /// order or a new model moves no data and old keys never show up under another model.
 package struct Catalogue {
+  /// The only one that this program reads and writes.
   package static let format: UInt32 = 1
   private static let prefix = KeyPrefix(.catalogue, model: 0)
   private static let firstModelID: UInt32 = 1
   private static let keptSchemaLimit = 16
 
+  /// The store that it reads. Whoever makes a catalogue keeps it open.
   package let engine: any StorageEngine
   /// The data directory, for error sentences.
   package let directory: String

@@ -34,6 +34,7 @@ package final class RangeDeleteSweeper: Sendable {
 
   package init(engine: any StorageEngine) { self.engine = engine as? any LocalStore }
 
+  /// Starts the thread of the sweeps. To be called once.
   package func start() {
     thread.start { [self] in run() }
   }
@@ -67,6 +68,7 @@ package final class RangeDeleteSweeper: Sendable {
     wakeUp.signal()
   }
 
+  /// Waits for the end of the thread, after ``stop()``: as long as a sweep lasts that nobody ends.
   package func waitUntilEnded() {
     thread.join()
   }

@@ -51,6 +51,7 @@ package final class WriteMonitor: Sendable {
     self.didChange = didChange
   }
 
+  /// Starts the thread that looks once a second. To be called once.
   package func start() {
     thread.start { [self] in
       while wakeUp.wait(timeout: .now() + Self.interval) == .timedOut {

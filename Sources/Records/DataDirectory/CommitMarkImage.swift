@@ -38,6 +38,7 @@ package struct CommitMarkImage: Equatable, Sendable {
 
   /// The boot of the machine in which `slot.acknowledged` holds; zeros when it is not known.
   package var bootID: [UInt8]
+  /// How far the store must reach.
   package var slot: Slot
   /// The store's files when it was closed; nil while it is open.
   package var files: [StoreFile]?
@@ -100,6 +101,7 @@ package struct CommitMarkImage: Equatable, Sendable {
 
   // MARK: - Bytes
 
+  /// The whole file.
   package var bytes: [UInt8] {
     var list = ByteWriter()
     for file in files ?? [] {
@@ -130,6 +132,9 @@ package struct CommitMarkImage: Equatable, Sendable {
     self.files = files
   }
 
+  /// Reads the whole file.
+  ///
+  /// - Throws: when it is not one, is of a newer program, or its checks do not fit.
   package init(_ bytes: [UInt8]) throws(Damage) {
     guard bytes.count >= Self.headBytes, Array(bytes[..<8]) == Self.magic else { throw .notAMark }
     let version = Self.number32(bytes, 8)

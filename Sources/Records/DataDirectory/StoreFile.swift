@@ -6,6 +6,7 @@ import Glibc
 /// A file that holds a part of a store's data.
 package struct StoreFile: Equatable, Sendable {
   package let name: String
+  /// Its size.
   package let bytes: UInt64
 
   package init(name: String, bytes: UInt64) {

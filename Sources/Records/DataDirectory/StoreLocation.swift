@@ -7,6 +7,7 @@ import Schema
 
 /// Where the files of an engine are, for tools that are given a data directory, or an engine's own one.
 package struct StoreLocation: Equatable, Sendable {
+  /// The one whose files they are.
   package let engine: EngineDescriptor
   /// The engine's directory.
   package let storePath: String

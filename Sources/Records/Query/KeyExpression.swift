@@ -43,6 +43,7 @@ package struct KeyList {
   /// A `Keys` message whose fields are all known to be well formed.
   @safe let message: UnsafeRawBufferPointer
 
+  /// Of the keys and the tags before them.
   package var byteCount: Int { message.count }
 
   /// In the order of the request; each is valid as long as the request is.

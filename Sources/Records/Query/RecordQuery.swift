@@ -4,7 +4,9 @@
 ///
 /// Its bytes alias the request and are valid as long as that is.
 package struct RecordQuery {
+  /// Which keys.
   package let expression: KeyExpression
+  /// The order, the page and the form of the answer.
   package let options: QueryOptions
 }
 

@@ -17,11 +17,13 @@ package final class ModelStore: Sendable {
     static let etags = 4
   }
 
+  /// The one whose records these are.
   package let model: Model
   /// Kind and permanent id: the first bytes of every key of the model.
   let prefix: KeyPrefix
   /// Every key of the model.
   private let all: KeyRange
+  /// By which records are checked before they are stored.
   package let plan: RecordPlan
   let engine: any StorageEngine
   private let commits: CommitQueue
@@ -240,5 +242,6 @@ package final class ModelStore: Sendable {
 package struct RecordBatchError: Error, Equatable, Sendable {
   /// The place in the list of the record that is wrong.
   package let index: Int
+  /// What is wrong with it. Its offset is in the record.
   package let error: RecordError
 }

@@ -2,6 +2,7 @@ import SwiftProtobuf
 
 /// What paths of a mask need to know of a field.
 package struct NamedField: Sendable {
+  /// In the schema, 1 to 2^29 - 1.
   package let number: UInt32
   /// Also for a map.
   package let isRepeated: Bool
@@ -32,6 +33,7 @@ package final class RecordPlan: Sendable {
   /// How deep messages and groups may nest, where the record itself counts as one: it is one level
   /// inside the list message of every answer, and common decoders stop at 100 levels.
   package static let maximumDepth = 100
+  /// In bytes.
   package static let maximumKeySize = 4096
 
   /// Field numbers below this are looked up by index.

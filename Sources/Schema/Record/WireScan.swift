@@ -9,6 +9,9 @@ import Bytes
 /// Unsafe island: `base` points to at least `end` bytes in every call, and a byte is read at
 /// `offset` only after `offset < end` was checked.
 package enum WireScan {
+  /// A number of 1 to 10 bytes at `offset`, which moves to after it.
+  ///
+  /// - Throws: when it does not end before `end`, or has more than 64 bits.
   @inline(__always)
   package static func varint(
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
@@ -62,6 +65,9 @@ package enum WireScan {
     return Int(truncatingIfNeeded: length)
   }
 
+  /// Moves `offset` over `count` bytes.
+  ///
+  /// - Throws: when fewer are left before `end`.
   @inline(__always)
   package static func advance(_ offset: inout Int, by count: Int, _ end: Int) throws(RecordError) {
     guard end &- offset >= count else { throw RecordError(.truncated, offset: offset) }

@@ -13,6 +13,9 @@ package final class InMemoryConnection {
   private let connection: Connection
   private let handler: ConnectionHandler
 
+  /// Serves the methods that are given by their paths (`/package.Service/Method`). Nil when there is no memory.
+  ///
+  /// - Parameter logger: nil logs nothing.
   package init?(
     eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
     streaming: [(String, any StreamingHandler)] = [],
