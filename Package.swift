@@ -88,27 +88,27 @@ let package = Package(
       ],
       exclude: ["Services/Protos"],
       // Checking each access to a connection again cost 4 % of a call.
-      swiftSettings: swiftSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Schema",
       dependencies: [
         "Bytes", "Platform",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "Subprocess", package: "swift-subprocess"),
-      ], swiftSettings: swiftSettings),
+      ], swiftSettings: strictSettings),
     .target(
       name: "Records",
       dependencies: [
         "Bytes", "Platform", "Engine", "Schema",
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings + uncheckedExclusivity),
+      ], swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Server",
       dependencies: [
         "Bytes", "Platform", "Engine", "Wire", "Schema", "Records",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings),
+      ], swiftSettings: strictSettings),
     .executableTarget(
       name: "seandb",
       dependencies: [
@@ -118,7 +118,7 @@ let package = Package(
         "CProgram",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      ], swiftSettings: strictSettings, linkerSettings: staticLibraries),
     .executableTarget(
       name: "seandb-bench",
       dependencies: [
@@ -128,10 +128,10 @@ let package = Package(
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Bench/SeandbBench",
       // A loop that checks its own counters at each call is a part of what it measures.
-      swiftSettings: swiftSettings + uncheckedExclusivity, linkerSettings: benchLibraries),
+      swiftSettings: strictSettings + uncheckedExclusivity, linkerSettings: benchLibraries),
     .target(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
-      swiftSettings: swiftSettings),
+      swiftSettings: strictSettings),
     .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(

@@ -24,6 +24,7 @@ package struct CompiledSchema: Sendable {
   /// `database.proto` and all that it imports, those of protoc too; dependencies first, so
   /// `database.proto` is the last.
   package let files: [DescriptorFile]
+  /// By which records of all models are checked; compiled from ``files``.
   package let recordPlan: RecordPlan
   /// What is worth telling the user, one sentence each.
   package let notes: [String]

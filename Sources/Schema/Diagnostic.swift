@@ -6,6 +6,7 @@ package struct Diagnostic: Sendable, Equatable {
   package let line: Int
   /// 1-based, counted in bytes with tab stops every 8 columns, as protoc counts.
   package let column: Int
+  /// What is wrong and what to do; without a full stop.
   package let message: String
   /// The compatibility rule that is broken, such as `FIELD_WIRE_COMPATIBLE_TYPE`.
   package let rule: String?

@@ -2,7 +2,8 @@ import Glibc
 
 /// Whole-file reads and writes that report the `errno` and the path.
 ///
-/// Unsafe island: passes bytes of arrays to `read` and `write` inside their `withUnsafe…` scopes.
+/// Unsafe island: passes bytes of arrays to `read` and `write` inside their `withUnsafe…` scopes, and paths, which end
+/// with NUL, and a `stat` to system calls, which use them until they return.
 package enum POSIXFile {
   /// A file's identity on this machine, whatever path leads to it.
   struct Identity: Hashable, Sendable {
@@ -11,14 +12,16 @@ package enum POSIXFile {
   }
 
   static func read(_ path: String) throws(SchemaError) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .io(operation: "open", path: path, code: errno) }
     defer { close(descriptor) }
     var contents: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65536)
     while true {
       // SAFETY: the buffer is `chunk`'s own and as long as the count that is passed.
-      let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+      let count = unsafe chunk.withUnsafeMutableBytes {
+        unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
+      }
       if count == 0 { return contents }
       guard count > 0 else {
         if errno == EINTR { continue }
@@ -35,8 +38,9 @@ package enum POSIXFile {
     var written = 0
     while written < bytes.count {
       // SAFETY: `written` is below `count`, so the range passed lies inside the array.
-      let count = bytes.withUnsafeBytes {
-        Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
+      let count = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(
+          descriptor, $0.baseAddress.map { unsafe $0 + written }, $0.count - written)
       }
       guard count > 0 else {
         if count < 0 && errno == EINTR { continue }
@@ -49,14 +53,14 @@ package enum POSIXFile {
   /// Nil when there is no such file.
   static func identity(of path: String) -> Identity? {
     var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
+    guard unsafe stat(path, &status) == 0 else { return nil }
     return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
   }
 
   /// What is there when it is not a file ("a folder", "a link"); nil for a file, and for nothing.
   package static func whatIsNoFile(_ path: String) -> String? {
     var status = stat()
-    guard lstat(path, &status) == 0 else { return nil }
+    guard unsafe lstat(path, &status) == 0 else { return nil }
     switch status.st_mode & S_IFMT {
     case S_IFREG: return nil
     case S_IFDIR: return "a folder"
@@ -68,20 +72,20 @@ package enum POSIXFile {
   /// Whether a file is there, also behind a link.
   package static func isPlainFile(_ path: String) -> Bool {
     var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 
   static func isDirectory(_ path: String) -> Bool {
     var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
   /// The absolute path without links, `.` and `..`; nil when there is no such file.
   package static func resolved(_ path: String) -> String? {
     // SAFETY: realpath allocates its result when the buffer is nil; it is freed after the copy.
-    guard let text = realpath(path, nil) else { return nil }
-    defer { free(text) }
-    return String(cString: text)
+    guard let text = unsafe realpath(path, nil) else { return nil }
+    defer { unsafe free(text) }
+    return unsafe String(cString: text)
   }
 
   /// Splits at the last slash; the folder is `.` when there is none.

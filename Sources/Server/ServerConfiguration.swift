@@ -6,7 +6,9 @@ package struct ServerConfiguration: Sendable {
   package let engines: EngineList
   /// One of ``engines``; nil: the one that the data directory has; in a new one the standard one.
   package var engine: EngineDescriptor?
+  /// Made when it is not there.
   package var dataDirectory = "./data"
+  /// The name or the address to listen on. Default: this machine alone.
   package var host = "127.0.0.1"
   /// 0 takes a free port.
   package var port = 50051
@@ -27,6 +29,9 @@ package struct ServerConfiguration: Sendable {
   /// Threads for reads that touch the disk and for long scans. Default: two a core.
   package var storageThreads: Int
 
+  /// The defaults for a machine.
+  ///
+  /// - Parameter coreCount: of the cores that the process may use.
   package init(engines: EngineList, coreCount: Int) {
     self.engines = engines
     eventLoops = max(1, coreCount)

@@ -3,6 +3,8 @@ import Records
 import Schema
 package import Wire
 
+// SAFETY: a key is lent until the return, and copied.
+
 /// The one place where errors of the layers below become gRPC statuses.
 package enum StatusMapping {
   // MARK: - Engine
@@ -97,9 +99,10 @@ package enum StatusMapping {
   }
 
   /// - Parameter key: as the request has it.
+  @safe
   static func recordNotFound(model: String, key: UnsafeRawBufferPointer) -> RPCStatus {
     // A key is UTF-8, and may be too long for a status.
-    let text = String(decoding: key.prefix(256), as: UTF8.self)
+    let text = unsafe String(decoding: key.prefix(256), as: UTF8.self)
     return RPCStatus(
       .notFound, reason: "RECORD_NOT_FOUND", "no \(model) has the pk \"\(text)\"",
       metadata: [("model", model), ("key", text)])
@@ -122,11 +125,13 @@ package enum StatusMapping {
       metadata: pageToken.map { [("pageToken", $0)] } ?? [])
   }
 
+  /// More than ``CommitQueue/queuedBytes`` wait.
   package static let writeQueueFull = RPCStatus(
     .resourceExhausted, reason: "WRITE_QUEUE_FULL",
     "more writes are waiting than the server keeps in memory; this one was not stored, call again later"
   )
 
+  /// The threads for reads have as much to do as they may have.
   package static let readQueueFull = RPCStatus(
     .resourceExhausted, reason: "READ_QUEUE_FULL",
     "more reads are waiting for the disk than the server queues; call again later")

@@ -1,6 +1,10 @@
 import Glibc
 import Schema
 
+// SAFETY: arrays lend their bytes to a closure or a system call until that returns, within their count; a number is
+// loaded where its caller has seen that the bytes are there. A path ends with NUL, and so does the text of an error,
+// which is copied before the next one.
+
 /// The compiled schema at the end of a server's executable.
 ///
 ///     [ the runtime's executable, unchanged ]
@@ -29,7 +33,7 @@ enum EmbeddedSchema {
       return nil
     }
     let bytes = try read(file, at: offset, count: length)
-    return try bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
+    return try unsafe bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
   }
 
   private static let cutShort = Failure(
@@ -43,7 +47,7 @@ enum EmbeddedSchema {
   /// - Throws: `inTheWay` when what is there is no server of ours.
   static func schema(ofServerAt path: String) throws(SchemaError) -> CompiledSchema? {
     if let what = POSIXFile.whatIsNoFile(path) { throw .inTheWay(path: path, what: what) }
-    let file = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+    let file = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
     guard file >= 0 else {
       if errno == ENOENT { return nil }
       throw .io(operation: "open", path: path, code: errno)
@@ -55,7 +59,7 @@ enum EmbeddedSchema {
         throw SchemaError.inTheWay(path: path, what: "no server that seandb made")
       }
       let bytes = try read(file, at: offset, count: length)
-      return try bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
+      return try unsafe bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
     } catch SchemaError.inTheWay(let path, let what) {
       throw .inTheWay(path: path, what: what)
     } catch {
@@ -66,7 +70,7 @@ enum EmbeddedSchema {
   // MARK: - Reading
 
   private static func openOwnExecutable() throws -> Int32 {
-    let file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
+    let file = unsafe open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw failure("open the program's own file, /proc/self/exe") }
     return file
   }
@@ -76,7 +80,9 @@ enum EmbeddedSchema {
     guard size > trailerBytes else { return nil }
     let trailer = try read(file, at: size - trailerBytes, count: trailerBytes)
     guard Array(trailer[8...]) == magic else { return nil }
-    let length = trailer.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+    let length = unsafe trailer.withUnsafeBytes {
+      unsafe UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
+    }
     guard length <= UInt64(size - trailerBytes) else {
       throw cutShort
     }
@@ -92,8 +98,9 @@ enum EmbeddedSchema {
     func number<Value: FixedWidthInteger>(
       _ bytes: [UInt8], _ offset: Int, _ type: Value.Type
     ) -> Int {
-      bytes.withUnsafeBytes {
-        Int(clamping: Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: type)))
+      unsafe bytes.withUnsafeBytes {
+        unsafe Int(
+          clamping: Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: type)))
       }
     }
     // e_shoff, e_shentsize, e_shnum; of a section sh_type, sh_offset and sh_size (elf(5)).
@@ -134,7 +141,7 @@ enum EmbeddedSchema {
 
   private static func size(_ file: Int32) throws -> Int {
     var status = stat()
-    guard fstat(file, &status) == 0 else { throw failure("stat the program's own file") }
+    guard unsafe fstat(file, &status) == 0 else { throw failure("stat the program's own file") }
     return Int(status.st_size)
   }
 
@@ -142,8 +149,8 @@ enum EmbeddedSchema {
     var bytes = [UInt8](repeating: 0, count: count)
     var done = 0
     while done < count {
-      let result = bytes.withUnsafeMutableBytes {
-        pread(file, $0.baseAddress! + done, count - done, off_t(offset + done))
+      let result = unsafe bytes.withUnsafeMutableBytes {
+        unsafe pread(file, $0.baseAddress! + done, count - done, off_t(offset + done))
       }
       if result < 0 && errno == EINTR { continue }
       guard result > 0 else { throw failure("read the schema at the end of the program") }
@@ -153,7 +160,7 @@ enum EmbeddedSchema {
   }
 
   private static func failure(_ action: String) -> Failure {
-    Failure(description: "cannot \(action): \(String(cString: strerror(errno)))")
+    Failure(description: unsafe "cannot \(action): \(String(cString: strerror(errno)))")
   }
 
   // MARK: - Writing
@@ -164,12 +171,14 @@ enum EmbeddedSchema {
     let source = try openOwnExecutable()
     let length = try findSchema(source)?.offset ?? size(source)
     var tail = schema.serialized()
-    withUnsafeBytes(of: UInt64(tail.count).littleEndian) { tail.append(contentsOf: $0) }
+    unsafe withUnsafeBytes(of: UInt64(tail.count).littleEndian) {
+      unsafe tail.append(contentsOf: $0)
+    }
     tail += magic
     return SchemaWriter.Program(name: name) { [tail] target, path throws(SchemaError) in
       var offset: off_t = 0
       while Int(offset) < length {
-        let copied = sendfile(target, source, &offset, length - Int(offset))
+        let copied = unsafe sendfile(target, source, &offset, length - Int(offset))
         if copied < 0 && errno == EINTR { continue }
         guard copied > 0 else {
           throw .io(operation: "write", path: path, code: copied == 0 ? EIO : errno)

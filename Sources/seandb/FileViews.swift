@@ -1,5 +1,7 @@
 import LSM
 
+// SAFETY: keys and values are lent for the time of a visit, which makes text of them.
+
 /// Prints the blocks and records of a table.
 final class TableView {
   private let records: Bool
@@ -16,7 +18,7 @@ final class TableView {
     case .properties(let properties): show(properties)
     case .rangeTombstone(let tombstone):
       Terminal.say(
-        "range tombstone: \(KeyText.readable(tombstone.lower)) up to \(KeyText.readable(tombstone.upper)), "
+        unsafe "range tombstone: \(KeyText.readable(tombstone.lower)) up to \(KeyText.readable(tombstone.upper)), "
           + "sequence number \(tombstone.sequence.rawValue)")
     case .block(let block):
       let compression =
@@ -25,10 +27,10 @@ final class TableView {
         case Compression.none?: "not compressed"
         case nil: "compression unknown"
         }
+      let firstKey = unsafe KeyText.readable(block.firstKey)
       Terminal.say(
         "block \(block.index): at byte \(block.offset), \(block.storedBytes) bytes, \(compression), "
-          + "\(ReportText.count(block.entryCount, "entry", "entries")), first key "
-          + KeyText.readable(block.firstKey))
+          + "\(ReportText.count(block.entryCount, "entry", "entries")), first key \(firstKey)")
     case .record(let key, let value): show(key, value)
     case .damage(let finding):
       isWhole = false
@@ -53,14 +55,16 @@ final class TableView {
       "keys from \(KeyText.userKey(properties.smallest)) to \(KeyText.userKey(properties.largest))")
   }
 
+  @safe
   private func show(_ key: InternalKey, _ value: UnsafeRawBufferPointer) {
-    let text = "  \(KeyText.readable(key.userKey, limit: .max)) @\(key.sequence.rawValue)"
+    let text = unsafe "  \(KeyText.readable(key.userKey, limit: .max)) @\(key.sequence.rawValue)"
     guard key.kind == .value else {
       Terminal.say(text + " deleted")
       return
     }
     Terminal.say(
-      text + (values ? " = \(KeyText.readable(value, limit: .max))" : " \(value.count) bytes"))
+      text
+        + (values ? unsafe " = \(KeyText.readable(value, limit: .max))" : " \(value.count) bytes"))
   }
 }
 
@@ -91,9 +95,10 @@ final class LogView {
     }
   }
 
+  @safe
   private func show(_ offset: UInt64, _ sequence: UInt64, _ bytes: UnsafeRawBufferPointer) {
     do throws(LSMError) {
-      var reader = try BatchReader(bytes)
+      var reader = try unsafe BatchReader(bytes)
       Terminal.say(
         "batch at byte \(offset): \(ReportText.count(reader.count, "change")), up to sequence number "
           + "\(sequence)")
@@ -105,7 +110,9 @@ final class LogView {
   }
 
   private func show(_ record: BatchReader.Record) {
-    func text(_ key: UnsafeRawBufferPointer) -> String { KeyText.readable(key, limit: .max) }
+    @safe func text(_ key: UnsafeRawBufferPointer) -> String {
+      unsafe KeyText.readable(key, limit: .max)
+    }
     switch record {
     case .put(let key, let value):
       Terminal.say(

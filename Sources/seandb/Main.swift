@@ -1,6 +1,9 @@
 import ArgumentParser
 import Glibc
 import Server
+import Synchronization
+
+// SAFETY: the path is constant text, which ends with NUL.
 
 /// One program, two faces: with a schema at its end it is that schema's server, else the `seandb` tool.
 @main
@@ -9,7 +12,7 @@ enum Main {
     // A client that goes away must not take the server along.
     signal(SIGPIPE, SIG_IGN)
     // Swift's threads look at each other there, about once a second, and the process dies when they cannot.
-    guard access("/proc/self/task", F_OK) == 0 else {
+    guard unsafe access("/proc/self/task", F_OK) == 0 else {
       Terminal.fail(
         "there is no /proc, which this program's threads need; mount it: mount -t proc proc /proc")
     }
@@ -26,7 +29,7 @@ enum Main {
     do {
       let arguments = try ProgramArguments.read()
       if let schema = try EmbeddedSchema.load() {
-        EmbeddedServerCommand.schema = schema
+        EmbeddedServerCommand.schema.withLock { $0 = schema }
         await CommandRunner.run(EmbeddedServerCommand.self, arguments)
       } else {
         await CommandRunner.run(SeandbCommand.self, arguments)

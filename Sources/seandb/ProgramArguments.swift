@@ -1,6 +1,8 @@
 import CProgram
 import Glibc
 
+// SAFETY: main()'s arguments are C strings that stand for as long as the process lives.
+
 /// What the program was called with.
 enum ProgramArguments {
   struct Failure: Error, CustomStringConvertible {
@@ -26,9 +28,8 @@ enum ProgramArguments {
 
   private static func raw() -> [[UInt8]] {
     (0..<program_argument_count()).map { index in
-      // SAFETY: main()'s arguments are C strings that stand for as long as the process lives.
-      guard let text = program_argument(index) else { return [] }
-      return Array(UnsafeRawBufferPointer(start: text, count: strlen(text)))
+      guard let text = unsafe program_argument(index) else { return [] }
+      return unsafe Array(UnsafeRawBufferPointer(start: text, count: strlen(text)))
     }
   }
 

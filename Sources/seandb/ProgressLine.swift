@@ -1,6 +1,8 @@
 import Glibc
 import LSM
 
+// SAFETY: the array lends its bytes to the system call until that returns.
+
 /// One line on stderr that says how far a command is; nothing when stderr is no terminal.
 final class ProgressLine {
   private let isShown = isatty(STDERR_FILENO) != 0
@@ -28,6 +30,6 @@ final class ProgressLine {
   private func draw(_ text: String) {
     isDrawn = true
     let line = Array("\r\u{1b}[K\(text)".utf8)
-    _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 }

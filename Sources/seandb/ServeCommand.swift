@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Schema
+import Synchronization
 
 /// `seandb serve`.
 struct ServeCommand: AsyncParsableCommand {
@@ -48,12 +49,12 @@ struct EmbeddedServerCommand: AsyncParsableCommand {
     discussion: ServerOptions.discussion)
 
   /// Set once by ``Main`` before the command runs.
-  nonisolated(unsafe) static var schema: CompiledSchema?
+  static let schema = Mutex<CompiledSchema?>(nil)
 
   @OptionGroup var options: ServerOptions
 
   func run() async throws {
     if let warning = options.memoryWarning { Terminal.warn(warning) }
-    await ServerProcess.run(schema: Self.schema, options: options)
+    await ServerProcess.run(schema: Self.schema.withLock { $0 }, options: options)
   }
 }

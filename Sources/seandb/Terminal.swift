@@ -4,6 +4,8 @@ import LSM
 import Records
 import Server
 
+// SAFETY: the slice lends its bytes to the system call until that returns.
+
 /// What the commands say: results on stdout, everything else on stderr.
 enum Terminal {
   /// Exit code for a bad schema (sysexits' EX_DATAERR).
@@ -51,7 +53,9 @@ enum Terminal {
   private static func write(_ line: String, to file: Int32) -> Bool {
     var rest = Array((line + "\n").utf8)[...]
     while !rest.isEmpty {
-      let written = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      let written = unsafe rest.withUnsafeBytes {
+        unsafe Glibc.write(file, $0.baseAddress, $0.count)
+      }
       if written < 0 && errno == EINTR { continue }
       // Nobody reads it any more.
       guard written > 0 else { return false }

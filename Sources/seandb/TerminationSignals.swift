@@ -3,6 +3,9 @@ import Glibc
 import Server
 import Synchronization
 
+// SAFETY: the ends of the pipe and a byte are lent to a system call until that returns; the text of an error ends with
+// NUL, and is copied before the next one.
+
 /// SIGTERM and SIGINT: the first is awaited, the second ends the process at once.
 ///
 /// The handler stands as soon as ``install()`` returns and writes the signal's number into a pipe, where it
@@ -15,8 +18,8 @@ enum TerminationSignals {
   /// - Throws: when the process has no file left for the pipe.
   static func install() throws(ServerError) {
     var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else {
-      throw .noSignals(detail: String(cString: strerror(errno)))
+    guard unsafe pipe(&ends) == 0 else {
+      throw unsafe .noSignals(detail: String(cString: strerror(errno)))
     }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     readEnd.store(ends[0], ordering: .sequentiallyConsistent)
@@ -33,7 +36,7 @@ enum TerminationSignals {
       _exit(128 + number)
     }
     var byte = UInt8(truncatingIfNeeded: number)
-    _ = write(TerminationSignals.writeEnd.load(ordering: .sequentiallyConsistent), &byte, 1)
+    _ = unsafe write(TerminationSignals.writeEnd.load(ordering: .sequentiallyConsistent), &byte, 1)
   }
 
   /// Waits for the first signal.
@@ -41,7 +44,8 @@ enum TerminationSignals {
     await withCheckedContinuation { continuation in
       DispatchQueue(label: "seandb.signals").async {
         var byte: UInt8 = 0
-        while read(readEnd.load(ordering: .sequentiallyConsistent), &byte, 1) < 0 && errno == EINTR
+        while unsafe read(readEnd.load(ordering: .sequentiallyConsistent), &byte, 1) < 0
+          && errno == EINTR
         {}
         continuation.resume(returning: Int32(byte))
       }

@@ -2,6 +2,13 @@ import CNghttp2
 import Glibc
 
 /// The client side of HTTP/2 by nghttp2, without a socket: `output` is what a socket would carry.
+///
+/// Unsafe island. Invariants:
+/// 1. `session` lives from `init` to `deinit`; it calls back only from inside the calls made here, so that the
+///    unretained `self` in its user data is alive then.
+/// 2. A stream's body is kept in `bodies`.
+/// 3. What nghttp2 lends is copied at once, within the count it comes with; it copies what a submit is given.
+@safe
 package final class HTTP2TestClient {
   package struct Response {
     package var headers: [String: String] = [:]
@@ -33,50 +40,53 @@ package final class HTTP2TestClient {
   ///   - readsAtOnce: whether the client reads what comes; else it does by ``read(_:_:)``.
   package init(windowBytes: UInt32 = 65535, readsAtOnce: Bool = true) {
     var callbacks: OpaquePointer?
-    nghttp2_session_callbacks_new(&callbacks)
-    defer { nghttp2_session_callbacks_del(callbacks) }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+    unsafe nghttp2_session_callbacks_new(&callbacks)
+    defer { unsafe nghttp2_session_callbacks_del(callbacks) }
+    unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
       _, frame, name, nameLength, value, valueLength, _, user in
-      let name = String(
+      let name = unsafe String(
         decoding: UnsafeBufferPointer(start: name, count: nameLength), as: UTF8.self)
-      let value = String(
+      let value = unsafe String(
         decoding: UnsafeBufferPointer(start: value, count: valueLength), as: UTF8.self)
-      HTTP2TestClient.client(user).responses[frame!.pointee.hd.stream_id, default: .init()].headers[
-        name] = value
+      unsafe HTTP2TestClient.client(user).responses[frame!.pointee.hd.stream_id, default: .init()]
+        .headers[
+          name] = value
       return 0
     }
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
+    unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
       _, _, stream, data, length, user in
-      HTTP2TestClient.client(user).responses[stream, default: .init()].body += UnsafeBufferPointer(
-        start: data, count: length)
+      unsafe HTTP2TestClient.client(user).responses[stream, default: .init()].body +=
+        UnsafeBufferPointer(
+          start: data, count: length)
       return 0
     }
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, stream, code, user in
-      HTTP2TestClient.client(user).responses[stream, default: .init()].isClosed = true
-      HTTP2TestClient.client(user).responses[stream]?.resetCode = code
+    unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {
+      _, stream, code, user in
+      unsafe HTTP2TestClient.client(user).responses[stream, default: .init()].isClosed = true
+      unsafe HTTP2TestClient.client(user).responses[stream]?.resetCode = code
       return 0
     }
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
-      if frame!.pointee.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) {
-        HTTP2TestClient.client(user).goAwayCount += 1
+    unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
+      if unsafe frame!.pointee.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) {
+        unsafe HTTP2TestClient.client(user).goAwayCount += 1
       }
       return 0
     }
     var option: OpaquePointer?
-    nghttp2_option_new(&option)
-    defer { nghttp2_option_del(option) }
-    nghttp2_option_set_no_auto_window_update(option, readsAtOnce ? 0 : 1)
-    nghttp2_session_client_new2(
+    unsafe nghttp2_option_new(&option)
+    defer { unsafe nghttp2_option_del(option) }
+    unsafe nghttp2_option_set_no_auto_window_update(option, readsAtOnce ? 0 : 1)
+    unsafe nghttp2_session_client_new2(
       &session, callbacks, Unmanaged.passUnretained(self).toOpaque(), option)
     var window = nghttp2_settings_entry(
       settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: windowBytes)
-    nghttp2_submit_settings(session, 0, &window, 1)
-    if !readsAtOnce { nghttp2_session_set_local_window_size(session, 0, 0, 1 << 30) }
+    unsafe nghttp2_submit_settings(session, 0, &window, 1)
+    if !readsAtOnce { unsafe nghttp2_session_set_local_window_size(session, 0, 0, 1 << 30) }
   }
 
   /// Reads bytes of an answer, so that the server may send as many more.
   package func read(_ stream: Int32, _ bytes: Int) {
-    nghttp2_session_consume(session, stream, bytes)
+    unsafe nghttp2_session_consume(session, stream, bytes)
   }
 
   /// Sends more of a request that was opened without its end.
@@ -84,16 +94,16 @@ package final class HTTP2TestClient {
     guard let body = bodies[stream] else { return }
     body.bytes += bytes
     body.endsStream = endsStream
-    nghttp2_session_resume_data(session, stream)
+    unsafe nghttp2_session_resume_data(session, stream)
   }
 
   /// Request bytes of a stream that the server's window has not let out yet.
   package func unsentBytes(_ stream: Int32) -> Int { bodies[stream]?.bytes.count ?? 0 }
 
-  deinit { nghttp2_session_del(session) }
+  deinit { unsafe nghttp2_session_del(session) }
 
   private static func client(_ user: UnsafeMutableRawPointer?) -> HTTP2TestClient {
-    Unmanaged<HTTP2TestClient>.fromOpaque(user!).takeUnretainedValue()
+    unsafe Unmanaged<HTTP2TestClient>.fromOpaque(user!).takeUnretainedValue()
   }
 
   /// Opens a stream; gRPC's own headers unless `headers` says otherwise.
@@ -108,43 +118,46 @@ package final class HTTP2TestClient {
       ]
       + headers
     let pending = Body(body, endsStream: endsStream)
-    var provider = nghttp2_data_provider()
-    provider.source.ptr = Unmanaged.passUnretained(pending).toOpaque()
-    provider.read_callback = { _, _, buffer, length, flags, source, _ in
-      let body = Unmanaged<Body>.fromOpaque(source!.pointee.ptr).takeUnretainedValue()
+    var provider = unsafe nghttp2_data_provider()
+    unsafe provider.source.ptr = Unmanaged.passUnretained(pending).toOpaque()
+    unsafe provider.read_callback = { _, _, buffer, length, flags, source, _ in
+      let body = unsafe Unmanaged<Body>.fromOpaque(source!.pointee.ptr).takeUnretainedValue()
       guard !body.bytes.isEmpty || body.endsStream else {
         return Int(NGHTTP2_ERR_DEFERRED.rawValue)
       }
       let count = min(length, body.bytes.count)
-      body.bytes.withUnsafeBytes {
-        UnsafeMutableRawPointer(buffer!).copyMemory(
+      unsafe body.bytes.withUnsafeBytes {
+        unsafe UnsafeMutableRawPointer(buffer!).copyMemory(
           from: $0.baseAddress ?? UnsafeRawPointer(buffer!), byteCount: count)
       }
       body.bytes.removeFirst(count)
-      if body.bytes.isEmpty && body.endsStream { flags!.pointee = NGHTTP2_DATA_FLAG_EOF.rawValue }
+      if body.bytes.isEmpty && body.endsStream {
+        unsafe flags!.pointee = NGHTTP2_DATA_FLAG_EOF.rawValue
+      }
       return count
     }
     let storage = fields.map { (Array($0.0.utf8), Array($0.1.utf8)) }
-    var vectors: [nghttp2_nv] = storage.map { name, value in
+    var vectors: [nghttp2_nv] = unsafe storage.map { name, value in
       let namePointer = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, name.count))
       let valuePointer = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, value.count))
-      namePointer.initialize(from: name, count: name.count)
-      valuePointer.initialize(from: value, count: value.count)
-      return nghttp2_nv(
+      unsafe namePointer.initialize(from: name, count: name.count)
+      unsafe valuePointer.initialize(from: value, count: value.count)
+      return unsafe nghttp2_nv(
         name: namePointer, value: valuePointer, namelen: name.count, valuelen: value.count, flags: 0
       )
     }
-    let stream = nghttp2_submit_request(session, nil, &vectors, vectors.count, &provider, nil)
-    for vector in vectors {
-      vector.name.deallocate()
-      vector.value.deallocate()
+    let stream = unsafe nghttp2_submit_request(
+      session, nil, &vectors, vectors.count, &provider, nil)
+    for index in unsafe vectors.indices {
+      unsafe vectors[index].name.deallocate()
+      unsafe vectors[index].value.deallocate()
     }
     bodies[stream] = pending
     return stream
   }
 
   package func reset(_ stream: Int32) {
-    nghttp2_submit_rst_stream(session, 0, stream, UInt32(NGHTTP2_CANCEL.rawValue))
+    unsafe nghttp2_submit_rst_stream(session, 0, stream, UInt32(NGHTTP2_CANCEL.rawValue))
   }
 
   /// What the client has to send now.
@@ -152,20 +165,21 @@ package final class HTTP2TestClient {
     var bytes: [UInt8] = []
     while true {
       var frame: UnsafePointer<UInt8>?
-      let count = nghttp2_session_mem_send(session, &frame)
+      let count = unsafe nghttp2_session_mem_send(session, &frame)
       guard count > 0 else { return bytes }
-      bytes += UnsafeBufferPointer(start: frame, count: count)
+      unsafe bytes += UnsafeBufferPointer(start: frame, count: count)
     }
   }
 
   package func receive(_ bytes: [UInt8]) {
-    bytes.withUnsafeBufferPointer {
-      _ = nghttp2_session_mem_recv(session, $0.baseAddress, $0.count)
+    unsafe bytes.withUnsafeBufferPointer {
+      _ = unsafe nghttp2_session_mem_recv(session, $0.baseAddress, $0.count)
     }
   }
 
   /// A length-prefixed gRPC message.
   package static func framed(_ message: [UInt8], flag: UInt8 = 0) -> [UInt8] {
-    [flag] + withUnsafeBytes(of: UInt32(message.count).bigEndian) { Array($0) } + message
+    unsafe [flag] + withUnsafeBytes(of: UInt32(message.count).bigEndian) { unsafe Array($0) }
+      + message
   }
 }

@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: the text of a variable ends with NUL, and is copied at once.
+
 /// A small deterministic random source (SplitMix64), so that a failing run can be repeated.
 package struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
@@ -23,7 +25,8 @@ package struct SeededGenerator: RandomNumberGenerator {
 
   /// The seed in `SEANDB_TEST_SEED`, or a new one.
   package static func drawnSeed() -> UInt64 {
-    if let text = getenv("SEANDB_TEST_SEED"), let seed = UInt64(String(cString: text)) {
+    if let text = unsafe getenv("SEANDB_TEST_SEED"), let seed = unsafe UInt64(String(cString: text))
+    {
       return seed
     }
     return UInt64.random(in: .min ... .max)
@@ -32,7 +35,7 @@ package struct SeededGenerator: RandomNumberGenerator {
   /// The seeds a random test runs with: fixed ones and a drawn one, or the one in `SEANDB_TEST_SEED`. As a test's
   /// argument the seed is printed with every failure.
   package static var seeds: [UInt64] {
-    getenv("SEANDB_TEST_SEED") == nil ? [1, 2, 3, drawnSeed()] : [drawnSeed()]
+    unsafe getenv("SEANDB_TEST_SEED") == nil ? [1, 2, 3, drawnSeed()] : [drawnSeed()]
   }
 
   /// A generator of ``drawnSeed()``, which is printed, so that a failure can be replayed.

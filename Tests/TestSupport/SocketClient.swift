@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: addresses, options and arrays are lent to a system call until that returns, with their size.
+
 /// An ``HTTP2TestClient`` on a socket of its own. Its calls block.
 package final class SocketClient {
   package let http2: HTTP2TestClient
@@ -10,15 +12,15 @@ package final class SocketClient {
     self.http2 = http2
     socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var timeout = timeval(tv_sec: 60, tv_usec: 0)
-    setsockopt(
+    unsafe setsockopt(
       socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout.size(ofValue: timeout)))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = UInt16(port).bigEndian
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let isConnected = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+    let isConnected = unsafe withUnsafePointer(to: &address) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
       }
     }
     if !isConnected { return nil }
@@ -32,14 +34,14 @@ package final class SocketClient {
     while true {
       var rest = http2.output()[...]
       while !rest.isEmpty {
-        let sent = rest.withUnsafeBytes {
-          Glibc.send(socket, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+        let sent = unsafe rest.withUnsafeBytes {
+          unsafe Glibc.send(socket, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
         }
         guard sent > 0 else { return false }
         rest = rest.dropFirst(sent)
       }
       if isDone(http2) { return true }
-      let count = recv(socket, &buffer, buffer.count, 0)
+      let count = unsafe recv(socket, &buffer, buffer.count, 0)
       guard count > 0 else { return false }
       http2.receive(Array(buffer[..<count]))
     }

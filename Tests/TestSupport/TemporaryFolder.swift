@@ -1,5 +1,8 @@
 import Glibc
 
+// SAFETY: a path, which ends with NUL, and an array are lent to a system call until that returns. A folder is closed
+// once, and an entry of it is copied before the next one.
+
 /// A folder of its own under the system's temporary directory; removed with everything in it.
 package final class TemporaryFolder {
   package let path: String
@@ -11,8 +14,10 @@ package final class TemporaryFolder {
 
   package init() throws {
     var template = Array("/tmp/seandb-test-XXXXXX".utf8CString)
-    guard let made = mkdtemp(&template) else { throw Failure(operation: "mkdtemp", code: errno) }
-    path = String(cString: made)
+    guard let made = unsafe mkdtemp(&template) else {
+      throw Failure(operation: "mkdtemp", code: errno)
+    }
+    path = unsafe String(cString: made)
   }
 
   deinit { remove(path) }
@@ -24,38 +29,38 @@ package final class TemporaryFolder {
     var folder = path
     for part in name.split(separator: "/").dropLast() {
       folder += "/" + part
-      mkdir(folder, 0o755)
+      unsafe mkdir(folder, 0o755)
     }
-    let descriptor = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let descriptor = unsafe open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw Failure(operation: "open \(target)", code: errno) }
     defer { close(descriptor) }
     let bytes = Array(text.utf8)
-    guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+    guard unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
       throw Failure(operation: "write \(target)", code: errno)
     }
     return target
   }
 
   private func remove(_ path: String) {
-    if let stream = opendir(path) {
+    if let stream = unsafe opendir(path) {
       var names: [String] = []
-      while let entry = readdir(stream) {
-        let name = withUnsafeBytes(of: entry.pointee.d_name) {
-          String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      while let entry = unsafe readdir(stream) {
+        let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) {
+          unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
         }
         if name != "." && name != ".." { names.append(name) }
       }
-      closedir(stream)
+      unsafe closedir(stream)
       for name in names {
         let child = path + "/" + name
         var status = stat()
-        if lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+        if unsafe lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
           remove(child)
         } else {
-          unlink(child)
+          unsafe unlink(child)
         }
       }
     }
-    rmdir(path)
+    unsafe rmdir(path)
   }
 }

@@ -1,5 +1,8 @@
 import Glibc
 
+// SAFETY: text ends with NUL; it and arrays are lent to a system call until that returns, within their count. A file is
+// closed once, and not used afterwards.
+
 /// Runs nghttp2's h2load: one thread, a closed loop, always the same request.
 struct H2load {
   /// The program: a path, or a name to look up in `PATH`.
@@ -57,8 +60,9 @@ struct H2load {
   }
 
   private func write(_ bytes: [UInt8], to path: String) throws {
-    guard let file = fopen(path, "we"), fwrite(bytes, 1, bytes.count, file) == bytes.count,
-      fclose(file) == 0
+    guard let file = unsafe fopen(path, "we"),
+      unsafe fwrite(bytes, 1, bytes.count, file) == bytes.count,
+      unsafe fclose(file) == 0
     else { throw Failure(description: "cannot write \(path): \(errorText())") }
   }
 }

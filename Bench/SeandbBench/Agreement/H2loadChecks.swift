@@ -1,6 +1,8 @@
 import Bytes
 import Glibc
 
+// SAFETY: the path ends with NUL, and is lent to the system call until that returns.
+
 /// What h2load can ask as well: a file of nghttpd, a record of the C++ peer, a range of seandb, always the same.
 ///
 /// Calls for which the server is the limit and not a generator, which would be what is compared: so servers
@@ -38,7 +40,7 @@ struct H2loadChecks {
 
   /// Why they cannot run; nil when they can.
   var obstacle: String? {
-    if access(tool.program, X_OK) != 0 { return "there is no \(tool.program)" }
+    if unsafe access(tool.program, X_OK) != 0 { return "there is no \(tool.program)" }
     return launcher.obstacle(of: .nghttpd) ?? launcher.obstacle(of: .seandbLSM)
   }
 

@@ -1,5 +1,8 @@
 import Glibc
 
+// SAFETY: text ends with NUL; it and arrays are lent to a system call until that returns, within their count. A file is
+// closed once, and not used afterwards.
+
 /// A file that can be written, known before there is something to write.
 struct OutputFile: Sendable {
   let path: String
@@ -18,12 +21,14 @@ struct OutputFile: Sendable {
   func replace(with text: String) throws {
     // Beside it, since only a rename within one directory is sure to be atomic.
     let draft = path + ".tmp"
-    guard let file = fopen(draft, "we") else { throw failure() }
-    let isWritten = fputs(text, file) >= 0
-    guard fclose(file) == 0, isWritten, rename(draft, path) == 0 else { throw failure() }
+    guard let file = unsafe fopen(draft, "we") else { throw failure() }
+    let isWritten = unsafe fputs(text, file) >= 0
+    guard unsafe fclose(file) == 0, isWritten, unsafe rename(draft, path) == 0 else {
+      throw failure()
+    }
   }
 
   private func failure() -> Failure {
-    Failure(description: "cannot write \(path): \(String(cString: strerror(errno)))")
+    Failure(description: unsafe "cannot write \(path): \(String(cString: strerror(errno)))")
   }
 }

@@ -1,6 +1,8 @@
 import Glibc
 import Synchronization
 
+// SAFETY: the array is lent to the system call until that returns.
+
 /// How far a run is, on stderr: on a terminal a bar that moves, elsewhere a line for each measurement.
 ///
 /// Thread-safety: any thread.
@@ -80,6 +82,6 @@ final class Progress: Sendable {
   private func write(_ text: String) {
     let bytes = Array(text.utf8)
     // Nobody may read it any more: that is no reason to stop.
-    _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
+    _ = unsafe Glibc.write(STDERR_FILENO, bytes, bytes.count)
   }
 }

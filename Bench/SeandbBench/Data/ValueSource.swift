@@ -10,6 +10,7 @@
 /// Unsafe island. Invariants:
 /// 1. `text` has `textByteCount` bytes and `value` `byteCount`, all initialised, from `init` to `deinit`.
 /// 2. `byteCount` is from 8 to `textByteCount`, and `position + byteCount <= textByteCount`.
+@safe
 struct ValueSource: ~Copyable {
   static let byteCountRange = 8...(64 << 10)
   private static let textByteCount = 1 << 20
@@ -24,16 +25,16 @@ struct ValueSource: ~Copyable {
     precondition(
       Self.byteCountRange.contains(byteCount), "values are as long as byteCountRange says")
     self.byteCount = byteCount
-    text = .allocate(byteCount: Self.textByteCount, alignment: 8)
-    value = .allocate(byteCount: byteCount, alignment: 8)
-    value.initializeMemory(as: UInt8.self, repeating: 0)
-    text.copyBytes(
+    unsafe text = .allocate(byteCount: Self.textByteCount, alignment: 8)
+    unsafe value = .allocate(byteCount: byteCount, alignment: 8)
+    unsafe value.initializeMemory(as: UInt8.self, repeating: 0)
+    unsafe text.copyBytes(
       from: CompressibleText.bytes(Self.textByteCount, seed: seed, stream: 0x7465_7874))
   }
 
   deinit {
-    text.deallocate()
-    value.deallocate()
+    unsafe text.deallocate()
+    unsafe value.deallocate()
   }
 
   /// The next value; valid until the next call, and while this value lives.
@@ -41,20 +42,22 @@ struct ValueSource: ~Copyable {
   mutating func next(for index: Int, generation: UInt64) -> UnsafeRawBufferPointer {
     if position + byteCount > Self.textByteCount { position = 0 }
     // SAFETY: both ranges lie inside (invariant 2).
-    value.copyMemory(from: UnsafeRawBufferPointer(rebasing: text[position..<position + byteCount]))
-    value.storeBytes(of: (Self.mark(index) &+ generation).littleEndian, as: UInt64.self)
+    unsafe value.copyMemory(
+      from: UnsafeRawBufferPointer(rebasing: text[position..<position + byteCount]))
+    unsafe value.storeBytes(of: (Self.mark(index) &+ generation).littleEndian, as: UInt64.self)
     position += byteCount
-    return UnsafeRawBufferPointer(value)
+    return unsafe UnsafeRawBufferPointer(value)
   }
 
   /// Whether `value` is one of the key at `index`, from one of `generations`.
   @inline(__always)
+  @safe
   static func isValue(
     _ value: UnsafeRawBufferPointer, of index: Int, byteCount: Int,
     generations: ClosedRange<UInt64>
   ) -> Bool {
     guard value.count == byteCount else { return false }
-    let word = UInt64(littleEndian: value.loadUnaligned(as: UInt64.self))
+    let word = unsafe UInt64(littleEndian: value.loadUnaligned(as: UInt64.self))
     return generations.contains(word &- mark(index))
   }
 

@@ -1,6 +1,9 @@
 import Engine
 import Synchronization
 
+// SAFETY: the key and the value are the buffers' own until the next write of them, after the call that is given them.
+// What the engine lends is looked at until the visit returns. A prefix has 7 bytes, and a key 16.
+
 /// Tells workers to stop before they have done all.
 final class StopFlag: Sendable {
   private let flag = Atomic(false)
@@ -71,7 +74,7 @@ struct Worker: ~Copyable {
   @inline(__always)
   mutating func put(_ index: Int, generation: UInt64) {
     keys.write(index)
-    batch.put(keys.bytes, values.next(for: index, generation: generation))
+    unsafe batch.put(keys.bytes, values.next(for: index, generation: generation))
     userBytes += KeyBuffer.byteCount + values.byteCount
   }
 
@@ -79,7 +82,7 @@ struct Worker: ~Copyable {
   mutating func delete(_ range: Range<Int>) {
     keys.write(range.lowerBound)
     upperKeys.write(range.upperBound)
-    batch.deleteRange(keys.bytes, upperKeys.bytes)
+    unsafe batch.deleteRange(keys.bytes, upperKeys.bytes)
     userBytes += 2 * KeyBuffer.byteCount
   }
 
@@ -101,7 +104,7 @@ struct Worker: ~Copyable {
     let generations = generations
     keys.write(index)
     var isRight = false
-    let outcome = try engine.get(keys.bytes, snapshot: nil, tier: .any) { value in
+    let outcome = try unsafe engine.get(keys.bytes, snapshot: nil, tier: .any) { value in
       isRight = ValueSource.isValue(
         value, of: index, byteCount: byteCount, generations: generations)
     }
@@ -114,7 +117,7 @@ struct Worker: ~Copyable {
   @inline(__always)
   mutating func readMissing(besides index: Int) throws {
     keys.writeMissing(index)
-    let outcome = try engine.get(keys.bytes, snapshot: nil, tier: .any) { _ in }
+    let outcome = try unsafe engine.get(keys.bytes, snapshot: nil, tier: .any) { _ in }
     guard outcome == .absent else {
       throw wrong("a key beside \(index) is there and was never written")
     }
@@ -128,7 +131,7 @@ struct Worker: ~Copyable {
     let byteCount = values.byteCount
     let generations = generations
     keys.write(start)
-    tail.lower.withUnsafeMutableBytes { $0.copyMemory(from: keys.bytes) }
+    unsafe tail.lower.withUnsafeMutableBytes { unsafe $0.copyMemory(from: keys.bytes) }
     var next = start
     let outcome = try engine.scan(
       tail, direction: .ascending, limit: count, snapshot: nil, tier: .any
@@ -152,9 +155,9 @@ struct Worker: ~Copyable {
     let generations = generations
     let start = index & -Workload.prefixLength
     keys.write(start)
-    prefix.lower.withUnsafeMutableBytes { $0.copyBytes(from: keys.bytes[..<7]) }
+    unsafe prefix.lower.withUnsafeMutableBytes { unsafe $0.copyBytes(from: keys.bytes[..<7]) }
     keys.write(start + Workload.prefixLength)
-    prefix.upper?.withUnsafeMutableBytes { $0.copyBytes(from: keys.bytes[..<7]) }
+    unsafe prefix.upper?.withUnsafeMutableBytes { unsafe $0.copyBytes(from: keys.bytes[..<7]) }
     var next = start
     let outcome = try engine.scan(
       prefix, direction: .ascending, limit: .max, snapshot: nil, tier: .any

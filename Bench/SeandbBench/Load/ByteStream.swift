@@ -8,11 +8,12 @@ import Glibc
 ///
 /// Unsafe island. Invariants:
 /// 1. `tls`, when there is one, lives until `deinit`, and uses `descriptor`, which is open until then.
+@safe
 final class ByteStream {
   let descriptor: Int32
   private let tls: OpaquePointer?
 
-  var usesTLS: Bool { tls != nil }
+  var usesTLS: Bool { unsafe tls != nil }
 
   enum Transfer {
     case bytes(Int)
@@ -30,30 +31,31 @@ final class ByteStream {
         throw LoadFailure("cannot connect to \(address): \(errorText())")
       }
       var on: Int32 = 1
-      setsockopt(
+      unsafe setsockopt(
         descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-      tls = try client?.connect(descriptor)
+      unsafe tls = try unsafe client?.connect(descriptor)
     } catch {
       close(descriptor)
       throw error
     }
     self.descriptor = descriptor
     var isNonBlocking: Int32 = 1
-    _ = ioctl(descriptor, UInt(FIONBIO), &isNonBlocking)
+    _ = unsafe ioctl(descriptor, UInt(FIONBIO), &isNonBlocking)
   }
 
   deinit {
-    if let tls { SSL_free(tls) }
+    if let tls = unsafe tls { unsafe SSL_free(tls) }
     close(descriptor)
   }
 
+  @safe
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(LoadFailure) -> Transfer {
-    if let tls {
-      let count = SSL_read(tls, buffer.baseAddress, Int32(clamping: buffer.count))
-      return try outcome(tls, count)
+    if let tls = unsafe tls {
+      let count = unsafe SSL_read(tls, buffer.baseAddress, Int32(clamping: buffer.count))
+      return try unsafe outcome(tls, count)
     }
     while true {
-      let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+      let count = unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
       if count > 0 { return .bytes(count) }
       if count == 0 { return .closed }
       if errno == EINTR { continue }
@@ -62,13 +64,14 @@ final class ByteStream {
     }
   }
 
+  @safe
   func write(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure) -> Transfer {
-    if let tls {
-      let count = SSL_write(tls, bytes.baseAddress, Int32(clamping: bytes.count))
-      return try outcome(tls, count)
+    if let tls = unsafe tls {
+      let count = unsafe SSL_write(tls, bytes.baseAddress, Int32(clamping: bytes.count))
+      return try unsafe outcome(tls, count)
     }
     while true {
-      let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      let count = unsafe send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
       if count >= 0 { return .bytes(count) }
       if errno == EINTR { continue }
       if errno == EAGAIN { return .wouldBlock }
@@ -78,7 +81,7 @@ final class ByteStream {
 
   private func outcome(_ tls: OpaquePointer, _ count: Int32) throws(LoadFailure) -> Transfer {
     if count > 0 { return .bytes(Int(count)) }
-    switch SSL_get_error(tls, count) {
+    switch unsafe SSL_get_error(tls, count) {
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .wouldBlock
     case SSL_ERROR_ZERO_RETURN: return .closed
     default: throw LoadFailure("TLS with the server is broken")
@@ -103,18 +106,18 @@ package struct SocketAddress: CustomStringConvertible, Sendable {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
-    guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+    guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
       errno = EINVAL
       return false
     }
     // SAFETY: every socket address begins like `sockaddr`, and its length is passed with it.
-    return withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+    return unsafe withUnsafePointer(to: &address) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
       }
     }
   }
 }
 
 /// The text of `errno`.
-func errorText() -> String { String(cString: strerror(errno)) }
+func errorText() -> String { unsafe String(cString: strerror(errno)) }

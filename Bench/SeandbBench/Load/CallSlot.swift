@@ -44,29 +44,30 @@ package struct CallSlot: ~Copyable {
 /// Unsafe island. Invariants:
 /// 1. `slots` has `count` initialised elements from `init` to `deinit`.
 /// 2. Whoever keeps an address keeps the table.
+@safe
 package final class SlotTable {
   package let count: Int
   private let slots: UnsafeMutablePointer<CallSlot>
 
   package init(count: Int) {
     self.count = count
-    slots = .allocate(capacity: count)
-    for index in 0..<count { (slots + index).initialize(to: CallSlot()) }
+    unsafe slots = .allocate(capacity: count)
+    for index in 0..<count { unsafe (slots + index).initialize(to: CallSlot()) }
   }
 
   deinit {
-    slots.deinitialize(count: count)
-    slots.deallocate()
+    unsafe slots.deinitialize(count: count)
+    unsafe slots.deallocate()
   }
 
   /// - Precondition: `index` is not negative and below `count`.
   @inline(__always)
   package func address(_ index: Int) -> UnsafeMutablePointer<CallSlot> {
     precondition(index >= 0 && index < count, "a slot's number is below their count")
-    return slots + index
+    return unsafe slots + index
   }
 
   /// The number of the slot at `address`.
   @inline(__always)
-  package func index(of address: UnsafeMutablePointer<CallSlot>) -> Int { address - slots }
+  package func index(of address: UnsafeMutablePointer<CallSlot>) -> Int { unsafe address - slots }
 }

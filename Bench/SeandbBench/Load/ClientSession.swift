@@ -11,6 +11,7 @@ package protocol ClientSession: AnyObject {
   func submit(_ slot: Int) throws(LoadFailure)
 
   /// Takes what the server has sent.
+  @safe
   func receive(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure)
 
   /// Appends what is to be sent.

@@ -1,5 +1,8 @@
 import Bytes
 
+// SAFETY: an answer is read while its slot does not change, a key while it is lent. A prefix is as long as the key at
+// most.
+
 /// etcd's `KV` service (etcdserverpb/rpc.proto of etcd 3.4). A record is the value of its key.
 struct EtcdDialect: Dialect {
   static let operations = Set(Operation.allCases)
@@ -40,8 +43,8 @@ struct EtcdDialect: Dialect {
         let count = shape.rangeKeyByteCount
         RecordSource.withKey(index) { key in
           // RangeRequest.key and range_end: the prefix, and the first key after all that begin with it.
-          message.appendField(1, UnsafeRawBufferPointer(rebasing: key.prefix(count)))
-          var end = Array(key.prefix(count))
+          unsafe message.appendField(1, UnsafeRawBufferPointer(rebasing: key.prefix(count)))
+          var end = unsafe Array(key.prefix(count))
           end[count - 1] += 1
           message.appendField(2, end)
         }
@@ -73,17 +76,18 @@ struct EtcdDialect: Dialect {
   }
 
   func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
-    guard let message = GRPCFrame.message(of: slot.response) else { return false }
+    guard let message = unsafe GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
-    case .put, .delete: return !message.isEmpty
+    case .put, .delete: return unsafe !message.isEmpty
     case .batchPut: return hasSucceeded(message)
     case .get, .rangeGet: return holdsRecords(message, slot, deleted)
     }
   }
 
   /// TxnResponse.succeeded
+  @safe
   private func hasSucceeded(_ message: UnsafeRawBufferPointer) -> Bool {
-    var reader = ProtobufReader(message)
+    var reader = unsafe ProtobufReader(message)
     do throws(ProtobufError) {
       while !reader.isAtEnd {
         let tag = try reader.nextTag()
@@ -96,11 +100,12 @@ struct EtcdDialect: Dialect {
     return false
   }
 
+  @safe
   private func holdsRecords(
     _ message: UnsafeRawBufferPointer, _ slot: borrowing CallSlot, _ deleted: DeletedRecords
   ) -> Bool {
     var expected = ExpectedRecords(shape.range(of: slot), of: records, deleted: deleted)
-    var reader = ProtobufReader(message)
+    var reader = unsafe ProtobufReader(message)
     do throws(ProtobufError) {
       while !reader.isAtEnd {
         let tag = try reader.nextTag()
@@ -109,7 +114,8 @@ struct EtcdDialect: Dialect {
           try reader.skip(tag)
           continue
         }
-        guard let record = try value(of: reader.nextLengthDelimited()), expected.accepts(record)
+        guard let record = try unsafe value(of: reader.nextLengthDelimited()),
+          expected.accepts(record)
         else { return false }
       }
     } catch {
@@ -122,10 +128,10 @@ struct EtcdDialect: Dialect {
   private func value(
     of pair: UnsafeRawBufferPointer
   ) throws(ProtobufError) -> UnsafeRawBufferPointer? {
-    var reader = ProtobufReader(pair)
+    var reader = unsafe ProtobufReader(pair)
     while !reader.isAtEnd {
       let tag = try reader.nextTag()
-      if tag.number == 5 { return try reader.nextLengthDelimited() }
+      if tag.number == 5 { return try unsafe reader.nextLengthDelimited() }
       try reader.skip(tag)
     }
     return nil

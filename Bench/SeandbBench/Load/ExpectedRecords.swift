@@ -15,6 +15,7 @@ struct ExpectedRecords {
 
   /// Whether `record` is one that may come now. All later ones come after it.
   @inline(__always)
+  @safe
   mutating func accepts(_ record: UnsafeRawBufferPointer) -> Bool {
     while next < end, deleted.contains(next), !records.isRecord(record, of: next) { next += 1 }
     guard next < end, records.isRecord(record, of: next) else { return false }

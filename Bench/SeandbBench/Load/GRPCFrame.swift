@@ -1,5 +1,8 @@
 package import Bytes
 
+// SAFETY: a frame's length is read where its head is known to be, and the message is what follows it in the same bytes,
+// which stay until the response changes.
+
 /// A message as gRPC sends it: a byte for compression, its length in 4 bytes, big-endian, and the message
 /// (gRPC over HTTP2, "Length-Prefixed-Message").
 package enum GRPCFrame {
@@ -13,16 +16,16 @@ package enum GRPCFrame {
     request.appendBigEndian(UInt32(0))
     body(&request)
     let length = UInt32(truncatingIfNeeded: request.count - headByteCount).bigEndian
-    withUnsafeBytes(of: length) { request.overwrite(at: 1, with: $0) }
+    unsafe withUnsafeBytes(of: length) { request.overwrite(at: 1, with: $0) }
   }
 
   /// The one uncompressed message of an answer; nil when it is something else.
   @inline(__always)
   package static func message(of response: borrowing ByteWriter) -> UnsafeRawBufferPointer? {
-    let bytes = response.bytes
-    guard bytes.count >= headByteCount, bytes[0] == 0 else { return nil }
-    let length = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+    let bytes = unsafe response.bytes
+    guard bytes.count >= headByteCount, unsafe bytes[0] == 0 else { return nil }
+    let length = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
     guard Int(length) == bytes.count - headByteCount else { return nil }
-    return UnsafeRawBufferPointer(rebasing: bytes[headByteCount...])
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[headByteCount...])
   }
 }

@@ -10,8 +10,10 @@ import CNghttp2
 /// 3. Header fields live in `headers` for ever: nghttp2 does not copy them.
 ///
 /// Confined to its thread.
+@safe
 package final class HTTP2Session: ClientSession {
   /// The header fields of each operation, by its raw value.
+  @safe
   package struct Headers: @unchecked Sendable {
     // SAFETY: allocated once, written in `init` and only read afterwards; never freed.
     fileprivate let fields: [UnsafeMutableBufferPointer<nghttp2_nv>]
@@ -43,11 +45,11 @@ package final class HTTP2Session: ClientSession {
 
     private init(hasBody: Bool, _ fields: [[(String, String)]]) {
       self.hasBody = hasBody
-      self.fields = fields.map { fields in
+      unsafe self.fields = fields.map { fields in
         let vectors = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: fields.count)
         for (index, (name, value)) in fields.enumerated() {
-          let (name, value) = (Self.immortal(name), Self.immortal(value))
-          vectors.initializeElement(
+          let (name, value) = unsafe (Self.immortal(name), Self.immortal(value))
+          unsafe vectors.initializeElement(
             at: index,
             to: nghttp2_nv(
               name: name.baseAddress, value: value.baseAddress, namelen: name.count,
@@ -55,14 +57,14 @@ package final class HTTP2Session: ClientSession {
               flags: UInt8(
                 NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)))
         }
-        return vectors
+        return unsafe vectors
       }
     }
 
     private static func immortal(_ text: String) -> UnsafeMutableBufferPointer<UInt8> {
       let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(1, text.utf8.count))
-      _ = bytes.initialize(from: text.utf8)
-      return UnsafeMutableBufferPointer(rebasing: bytes[..<text.utf8.count])
+      _ = unsafe bytes.initialize(from: text.utf8)
+      return unsafe UnsafeMutableBufferPointer(rebasing: bytes[..<text.utf8.count])
     }
   }
 
@@ -81,7 +83,7 @@ package final class HTTP2Session: ClientSession {
     self.headers = headers
     finished.reserveCapacity(slots.count)
     // SAFETY: invariant 1.
-    let status = nghttp2_session_client_new(
+    let status = unsafe nghttp2_session_client_new(
       &session, Self.callbacks, Unmanaged.passUnretained(self).toOpaque())
     precondition(status == 0, "memory for a session")
     var settings = [
@@ -91,32 +93,33 @@ package final class HTTP2Session: ClientSession {
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0),
     ]
-    nghttp2_submit_settings(session, 0, &settings, settings.count)
-    nghttp2_session_set_local_window_size(session, 0, 0, Self.windowBytes)
+    unsafe nghttp2_submit_settings(session, 0, &settings, settings.count)
+    unsafe nghttp2_session_set_local_window_size(session, 0, 0, Self.windowBytes)
   }
 
-  deinit { nghttp2_session_del(session) }
+  deinit { unsafe nghttp2_session_del(session) }
 
   package func submit(_ slot: Int) throws(LoadFailure) {
-    let address = slots.address(slot)
-    let fields = headers.fields[address.pointee.operation.rawValue]
+    let address = unsafe slots.address(slot)
+    let fields = unsafe headers.fields[address.pointee.operation.rawValue]
     let status: Int32
     // SAFETY: invariants 2 and 3.
     if headers.hasBody {
-      var body = nghttp2_data_provider()
-      body.source.ptr = UnsafeMutableRawPointer(address)
-      body.read_callback = Self.readBody
-      status = nghttp2_submit_request(
+      var body = unsafe nghttp2_data_provider()
+      unsafe body.source.ptr = UnsafeMutableRawPointer(address)
+      unsafe body.read_callback = Self.readBody
+      status = unsafe nghttp2_submit_request(
         session, nil, fields.baseAddress, fields.count, &body, address)
     } else {
-      status = nghttp2_submit_request(
+      status = unsafe nghttp2_submit_request(
         session, nil, fields.baseAddress, fields.count, nil, address)
     }
     guard status > 0 else { throw failure("cannot begin a call", Int(status)) }
   }
 
+  @safe
   package func receive(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure) {
-    let taken = nghttp2_session_mem_recv(
+    let taken = unsafe nghttp2_session_mem_recv(
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     guard taken == bytes.count else { throw failure("the server's frames are wrong", taken) }
     if isGoingAway { throw LoadFailure("the server ends the connection (GOAWAY)") }
@@ -125,15 +128,15 @@ package final class HTTP2Session: ClientSession {
   package func collectOutput(into output: inout ByteWriter) throws(LoadFailure) {
     while true {
       var frames: UnsafePointer<UInt8>?
-      let count = nghttp2_session_mem_send(session, &frames)
+      let count = unsafe nghttp2_session_mem_send(session, &frames)
       if count == 0 { return }
-      guard count > 0, let frames else { throw failure("cannot send", count) }
-      output.append(UnsafeRawBufferPointer(start: frames, count: count))
+      guard count > 0, let frames = unsafe frames else { throw failure("cannot send", count) }
+      unsafe output.append(UnsafeRawBufferPointer(start: frames, count: count))
     }
   }
 
   private func failure(_ what: String, _ code: Int) -> LoadFailure {
-    LoadFailure("\(what): \(String(cString: nghttp2_strerror(Int32(clamping: code))))")
+    LoadFailure(unsafe "\(what): \(String(cString: nghttp2_strerror(Int32(clamping: code))))")
   }
 
   // MARK: - Callbacks
@@ -141,12 +144,12 @@ package final class HTTP2Session: ClientSession {
   nonisolated(unsafe) private static let callbacks: OpaquePointer? = {
     // SAFETY: made once, and only read afterwards.
     var callbacks: OpaquePointer?
-    nghttp2_session_callbacks_new(&callbacks)
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrame)
-    return callbacks
+    unsafe nghttp2_session_callbacks_new(&callbacks)
+    unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
+    unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
+    unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
+    unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrame)
+    return unsafe callbacks
   }()
 
   @inline(__always)
@@ -154,22 +157,23 @@ package final class HTTP2Session: ClientSession {
     _ session: OpaquePointer?, _ stream: Int32
   ) -> UnsafeMutablePointer<CallSlot>? {
     // SAFETY: invariant 2.
-    nghttp2_session_get_stream_user_data(session, stream)?.assumingMemoryBound(to: CallSlot.self)
+    unsafe nghttp2_session_get_stream_user_data(session, stream)?.assumingMemoryBound(
+      to: CallSlot.self)
   }
 
   private static let readBody: nghttp2_data_source_read_callback = {
     _, _, buffer, length, flags, source, _ in
     // SAFETY: `source` is that of `submit`; nghttp2 gives `length` writable bytes.
-    let slot = source.unsafelyUnwrapped.pointee.ptr.assumingMemoryBound(to: CallSlot.self)
-    let rest = slot.pointee.request.count - slot.pointee.sentCount
+    let slot = unsafe source.unsafelyUnwrapped.pointee.ptr.assumingMemoryBound(to: CallSlot.self)
+    let rest = unsafe slot.pointee.request.count - slot.pointee.sentCount
     let count = min(rest, length)
-    let start = slot.pointee.sentCount
-    slot.pointee.request.bytes.withMemoryRebound(to: UInt8.self) { bytes in
+    let start = unsafe slot.pointee.sentCount
+    unsafe slot.pointee.request.bytes.withMemoryRebound(to: UInt8.self) { bytes in
       guard count > 0, let base = bytes.baseAddress else { return }
-      buffer.unsafelyUnwrapped.update(from: base + start, count: count)
+      unsafe buffer.unsafelyUnwrapped.update(from: base + start, count: count)
     }
-    slot.pointee.sentCount += count
-    if count == rest { flags.unsafelyUnwrapped.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
+    unsafe slot.pointee.sentCount += count
+    if count == rest { unsafe flags.unsafelyUnwrapped.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
     return count
   }
 
@@ -180,25 +184,28 @@ package final class HTTP2Session: ClientSession {
   private static let onHeader: nghttp2_on_header_callback = {
     session, frame, name, nameLength, value, valueLength, _, _ in
     // SAFETY: every member of the frame union begins with its header; name and value are as long as said.
-    let stream = UnsafeRawPointer(frame.unsafelyUnwrapped).load(as: nghttp2_frame_hd.self).stream_id
-    guard let slot = slot(session, stream) else { return 0 }
-    let name = UnsafeBufferPointer(start: name, count: nameLength)
-    let value = UnsafeBufferPointer(start: value, count: valueLength)
-    if nameLength == grpcStatus.count, name.elementsEqual(grpcStatus) {
-      if valueLength == 1, value[0] == UInt8(ascii: "0") {
-        slot.pointee.outcome = .ok
+    let stream = unsafe UnsafeRawPointer(frame.unsafelyUnwrapped).load(as: nghttp2_frame_hd.self)
+      .stream_id
+    guard let slot = unsafe slot(session, stream) else { return 0 }
+    let name = unsafe UnsafeBufferPointer(start: name, count: nameLength)
+    let value = unsafe UnsafeBufferPointer(start: value, count: valueLength)
+    if nameLength == grpcStatus.count, unsafe name.elementsEqual(grpcStatus) {
+      if valueLength == 1, unsafe value[0] == UInt8(ascii: "0") {
+        unsafe slot.pointee.outcome = .ok
       } else {
-        fail(slot, "grpc-status", value)
+        unsafe fail(slot, "grpc-status", value)
       }
-    } else if nameLength == httpStatus.count, name.elementsEqual(httpStatus) {
-      if valueLength == 3, value[0] == UInt8(ascii: "2") {
+    } else if nameLength == httpStatus.count, unsafe name.elementsEqual(httpStatus) {
+      if valueLength == 3, unsafe value[0] == UInt8(ascii: "2") {
         // A plain answer has no other status.
-        slot.pointee.outcome = slot.pointee.request.isEmpty ? .ok : .pending
+        unsafe slot.pointee.outcome = slot.pointee.request.isEmpty ? .ok : .pending
       } else {
-        fail(slot, "HTTP status", value)
+        unsafe fail(slot, "HTTP status", value)
       }
-    } else if valueLength > 0, nameLength == grpcMessage.count, name.elementsEqual(grpcMessage) {
-      fail(slot, "message", value)
+    } else if valueLength > 0, nameLength == grpcMessage.count,
+      unsafe name.elementsEqual(grpcMessage)
+    {
+      unsafe fail(slot, "message", value)
     }
     return 0
   }
@@ -207,42 +214,42 @@ package final class HTTP2Session: ClientSession {
   private static func fail(
     _ slot: UnsafeMutablePointer<CallSlot>, _ what: String, _ value: UnsafeBufferPointer<UInt8>
   ) {
-    let text = "\(what) \(String(decoding: value, as: UTF8.self))"
-    if case .failed(let before) = slot.pointee.outcome {
-      slot.pointee.outcome = .failed("\(before), \(text)")
+    let text = unsafe "\(what) \(String(decoding: value, as: UTF8.self))"
+    if case .failed(let before) = unsafe slot.pointee.outcome {
+      unsafe slot.pointee.outcome = .failed("\(before), \(text)")
     } else {
-      slot.pointee.outcome = .failed(text)
+      unsafe slot.pointee.outcome = .failed(text)
     }
   }
 
   private static let onDataChunk: nghttp2_on_data_chunk_recv_callback = {
     session, _, stream, data, length, _ in
     // SAFETY: nghttp2 gives `length` bytes.
-    slot(session, stream)?.pointee.response.append(
+    unsafe slot(session, stream)?.pointee.response.append(
       UnsafeRawBufferPointer(start: data, count: length))
     return 0
   }
 
   private static let onStreamClose: nghttp2_on_stream_close_callback = {
     session, stream, code, user in
-    guard let slot = slot(session, stream) else { return 0 }
+    guard let slot = unsafe slot(session, stream) else { return 0 }
     if code != NGHTTP2_NO_ERROR.rawValue {
-      slot.pointee.outcome = .failed("stream reset with code \(code)")
-    } else if slot.pointee.outcome == .pending {
-      slot.pointee.outcome = .failed("an answer without a status")
+      unsafe slot.pointee.outcome = .failed("stream reset with code \(code)")
+    } else if unsafe slot.pointee.outcome == .pending {
+      unsafe slot.pointee.outcome = .failed("an answer without a status")
     }
     // SAFETY: invariant 1.
-    Unmanaged<HTTP2Session>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
-      $0.finished.append($0.slots.index(of: slot))
+    unsafe Unmanaged<HTTP2Session>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
+      unsafe $0.finished.append($0.slots.index(of: slot))
     }
     return 0
   }
 
   private static let onFrame: nghttp2_on_frame_recv_callback = { _, frame, user in
     // SAFETY: as in onHeader, and invariant 1.
-    let type = UnsafeRawPointer(frame.unsafelyUnwrapped).load(as: nghttp2_frame_hd.self).type
+    let type = unsafe UnsafeRawPointer(frame.unsafelyUnwrapped).load(as: nghttp2_frame_hd.self).type
     if type == UInt8(NGHTTP2_GOAWAY.rawValue) {
-      Unmanaged<HTTP2Session>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
+      unsafe Unmanaged<HTTP2Session>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
         $0.isGoingAway = true
       }
     }

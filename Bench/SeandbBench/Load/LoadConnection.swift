@@ -1,6 +1,8 @@
 import Bytes
 import Glibc
 
+// SAFETY: a part of a buffer lies within its count, which reads and writes have told, and is used until they return.
+
 /// A connection of the load, with its calls.
 ///
 /// Confined to its thread once it is connected.
@@ -29,7 +31,7 @@ final class LoadConnection<Session: ClientSession> {
     hasNewCalls = false
     try session.collectOutput(into: &output)
     while sentCount < output.count {
-      let rest = UnsafeRawBufferPointer(rebasing: output.bytes[sentCount...])
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: output.bytes[sentCount...])
       switch try stream.write(rest) {
       case .bytes(let count): sentCount += count
       case .wouldBlock:
@@ -44,13 +46,14 @@ final class LoadConnection<Session: ClientSession> {
   }
 
   /// Gives the session what has come; the calls that ended are in its `finished` then.
+  @safe
   func receive(_ buffer: UnsafeMutableRawBufferPointer) throws(LoadFailure) {
     // Until nothing is left: what TLS has decrypted already, the socket does not tell of. A short read of TCP
     // has emptied the socket.
     while true {
       switch try stream.read(into: buffer) {
       case .bytes(let count):
-        try session.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        try unsafe session.receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         if count < buffer.count && !stream.usesTLS { return }
       case .wouldBlock: return
       case .closed: throw LoadFailure("the server has closed a connection")

@@ -1,6 +1,9 @@
 import Glibc
 import Synchronization
 
+// SAFETY: a thread's state is handed to its worker, which alone uses it from then on; a time is lent to a system call
+// until that returns.
+
 /// Puts a load on a server.
 package enum LoadGenerator {
   /// Connects, makes the calls and waits for the last answer.
@@ -29,7 +32,7 @@ package enum LoadGenerator {
       return WorkerThread.start {
         let result: Result<LoadResult, LoadFailure>
         do throws(LoadFailure) {
-          result = .success(try thread.run(from: start))
+          result = unsafe .success(try thread.run(from: start))
         } catch {
           stop.set()
           result = .failure(error)
@@ -55,7 +58,7 @@ package enum LoadGenerator {
       let now = MonotonicClock.now()
       guard now < end else { return }
       var time = timespec(tv_sec: 0, tv_nsec: Int(min(end - now, 50_000_000)))
-      nanosleep(&time, nil)
+      unsafe nanosleep(&time, nil)
     }
   }
 

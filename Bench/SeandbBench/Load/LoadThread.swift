@@ -3,6 +3,9 @@ import CLinux
 import Glibc
 import Synchronization
 
+// SAFETY: the buffer is freed when the loop is over that reads into it. Slots stay where they are as long as their
+// table, which the connection keeps (`SlotTable`).
+
 /// Ends all threads of a load when one of them fails.
 final class StopSignal: Sendable {
   private let flag = Atomic(false)
@@ -122,7 +125,7 @@ final class LoadThread<D: Dialect> {
   private func loop() throws(LoadFailure) {
     let buffer = UnsafeMutableRawBufferPointer.allocate(
       byteCount: Self.bufferByteCount, alignment: 16)
-    defer { buffer.deallocate() }
+    defer { unsafe buffer.deallocate() }
     while !stop.isSet {
       var now = MonotonicClock.now()
       if shape.ratePerSecond != nil { try beginDue(now) }
@@ -207,15 +210,15 @@ final class LoadThread<D: Dialect> {
       connection.freeSlots.append(slot)
       return false
     }
-    let address = connection.slots.address(slot)
+    let address = unsafe connection.slots.address(slot)
     let operation = shape.workload.nextOperation(&random)
-    address.pointee.operation = operation
-    address.pointee.index = nextIndex(operation)
-    address.pointee.startedAt = startedAt
-    address.pointee.sentCount = 0
-    address.pointee.response.removeAll()
-    address.pointee.outcome = .pending
-    dialect.writeRequest(&address.pointee)
+    unsafe address.pointee.operation = operation
+    unsafe address.pointee.index = nextIndex(operation)
+    unsafe address.pointee.startedAt = startedAt
+    unsafe address.pointee.sentCount = 0
+    unsafe address.pointee.response.removeAll()
+    unsafe address.pointee.outcome = .pending
+    unsafe dialect.writeRequest(&address.pointee)
     try connection.session.submit(slot)
     connection.hasNewCalls = true
     begunCount += 1
@@ -251,12 +254,12 @@ final class LoadThread<D: Dialect> {
     lastAnswerAt = now
     for slot in finished {
       inFlightCount -= 1
-      let address = connection.slots.address(slot)
-      let startedAt = address.pointee.startedAt
+      let address = unsafe connection.slots.address(slot)
+      let startedAt = unsafe address.pointee.startedAt
       // In the open loop those count that were due in time, whenever they end.
       let counts =
         isClosedLoop ? now < measureUntil && now >= measureFrom : startedAt >= measureFrom
-      try check(&address.pointee, counts: counts)
+      try unsafe check(&address.pointee, counts: counts)
       if counts {
         result.times.record(now - startedAt, endedAt: now)
       } else if isClosedLoop, now >= measureUntil {

@@ -1,6 +1,8 @@
 import CEpoll
 import Glibc
 
+// SAFETY: the events are lent to the system call until that returns, with their count.
+
 /// Waits until one of several sockets can be read or written (epoll).
 ///
 /// Confined to its thread.
@@ -33,7 +35,7 @@ final class Poller {
 
   /// The count of sockets that are ready; 0 when the time is over.
   func wait(nanoseconds: UInt64) throws(LoadFailure) -> Int {
-    let count = linux_epoll_wait(descriptor, &events, Int32(events.count), nanoseconds)
+    let count = unsafe linux_epoll_wait(descriptor, &events, Int32(events.count), nanoseconds)
     if count >= 0 { return Int(count) }
     guard errno == EINTR else { throw LoadFailure("cannot wait for sockets: \(errorText())") }
     return 0

@@ -1,6 +1,9 @@
 package import Bytes
 import Glibc
 
+// SAFETY: buffers are filled and read within their size, and lent until the closure returns; every range of a record is
+// below its count, which is checked first.
+
 /// The records of the load: a `Dog` of the seed's `database.proto`, all of the same length, that says by itself
 /// whose record it is.
 ///
@@ -52,53 +55,56 @@ package struct RecordSource: Sendable {
   package static func appendKey(
     _ index: Int, count: Int = keyByteCount, to writer: inout ByteWriter
   ) {
-    withKey(index) { writer.append(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+    withKey(index) { unsafe writer.append(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
   }
 
   package func appendRecord(_ index: Int, to writer: inout ByteWriter) {
     writer.append(0x0a)
     writer.append(UInt8(Self.keyByteCount))
     Self.appendKey(index, to: &writer)
-    nameHead.withUnsafeBytes { writer.append($0) }
+    unsafe nameHead.withUnsafeBytes { writer.append($0) }
     Self.withMark(index) { writer.append($0) }
     var rest = nameByteCount - Self.markByteCount
     var start = Self.textStart(index)
-    text.withUnsafeBytes { text in
+    unsafe text.withUnsafeBytes { text in
       while rest > 0 {
         let count = min(rest, text.count - start)
-        writer.append(UnsafeRawBufferPointer(rebasing: text[start..<start + count]))
+        unsafe writer.append(UnsafeRawBufferPointer(rebasing: text[start..<start + count]))
         rest -= count
         start = 0
       }
     }
-    Self.tail.withUnsafeBytes { writer.append($0) }
+    unsafe Self.tail.withUnsafeBytes { writer.append($0) }
   }
 
   /// Whether `bytes` are the record of `index`, every one of them.
+  @safe
   package func isRecord(_ bytes: UnsafeRawBufferPointer, of index: Int) -> Bool {
-    guard bytes.count == byteCount, bytes[0] == 0x0a, bytes[1] == UInt8(Self.keyByteCount)
+    guard bytes.count == byteCount, unsafe bytes[0] == 0x0a,
+      unsafe bytes[1] == UInt8(Self.keyByteCount)
     else { return false }
     let keyEnd = 2 + Self.keyByteCount
     let markStart = keyEnd + nameHead.count
     let textStart = markStart + Self.markByteCount
     let tailStart = byteCount - Self.tail.count
-    return Self.withKey(index) { Self.equal($0, bytes[2..<keyEnd]) }
-      && nameHead.withUnsafeBytes { Self.equal($0, bytes[keyEnd..<markStart]) }
-      && Self.withMark(index) { Self.equal($0, bytes[markStart..<textStart]) }
+    return unsafe Self.withKey(index) { unsafe Self.equal($0, bytes[2..<keyEnd]) }
+      && nameHead.withUnsafeBytes { unsafe Self.equal($0, bytes[keyEnd..<markStart]) }
+      && Self.withMark(index) { unsafe Self.equal($0, bytes[markStart..<textStart]) }
       && isText(bytes[textStart..<tailStart], of: index)
-      && Self.tail.withUnsafeBytes { Self.equal($0, bytes[tailStart...]) }
+      && Self.tail.withUnsafeBytes { unsafe Self.equal($0, bytes[tailStart...]) }
   }
 
   @inline(__always)
+  @safe
   private func isText(_ bytes: Slice<UnsafeRawBufferPointer>, of index: Int) -> Bool {
-    var rest = bytes
+    var rest = unsafe bytes
     var start = Self.textStart(index)
-    return text.withUnsafeBytes { text in
-      while !rest.isEmpty {
-        let part = UnsafeRawBufferPointer(
+    return unsafe text.withUnsafeBytes { text in
+      while unsafe !rest.isEmpty {
+        let part = unsafe UnsafeRawBufferPointer(
           rebasing: text[start..<min(text.count, start + rest.count)])
-        guard Self.equal(part, rest.prefix(part.count)) else { return false }
-        rest = rest.dropFirst(part.count)
+        guard unsafe Self.equal(part, rest.prefix(part.count)) else { return false }
+        unsafe rest = rest.dropFirst(part.count)
         start = 0
       }
       return true
@@ -110,40 +116,43 @@ package struct RecordSource: Sendable {
   private static func textStart(_ index: Int) -> Int { index &* 61 & (textByteCount - 1) }
 
   @inline(__always)
+  @safe
   private static func equal(_ bytes: UnsafeRawBufferPointer, _ slice: Slice<UnsafeRawBufferPointer>)
     -> Bool
   {
-    let other = UnsafeRawBufferPointer(rebasing: slice)
+    let other = unsafe UnsafeRawBufferPointer(rebasing: slice)
     guard let first = bytes.baseAddress, let second = other.baseAddress else {
       return bytes.count == other.count
     }
     // SAFETY: both have that many bytes.
-    return bytes.count == other.count && memcmp(first, second, bytes.count) == 0
+    return unsafe bytes.count == other.count && memcmp(first, second, bytes.count) == 0
   }
 
   @inline(__always)
+  @safe
   package static func withKey<R>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-    withUnsafeTemporaryAllocation(byteCount: keyByteCount, alignment: 1) { key in
-      prefix.withUnsafeBytes { key.copyMemory(from: $0) }
+    unsafe withUnsafeTemporaryAllocation(byteCount: keyByteCount, alignment: 1) { key in
+      unsafe prefix.withUnsafeBytes { unsafe key.copyMemory(from: $0) }
       var rest = UInt(bitPattern: index)
       for offset in stride(from: keyByteCount - 1, through: prefix.count, by: -1) {
-        key[offset] = UInt8(truncatingIfNeeded: 48 + rest % 10)
+        unsafe key[offset] = UInt8(truncatingIfNeeded: 48 + rest % 10)
         rest /= 10
       }
-      return body(UnsafeRawBufferPointer(key))
+      return unsafe body(UnsafeRawBufferPointer(key))
     }
   }
 
   @inline(__always)
+  @safe
   private static func withMark<R>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-    withUnsafeTemporaryAllocation(byteCount: markByteCount, alignment: 1) { mark in
+    unsafe withUnsafeTemporaryAllocation(byteCount: markByteCount, alignment: 1) { mark in
       var rest = SplitMix64.mix(UInt64(index) &+ 1)
       for offset in 0..<markByteCount {
         let digit = UInt8(truncatingIfNeeded: rest & 15)
-        mark[offset] = digit < 10 ? 48 + digit : 87 + digit
+        unsafe mark[offset] = digit < 10 ? 48 + digit : 87 + digit
         rest >>= 4
       }
-      return body(UnsafeRawBufferPointer(mark))
+      return unsafe body(UnsafeRawBufferPointer(mark))
     }
   }
 }

@@ -1,5 +1,8 @@
 import Bytes
 
+// SAFETY: an answer is read while its slot does not change, below its count. The digits of a number of 64 bits are at
+// most 20, which is the room they have.
+
 /// Redis: SET, GET, MSET and DEL. It has no order of keys, so no range of them.
 package struct RedisDialect: Dialect {
   package static let operations: Set<Operation> = [.get, .put, .batchPut, .delete]
@@ -33,14 +36,14 @@ package struct RedisDialect: Dialect {
   }
 
   package func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
-    let bytes = slot.response.bytes
+    let bytes = unsafe slot.response.bytes
     switch slot.operation {
     case .get:
-      return records.isRecord(bytes, of: slot.index)
+      return unsafe records.isRecord(bytes, of: slot.index)
         || (deleted.contains(slot.index) && bytes.isEmpty)
-    case .put, .batchPut: return bytes.elementsEqual(Self.ok)
+    case .put, .batchPut: return unsafe bytes.elementsEqual(Self.ok)
     // How many there were.
-    case .delete: return bytes.count == 1 && (bytes[0] == 48 || bytes[0] == 49)
+    case .delete: return unsafe bytes.count == 1 && (bytes[0] == 48 || bytes[0] == 49)
     case .rangeGet: return false
     }
   }
@@ -75,15 +78,15 @@ package struct RedisDialect: Dialect {
   /// A sign, a decimal number and the line's end.
   private func append(_ sign: Unicode.Scalar, _ number: Int, _ request: inout ByteWriter) {
     request.append(UInt8(ascii: sign))
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+    unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
       var rest = UInt(bitPattern: number)
       var start = digits.count
       repeat {
         start -= 1
-        digits[start] = UInt8(truncatingIfNeeded: 48 + rest % 10)
+        unsafe digits[start] = UInt8(truncatingIfNeeded: 48 + rest % 10)
         rest /= 10
       } while rest > 0
-      request.append(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: digits[start...])))
+      unsafe request.append(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: digits[start...])))
     }
     request.append(13)
     request.append(10)

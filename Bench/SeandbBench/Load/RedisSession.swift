@@ -1,5 +1,8 @@
 package import Bytes
 
+// SAFETY: `input` is read below its count while nothing is added to it, and what is kept of it is copied. The table of
+// the slots is kept as long as the session.
+
 /// The client's side of one Redis connection: requests are pipelined, and answers come in their order
 /// (RESP2, redis.io "Redis serialization protocol specification").
 ///
@@ -25,9 +28,10 @@ package final class RedisSession: ClientSession {
     precondition(waitingCount < waiting.count, "no more calls than slots")
     waiting[(first + waitingCount) % waiting.count] = slot
     waitingCount += 1
-    output.append(slots.address(slot).pointee.request.bytes)
+    unsafe output.append(slots.address(slot).pointee.request.bytes)
   }
 
+  @safe
   package func receive(_ bytes: UnsafeRawBufferPointer) throws(LoadFailure) {
     input.append(bytes)
     var offset = 0
@@ -35,23 +39,23 @@ package final class RedisSession: ClientSession {
     if offset == input.count {
       input.removeAll()
     } else if offset > 0 {
-      let rest = Array(input.bytes[offset...])
+      let rest = unsafe Array(input.bytes[offset...])
       input.removeAll()
       input.append(rest)
     }
   }
 
   package func collectOutput(into output: inout ByteWriter) throws(LoadFailure) {
-    output.append(self.output.bytes)
+    unsafe output.append(self.output.bytes)
     self.output.removeAll()
   }
 
   /// Takes the answer at `offset` and returns where it ends; nil when it has not come completely.
   private func answerEnd(from offset: Int) throws(LoadFailure) -> Int? {
-    let bytes = input.bytes
+    let bytes = unsafe input.bytes
     guard let lineEnd = lineEnd(from: offset) else { return nil }
-    let line = UnsafeRawBufferPointer(rebasing: bytes[(offset + 1)..<lineEnd])
-    switch bytes[offset] {
+    let line = unsafe UnsafeRawBufferPointer(rebasing: bytes[(offset + 1)..<lineEnd])
+    switch unsafe bytes[offset] {
     case UInt8(ascii: "+"), UInt8(ascii: ":"):
       try finish {
         $0.response.append(line)
@@ -59,11 +63,11 @@ package final class RedisSession: ClientSession {
       }
       return lineEnd + 2
     case UInt8(ascii: "-"):
-      let text = String(decoding: line, as: UTF8.self)
+      let text = unsafe String(decoding: line, as: UTF8.self)
       try finish { $0.outcome = .failed(text) }
       return lineEnd + 2
     case UInt8(ascii: "$"):
-      guard let length = Int(String(decoding: line, as: UTF8.self)), length >= -1,
+      guard let length = unsafe Int(String(decoding: line, as: UTF8.self)), length >= -1,
         length <= 1 << 30
       else { throw LoadFailure("a length of Redis is wrong") }
       if length < 0 {
@@ -73,20 +77,20 @@ package final class RedisSession: ClientSession {
       let start = lineEnd + 2
       guard bytes.count >= start + length + 2 else { return nil }
       try finish {
-        $0.response.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]))
+        unsafe $0.response.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]))
         $0.outcome = .ok
       }
       return start + length + 2
     default:
-      throw LoadFailure("an answer of Redis begins with byte \(bytes[offset])")
+      throw LoadFailure(unsafe "an answer of Redis begins with byte \(bytes[offset])")
     }
   }
 
   private func lineEnd(from offset: Int) -> Int? {
-    let bytes = input.bytes
+    let bytes = unsafe input.bytes
     var index = offset + 1
     while index + 1 < bytes.count {
-      if bytes[index] == 13, bytes[index + 1] == 10 { return index }
+      if unsafe bytes[index] == 13, unsafe bytes[index + 1] == 10 { return index }
       index += 1
     }
     return nil
@@ -97,7 +101,7 @@ package final class RedisSession: ClientSession {
     let slot = waiting[first]
     first = (first + 1) % waiting.count
     waitingCount -= 1
-    body(&slots.address(slot).pointee)
+    unsafe body(&slots.address(slot).pointee)
     finished.append(slot)
   }
 }

@@ -1,5 +1,8 @@
 import Bytes
 
+// SAFETY: an answer is read while its slot does not change, a key while it is lent. A prefix is as long as the key at
+// most.
+
 /// The seed's `database.proto`: seandb, and the hand-written server with the same service.
 package struct SeandbDialect: Dialect {
   package static let operations = Set(Operation.allCases)
@@ -48,7 +51,7 @@ package struct SeandbDialect: Dialect {
         // IndexQuery.begins_with
         let count = shape.rangeKeyByteCount
         RecordSource.withKey(index) {
-          message.appendField(4, UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
+          unsafe message.appendField(4, UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
         }
       case .put:
         records.appendRecord(index, to: &message)
@@ -64,16 +67,16 @@ package struct SeandbDialect: Dialect {
   }
 
   package func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
-    guard let message = GRPCFrame.message(of: slot.response) else { return false }
+    guard let message = unsafe GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
-    case .put, .batchPut, .delete: return message.isEmpty
+    case .put, .batchPut, .delete: return unsafe message.isEmpty
     case .get, .rangeGet:
       var expected = ExpectedRecords(shape.range(of: slot), of: records, deleted: deleted)
-      var reader = ProtobufReader(message)
+      var reader = unsafe ProtobufReader(message)
       do throws(ProtobufError) {
         while !reader.isAtEnd {
           guard try reader.nextTag().number == 1 else { return false }
-          guard expected.accepts(try reader.nextLengthDelimited()) else { return false }
+          guard unsafe expected.accepts(try reader.nextLengthDelimited()) else { return false }
         }
       } catch {
         return false

@@ -7,44 +7,45 @@ import COpenSSL
 ///
 /// Unsafe island. Invariants:
 /// 1. `context` lives from `init` to `deinit`.
+@safe
 package final class TLSClient: @unchecked Sendable {
   private static let alpn: [UInt8] = [2] + Array("h2".utf8)
 
   private let context: OpaquePointer
 
   package init() throws(LoadFailure) {
-    guard let context = SSL_CTX_new(TLS_client_method()) else {
+    guard let context = unsafe SSL_CTX_new(TLS_client_method()) else {
       throw LoadFailure("OpenSSL gives no context")
     }
-    self.context = context
+    unsafe self.context = context
     // SSL_CTX_set_mode, which is a macro: a write may take a part, and the rest from another address.
     let mode = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
-    SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(mode), nil)
+    unsafe SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(mode), nil)
     // 0 is success here, unlike elsewhere in OpenSSL.
-    guard SSL_CTX_set_alpn_protos(context, Self.alpn, UInt32(Self.alpn.count)) == 0 else {
+    guard unsafe SSL_CTX_set_alpn_protos(context, Self.alpn, UInt32(Self.alpn.count)) == 0 else {
       throw LoadFailure("OpenSSL does not take h2 for ALPN")
     }
   }
 
-  deinit { SSL_CTX_free(context) }
+  deinit { unsafe SSL_CTX_free(context) }
 
   /// Shakes hands on a connected, blocking socket.
   /// - Returns: to be freed by `SSL_free`.
   func connect(_ descriptor: Int32) throws(LoadFailure) -> OpaquePointer {
-    guard let connection = SSL_new(context) else {
+    guard let connection = unsafe SSL_new(context) else {
       throw LoadFailure("OpenSSL gives no connection")
     }
     var name: UnsafePointer<UInt8>?
     var length: UInt32 = 0
-    guard SSL_set_fd(connection, descriptor) == 1, SSL_connect(connection) == 1 else {
-      SSL_free(connection)
+    guard unsafe SSL_set_fd(connection, descriptor) == 1, unsafe SSL_connect(connection) == 1 else {
+      unsafe SSL_free(connection)
       throw LoadFailure("no TLS with the server")
     }
-    SSL_get0_alpn_selected(connection, &name, &length)
+    unsafe SSL_get0_alpn_selected(connection, &name, &length)
     guard length == 2 else {
-      SSL_free(connection)
+      unsafe SSL_free(connection)
       throw LoadFailure("the server does not speak HTTP/2 over TLS")
     }
-    return connection
+    return unsafe connection
   }
 }

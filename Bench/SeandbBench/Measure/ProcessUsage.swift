@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: the usage is lent to the system call until that returns.
+
 /// What this process has used since it started, all threads of it.
 struct ProcessUsage {
   /// User and system time.
@@ -9,7 +11,7 @@ struct ProcessUsage {
 
   static func now() -> ProcessUsage {
     var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return ProcessUsage(
       cpuSeconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
       writtenBytes: SystemFile.number(after: "write_bytes:", in: "/proc/self/io") ?? 0)

@@ -1,6 +1,9 @@
 import Glibc
 import Synchronization
 
+// SAFETY: paths end with NUL. What the system fills in, and the copies of the arguments, are lent to it until
+// `posix_spawnp` returns, and are freed then, once.
+
 /// A program that this one starts, watches and ends: a server, or another benchmark.
 ///
 /// Whatever ends this program ends the child: ``InterruptWatch`` calls ``killAll()``, and when nothing can be
@@ -88,7 +91,7 @@ package final class ChildProcess: Sendable {
       case .starting: usleep(lookInterval)
       case .running, .ended: return child
       case .failed(let code):
-        throw Failure(
+        throw unsafe Failure(
           description: "cannot start \(command[0]) with output to \(path).stdout: "
             + String(cString: strerror(code)))
       }
@@ -111,11 +114,11 @@ package final class ChildProcess: Sendable {
       return pid
     }
     guard let pid else { return }
-    var information = siginfo_t()
-    while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) != 0 && errno == EINTR {}
+    var information = unsafe siginfo_t()
+    while unsafe waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) != 0 && errno == EINTR {}
     state.withLock { state in
       var status: Int32 = 0
-      while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+      while unsafe waitpid(pid, &status, 0) < 0 && errno == EINTR {}
       // What the macros WIFSIGNALED, WTERMSIG and WEXITSTATUS say.
       let signal = status & 0x7f
       state = .ended(signal == 0 ? .code((status >> 8) & 0xff) : .signal(signal))
@@ -127,37 +130,37 @@ package final class ChildProcess: Sendable {
     _ command: [String], adding variables: [String], _ pid: inout pid_t
   ) -> Int32 {
     var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
     // InterruptWatch blocks signals in all threads, and a child inherits that.
     var none = sigset_t()
-    sigemptyset(&none)
-    posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe sigemptyset(&none)
+    unsafe posix_spawnattr_setsigmask(&attributes, &none)
     var all = sigset_t()
-    sigfillset(&all)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
+    unsafe sigfillset(&all)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+    unsafe posix_spawnattr_setpgroup(&attributes, 0)
+    unsafe posix_spawnattr_setflags(
       &attributes,
       Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-    var files = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&files)
-    defer { posix_spawn_file_actions_destroy(&files) }
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    var files = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&files)
+    defer { unsafe posix_spawn_file_actions_destroy(&files) }
+    unsafe posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
     for (descriptor, path) in [(STDOUT_FILENO, outputPath), (STDERR_FILENO, errorPath)] {
-      posix_spawn_file_actions_addopen(
+      unsafe posix_spawn_file_actions_addopen(
         &files, descriptor, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o644)
     }
     let command = ["setpriv", "--pdeathsig", "KILL", "--"] + command
-    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
-    defer { for argument in arguments { free(argument) } }
+    var arguments: [UnsafeMutablePointer<CChar>?] = unsafe command.map { unsafe strdup($0) } + [nil]
+    defer { for index in unsafe arguments.indices { unsafe free(arguments[index]) } }
     let own = (SystemFile.read("/proc/self/environ") ?? "").split(separator: "\0").map(String.init)
     let names = variables.map { $0.prefix { $0 != "=" } + "=" }
     let others = own.filter { variable in !names.contains { variable.hasPrefix($0) } }
     var environment: [UnsafeMutablePointer<CChar>?] =
-      (variables + others).map { strdup($0) } + [nil]
-    defer { for variable in environment { free(variable) } }
-    return posix_spawnp(&pid, command[0], &files, &attributes, &arguments, &environment)
+      unsafe (variables + others).map { unsafe strdup($0) } + [nil]
+    defer { for index in unsafe environment.indices { unsafe free(environment[index]) } }
+    return unsafe posix_spawnp(&pid, command[0], &files, &attributes, &arguments, &environment)
   }
 
   // MARK: - Output
@@ -270,7 +273,7 @@ package final class ChildProcess: Sendable {
       guard case .running(let pid) = state else { return nil }
       var clock = clockid_t()
       var time = timespec()
-      guard clock_getcpuclockid(pid, &clock) == 0, clock_gettime(clock, &time) == 0,
+      guard unsafe clock_getcpuclockid(pid, &clock) == 0, unsafe clock_gettime(clock, &time) == 0,
         let written = SystemFile.number(after: "write_bytes:", in: "/proc/\(pid)/io"),
         let peak = SystemFile.number(after: "VmHWM:", in: "/proc/\(pid)/status")
       else { return nil }

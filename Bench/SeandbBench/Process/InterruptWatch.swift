@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: a set of signals is lent to a system call until that returns.
+
 /// Cleans up when the user ends the program early, child processes first.
 ///
 /// SIGINT, SIGTERM and SIGHUP are blocked in every thread, those of the engines too, and taken by one thread which
@@ -9,18 +11,18 @@ enum InterruptWatch {
   /// - Precondition: called before another thread is started.
   static func start(cleanUp: @escaping @Sendable () -> Void) {
     var signals = sigset_t()
-    sigemptyset(&signals)
-    sigaddset(&signals, SIGINT)
-    sigaddset(&signals, SIGTERM)
-    sigaddset(&signals, SIGHUP)
+    unsafe sigemptyset(&signals)
+    unsafe sigaddset(&signals, SIGINT)
+    unsafe sigaddset(&signals, SIGTERM)
+    unsafe sigaddset(&signals, SIGHUP)
     // A reader or server that has gone is an error of the write, not the end.
     signal(SIGPIPE, SIG_IGN)
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     let watched = signals
     WorkerThread.start {
       var watched = watched
       var number: Int32 = 0
-      sigwait(&watched, &number)
+      unsafe sigwait(&watched, &number)
       // They would go on to write to what is cleaned up.
       ChildProcess.killAll()
       cleanUp()

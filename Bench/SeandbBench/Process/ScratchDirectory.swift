@@ -1,5 +1,8 @@
 import Glibc
 
+// SAFETY: a path, which ends with NUL, and a `stat` are lent to a system call until that returns. A folder is closed
+// once, and what the system hands out (an entry, a variable, the text of an error) is copied before the next call.
+
 /// A directory for the engines' files, removed with all that is in it.
 struct ScratchDirectory: Sendable {
   let path: String
@@ -10,15 +13,16 @@ struct ScratchDirectory: Sendable {
 
   /// `directory`, or where temporary files belong: /tmp is in memory on many systems, where an fsync costs nothing.
   static func parent(_ directory: String?) -> String {
-    directory ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
+    unsafe directory ?? getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/var/tmp"
   }
 
   /// Makes a new directory inside `parent`.
   init(in parent: String) throws {
     var template = Array("\(parent)/seandb-bench.XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else {
+    guard unsafe mkdtemp(&template) != nil else {
       throw Failure(
-        description: "cannot make a directory in \(parent): \(String(cString: strerror(errno))); "
+        description:
+          unsafe "cannot make a directory in \(parent): \(String(cString: strerror(errno))); "
           + "name another one by --directory")
     }
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -31,15 +35,15 @@ struct ScratchDirectory: Sendable {
   func remove() {
     for _ in 0..<1000 {
       Self.removeTree(path)
-      if access(path, F_OK) != 0 { return }
+      if unsafe access(path, F_OK) != 0 { return }
     }
   }
 
   private static func removeTree(_ path: String) {
     visit(path) { path, status in
-      if status.st_mode & S_IFMT == S_IFDIR { rmdir(path) } else { unlink(path) }
+      if status.st_mode & S_IFMT == S_IFDIR { unsafe rmdir(path) } else { unsafe unlink(path) }
     }
-    rmdir(path)
+    unsafe rmdir(path)
   }
 
   /// The names of what is in `directory`.
@@ -58,16 +62,16 @@ struct ScratchDirectory: Sendable {
 
   /// Visits what is below `path`, a directory after what is in it. Symbolic links are not followed.
   private static func visit(_ path: String, _ body: (String, stat) -> Void) {
-    guard let stream = opendir(path) else { return }
-    defer { closedir(stream) }
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    guard let stream = unsafe opendir(path) else { return }
+    defer { unsafe closedir(stream) }
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) {
+        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
       }
       guard name != ".", name != ".." else { continue }
       let child = path + "/" + name
       var status = stat()
-      guard lstat(child, &status) == 0 else { continue }
+      guard unsafe lstat(child, &status) == 0 else { continue }
       if status.st_mode & S_IFMT == S_IFDIR { visit(child, body) }
       body(child, status)
     }

@@ -1,14 +1,17 @@
 import Glibc
 
+// SAFETY: text ends with NUL; it and arrays are lent to a system call until that returns, within their count. A file is
+// closed once, and not used afterwards.
+
 /// Small text files of the kernel.
 enum SystemFile {
   /// The file's text; nil when it cannot be read.
   static func read(_ path: String) -> String? {
-    guard let file = fopen(path, "re") else { return nil }
-    defer { fclose(file) }
+    guard let file = unsafe fopen(path, "re") else { return nil }
+    defer { unsafe fclose(file) }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 12)
-    while case let count = fread(&chunk, 1, chunk.count, file), count > 0 {
+    while case let count = unsafe fread(&chunk, 1, chunk.count, file), count > 0 {
       bytes += chunk[..<count]
     }
     return String(decoding: bytes, as: UTF8.self)
@@ -16,9 +19,9 @@ enum SystemFile {
 
   /// Writes `text`; a failure is ignored.
   static func write(_ text: String, to path: String) {
-    guard let file = fopen(path, "we") else { return }
-    fputs(text, file)
-    fclose(file)
+    guard let file = unsafe fopen(path, "we") else { return }
+    unsafe fputs(text, file)
+    unsafe fclose(file)
   }
 
   /// The rest of the first line that begins with `prefix`, without the blanks around it.

@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: the thread takes the box over that `start` retained, once.
+
 /// A thread of the operating system, for work that blocks.
 package struct WorkerThread {
   private let thread: pthread_t
@@ -12,14 +14,14 @@ package struct WorkerThread {
       init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
     var thread = pthread_t()
-    let box = Unmanaged.passRetained(Box(body))
-    let status = pthread_create(
+    let box = unsafe Unmanaged.passRetained(Box(body))
+    let status = unsafe pthread_create(
       &thread, nil,
       { argument in
         // SAFETY: the retained box of `start`, taken over once.
-        Unmanaged<Box>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue().body()
+        unsafe Unmanaged<Box>.fromOpaque(argument.unsafelyUnwrapped).takeRetainedValue().body()
         return nil
-      }, box.toOpaque())
+      }, unsafe box.toOpaque())
     precondition(status == 0, "the system has no thread left")
     return WorkerThread(thread: thread)
   }

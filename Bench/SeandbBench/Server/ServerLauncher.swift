@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: a path, which ends with NUL, and an address are lent to a system call until that returns.
+
 /// Starts the servers, each with an empty directory of its own.
 struct ServerLauncher: Sendable {
   /// The `seandb` program.
@@ -30,7 +32,7 @@ struct ServerLauncher: Sendable {
   func obstacle(of target: ServerTarget) -> String? {
     if certificate != nil && !target.hasTLS { return "it has no TLS here" }
     guard let program = program(of: target) else { return nil }
-    return access(program, X_OK) == 0
+    return unsafe access(program, X_OK) == 0
       ? nil : "there is no \(program); `make build peers` makes those that can be had"
   }
 
@@ -57,7 +59,7 @@ struct ServerLauncher: Sendable {
     let directory = "\(scratch.path)/\(target.rawValue)"
     if isNew {
       scratch.remove(target.rawValue)
-      guard mkdir(directory, 0o755) == 0 else {
+      guard unsafe mkdir(directory, 0o755) == 0 else {
         throw Failure(description: "cannot make \(directory): \(errorText())")
       }
     }
@@ -101,7 +103,7 @@ struct ServerLauncher: Sendable {
     case .etcd:
       return try etcdCommand(data: data, listen: listen, isSync: isSync)
     case .redis:
-      mkdir(data, 0o755)
+      unsafe mkdir(data, 0o755)
       return [
         peers + "/redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir", data,
         "--appendonly", "yes", "--appendfsync", isSync ? "always" : "no", "--save", "",
@@ -140,7 +142,7 @@ struct ServerLauncher: Sendable {
   /// Makes the server program of the seed's schema by `seandb create`, once.
   private func createServer() throws -> String {
     let server = scratch.path + "/out/server"
-    if access(server, X_OK) == 0 { return server }
+    if unsafe access(server, X_OK) == 0 { return server }
     let schema = scratch.path + "/schema.proto"
     try OutputFile(path: schema).replace(
       with: """
@@ -172,9 +174,9 @@ struct ServerLauncher: Sendable {
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     // SAFETY: every socket address begins like `sockaddr`, and its length is passed with it.
-    let isBound = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+    let isBound = unsafe withUnsafeMutablePointer(to: &address) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
       }
     }
     guard isBound else { throw Failure(description: "no free port: \(errorText())") }

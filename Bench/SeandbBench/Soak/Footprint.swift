@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: the path ends with NUL; the folder is closed once, after the last entry, and an entry is not looked into.
+
 /// What a store and its process take, now and at most.
 struct Footprint {
   private let directory: String
@@ -18,10 +20,10 @@ struct Footprint {
   }
 
   private static func count(_ directory: String) -> UInt64 {
-    guard let stream = opendir(directory) else { return 0 }
-    defer { closedir(stream) }
+    guard let stream = unsafe opendir(directory) else { return 0 }
+    defer { unsafe closedir(stream) }
     var count: UInt64 = 0
-    while readdir(stream) != nil { count += 1 }
+    while unsafe readdir(stream) != nil { count += 1 }
     return count
   }
 

@@ -2,6 +2,9 @@ import Engine
 import Glibc
 import Synchronization
 
+// SAFETY: the key and the value are the buffers' own until the next write of them, after the call that is given them.
+// What the engine lends is looked at until the visit returns; a path or a time is lent to a system call likewise.
+
 /// A long mixed load on one engine, compared with a model.
 ///
 /// The model is one number a key: the generation of its value, 0 when it is absent. Of 1000 steps 600 put, 80
@@ -34,7 +37,7 @@ struct Soak: ~Copyable {
     self.directory = directory
     self.options = options
     self.valueByteCount = valueByteCount
-    guard access(directory, F_OK) != 0 else {
+    guard unsafe access(directory, F_OK) != 0 else {
       throw Failure(description: "\(directory) exists already; name another --directory")
     }
     engine = try descriptor.open(directory, options: options)
@@ -84,7 +87,7 @@ struct Soak: ~Copyable {
 
   private static func now() -> UInt64 {
     var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 
@@ -107,14 +110,14 @@ struct Soak: ~Copyable {
     generations[index] &+= 1
     batch.clear()
     key.write(index)
-    batch.put(key.bytes, values.next(for: index, generation: UInt64(generations[index])))
+    unsafe batch.put(key.bytes, values.next(for: index, generation: UInt64(generations[index])))
     try apply()
   }
 
   private mutating func delete(_ index: Int) throws {
     batch.clear()
     key.write(index)
-    batch.delete(key.bytes)
+    unsafe batch.delete(key.bytes)
     forget(index)
     try apply()
   }
@@ -143,7 +146,7 @@ struct Soak: ~Copyable {
     var isRight = false
     let generation = generations[index]
     let count = valueByteCount
-    let outcome = try engine.get(key.bytes, snapshot: nil, tier: .any) { value in
+    let outcome = try unsafe engine.get(key.bytes, snapshot: nil, tier: .any) { value in
       isRight = ValueSource.isValue(
         value, of: index, byteCount: count, generations: UInt64(generation)...UInt64(generation))
     }

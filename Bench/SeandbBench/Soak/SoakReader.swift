@@ -2,6 +2,8 @@ import Engine
 import Glibc
 import Synchronization
 
+// SAFETY: the key is the buffer's own until its next write, after the call that is given it.
+
 /// Reads and scans while the soak writes, each scan under a snapshot; every value must be one of its key.
 final class SoakReader: Sendable {
   private let engine: any StorageEngine
@@ -35,6 +37,7 @@ final class SoakReader: Sendable {
     }
   }
 
+  @safe
   private func isRight(_ value: UnsafeRawBufferPointer, _ index: Int) -> Bool {
     ValueSource.isValue(
       value, of: index, byteCount: valueByteCount, generations: 1...UInt64(UInt32.max))
@@ -43,7 +46,7 @@ final class SoakReader: Sendable {
   private func get(_ index: Int) throws {
     var key = KeyBuffer()
     key.write(index)
-    _ = try engine.get(key.bytes, snapshot: nil, tier: .any) { value in
+    _ = try unsafe engine.get(key.bytes, snapshot: nil, tier: .any) { value in
       if !isRight(value, index) { found.withLock { $0 = "a wrong value of key \(index)" } }
     }
   }

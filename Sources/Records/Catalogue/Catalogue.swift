@@ -2,6 +2,9 @@ import Bytes
 package import Engine
 package import Schema
 
+// SAFETY: the engine lends keys and values to a visit until that returns, arrays their bytes to a closure; what is kept
+// is copied, and a number is loaded only where the count has room for it.
+
 /// What a database knows of itself, kept in the store beside the records (key kind 0, model 0):
 ///
 ///     "format"           u32 little-endian: the catalogue's format, 1
@@ -15,11 +18,13 @@ package import Schema
 /// A model's id is given once and never reused, not even after the model was dropped, so a new file
 /// order or a new model moves no data and old keys never show up under another model.
 package struct Catalogue {
+  /// The only one that this program reads and writes.
   package static let format: UInt32 = 1
   private static let prefix = KeyPrefix(.catalogue, model: 0)
   private static let firstModelID: UInt32 = 1
   private static let keptSchemaLimit = 16
 
+  /// The store that it reads. Whoever makes a catalogue keeps it open.
   package let engine: any StorageEngine
   /// The data directory, for error sentences.
   package let directory: String
@@ -36,7 +41,7 @@ package struct Catalogue {
     }
     guard let bytes = try value("schema") else { return nil }
     do {
-      return try bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
+      return try unsafe bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
     } catch {
       throw .catalogueDamaged(path: directory, detail: "\(error)")
     }
@@ -175,7 +180,7 @@ package struct Catalogue {
   /// Whether the database had this schema before, whatever its comments and names were.
   private func isKept(_ schema: CompiledSchema) throws(DatabaseError) -> Bool {
     for entry in try keptSchemas() {
-      let kept = try? entry.bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
+      let kept = try? unsafe entry.bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
       if let kept, SchemaCompatibility.isSame(kept, schema) { return true }
     }
     return false
@@ -190,8 +195,8 @@ package struct Catalogue {
         tier: .any
       ) { key, value in
         guard key.count == prefix.count + 4 else { return .next }
-        let number = key.loadUnaligned(fromByteOffset: key.count - 4, as: UInt32.self)
-        kept.append((UInt32(bigEndian: number), Array(value)))
+        let number = unsafe key.loadUnaligned(fromByteOffset: key.count - 4, as: UInt32.self)
+        unsafe kept.append((UInt32(bigEndian: number), Array(value)))
         return .next
       }
     } catch {
@@ -201,7 +206,7 @@ package struct Catalogue {
   }
 
   private static func earlierKey(_ number: UInt32) -> [UInt8] {
-    key("earlier/") + withUnsafeBytes(of: number.bigEndian) { Array($0) }
+    unsafe key("earlier/") + withUnsafeBytes(of: number.bigEndian) { unsafe Array($0) }
   }
 
   // MARK: - Models
@@ -261,6 +266,8 @@ package struct Catalogue {
       throw .catalogueDamaged(
         path: directory, detail: "\(name) has \(bytes.count) bytes, expected 4")
     }
-    return bytes.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
+    return unsafe bytes.withUnsafeBytes {
+      unsafe UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self))
+    }
   }
 }

@@ -2,6 +2,7 @@ package import Engine
 
 /// Names a call that waits for its commit. What its words mean is the observer's business alone.
 package struct CommitTicket: Equatable, Sendable {
+  /// As they were given.
   package let words: (UInt64, UInt64, UInt32)
 
   package init(words: (UInt64, UInt64, UInt32)) { self.words = words }

@@ -16,6 +16,7 @@ import Synchronization
 package final class CommitQueue: Sendable {
   /// A group takes no more calls once it has this many bytes or calls; a call of this many bytes is alone in its group.
   package static let groupBytes = 4 << 20
+  /// See ``groupBytes``.
   package static let groupCalls = 4096
   /// Changes waiting in memory; beyond it, calls are refused.
   package static let queuedBytes = 256 << 20

@@ -3,6 +3,8 @@ package import Engine
 import Platform
 import Synchronization
 
+// SAFETY: a batch lends the bytes of an entry to the visit, which copies them.
+
 /// Compacts ranges that were deleted, in the background, so that their space comes back and scans over them
 /// are fast again.
 ///
@@ -32,6 +34,7 @@ package final class RangeDeleteSweeper: Sendable {
 
   package init(engine: any StorageEngine) { self.engine = engine as? any LocalStore }
 
+  /// Starts the thread of the sweeps. To be called once.
   package func start() {
     thread.start { [self] in run() }
   }
@@ -43,7 +46,7 @@ package final class RangeDeleteSweeper: Sendable {
     do throws(EngineError) {
       try batch.visitEntries { entry in
         if case .deleteRange(let lower, let upper) = entry {
-          added.append(KeyRange(lower: Array(lower), upper: Array(upper)))
+          unsafe added.append(KeyRange(lower: Array(lower), upper: Array(upper)))
         }
       }
     } catch {
@@ -65,6 +68,7 @@ package final class RangeDeleteSweeper: Sendable {
     wakeUp.signal()
   }
 
+  /// Waits for the end of the thread, after ``stop()``: as long as a sweep lasts that nobody ends.
   package func waitUntilEnded() {
     thread.join()
   }

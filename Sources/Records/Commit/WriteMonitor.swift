@@ -5,6 +5,8 @@ package import Logging
 import Platform
 import Synchronization
 
+// SAFETY: the time and its parts are lent to `gmtime_r` until it returns; the name of the zone in them is not read.
+
 /// Tells people when an engine stops taking writes, and when it takes them again: one line in the log for each
 /// change, with its cause, and whoever else wants to know (health).
 ///
@@ -49,6 +51,7 @@ package final class WriteMonitor: Sendable {
     self.didChange = didChange
   }
 
+  /// Starts the thread that looks once a second. To be called once.
   package func start() {
     thread.start { [self] in
       while wakeUp.wait(timeout: .now() + Self.interval) == .timedOut {
@@ -130,10 +133,10 @@ package final class WriteMonitor: Sendable {
 
   private static func clock(_ seconds: time_t) -> String {
     var seconds = seconds
-    var parts = tm()
-    gmtime_r(&seconds, &parts)
+    var parts = unsafe tm()
+    unsafe gmtime_r(&seconds, &parts)
     func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + String(number) }
-    return "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) UTC"
+    return unsafe "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) UTC"
   }
 }
 

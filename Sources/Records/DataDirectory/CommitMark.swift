@@ -3,6 +3,9 @@ import Glibc
 import Platform
 import Synchronization
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, a slot
+// its bytes likewise.
+
 /// The file `COMMITTED` of an open data directory: tells the next start how far the store must reach.
 ///
 /// An engine finds out by itself what is damaged in the files it knows of, and RocksDB not even that a log is gone:
@@ -44,7 +47,7 @@ package final class CommitMark: Sendable {
       files: nil)
     try SmallFile.replace(CommitMarkImage.fileName, in: directory, with: image.bytes)
     let path = directory + "/" + CommitMarkImage.fileName
-    descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw SmallFile.failure("open", path) }
     state = Mutex(State(slot: image.slot))
   }
@@ -68,7 +71,7 @@ package final class CommitMark: Sendable {
       }
       // A mark that cannot be written stays behind, which asks less of the next start and never too much.
       state.slot.withBytes { bytes in
-        _ = pwrite(
+        _ = unsafe pwrite(
           descriptor, bytes.baseAddress, bytes.count, off_t(CommitMarkImage.slotOffset))
       }
     }

@@ -2,6 +2,9 @@ import Bytes
 package import Engine
 import Glibc
 
+// SAFETY: four numbers of 8 bytes and the check fill the 40 bytes of the buffer of a slot, which is aligned, and lent
+// until the closure returns.
+
 /// What a data directory keeps of its store outside of the store, in the file `COMMITTED`: how far the store must
 /// reach, so that an emptier one is never taken for it.
 ///
@@ -35,6 +38,7 @@ package struct CommitMarkImage: Equatable, Sendable {
 
   /// The boot of the machine in which `slot.acknowledged` holds; zeros when it is not known.
   package var bootID: [UInt8]
+  /// How far the store must reach.
   package var slot: Slot
   /// The store's files when it was closed; nil while it is open.
   package var files: [StoreFile]?
@@ -60,20 +64,21 @@ package struct CommitMarkImage: Equatable, Sendable {
     static let byteCount = 40
 
     /// Calls `body` with the slot's bytes, on the stack: they are written after each group of commits.
+    @safe
     func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-      withUnsafeTemporaryAllocation(byteCount: Self.byteCount, alignment: 8) { buffer in
-        // SAFETY: four numbers of 8 bytes and the check fill the 40 bytes of the buffer, which is aligned.
-        buffer.storeBytes(of: acknowledged.littleEndian, toByteOffset: 0, as: UInt64.self)
-        buffer.storeBytes(of: durable.littleEndian, toByteOffset: 8, as: UInt64.self)
-        buffer.storeBytes(of: manifest.number.littleEndian, toByteOffset: 16, as: UInt64.self)
-        buffer.storeBytes(of: manifest.bytes.littleEndian, toByteOffset: 24, as: UInt64.self)
-        let check = FNV1a.hash(UnsafeRawBufferPointer(rebasing: buffer[..<32]))
-        buffer.storeBytes(of: check.littleEndian, toByteOffset: 32, as: UInt64.self)
-        return body(UnsafeRawBufferPointer(buffer))
+      unsafe withUnsafeTemporaryAllocation(byteCount: Self.byteCount, alignment: 8) { buffer in
+        unsafe buffer.storeBytes(of: acknowledged.littleEndian, toByteOffset: 0, as: UInt64.self)
+        unsafe buffer.storeBytes(of: durable.littleEndian, toByteOffset: 8, as: UInt64.self)
+        unsafe buffer.storeBytes(
+          of: manifest.number.littleEndian, toByteOffset: 16, as: UInt64.self)
+        unsafe buffer.storeBytes(of: manifest.bytes.littleEndian, toByteOffset: 24, as: UInt64.self)
+        let check = unsafe FNV1a.hash(UnsafeRawBufferPointer(rebasing: buffer[..<32]))
+        unsafe buffer.storeBytes(of: check.littleEndian, toByteOffset: 32, as: UInt64.self)
+        return unsafe body(UnsafeRawBufferPointer(buffer))
       }
     }
 
-    var bytes: [UInt8] { withBytes { Array($0) } }
+    var bytes: [UInt8] { withBytes { unsafe Array($0) } }
   }
 
   /// The id of the machine's present boot; zeros when the system does not say.
@@ -96,6 +101,7 @@ package struct CommitMarkImage: Equatable, Sendable {
 
   // MARK: - Bytes
 
+  /// The whole file.
   package var bytes: [UInt8] {
     var list = ByteWriter()
     for file in files ?? [] {
@@ -126,6 +132,9 @@ package struct CommitMarkImage: Equatable, Sendable {
     self.files = files
   }
 
+  /// Reads the whole file.
+  ///
+  /// - Throws: when it is not one, is of a newer program, or its checks do not fit.
   package init(_ bytes: [UInt8]) throws(Damage) {
     guard bytes.count >= Self.headBytes, Array(bytes[..<8]) == Self.magic else { throw .notAMark }
     let version = Self.number32(bytes, 8)

@@ -2,6 +2,9 @@ package import Engine
 import Glibc
 import Platform
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, an array
+// or a `stat` likewise.
+
 /// A data directory held by this process.
 ///
 ///     DIR/LOCK       flock'ed while a process has the directory; holds its process id
@@ -32,9 +35,9 @@ package final class DataDirectory: Sendable {
     of path: String, wanted: EngineDescriptor?, among engines: EngineList, mayCreate: Bool
   ) throws(DatabaseError) -> EngineDescriptor {
     var status = stat()
-    if stat(path, &status) != 0 {
+    if unsafe stat(path, &status) != 0 {
       let isLink = FileTrouble.target(ofLink: path) != nil
-      guard stat(path, &status) != 0, errno == ENOENT, !isLink else {
+      guard unsafe stat(path, &status) != 0, errno == ENOENT, !isLink else {
         throw SmallFile.failure("use", path)
       }
       if !mayCreate { throw .noSchema(path: path) }
@@ -63,10 +66,10 @@ package final class DataDirectory: Sendable {
     self.path = path
     self.engine = engine
     try Self.create(path)
-    if access(path + "/" + DataDirectoryMarker.fileName, F_OK) != 0 {
+    if unsafe access(path + "/" + DataDirectoryMarker.fileName, F_OK) != 0 {
       try Self.refuseForeignFiles(in: path)
     }
-    let descriptor = open(path + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    let descriptor = unsafe open(path + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw SmallFile.failure("open", path + "/LOCK") }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let isHeld = errno == EWOULDBLOCK
@@ -92,7 +95,7 @@ package final class DataDirectory: Sendable {
     lock = descriptor
     ftruncate(descriptor, 0)
     let process = Array("\(getpid())\n".utf8)
-    _ = Glibc.write(descriptor, process, process.count)
+    _ = unsafe Glibc.write(descriptor, process, process.count)
   }
 
   // Unlocked by hand: a child process forked meanwhile may hold the descriptor for a moment longer.
@@ -103,11 +106,11 @@ package final class DataDirectory: Sendable {
 
   /// Creates the directory and those it lies in.
   private static func create(_ path: String) throws(DatabaseError) {
-    if mkdir(path, 0o755) == 0 || errno == EEXIST { return }
+    if unsafe mkdir(path, 0o755) == 0 || errno == EEXIST { return }
     let parent = parent(of: path)
     guard errno == ENOENT, parent != path else { throw SmallFile.failure("create", path) }
     try create(parent)
-    guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
+    guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else {
       throw SmallFile.failure("create", path)
     }
     try SmallFile.sync(directory: self.parent(of: parent))
@@ -147,8 +150,8 @@ package final class DataDirectory: Sendable {
   /// Files in which repairs of the store have left what nobody has read (LSM's `RepairReport`).
   func untoldRepairs() -> [String] {
     (SmallFile.names(in: storePath) ?? []).filter { $0.hasPrefix("lost+found-") }
-      .map { storePath + "/" + $0 }.filter { access($0 + "/TOLD", F_OK) != 0 }
-      .map { $0 + "/REPORT" }.filter { access($0, R_OK) == 0 }
+      .map { storePath + "/" + $0 }.filter { unsafe access($0 + "/TOLD", F_OK) != 0 }
+      .map { $0 + "/REPORT" }.filter { unsafe access($0, R_OK) == 0 }
   }
 
   private static func write(_ marker: DataDirectoryMarker, in path: String) throws(DatabaseError) {

@@ -12,12 +12,15 @@ import Glibc
 /// From then on a store or a mark that is missing is a loss, and nothing is made in its place. In format 2 the line was
 /// `store made`: stores had no identity. Format 1 had no such line and no mark.
 package struct DataDirectoryMarker: Equatable, Sendable {
+  /// In the data directory.
   package static let fileName = "SEANDB"
+  /// What this program writes, and the newest it reads.
   package static let formatVersion = 3
   private static let storeWord = "store "
 
   /// As the marker spells it; an engine of a newer program may be unknown to this one.
   package let engine: String
+  /// 1 to ``formatVersion``.
   package let format: Int
   /// Whether there must be a store. Of format 1 it is not known.
   package let isStoreMade: Bool

@@ -2,6 +2,9 @@ import Engine
 import Glibc
 import Platform
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
+// `stat` or `statvfs` likewise.
+
 /// What must be found in the store of a data directory: asked before it is opened, by a start and by the tools.
 package struct StoreExpectation: Equatable, Sendable {
   /// The data directory.
@@ -90,7 +93,7 @@ package struct StoreExpectation: Equatable, Sendable {
   /// - Returns: whether there is a folder of the store.
   private func checkFolder() throws(DatabaseError) -> Bool {
     var status = stat()
-    guard stat(storePath, &status) == 0 else {
+    guard unsafe stat(storePath, &status) == 0 else {
       let code = errno
       if code == ENOENT, let target = FileTrouble.target(ofLink: storePath) {
         throw .storeLost(path: storePath, what: "is a link to \(target), which is not there")
@@ -169,7 +172,7 @@ extension DataDirectory {
   /// RocksDB of Debian ends the process when the disk is full within a few KiB of an open.
   private func checkRoom() throws(DatabaseError) {
     var disk = statvfs()
-    guard statvfs(path, &disk) == 0 else { return }
+    guard unsafe statvfs(path, &disk) == 0 else { return }
     let blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail
     let (bytes, isHuge) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(disk.f_frsize))
     guard !isHuge, bytes < Self.roomBytes else { return }

@@ -1,8 +1,12 @@
 import Glibc
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
+// `stat` likewise.
+
 /// A file that holds a part of a store's data.
 package struct StoreFile: Equatable, Sendable {
   package let name: String
+  /// Its size.
   package let bytes: UInt64
 
   package init(name: String, bytes: UInt64) {
@@ -52,9 +56,9 @@ package struct StoreFile: Equatable, Sendable {
       guard case .data(let number) = kind(of: name) else { continue }
       let path = directory + "/" + name
       var status = stat()
-      guard stat(path, &status) == 0 else {
+      guard unsafe stat(path, &status) == 0 else {
         // Removed meanwhile by a running server.
-        if errno == ENOENT, lstat(path, &status) != 0 { continue }
+        if errno == ENOENT, unsafe lstat(path, &status) != 0 { continue }
         throw SmallFile.failure("read", path)
       }
       guard status.st_mode & S_IFMT == S_IFREG else {

@@ -1,5 +1,7 @@
 package import Engine
 
+// SAFETY: the array has 16 bytes (`init`), and lends them until the closure returns.
+
 /// Tells a store from all others: 16 random bytes, given once, kept in the store's catalogue and in the marker.
 package struct StoreIdentity: Hashable, Sendable, CustomStringConvertible {
   static let byteCount = 16
@@ -37,8 +39,8 @@ package struct StoreIdentity: Hashable, Sendable, CustomStringConvertible {
 
   /// The bytes as two numbers, each in little-endian order.
   var halves: (UInt64, UInt64) {
-    bytes.withUnsafeBytes { bytes in
-      (
+    unsafe bytes.withUnsafeBytes { bytes in
+      unsafe (
         UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self)),
         UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
       )

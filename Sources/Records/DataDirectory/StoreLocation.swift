@@ -2,8 +2,12 @@ package import Engine
 import Glibc
 import Schema
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
+// `stat` likewise.
+
 /// Where the files of an engine are, for tools that are given a data directory, or an engine's own one.
 package struct StoreLocation: Equatable, Sendable {
+  /// The one whose files they are.
   package let engine: EngineDescriptor
   /// The engine's directory.
   package let storePath: String
@@ -53,7 +57,8 @@ package struct StoreLocation: Equatable, Sendable {
       return
     }
     var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR || access(path, R_OK) == 0
+    guard unsafe stat(path, &status) == 0,
+      unsafe status.st_mode & S_IFMT != S_IFDIR || access(path, R_OK) == 0
     else { throw SmallFile.failure("read", path) }
     throw .dataDirectory(
       path: path,
@@ -88,14 +93,14 @@ package struct StoreLocation: Equatable, Sendable {
     if let resolved = POSIXFile.resolved(path) {
       candidates.append(POSIXFile.split(resolved).folder)
     }
-    return candidates.first { access($0 + "/" + DataDirectoryMarker.fileName, F_OK) == 0 }
+    return candidates.first { unsafe access($0 + "/" + DataDirectoryMarker.fileName, F_OK) == 0 }
   }
 
   /// Whether a store was not even begun.
   private static func hasNothing(_ folder: String) -> Bool {
     guard let names = SmallFile.names(in: folder) else {
       var status = stat()
-      return lstat(folder, &status) != 0 && errno == ENOENT
+      return unsafe lstat(folder, &status) != 0 && errno == ENOENT
     }
     return !names.contains("CURRENT")
   }

@@ -1,6 +1,8 @@
 import Engine
 import Glibc
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns.
+
 /// Keeps servers away from a store while a tool mends it, and the tool away from a store that a server has.
 ///
 /// Changes nothing: where there is no file LOCK, no server can have the directory, and none is made.
@@ -20,7 +22,7 @@ package final class StoreLock: Sendable {
       return
     }
     let path = directory + "/LOCK"
-    let lock = open(path, O_RDONLY | O_CLOEXEC)
+    let lock = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard lock >= 0 || errno == ENOENT else { throw SmallFile.failure("open", path) }
     guard lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       let isHeld = errno == EWOULDBLOCK

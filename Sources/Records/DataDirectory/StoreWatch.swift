@@ -1,5 +1,8 @@
 import Glibc
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
+// `stat` likewise.
+
 /// Sees that a store is taken away from under a running server: its folder, its `CURRENT` or its logs were removed,
 /// or renamed. The engine has its files open and would not notice: what it acknowledges then is in files without
 /// a name, and gone with the process.
@@ -17,7 +20,7 @@ package struct StoreWatch: Sendable {
   /// Remembers the folder of an open store; nil when it cannot be looked at.
   package init?(_ path: String) {
     var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
+    guard unsafe stat(path, &status) == 0 else { return nil }
     self.path = path
     device = status.st_dev
     inode = status.st_ino
@@ -47,7 +50,7 @@ package struct StoreWatch: Sendable {
 
   private mutating func missing(_ needsLog: Bool) -> String? {
     var status = stat()
-    guard stat(path, &status) == 0 else {
+    guard unsafe stat(path, &status) == 0 else {
       // Any other error says nothing of the names.
       return errno == ENOENT || errno == ENOTDIR ? "\(path) was removed or renamed" : nil
     }

@@ -12,16 +12,17 @@ extension MaskTree {
   ///
   /// - Throws: when the record is no protobuf message; what was appended by then is no message either.
   /// - Complexity: O(record), and O(what is copied) for each level of the mask.
+  @safe
   package func project(
     _ record: UnsafeRawBufferPointer, into writer: inout ByteWriter
   ) throws(RecordError) {
     guard let start = record.baseAddress else { return }
     // SAFETY: raw bytes may be read as UInt8, and `record` outlives this call.
-    let base = start.assumingMemoryBound(to: UInt8.self)
+    let base = unsafe start.assumingMemoryBound(to: UInt8.self)
     if hasOneofs {
-      try merge([0..<record.count], node: 0, base, into: &writer)
+      try unsafe merge([0..<record.count], node: 0, base, into: &writer)
     } else {
-      _ = try copy(from: 0, to: record.count, node: 0, base, into: &writer)
+      _ = try unsafe copy(from: 0, to: record.count, node: 0, base, into: &writer)
     }
   }
 
@@ -37,24 +38,24 @@ extension MaskTree {
     var offset = start
     while offset < end {
       let fieldStart = offset
-      let (number, wireType) = try WireScan.tag(base, &offset, end)
+      let (number, wireType) = try unsafe WireScan.tag(base, &offset, end)
       if wireType == 4 { return offset }
       let use = nodes[node].entry(number).map { nodes[node].entries[$0].use }
       guard case .part(let child) = use, wireType == 2 || wireType == 3 else {
-        try WireScan.skip(
+        try unsafe WireScan.skip(
           base, &offset, end, number: number, wireType: wireType, start: fieldStart, depth: 1)
-        if case .whole = use { append(fieldStart..<offset, base, to: &writer) }
+        if case .whole = use { unsafe append(fieldStart..<offset, base, to: &writer) }
         continue
       }
-      append(fieldStart..<offset, base, to: &writer)
+      unsafe append(fieldStart..<offset, base, to: &writer)
       if wireType == 2 {
-        let length = try WireScan.length(base, &offset, end)
+        let length = try unsafe WireScan.length(base, &offset, end)
         let begin = writer.count
-        _ = try copy(from: offset, to: offset &+ length, node: child, base, into: &writer)
+        _ = try unsafe copy(from: offset, to: offset &+ length, node: child, base, into: &writer)
         writer.insertVarint(UInt64(writer.count - begin), at: begin)
         offset &+= length
       } else {
-        offset = try copy(from: offset, to: end, node: child, base, into: &writer)
+        offset = try unsafe copy(from: offset, to: end, node: child, base, into: &writer)
         writer.appendTag(Int(number), wireType: 4)
       }
     }
@@ -65,7 +66,7 @@ extension MaskTree {
     _ range: Range<Int>, _ base: UnsafePointer<UInt8>, to writer: inout ByteWriter
   ) {
     // SAFETY: the range was stepped over, so it lies in the record.
-    writer.append(UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
+    unsafe writer.append(UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
   }
 
   // MARK: - All at once
@@ -83,15 +84,15 @@ extension MaskTree {
   ) throws(RecordError) {
     let entries = nodes[node].entries
     var found = [Found](repeating: Found(), count: entries.count)
-    for part in parts { try find(in: part, node: node, base, &found) }
+    for part in parts { try unsafe find(in: part, node: node, base, &found) }
     for (entry, found) in zip(entries, found) where !found.ranges.isEmpty {
       guard case .part(let child) = entry.use else {
-        for field in found.ranges { append(field, base, to: &writer) }
+        for field in found.ranges { unsafe append(field, base, to: &writer) }
         continue
       }
       writer.appendTag(Int(entry.number), wireType: found.isGroup ? 3 : 2)
       let begin = writer.count
-      try merge(found.ranges, node: child, base, into: &writer)
+      try unsafe merge(found.ranges, node: child, base, into: &writer)
       if found.isGroup {
         writer.appendTag(Int(entry.number), wireType: 4)
       } else {
@@ -108,11 +109,11 @@ extension MaskTree {
     var offset = part.lowerBound
     while offset < part.upperBound {
       let fieldStart = offset
-      let (number, wireType) = try WireScan.tag(base, &offset, part.upperBound)
+      let (number, wireType) = try unsafe WireScan.tag(base, &offset, part.upperBound)
       // The inside of a group ends with its end tag.
       if wireType == 4 { return }
       var valueStart = offset
-      try WireScan.skip(
+      try unsafe WireScan.skip(
         base, &offset, part.upperBound, number: number, wireType: wireType, start: fieldStart,
         depth: 1)
       guard let index = nodes[node].entry(number) else { continue }
@@ -124,7 +125,7 @@ extension MaskTree {
       switch entries[index].use {
       case .whole: found[index].ranges.append(fieldStart..<offset)
       case .part where wireType == 2:
-        _ = try WireScan.length(base, &valueStart, part.upperBound)
+        _ = try unsafe WireScan.length(base, &valueStart, part.upperBound)
         found[index].ranges.append(valueStart..<offset)
       case .part where wireType == 3:
         found[index].isGroup = true

@@ -1,5 +1,7 @@
 package import Schema
 
+// SAFETY: the parts of a mask are lent until `compile` returns; names are copied.
+
 /// The fields that a `FieldMask` names, as a tree of field numbers, compiled for one message of a ``RecordPlan``.
 ///
 /// Thread-safety: an immutable value.
@@ -44,19 +46,21 @@ package struct MaskTree: Sendable {
 
   /// - Parameter parts: `FieldMask` messages, which count as one.
   /// - Returns: nil when the mask names nothing, or everything by `*`.
+  @safe
   package static func compile(
     _ parts: [UnsafeRawBufferPointer], message: Int, plan: RecordPlan
   ) throws(QueryError) -> MaskTree? {
     // A client has one part; who joins queries has a few.
-    guard parts.count <= 1000, parts.reduce(0, { $0 + $1.count }) <= maximumBytes else {
+    let byteCount = unsafe parts.reduce(0) { $0 + $1.count }
+    guard unsafe parts.count <= 1000, byteCount <= maximumBytes else {
       throw .badMask(path: "", .tooLong)
     }
     var compiler = MaskCompiler(plan: plan, message: message)
-    for part in parts {
+    for index in unsafe parts.indices {
       // A FieldMask has its paths where a list has its records.
-      var reader = RecordBatchReader(part)
-      while let path = try next(&reader) {
-        try compiler.add(String(decoding: path, as: UTF8.self))
+      var reader = unsafe RecordBatchReader(parts[index])
+      while let path = try unsafe next(&reader) {
+        try unsafe compiler.add(String(decoding: path, as: UTF8.self))
       }
     }
     guard !compiler.isEverything, !compiler.isEmpty else { return nil }
@@ -67,7 +71,7 @@ package struct MaskTree: Sendable {
     _ reader: inout RecordBatchReader
   ) throws(QueryError) -> UnsafeRawBufferPointer? {
     do throws(RecordError) {
-      return try reader.next()
+      return try unsafe reader.next()
     } catch {
       throw .badMask(path: "", .malformed)
     }

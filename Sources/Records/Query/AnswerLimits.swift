@@ -47,5 +47,6 @@ package struct ReadBudget: Sendable {
     self.bytes = bytes
   }
 
+  /// For a thread that may block until the whole answer is read.
   package static let unlimited = ReadBudget(records: .max, bytes: .max)
 }

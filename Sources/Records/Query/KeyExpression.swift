@@ -1,8 +1,11 @@
 import Schema
 
+// SAFETY: views of a request, which outlives them.
+
 /// Which keys an `IndexQuery` asks for. Keys compare byte by byte.
 ///
 /// The bytes alias the request they were parsed from and are valid as long as it is.
+@safe
 package enum KeyExpression {
   /// Exactly this key, 1 to 4096 bytes.
   case eq(UnsafeRawBufferPointer)
@@ -23,26 +26,30 @@ package enum KeyExpression {
 }
 
 /// One end of a range of keys.
+@safe
 package struct KeyBound {
   /// May be empty.
-  package let key: UnsafeRawBufferPointer
+  @safe package let key: UnsafeRawBufferPointer
   /// Whether `key` itself is in the range.
   package let isIncluded: Bool
 }
 
 /// The keys of `in`, which lie one after the other in the request.
+@safe
 package struct KeyList {
   /// How many keys a query may name.
   package static let maximumCount = 1000
 
   /// A `Keys` message whose fields are all known to be well formed.
-  let message: UnsafeRawBufferPointer
+  @safe let message: UnsafeRawBufferPointer
 
+  /// Of the keys and the tags before them.
   package var byteCount: Int { message.count }
 
   /// In the order of the request; each is valid as long as the request is.
-  package func forEach(_ visit: (UnsafeRawBufferPointer) -> Void) {
-    var reader = RecordBatchReader(message)
-    while let key = try? reader.next() { visit(key) }
+  @safe
+  package func visit(_ body: (UnsafeRawBufferPointer) -> Void) {
+    var reader = unsafe RecordBatchReader(message)
+    while let key = try? unsafe reader.next() { unsafe body(key) }
   }
 }

@@ -1,5 +1,7 @@
 import Bytes
 
+// SAFETY: bytes are lent until the return, and read below their count; a writer is not changed while its own are read.
+
 /// Where the next page of a query begins: after the last key of the page before.
 ///
 /// As text it is base64url without padding (RFC 4648, section 5) of
@@ -19,16 +21,18 @@ struct PageToken {
   private static let checkBytes = 4
 
   /// The text of the token for the page after `lastKey`.
+  @safe
   static func text(query: UInt64, lastKey: UnsafeRawBufferPointer, hash: SipHash) -> [UInt8] {
     var writer = ByteWriter(capacity: headBytes + lastKey.count + checkBytes)
     writer.append(version)
     writer.appendBigEndian(query)
     writer.append(lastKey)
-    writer.appendBigEndian(UInt32(truncatingIfNeeded: hash.hash(writer.bytes)))
-    return Base64URL.encode(writer.bytes)
+    unsafe writer.appendBigEndian(UInt32(truncatingIfNeeded: hash.hash(writer.bytes)))
+    return unsafe Base64URL.encode(writer.bytes)
   }
 
   /// The last key of the page before.
+  @safe
   static func lastKey(
     of text: UnsafeRawBufferPointer, query: UInt64, hash: SipHash
   ) throws(QueryError) -> [UInt8] {
@@ -36,8 +40,9 @@ struct PageToken {
       throw .badPageToken(.damaged)
     }
     let checked = bytes.count - checkBytes
-    let expected = bytes.withUnsafeBytes { bytes in
-      UInt32(truncatingIfNeeded: hash.hash(UnsafeRawBufferPointer(rebasing: bytes[..<checked])))
+    let expected = unsafe bytes.withUnsafeBytes { bytes in
+      unsafe UInt32(
+        truncatingIfNeeded: hash.hash(UnsafeRawBufferPointer(rebasing: bytes[..<checked])))
     }
     guard integer(bytes[checked...]) == UInt64(expected), bytes[0] == version else {
       throw .badPageToken(.damaged)
@@ -56,19 +61,23 @@ enum Base64URL {
   private static let digits = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
+  @safe
   static func encode(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count * 4 + 2) / 3)
     for start in stride(from: 0, to: bytes.count, by: 3) {
       let count = min(3, bytes.count - start)
       var group = 0
-      for index in 0..<3 { group = group << 8 | (index < count ? Int(bytes[start + index]) : 0) }
+      for index in 0..<3 {
+        group = unsafe group << 8 | (index < count ? Int(bytes[start + index]) : 0)
+      }
       for index in 0...count { text.append(digits[group >> (18 - 6 * index) & 63]) }
     }
     return text
   }
 
   /// - Returns: nil for any text that ``encode(_:)`` does not give.
+  @safe
   static func decode(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.count * 3 / 4)
@@ -77,7 +86,9 @@ enum Base64URL {
       guard count > 1 else { return nil }
       var group = 0
       for index in 0..<4 {
-        guard let value = index < count ? value(of: text[start + index]) : 0 else { return nil }
+        guard let value = unsafe index < count ? value(of: text[start + index]) : 0 else {
+          return nil
+        }
         group = group << 6 | value
       }
       for index in 0..<count - 1 { bytes.append(UInt8(group >> (16 - 8 * index) & 255)) }

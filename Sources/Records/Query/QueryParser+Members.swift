@@ -1,5 +1,7 @@
 import Schema
 
+// SAFETY: as in QueryParser.swift; `from` and `count` are of a field that was found there.
+
 /// Parses the `Range` at `from` of a query.
 ///
 /// - Throws: offsets of errors count from the start of `query`.
@@ -8,7 +10,7 @@ func parseRange(
 ) throws(QueryError) -> KeyExpression {
   guard let start = query.baseAddress else { throw .unbounded }
   // SAFETY: raw bytes may be read as UInt8; ``WireScan`` checks every offset before it reads there.
-  let base = start.assumingMemoryBound(to: UInt8.self)
+  let base = unsafe start.assumingMemoryBound(to: UInt8.self)
   let end = from + count
   var lower: (number: Int, bound: KeyBound)?
   var upper: (number: Int, bound: KeyBound)?
@@ -18,9 +20,9 @@ func parseRange(
   do throws(RecordError) {
     while offset < end {
       let fieldStart = offset
-      let (number, wireType) = try WireScan.tag(base, &offset, end)
+      let (number, wireType) = try unsafe WireScan.tag(base, &offset, end)
       guard number <= 4 else {
-        try WireScan.skip(
+        try unsafe WireScan.skip(
           base, &offset, end, number: number, wireType: wireType, start: fieldStart, depth: 2)
         unsupported = Int(number)
         continue
@@ -28,13 +30,13 @@ func parseRange(
       guard wireType == 2 else {
         throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 7, wireType: wireType)
       }
-      let length = try WireScan.length(base, &offset, end)
-      let invalid = UTF8Validation.firstInvalid(
+      let length = try unsafe WireScan.length(base, &offset, end)
+      let invalid = unsafe UTF8Validation.firstInvalid(
         UnsafeRawPointer(base), from: offset, to: offset &+ length)
       guard invalid < 0 else {
         throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: number)
       }
-      let bound = KeyBound(
+      let bound = unsafe KeyBound(
         key: UnsafeRawBufferPointer(start: start + offset, count: length),
         isIncluded: number == 1 || number == 3)
       offset &+= length
@@ -66,7 +68,7 @@ func parseKeys(
 ) throws(QueryError) -> KeyExpression {
   guard let start = query.baseAddress else { throw .noKeys }
   // SAFETY: raw bytes may be read as UInt8; ``WireScan`` checks every offset before it reads there.
-  let base = start.assumingMemoryBound(to: UInt8.self)
+  let base = unsafe start.assumingMemoryBound(to: UInt8.self)
   let end = from + count
   var keyCount = 0
   var unsupported = 0
@@ -75,9 +77,9 @@ func parseKeys(
   do throws(RecordError) {
     while offset < end {
       let fieldStart = offset
-      let (number, wireType) = try WireScan.tag(base, &offset, end)
+      let (number, wireType) = try unsafe WireScan.tag(base, &offset, end)
       guard number == 1 else {
-        try WireScan.skip(
+        try unsafe WireScan.skip(
           base, &offset, end, number: number, wireType: wireType, start: fieldStart, depth: 2)
         unsupported = Int(number)
         continue
@@ -85,8 +87,8 @@ func parseKeys(
       guard wireType == 2 else {
         throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 8, wireType: wireType)
       }
-      let length = try WireScan.length(base, &offset, end)
-      let invalid = UTF8Validation.firstInvalid(
+      let length = try unsafe WireScan.length(base, &offset, end)
+      let invalid = unsafe UTF8Validation.firstInvalid(
         UnsafeRawPointer(base), from: offset, to: offset &+ length)
       if problem == nil {
         if invalid >= 0 {
@@ -109,7 +111,7 @@ func parseKeys(
   guard keyCount > 0 else { throw .noKeys }
   guard keyCount <= KeyList.maximumCount else { throw .tooManyKeys(keyCount) }
   if let problem { throw problem }
-  return .in(KeyList(message: UnsafeRawBufferPointer(start: start + from, count: count)))
+  return unsafe .in(KeyList(message: UnsafeRawBufferPointer(start: start + from, count: count)))
 }
 
 /// Parses a serialized `Key` message, which names one record.
@@ -120,16 +122,16 @@ package func parseKey(
 ) throws(QueryError) -> UnsafeRawBufferPointer {
   guard let start = bytes.baseAddress else { throw .keyMissing }
   // SAFETY: raw bytes may be read as UInt8; ``WireScan`` checks every offset before it reads there.
-  let base = start.assumingMemoryBound(to: UInt8.self)
-  var key = UnsafeRawBufferPointer(start: nil, count: 0)
+  let base = unsafe start.assumingMemoryBound(to: UInt8.self)
+  var key = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   var unsupported = 0
   var offset = 0
   do throws(RecordError) {
     while offset < bytes.count {
       let fieldStart = offset
-      let (number, wireType) = try WireScan.tag(base, &offset, bytes.count)
+      let (number, wireType) = try unsafe WireScan.tag(base, &offset, bytes.count)
       guard number == 1 else {
-        try WireScan.skip(
+        try unsafe WireScan.skip(
           base, &offset, bytes.count, number: number, wireType: wireType, start: fieldStart,
           depth: 1
         )
@@ -140,18 +142,18 @@ package func parseKey(
       guard wireType == 2 else {
         throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 1, wireType: wireType)
       }
-      let length = try WireScan.length(base, &offset, bytes.count)
-      let invalid = UTF8Validation.firstInvalid(
+      let length = try unsafe WireScan.length(base, &offset, bytes.count)
+      let invalid = unsafe UTF8Validation.firstInvalid(
         UnsafeRawPointer(base), from: offset, to: offset &+ length)
       guard invalid < 0 else { throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: 1) }
-      key = UnsafeRawBufferPointer(start: start + offset, count: length)
+      unsafe key = UnsafeRawBufferPointer(start: start + offset, count: length)
       offset &+= length
     }
   } catch {
     throw .malformedKey(error)
   }
   guard unsupported == 0 else { throw .unsupportedIn(message: "Key", field: unsupported) }
-  guard !key.isEmpty else { throw .keyMissing }
+  guard unsafe !key.isEmpty else { throw .keyMissing }
   guard key.count <= RecordPlan.maximumKeySize else { throw .keyTooLong(key.count) }
-  return key
+  return unsafe key
 }

@@ -1,6 +1,9 @@
 import Bytes
 import Schema
 
+// SAFETY: a query and all that is made of it are views of the request, whose bytes outlive them. `WireScan` checks
+// every offset before it reads there, and a length against what is left before a view is made of it.
+
 /// Parses a serialized `IndexQuery`.
 ///
 /// A query has one expression. A decoder would take the last of several; here a second one is
@@ -15,29 +18,29 @@ package func parseIndexQuery(
 ) throws(QueryError) -> RecordQuery {
   guard let start = bytes.baseAddress else { throw .missing }
   // SAFETY: raw bytes may be read as UInt8; ``WireScan`` checks every offset before it reads there.
-  let base = start.assumingMemoryBound(to: UInt8.self)
+  let base = unsafe start.assumingMemoryBound(to: UInt8.self)
   var options = QueryOptions()
   var member: UInt32 = 0
-  var key = UnsafeRawBufferPointer(start: nil, count: 0)
+  var key = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   var unsupported = 0
   var second: UInt32 = 0
   var offset = 0
   do throws(RecordError) {
     while offset < bytes.count {
       let fieldStart = offset
-      let (number, wireType) = try WireScan.tag(base, &offset, bytes.count)
+      let (number, wireType) = try unsafe WireScan.tag(base, &offset, bytes.count)
       guard number <= 8 else {
         let field = WireField(number: number, wireType: wireType, start: fieldStart)
-        unsupported = try parseOption(bytes, &offset, field, &options) ?? unsupported
+        unsupported = try unsafe parseOption(bytes, &offset, field, &options) ?? unsupported
         continue
       }
       guard wireType == 2 else {
         throw RecordError(
           .wrongWireType, offset: fieldStart, fieldNumber: number, wireType: wireType)
       }
-      let length = try WireScan.length(base, &offset, bytes.count)
+      let length = try unsafe WireScan.length(base, &offset, bytes.count)
       if number < 7 {
-        let invalid = UTF8Validation.firstInvalid(
+        let invalid = unsafe UTF8Validation.firstInvalid(
           UnsafeRawPointer(base), from: offset, to: offset &+ length)
         guard invalid < 0 else {
           throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: number)
@@ -45,7 +48,7 @@ package func parseIndexQuery(
       }
       if member != 0 && second == 0 { second = number }
       if second == 0 { member = number }
-      key = UnsafeRawBufferPointer(start: start + offset, count: length)
+      unsafe key = UnsafeRawBufferPointer(start: start + offset, count: length)
       offset &+= length
     }
   } catch {
@@ -57,9 +60,9 @@ package func parseIndexQuery(
   // A later version may have more orders; to answer in another one would be a wrong answer.
   guard options.order <= 1 else { throw .unknownOrder(options.order) }
   guard member < 7 else {
-    let from = position(of: key, in: bytes)
+    let from = unsafe position(of: key, in: bytes)
     let expression =
-      member == 7
+      unsafe member == 7
       ? try parseRange(bytes, from: from, count: key.count)
       : try parseKeys(bytes, from: from, count: key.count)
     return RecordQuery(expression: expression, options: options)
@@ -67,13 +70,13 @@ package func parseIndexQuery(
   guard key.count <= RecordPlan.maximumKeySize else { throw .keyTooLong(key.count) }
   switch member {
   case 1:
-    guard !key.isEmpty else { throw .emptyKey }
-    return RecordQuery(expression: .eq(key), options: options)
-  case 2: return RecordQuery(expression: .gte(key), options: options)
-  case 3: return RecordQuery(expression: .lte(key), options: options)
-  case 4: return RecordQuery(expression: .beginsWith(key), options: options)
-  case 5: return RecordQuery(expression: .gt(key), options: options)
-  case 6: return RecordQuery(expression: .lt(key), options: options)
+    guard unsafe !key.isEmpty else { throw .emptyKey }
+    return unsafe RecordQuery(expression: .eq(key), options: options)
+  case 2: return unsafe RecordQuery(expression: .gte(key), options: options)
+  case 3: return unsafe RecordQuery(expression: .lte(key), options: options)
+  case 4: return unsafe RecordQuery(expression: .beginsWith(key), options: options)
+  case 5: return unsafe RecordQuery(expression: .gt(key), options: options)
+  case 6: return unsafe RecordQuery(expression: .lt(key), options: options)
   default: throw .missing
   }
 }
@@ -96,9 +99,9 @@ private func parseOption(
 ) throws(RecordError) -> Int? {
   guard let start = bytes.baseAddress else { return nil }
   // SAFETY: as in ``parseIndexQuery(_:)``.
-  let base = start.assumingMemoryBound(to: UInt8.self)
+  let base = unsafe start.assumingMemoryBound(to: UInt8.self)
   guard let option = QueryOptions.Field(rawValue: field.number) else {
-    try WireScan.skip(
+    try unsafe WireScan.skip(
       base, &offset, bytes.count, number: field.number, wireType: field.wireType,
       start: field.start, depth: 1)
     return (9...15).contains(field.number) || (22...31).contains(field.number)
@@ -111,9 +114,9 @@ private func parseOption(
       .wrongWireType, offset: field.start, fieldNumber: field.number, wireType: field.wireType)
   }
   guard isVarint else {
-    let length = try WireScan.length(base, &offset, bytes.count)
+    let length = try unsafe WireScan.length(base, &offset, bytes.count)
     if option == .pageToken {
-      options.pageToken = UnsafeRawBufferPointer(start: start + offset, count: length)
+      unsafe options.pageToken = UnsafeRawBufferPointer(start: start + offset, count: length)
     } else {
       options.hasMask = true
     }
@@ -121,7 +124,7 @@ private func parseOption(
     return nil
   }
   // The last one counts, and numbers are cut to their type, as any decoder does it.
-  let value = try WireScan.varint(base, &offset, bytes.count)
+  let value = try unsafe WireScan.varint(base, &offset, bytes.count)
   switch option {
   case .pageSize: options.pageSize = UInt32(truncatingIfNeeded: value)
   case .order:
@@ -135,24 +138,27 @@ private func parseOption(
 /// Visits the parts of the `read_mask` of a query, in the order of the wire.
 ///
 /// - Precondition: ``parseIndexQuery(_:)`` has accepted `query`.
+@safe
 func visitMaskParts(
   of query: UnsafeRawBufferPointer, _ visit: (UnsafeRawBufferPointer) -> Void
 ) {
   guard let start = query.baseAddress else { return }
   // SAFETY: as in ``parseIndexQuery(_:)``.
-  let base = start.assumingMemoryBound(to: UInt8.self)
+  let base = unsafe start.assumingMemoryBound(to: UInt8.self)
   var offset = 0
   while offset < query.count {
     let fieldStart = offset
-    guard let (number, wireType) = try? WireScan.tag(base, &offset, query.count) else { return }
+    guard let (number, wireType) = try? unsafe WireScan.tag(base, &offset, query.count) else {
+      return
+    }
     guard number == QueryOptions.Field.readMask.rawValue else {
-      let isSkipped: ()? = try? WireScan.skip(
+      let isSkipped: ()? = try? unsafe WireScan.skip(
         base, &offset, query.count, number: number, wireType: wireType, start: fieldStart, depth: 1)
       guard isSkipped != nil else { return }
       continue
     }
-    guard let length = try? WireScan.length(base, &offset, query.count) else { return }
-    visit(UnsafeRawBufferPointer(start: start + offset, count: length))
+    guard let length = try? unsafe WireScan.length(base, &offset, query.count) else { return }
+    unsafe visit(UnsafeRawBufferPointer(start: start + offset, count: length))
     offset &+= length
   }
 }
@@ -160,5 +166,5 @@ func visitMaskParts(
 /// Where `part` begins in `bytes`, which it is a part of.
 private func position(of part: UnsafeRawBufferPointer, in bytes: UnsafeRawBufferPointer) -> Int {
   guard let start = bytes.baseAddress, let first = part.baseAddress else { return 0 }
-  return first - start
+  return unsafe first - start
 }

@@ -1,12 +1,17 @@
+// SAFETY: a view of a request, which outlives it.
+
 /// A parsed `IndexQuery`: which records, and what of them is asked for.
 ///
 /// Its bytes alias the request and are valid as long as that is.
 package struct RecordQuery {
+  /// Which keys.
   package let expression: KeyExpression
+  /// The order, the page and the form of the answer.
   package let options: QueryOptions
 }
 
 /// The fields of an `IndexQuery` beside its expression.
+@safe
 package struct QueryOptions {
   /// Their numbers in `IndexQuery`.
   enum Field: UInt32, CaseIterable {
@@ -32,7 +37,7 @@ package struct QueryOptions {
   /// Records an answer may have; 0: as many as there are.
   var pageSize: UInt32 = 0
   /// Empty: from the start.
-  var pageToken = UnsafeRawBufferPointer(start: nil, count: 0)
+  @safe var pageToken = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   /// 0: ascending; 1: descending.
   var order: UInt64 = 0
   var isCountOnly = false

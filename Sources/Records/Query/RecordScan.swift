@@ -2,6 +2,9 @@ package import Bytes
 package import Engine
 import Schema
 
+// SAFETY: a key that the array or the engine lends is used until the visit returns. The last key has its prefix, so
+// that what follows the prefix is there.
+
 /// One read of several records, which can stop and go on where it was, on any thread: all of it sees one moment.
 ///
 /// The first run of a range takes no snapshot, which costs more than a short read. If it does not come to its end a
@@ -101,8 +104,8 @@ package struct RecordScan: Sendable {
   }
 
   private func pageToken() -> [UInt8] {
-    lastKey.withUnsafeBytes { key in
-      PageToken.text(
+    unsafe lastKey.withUnsafeBytes { key in
+      unsafe PageToken.text(
         query: queryHash, lastKey: UnsafeRawBufferPointer(rebasing: key[KeyPrefix.byteCount...]),
         hash: store.hash)
     }
@@ -188,7 +191,7 @@ extension RecordScan {
       let key = keys[isDescending ? keys.count - 1 - visited : visited]
       var step = ScanStep.next
       var result = Result<ReadOutcome, EngineError>.success(.absent)
-      key.withUnsafeBytes { key in
+      unsafe key.withUnsafeBytes { key in
         do throws(EngineError) {
           result = .success(
             try engine.get(key, snapshot: snapshot, tier: tier) { value in
@@ -247,6 +250,7 @@ extension RecordScan {
       return .stop
     }
 
+    @safe
     @inline(__always)
     mutating func visit(
       _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer,

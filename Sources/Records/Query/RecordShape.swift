@@ -9,6 +9,7 @@ struct RecordShape: Sendable {
   let etagHash: SipHash?
 
   /// Appends a record, and its etag.
+  @safe
   func append(
     _ record: UnsafeRawBufferPointer, to response: inout ByteWriter
   ) throws(RecordError) {
@@ -33,6 +34,7 @@ struct Etag {
   /// 16 hexadecimal digits.
   let text: [UInt8]
 
+  @safe
   init(of record: UnsafeRawBufferPointer, hash: SipHash) {
     let value = hash.hash(record)
     text = stride(from: 60, through: 0, by: -4).map { shift in

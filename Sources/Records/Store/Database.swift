@@ -6,17 +6,20 @@ package import Schema
 ///
 /// Thread-safety: constant; ``close()`` once, when nobody uses the engine any more.
 package final class Database: Sendable {
+  /// The open store; ``close()`` closes it.
   package let engine: any StorageEngine
   /// To be told of each commit.
   package let mark: CommitMark
   /// The one that is served.
   package let schema: CompiledSchema
+  /// How ``schema`` is served beside the stored one.
   package let adopted: AdoptedSchema
   /// Tells this database from all others.
   package let identity: StoreIdentity
   private let directory: DataDirectory
   private let logger: Logger
 
+  /// Of the engine that the data directory has.
   package var engineDescriptor: EngineDescriptor { directory.engine }
   /// Where the engine keeps its files.
   package var storePath: String { directory.storePath }

@@ -3,6 +3,9 @@ package import Engine
 import Glibc
 package import Schema
 
+// SAFETY: requests, and the views that were made of them, are lent until the return: a batch copies what is queued. The
+// range of a key lies in the record it was found in. A writer is not changed while its bytes are hashed.
+
 /// The records of one model: reads and writes by its access plan, which is resolved once when the database opens.
 ///
 /// Thread-safety: constant; any thread.
@@ -15,11 +18,13 @@ package final class ModelStore: Sendable {
     static let etags = 4
   }
 
+  /// The one whose records these are.
   package let model: Model
   /// Kind and permanent id: the first bytes of every key of the model.
   let prefix: KeyPrefix
   /// Every key of the model.
   private let all: KeyRange
+  /// By which records are checked before they are stored.
   package let plan: RecordPlan
   let engine: any StorageEngine
   private let commits: CommitQueue
@@ -53,6 +58,7 @@ package final class ModelStore: Sendable {
   /// Looks the record under `key` up and appends it, byte for byte as it is stored.
   ///
   /// - Parameter tier: with `memory` it never touches the disk, and may answer `wouldBlock`.
+  @safe
   package func point(
     _ key: UnsafeRawBufferPointer, _ answer: PointAnswer, tier: ReadTier,
     into response: inout ByteWriter
@@ -80,6 +86,7 @@ package final class ModelStore: Sendable {
   ///
   /// - Parameter request: the bytes that `query` was parsed from.
   /// - Throws: when mask, page token or the combination of fields is not to be had.
+  @safe
   package func scan(
     _ query: RecordQuery, of request: UnsafeRawBufferPointer, _ limits: AnswerLimits
   ) throws(QueryError) -> RecordScan {
@@ -91,23 +98,23 @@ package final class ModelStore: Sendable {
     }
     if options.isCountOnly {
       if options.pageSize != 0 { throw .countWith(QueryOptions.Field.pageSize.name) }
-      if !options.pageToken.isEmpty { throw .countWith(QueryOptions.Field.pageToken.name) }
+      if unsafe !options.pageToken.isEmpty { throw .countWith(QueryOptions.Field.pageToken.name) }
     }
     var mask: MaskTree?
     if options.hasMask {
-      var parts: [UnsafeRawBufferPointer] = []
-      visitMaskParts(of: request) { parts.append($0) }
+      var parts: [UnsafeRawBufferPointer] = unsafe []
+      visitMaskParts(of: request) { unsafe parts.append($0) }
       mask = try MaskTree.compile(parts, message: model.messageIndex, plan: plan)
     }
     var source = source(of: query.expression)
     let isDescending = options.order == 1
     var limits = limits
     var queryHash: UInt64 = 0
-    if options.pageSize != 0 || !options.pageToken.isEmpty || limits.isPaged {
+    if unsafe options.pageSize != 0 || !options.pageToken.isEmpty || limits.isPaged {
       queryHash = self.queryHash(source, isDescending: isDescending)
     }
     if options.pageSize != 0 { limits.take(pageSize: Int(options.pageSize)) }
-    if !options.pageToken.isEmpty {
+    if unsafe !options.pageToken.isEmpty {
       let last = try PageToken.lastKey(of: options.pageToken, query: queryHash, hash: hash)
       source.skip(to: prefix.key(last), isDescending: isDescending)
     }
@@ -125,7 +132,7 @@ package final class ModelStore: Sendable {
     var writer = ByteWriter()
     writer.append(isDescending ? 1 : 0)
     source.appendCanonicalBytes(to: &writer)
-    return hash.hash(writer.bytes)
+    return unsafe hash.hash(writer.bytes)
   }
 
   /// The keys that an expression names, which never leave the model.
@@ -157,7 +164,7 @@ package final class ModelStore: Sendable {
   /// The keys of a list as they are stored, in ascending order and each once.
   private func sortedKeys(_ list: KeyList) -> [[UInt8]] {
     var keys: [[UInt8]] = []
-    list.forEach { keys.append(prefix.key($0)) }
+    list.visit { keys.append(prefix.key($0)) }
     keys.sort(by: Self.precedes)
     var unique: [[UInt8]] = []
     unique.reserveCapacity(keys.count)
@@ -167,12 +174,14 @@ package final class ModelStore: Sendable {
 
   /// By memcmp: keys may be long and alike, and an event loop sorts them.
   private static func precedes(_ first: [UInt8], _ second: [UInt8]) -> Bool {
-    first.withUnsafeBytes { first in
-      second.withUnsafeBytes { second in
+    unsafe first.withUnsafeBytes { first in
+      unsafe second.withUnsafeBytes { second in
         let count = min(first.count, second.count)
         // SAFETY: both have `count` bytes, and no stored key is empty.
-        guard let one = first.baseAddress, let other = second.baseAddress else { return false }
-        let order = memcmp(one, other, count)
+        guard let one = unsafe first.baseAddress, let other = unsafe second.baseAddress else {
+          return false
+        }
+        let order = unsafe memcmp(one, other, count)
         return order != 0 ? order < 0 : first.count < second.count
       }
     }
@@ -184,11 +193,12 @@ package final class ModelStore: Sendable {
   ///
   /// - Returns: false when the queue takes no more; nothing is stored then.
   /// - Throws: when the bytes are no record of the model.
+  @safe
   package func put(
     _ record: UnsafeRawBufferPointer, _ ticket: CommitTicket
   ) throws(RecordError) -> Bool {
     let keyBytes = try plan.checkRecord(record, model: model)
-    let key = UnsafeRawBufferPointer(rebasing: record[keyBytes])
+    let key = unsafe UnsafeRawBufferPointer(rebasing: record[keyBytes])
     return commits.enqueue(ticket, byteCount: record.count + key.count) {
       $0.put(key, prefix: prefix, value: record)
     }
@@ -198,25 +208,29 @@ package final class ModelStore: Sendable {
   ///
   /// - Returns: as ``put(_:_:)``; nil when the list is empty and there is nothing to wait for.
   /// - Throws: when one is no record of the model; nothing is stored then.
+  @safe
   package func batchPut(
     _ list: UnsafeRawBufferPointer, _ ticket: CommitTicket
   ) throws(RecordBatchError) -> Bool? {
-    var records: [(record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer)] = []
+    var records: [(record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer)] = unsafe []
     var byteCount = 0
     do throws(RecordError) {
-      var reader = RecordBatchReader(list, messageIndex: model.listMessageIndex)
-      while let record = try reader.next() {
-        let key = UnsafeRawBufferPointer(
+      var reader = unsafe RecordBatchReader(list, messageIndex: model.listMessageIndex)
+      while let record = try unsafe reader.next() {
+        let key = unsafe UnsafeRawBufferPointer(
           rebasing: record[try plan.checkRecord(record, model: model)])
-        records.append((record, key))
+        unsafe records.append((record, key))
         byteCount += record.count + key.count
       }
     } catch {
-      throw RecordBatchError(index: records.count, error: error)
+      throw unsafe RecordBatchError(index: records.count, error: error)
     }
-    guard !records.isEmpty else { return nil }
+    guard unsafe !records.isEmpty else { return nil }
     return commits.enqueue(ticket, byteCount: byteCount) { batch in
-      for (record, key) in records { batch.put(key, prefix: prefix, value: record) }
+      for index in unsafe records.indices {
+        let (record, key) = unsafe records[index]
+        batch.put(key, prefix: prefix, value: record)
+      }
     }
   }
 
@@ -231,7 +245,7 @@ package final class ModelStore: Sendable {
       return commits.enqueue(ticket, byteCount: key.count) { $0.delete(key, prefix: prefix) }
     case .in(let list):
       return commits.enqueue(ticket, byteCount: list.byteCount) { batch in
-        list.forEach { batch.delete($0, prefix: prefix) }
+        list.visit { batch.delete($0, prefix: prefix) }
       }
     case let expression:
       let range = range(of: expression)
@@ -244,5 +258,6 @@ package final class ModelStore: Sendable {
 package struct RecordBatchError: Error, Equatable, Sendable {
   /// The place in the list of the record that is wrong.
   package let index: Int
+  /// What is wrong with it. Its offset is in the record.
   package let error: RecordError
 }

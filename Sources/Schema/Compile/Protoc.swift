@@ -1,6 +1,8 @@
 import Glibc
 import Subprocess
 
+// SAFETY: the name of a signal is NUL-terminated, and stays until the next call of `strsignal`: it is copied at once.
+
 /// Runs `protoc` and reads what it says.
 struct Protoc: Sendable {
   /// A name to look up on the PATH.
@@ -60,8 +62,7 @@ struct Protoc: Sendable {
   }
 
   private static func name(ofSignal signal: Int32) -> String {
-    // SAFETY: strsignal returns a NUL-terminated string that stays valid until the next call here.
-    strsignal(signal).map { String(cString: $0) } ?? "unknown"
+    unsafe strsignal(signal).map { unsafe String(cString: $0) } ?? "unknown"
   }
 
   // MARK: - Reading messages

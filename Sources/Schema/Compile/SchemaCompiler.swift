@@ -1,6 +1,8 @@
 import Bytes
 import SwiftProtobuf
 
+// SAFETY: the array lends its bytes to the reader until its fields are copied.
+
 /// Makes a ``CompiledSchema`` from a `.proto` file with the help of `protoc`.
 ///
 /// Thread-safety: a value; compilations may run at the same time.
@@ -180,13 +182,13 @@ package struct SchemaCompiler: Sendable {
 
   /// The `file` fields (1) of a serialized `FileDescriptorSet`.
   private static func fileDescriptors(in set: [UInt8]) throws -> [[UInt8]] {
-    try set.withUnsafeBytes { bytes in
-      var reader = ProtobufReader(bytes)
+    try unsafe set.withUnsafeBytes { bytes in
+      var reader = unsafe ProtobufReader(bytes)
       var files: [[UInt8]] = []
       while !reader.isAtEnd {
         let tag = try reader.nextTag()
         if tag.number == 1 && tag.wireType == 2 {
-          files.append(Array(try reader.nextLengthDelimited()))
+          unsafe files.append(Array(try reader.nextLengthDelimited()))
         } else {
           try reader.skip(tag)
         }

@@ -1,5 +1,8 @@
 import Bytes
 
+// SAFETY: the array lends its bytes until all fields are read; what is kept of them is copied. A field lies within the
+// bytes of its reader, which has read past it.
+
 /// Reduces a file's source info to its comments.
 ///
 /// Tools show them by reflection (`grpcurl describe`). The rest of the source info, a place for every
@@ -20,11 +23,11 @@ enum SourceComments {
   ) throws -> [UInt8] {
     var writer = ByteWriter()
     var locations = ByteWriter()
-    try bytes.withUnsafeBytes { bytes in
-      var fields = FieldIterator(bytes)
-      while let field = try fields.next() {
-        guard field.number == Number.sourceCodeInfo, let info = field.value else {
-          writer.append(field.bytes)
+    try unsafe bytes.withUnsafeBytes { bytes in
+      var fields = unsafe FieldIterator(bytes)
+      while let field = try unsafe fields.next() {
+        guard unsafe field.number == Number.sourceCodeInfo, let info = unsafe field.value else {
+          unsafe writer.append(field.bytes)
           continue
         }
         if keepingComments { try appendCommented(of: info, to: &locations) }
@@ -36,18 +39,21 @@ enum SourceComments {
     return writer.array()
   }
 
+  @safe
   private static func appendCommented(
     of info: UnsafeRawBufferPointer, to locations: inout ByteWriter
   ) throws(ProtobufError) {
-    var fields = FieldIterator(info)
-    while let field = try fields.next() {
-      guard field.number == Number.location, let location = field.value else { continue }
-      var parts = FieldIterator(location)
-      var isCommented = false
-      while let part = try parts.next() {
-        if Number.comments.contains(part.number) { isCommented = true }
+    var fields = unsafe FieldIterator(info)
+    while let field = try unsafe fields.next() {
+      guard unsafe field.number == Number.location, let location = unsafe field.value else {
+        continue
       }
-      if isCommented { locations.append(field.bytes) }
+      var parts = unsafe FieldIterator(location)
+      var isCommented = false
+      while let part = try unsafe parts.next() {
+        if unsafe Number.comments.contains(part.number) { isCommented = true }
+      }
+      if isCommented { unsafe locations.append(field.bytes) }
     }
   }
 
@@ -55,7 +61,7 @@ enum SourceComments {
   private struct FieldIterator {
     private var reader: ProtobufReader
 
-    init(_ bytes: UnsafeRawBufferPointer) { reader = ProtobufReader(bytes) }
+    init(_ bytes: UnsafeRawBufferPointer) { reader = unsafe ProtobufReader(bytes) }
 
     mutating func next() throws(ProtobufError) -> (
       number: Int, bytes: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
@@ -65,12 +71,12 @@ enum SourceComments {
       let tag = try reader.nextTag()
       var value: UnsafeRawBufferPointer?
       if tag.wireType == 2 {
-        value = try reader.nextLengthDelimited()
+        unsafe value = try unsafe reader.nextLengthDelimited()
       } else {
         try reader.skip(tag)
       }
-      let bytes = UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
-      return (tag.number, bytes, value)
+      let bytes = unsafe UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
+      return unsafe (tag.number, bytes, value)
     }
   }
 }

@@ -9,7 +9,7 @@ struct SourceText: Sendable {
     let bytes = contents.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(contents.dropFirst(3)) : contents
     self.bytes = bytes
     lineStarts = [0] + bytes.indices.filter { bytes[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
-    let bad = bytes.withUnsafeBytes { UTF8Validation.firstInvalidOffset(in: $0) }
+    let bad = UTF8Validation.firstInvalidOffset(in: bytes)
     if let bad {
       let line = (lineStarts.firstIndex { $0 > bad } ?? lineStarts.count) - 1
       throw .invalid([

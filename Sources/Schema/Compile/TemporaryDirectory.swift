@@ -1,5 +1,8 @@
 import Glibc
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns; a `stat` is lent likewise.
+// What the system hands out (a variable of the environment, a folder's entry) is copied before the next call.
+
 /// A new, private directory that exists while a closure runs.
 enum TemporaryDirectory {
   /// Makes the directory, runs `body` with its absolute path, and removes it with all that is in
@@ -13,15 +16,15 @@ enum TemporaryDirectory {
   }
 
   private static func make() throws(SchemaError) -> String {
-    var parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    var parent = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
     // protoc gives `:` and `=` in a search path a meaning of their own.
     if !parent.hasPrefix("/") || parent.contains(":") || parent.contains("=") { parent = "/tmp" }
     while parent.count > 1 && parent.hasSuffix("/") { parent.removeLast() }
     var template = Array("\(parent)/seandb-XXXXXX".utf8CString)
     // SAFETY: mkdtemp changes the six X in place; the array is NUL-terminated.
-    let made = template.withUnsafeMutableBufferPointer { buffer -> String? in
-      guard let base = buffer.baseAddress, mkdtemp(base) != nil else { return nil }
-      return String(cString: base)
+    let made = unsafe template.withUnsafeMutableBufferPointer { buffer -> String? in
+      guard let base = buffer.baseAddress, unsafe mkdtemp(base) != nil else { return nil }
+      return unsafe String(cString: base)
     }
     guard let made else { throw .io(operation: "make a directory in", path: parent, code: errno) }
     return made
@@ -30,19 +33,21 @@ enum TemporaryDirectory {
   private static func remove(_ path: String) {
     // Without following links: those inside lead to the user's folders.
     var status = stat()
-    if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, let folder = opendir(path) {
+    if unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
+      let folder = unsafe opendir(path)
+    {
       var names: [String] = []
-      while let entry = readdir(folder) {
+      while let entry = unsafe readdir(folder) {
         // SAFETY: d_name is NUL-terminated and valid until the next readdir.
-        let name = withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+          unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
         }
         if name != "." && name != ".." { names.append(name) }
       }
-      closedir(folder)
+      unsafe closedir(folder)
       for name in names { remove(path + "/" + name) }
     }
-    _ = Glibc.remove(path)
+    _ = unsafe Glibc.remove(path)
   }
 
   /// Writes a file below `root`, making `root` and the folders of the file's path.
@@ -53,19 +58,19 @@ enum TemporaryDirectory {
     let components = relativePath.split(separator: "/").dropLast()
     for component in [Substring()] + components {
       if !component.isEmpty { folder += "/" + component }
-      if mkdir(folder, 0o700) != 0 && errno != EEXIST {
+      if unsafe mkdir(folder, 0o700) != 0 && errno != EEXIST {
         throw .io(operation: "make the directory", path: folder, code: errno)
       }
     }
     let path = root + "/" + relativePath
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw .io(operation: "create", path: path, code: errno) }
     defer { close(descriptor) }
     try POSIXFile.write(bytes, to: descriptor, path: path)
   }
 
   static func link(_ target: String, at path: String) throws(SchemaError) {
-    guard symlink(target, path) == 0 else {
+    guard unsafe symlink(target, path) == 0 else {
       throw .io(operation: "link", path: path, code: errno)
     }
   }

@@ -1,3 +1,5 @@
+// SAFETY: every index is below the count of the bytes, which are lent until the return.
+
 /// The CRC-32 of zlib and Ethernet (reflected polynomial 0xEDB88320).
 ///
 /// For the small, rarely read container of a schema: one table, a byte at a time.
@@ -8,9 +10,12 @@ enum CRC32 {
     return value
   }
 
+  /// The checksum of all bytes. O(n).
+  @safe
   static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
     var value = UInt32.max
-    for byte in bytes {
+    for index in bytes.indices {
+      let byte = unsafe bytes[index]
       value = table[Int(UInt8(truncatingIfNeeded: value) ^ byte)] ^ value >> 8
     }
     return ~value

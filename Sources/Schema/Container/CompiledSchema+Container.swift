@@ -1,5 +1,8 @@
 import Bytes
 
+// SAFETY: the bytes are lent until `init` returns, which copies all that it keeps; each range lies within their count.
+// The text of a `StaticString` is there for ever.
+
 /// The serialized form: what `seandb create` puts into `out/server`, and the catalogue of a data
 /// directory keeps.
 ///
@@ -75,8 +78,8 @@ extension CompiledSchema {
     writer.appendSection("NOTE") { $0.appendList(notes) { $1.appendString($0) } }
     writer.appendSection("WARN") { $0.appendList(warnings) { $1.appendString($0) } }
     let length = UInt64(writer.count + Self.checksumSize).littleEndian
-    withUnsafeBytes(of: length) { writer.overwrite(at: 12, with: $0) }
-    writer.appendLittleEndian(CRC32.checksum(of: writer.bytes))
+    unsafe withUnsafeBytes(of: length) { writer.overwrite(at: 12, with: $0) }
+    unsafe writer.appendLittleEndian(CRC32.checksum(of: writer.bytes))
     return writer.array()
   }
 
@@ -84,8 +87,9 @@ extension CompiledSchema {
   ///
   /// - Throws: `damaged` for any bytes that are not a whole and unchanged container;
   ///   `unsupportedFormat` for one of another version.
+  @safe
   package init(serialized bytes: UnsafeRawBufferPointer) throws(SchemaError) {
-    try self.init(validated: Self.validate(bytes))
+    try unsafe self.init(validated: Self.validate(bytes))
   }
 
   /// Checks everything around the sections and returns the sections.
@@ -96,14 +100,17 @@ extension CompiledSchema {
     guard bytes.count >= least else {
       throw .damaged(.wrongLength(expected: least, actual: bytes.count))
     }
-    guard bytes.prefix(containerMagic.count).elementsEqual(containerMagic) else {
+    guard unsafe bytes.prefix(containerMagic.count).elementsEqual(containerMagic) else {
       throw .damaged(.notAContainer)
     }
     let end = bytes.count - checksumSize
-    let version = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
-    let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt64.self))
-    let stored = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: end, as: UInt32.self))
-    let computed = CRC32.checksum(of: UnsafeRawBufferPointer(rebasing: bytes[..<end]))
+    let version = unsafe UInt32(
+      littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
+    let length = unsafe UInt64(
+      littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt64.self))
+    let stored = unsafe UInt32(
+      littleEndian: bytes.loadUnaligned(fromByteOffset: end, as: UInt32.self))
+    let computed = unsafe CRC32.checksum(of: UnsafeRawBufferPointer(rebasing: bytes[..<end]))
     // Another version may place its length and checksum elsewhere, so its number is believed only
     // when they are where this version has them, or when it is all that differs.
     guard version == containerFormatVersion || stored != computed else {
@@ -116,11 +123,11 @@ extension CompiledSchema {
     guard stored == computed else {
       throw .damaged(.wrongChecksum(stored: stored, computed: computed))
     }
-    return UnsafeRawBufferPointer(rebasing: bytes[containerHeaderSize..<end])
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[containerHeaderSize..<end])
   }
 
   private init(validated sections: UnsafeRawBufferPointer) throws(SchemaError) {
-    var reader = ContainerReader(sections)
+    var reader = unsafe ContainerReader(sections)
     var body = try reader.section("NAME")
     let sourceName = try body.string()
     let packageName = try body.string()
@@ -137,13 +144,13 @@ extension CompiledSchema {
     body = try reader.section("IMPT")
     let importedFiles = try body.list(minimumElementSize: 8) {
       element throws(SchemaError) -> ImportedFile in
-      ImportedFile(path: try element.string(), contents: Array(try element.bytes()))
+      unsafe ImportedFile(path: try element.string(), contents: Array(try element.bytes()))
     }
     try body.finish()
     body = try reader.section("FILE")
     let files = try body.list(minimumElementSize: 12) {
       element throws(SchemaError) -> DescriptorFile in
-      DescriptorFile(
+      unsafe DescriptorFile(
         name: try element.string(), descriptor: Array(try element.bytes()),
         dependencies: try element.strings())
     }
@@ -172,9 +179,9 @@ extension ByteWriter {
   {
     var body = ByteWriter()
     build(&body)
-    append(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    unsafe append(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
     appendLittleEndian(UInt32(body.count))
-    append(body.bytes)
+    unsafe append(body.bytes)
   }
 
   fileprivate mutating func appendBytes(_ bytes: [UInt8]) {

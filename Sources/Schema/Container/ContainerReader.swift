@@ -1,24 +1,28 @@
+// SAFETY: a view of bytes that whoever makes it keeps for as long as it, and what it hands out, are used.
+
 /// Reads the sections of a serialized schema (``CompiledSchema/serialized()``).
 ///
 /// Every length and count is checked against the bytes that are left before it is used.
+@safe
 struct ContainerReader {
   private let content: UnsafeRawBufferPointer
   private let name: String
   private var offset = 0
 
   init(_ content: UnsafeRawBufferPointer, name: String = "list") {
-    self.content = content
+    unsafe self.content = content
     self.name = name
   }
 
-  private var remaining: Int { content.count - offset }
+  private var remaining: Int { unsafe content.count - offset }
 
   private var failure: SchemaError { .damaged(.malformedSection(name, offset: offset)) }
 
   mutating func u32() throws(SchemaError) -> UInt32 {
     guard remaining >= 4 else { throw failure }
     defer { offset += 4 }
-    return UInt32(littleEndian: content.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    return unsafe UInt32(
+      littleEndian: content.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
   }
 
   /// Aliases the reader's bytes.
@@ -26,13 +30,13 @@ struct ContainerReader {
     let length = Int(try u32())
     guard remaining >= length else { throw failure }
     defer { offset += length }
-    return UnsafeRawBufferPointer(rebasing: content[offset..<offset + length])
+    return unsafe UnsafeRawBufferPointer(rebasing: content[offset..<offset + length])
   }
 
   mutating func string() throws(SchemaError) -> String {
-    let bytes = try bytes()
+    let bytes = try unsafe bytes()
     guard UTF8Validation.firstInvalidOffset(in: bytes) == nil else { throw failure }
-    return String(decoding: bytes, as: UTF8.self)
+    return unsafe String(decoding: bytes, as: UTF8.self)
   }
 
   mutating func list<Element>(
@@ -70,11 +74,11 @@ struct ContainerReader {
   }
 
   mutating func section(_ expected: String) throws(SchemaError) -> ContainerReader {
-    guard remaining >= 4, content[offset..<offset + 4].elementsEqual(expected.utf8) else {
+    guard remaining >= 4, unsafe content[offset..<offset + 4].elementsEqual(expected.utf8) else {
       throw .damaged(.malformedSection(expected, offset: offset))
     }
     offset += 4
-    return ContainerReader(try bytes(), name: expected)
+    return unsafe ContainerReader(try bytes(), name: expected)
   }
 
   /// - Throws: when bytes are left over.

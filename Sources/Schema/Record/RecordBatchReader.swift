@@ -3,14 +3,17 @@
 /// Thread-safety: a value; the bytes must outlive it and the records it returns.
 ///
 /// Unsafe island: see ``WireScan``.
+@safe
 package struct RecordBatchReader {
   private let bytes: UnsafeRawBufferPointer
   private let messageIndex: Int
   private var offset = 0
 
+  /// Reads `bytes`, which must outlive the reader and its records.
+  ///
   /// - Parameter messageIndex: the list message (``Model/listMessageIndex``), which errors name.
   package init(_ bytes: UnsafeRawBufferPointer, messageIndex: Int = -1) {
-    self.bytes = bytes
+    unsafe self.bytes = bytes
     self.messageIndex = messageIndex
   }
 
@@ -20,23 +23,23 @@ package struct RecordBatchReader {
   /// - Throws: when the request is malformed, or field 1 is no message. Offsets in the error count
   ///   from the request's start.
   package mutating func next() throws(RecordError) -> UnsafeRawBufferPointer? {
-    guard let start = bytes.baseAddress else { return nil }
+    guard let start = unsafe bytes.baseAddress else { return nil }
     // SAFETY: raw bytes may be read as UInt8; the owner of the bytes keeps them for our lifetime.
-    let base = start.assumingMemoryBound(to: UInt8.self)
-    while offset < bytes.count {
+    let base = unsafe start.assumingMemoryBound(to: UInt8.self)
+    while unsafe offset < bytes.count {
       let fieldStart = offset
-      let (number, wireType) = try WireScan.tag(base, &offset, bytes.count)
+      let (number, wireType) = try unsafe WireScan.tag(base, &offset, bytes.count)
       if number == 1 {
         guard wireType == 2 else {
           throw RecordError(
             .wrongWireType, offset: fieldStart, messageIndex: messageIndex, fieldNumber: number,
             wireType: wireType)
         }
-        let length = try WireScan.length(base, &offset, bytes.count)
+        let length = try unsafe WireScan.length(base, &offset, bytes.count)
         defer { offset &+= length }
-        return UnsafeRawBufferPointer(start: start + offset, count: length)
+        return unsafe UnsafeRawBufferPointer(start: start + offset, count: length)
       }
-      try WireScan.skip(
+      try unsafe WireScan.skip(
         base, &offset, bytes.count, number: number, wireType: wireType, start: fieldStart, depth: 1)
     }
     return nil

@@ -1,5 +1,6 @@
 /// Why a record is refused. ``RecordPlan/describe(_:)`` makes a sentence of it.
 package struct RecordError: Error, Sendable, Equatable {
+  /// What is wrong. The raw values are of this process alone.
   package enum Reason: UInt8, Sendable {
     /// The bytes end inside a tag, a value or a group.
     case truncated
@@ -26,6 +27,7 @@ package struct RecordError: Error, Sendable, Equatable {
     case keyTooLong
   }
 
+  /// What is wrong.
   package let reason: Reason
   /// In the record: where the field or value begins that is wrong.
   package let offset: Int
@@ -36,6 +38,7 @@ package struct RecordError: Error, Sendable, Equatable {
   /// The wire type found; for the reason `wrongWireType`.
   package let wireType: UInt8
 
+  /// - Parameter messageIndex: -1 when no message is meant.
   package init(
     _ reason: Reason, offset: Int, messageIndex: Int = -1, fieldNumber: UInt32 = 0,
     wireType: UInt8 = 0

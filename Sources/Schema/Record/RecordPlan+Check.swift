@@ -11,6 +11,7 @@ extension RecordPlan {
   ///
   /// - Returns: where the key's bytes are: the last occurrence of the field, as for any decoder.
   /// - Complexity: O(n); allocates nothing.
+  @safe
   package func checkRecord(
     _ bytes: UnsafeRawBufferPointer, model: borrowing Model
   ) throws(RecordError) -> Range<Int> {
@@ -20,6 +21,7 @@ extension RecordPlan {
 
   /// The same by numbers (``Model/messageIndex``, ``Model/keyFieldNumber``).
   /// - Precondition: `messageIndex` is an index into ``messageNames``.
+  @safe
   package func checkRecord(
     _ bytes: UnsafeRawBufferPointer, messageIndex: Int, keyFieldNumber: Int
   ) throws(RecordError) -> Range<Int> {
@@ -28,8 +30,8 @@ extension RecordPlan {
     var key = KeyPlace()
     if let base = bytes.baseAddress {
       // SAFETY: raw bytes may be read as UInt8, and `bytes` outlives this call.
-      let text = base.assumingMemoryBound(to: UInt8.self)
-      _ = try check(
+      let text = unsafe base.assumingMemoryBound(to: UInt8.self)
+      _ = try unsafe check(
         text, from: 0, to: bytes.count, message: messageIndex, depth: 1, group: 0,
         keyNumber: keyNumber, key: &key)
     }
@@ -43,7 +45,7 @@ extension RecordPlan {
         size < 1 ? .keyEmpty : .keyTooLong, offset: key.start, messageIndex: messageIndex,
         fieldNumber: keyNumber)
     }
-    return Range(uncheckedBounds: (key.start, key.end))
+    return unsafe Range(uncheckedBounds: (key.start, key.end))
   }
 
   private struct KeyPlace {
@@ -63,15 +65,15 @@ extension RecordPlan {
     group: UInt32, keyNumber: UInt32, key: inout KeyPlace
   ) throws(RecordError) -> Int {
     // SAFETY: `message` is an index into `messages` (checked by the caller, then invariant 2).
-    let table = messages[message]
+    let table = unsafe messages[message]
     var offset = start
     while offset < end {
       let fieldStart = offset
-      let (number, wireType) = try WireScan.tag(base, &offset, end)
+      let (number, wireType) = try unsafe WireScan.tag(base, &offset, end)
       if wireType == 4 {
         guard number == group else { throw RecordError(.unmatchedGroup, offset: fieldStart) }
         if table.requiredCount != 0 {
-          try checkRequired(base, start, fieldStart, table, message)
+          try unsafe checkRequired(base, start, fieldStart, table, message)
         }
         return offset
       }
@@ -85,15 +87,15 @@ extension RecordPlan {
           wireType: wireType)
       }
       switch wireType {
-      case 0: _ = try WireScan.varint(base, &offset, end)
+      case 0: _ = try unsafe WireScan.varint(base, &offset, end)
       case 1: try WireScan.advance(&offset, by: 8, end)
       case 5: try WireScan.advance(&offset, by: 4, end)
       case 2:
-        let length = try WireScan.length(base, &offset, end)
+        let length = try unsafe WireScan.length(base, &offset, end)
         let valueEnd = offset &+ length
         switch field.kind {
         case .string:
-          let invalid = UTF8Validation.firstInvalid(
+          let invalid = unsafe UTF8Validation.firstInvalid(
             UnsafeRawPointer(base), from: offset, to: valueEnd)
           guard invalid < 0 else {
             throw RecordError(
@@ -108,17 +110,17 @@ extension RecordPlan {
             throw RecordError(
               .tooDeep, offset: fieldStart, messageIndex: message, fieldNumber: number)
           }
-          _ = try check(
+          _ = try unsafe check(
             base, from: offset, to: valueEnd, message: Int(field.message), depth: depth &+ 1,
             group: 0, keyNumber: 0, key: &key)
         case .repeatedVarint, .repeatedFixed64, .repeatedFixed32:
-          try checkPacked(base, offset, valueEnd, field.kind, message, number)
+          try unsafe checkPacked(base, offset, valueEnd, field.kind, message, number)
         default: break
         }
         offset = valueEnd
       default:
         guard field.kind == .group else {
-          try WireScan.skip(
+          try unsafe WireScan.skip(
             base, &offset, end, number: number, wireType: wireType, start: fieldStart, depth: depth)
           continue
         }
@@ -126,13 +128,13 @@ extension RecordPlan {
           throw RecordError(
             .tooDeep, offset: fieldStart, messageIndex: message, fieldNumber: number)
         }
-        offset = try check(
+        offset = try unsafe check(
           base, from: offset, to: end, message: Int(field.message), depth: depth &+ 1,
           group: number, keyNumber: 0, key: &key)
       }
     }
     guard group == 0 else { throw RecordError(.truncated, offset: offset) }
-    if table.requiredCount != 0 { try checkRequired(base, start, offset, table, message) }
+    if table.requiredCount != 0 { try unsafe checkRequired(base, start, offset, table, message) }
     return offset
   }
 
@@ -148,9 +150,9 @@ extension RecordPlan {
       var isFound = false
       while !isFound, offset < end {
         let fieldStart = offset
-        let (number, wireType) = try WireScan.tag(base, &offset, end)
+        let (number, wireType) = try unsafe WireScan.tag(base, &offset, end)
         isFound = number == required
-        try WireScan.skip(
+        try unsafe WireScan.skip(
           base, &offset, end, number: number, wireType: wireType, start: fieldStart, depth: 1)
       }
       guard isFound else {
@@ -167,7 +169,7 @@ extension RecordPlan {
     if kind == .repeatedVarint {
       var offset = start
       do throws(RecordError) {
-        while offset < end { _ = try WireScan.varint(base, &offset, end) }
+        while offset < end { _ = try unsafe WireScan.varint(base, &offset, end) }
       } catch {
         throw RecordError(
           .malformedPacked, offset: error.offset, messageIndex: message, fieldNumber: number)

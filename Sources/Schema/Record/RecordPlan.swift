@@ -2,6 +2,7 @@ import SwiftProtobuf
 
 /// What paths of a mask need to know of a field.
 package struct NamedField: Sendable {
+  /// In the schema, 1 to 2^29 - 1.
   package let number: UInt32
   /// Also for a map.
   package let isRepeated: Bool
@@ -27,10 +28,12 @@ package struct NamedField: Sendable {
 /// 1. For each message, `dense..<dense + denseCount` lies in `denseFields`, and
 ///    `sparse..<sparse + sparseCount` in `sparseFields`, ascending by number.
 /// 2. The `message` of a field of kind `message` or `group` is an index into `messages`.
+@safe
 package final class RecordPlan: Sendable {
   /// How deep messages and groups may nest, where the record itself counts as one: it is one level
   /// inside the list message of every answer, and common decoders stop at 100 levels.
   package static let maximumDepth = 100
+  /// In bytes.
   package static let maximumKeySize = 4096
 
   /// Field numbers below this are looked up by index.
@@ -126,9 +129,9 @@ package final class RecordPlan: Sendable {
           sparseCount: UInt32(sparse.count - sparseStart), sparse: sparseStart,
           required: UInt32(requiredStart), requiredCount: UInt32(required.count - requiredStart)))
     }
-    messages = Self.copy(tables)
-    denseFields = Self.copy(dense)
-    sparseFields = Self.copy(sparse)
+    unsafe messages = Self.copy(tables)
+    unsafe denseFields = Self.copy(dense)
+    unsafe sparseFields = Self.copy(sparse)
     requiredFields = required
     messageNames = declarations.map(\.name)
     fieldNames = declarations.map { declaration in
@@ -145,9 +148,9 @@ package final class RecordPlan: Sendable {
   }
 
   deinit {
-    messages.deallocate()
-    denseFields.deallocate()
-    sparseFields.deallocate()
+    unsafe messages.deallocate()
+    unsafe denseFields.deallocate()
+    unsafe sparseFields.deallocate()
   }
 
   private static func copy<Element: BitwiseCopyable>(
@@ -155,10 +158,10 @@ package final class RecordPlan: Sendable {
   ) -> UnsafePointer<Element> {
     let memory = UnsafeMutablePointer<Element>.allocate(capacity: max(elements.count, 1))
     // SAFETY: `memory` has room for all elements, and they need no deinitialisation.
-    elements.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { memory.initialize(from: base, count: source.count) }
+    unsafe elements.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { unsafe memory.initialize(from: base, count: source.count) }
     }
-    return UnsafePointer(memory)
+    return unsafe UnsafePointer(memory)
   }
 
   private static func collect(
@@ -179,7 +182,7 @@ package final class RecordPlan: Sendable {
   package func kind(ofField number: Int, inMessage message: Int) -> WireKind {
     precondition(message >= 0 && message < messageNames.count)
     guard number > 0, number < 1 << 29 else { return .unknown }
-    return field(UInt32(number), of: messages[message]).kind
+    return unsafe field(UInt32(number), of: messages[message]).kind
   }
 
   func name(ofField number: UInt32, inMessage message: Int) -> String? {
@@ -201,13 +204,13 @@ package final class RecordPlan: Sendable {
   /// The message that a field of kind `message` or `group` holds.
   package func message(ofField number: UInt32, inMessage message: Int) -> Int {
     precondition(message >= 0 && message < messageNames.count)
-    return Int(field(number, of: messages[message]).message)
+    return unsafe Int(field(number, of: messages[message]).message)
   }
 
   @inline(__always)
   func field(_ number: UInt32, of table: MessageTable) -> Field {
     // SAFETY: invariant 1.
-    if number < table.denseCount { return denseFields[table.dense &+ Int(number)] }
+    if number < table.denseCount { return unsafe denseFields[table.dense &+ Int(number)] }
     return table.sparseCount == 0 ? .unknown : sparseField(number, of: table)
   }
 
@@ -218,7 +221,7 @@ package final class RecordPlan: Sendable {
     // SAFETY: invariant 1; `middle` stays within the message's part of the table.
     while low < high {
       let middle = (low + high) / 2
-      let candidate = sparseFields[middle]
+      let candidate = unsafe sparseFields[middle]
       if candidate.number == number { return candidate.field }
       if candidate.number < number { low = middle + 1 } else { high = middle }
     }

@@ -6,16 +6,22 @@ package enum UTF8Validation {
   private static let highBits: UInt64 = 0x8080_8080_8080_8080
 
   /// The offset of the first byte of the first sequence that is not UTF-8; nil when all is well.
+  @safe
   static func firstInvalidOffset(in bytes: UnsafeRawBufferPointer) -> Int? {
     guard let base = bytes.baseAddress else { return nil }
-    let offset = firstInvalid(base, from: 0, to: bytes.count)
+    let offset = unsafe firstInvalid(base, from: 0, to: bytes.count)
     return offset < 0 ? nil : offset
+  }
+
+  /// The same of an array.
+  static func firstInvalidOffset(in bytes: [UInt8]) -> Int? {
+    unsafe bytes.withUnsafeBytes { firstInvalidOffset(in: $0) }
   }
 
   /// Like ``firstInvalidOffset(in:)`` for the bytes `start..<end` of `base`; -1 when all is well.
   @inline(__always)
   package static func firstInvalid(_ base: UnsafeRawPointer, from start: Int, to end: Int) -> Int {
-    return isASCII(base, from: start, to: end)
+    return unsafe isASCII(base, from: start, to: end)
       ? -1 : firstInvalidSlow(base, from: start, to: end)
   }
 
@@ -25,23 +31,23 @@ package enum UTF8Validation {
     // SAFETY: every load lies in `start..<end`: what is left at the end is read again together with
     // bytes before it, which the count shows to be there.
     if count >= 8 {
-      var bits = base.loadUnaligned(fromByteOffset: end &- 8, as: UInt64.self)
+      var bits = unsafe base.loadUnaligned(fromByteOffset: end &- 8, as: UInt64.self)
       var offset = start
       while offset < end &- 8 {
-        bits |= base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        unsafe bits |= base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
         offset &+= 8
       }
       return bits & highBits == 0
     }
     if count >= 4 {
       let bits =
-        base.loadUnaligned(fromByteOffset: start, as: UInt32.self)
+        unsafe base.loadUnaligned(fromByteOffset: start, as: UInt32.self)
         | base.loadUnaligned(fromByteOffset: end &- 4, as: UInt32.self)
       return bits & UInt32(truncatingIfNeeded: highBits) == 0
     }
     var offset = start
     while offset < end {
-      guard base.load(fromByteOffset: offset, as: UInt8.self) < 0x80 else { return false }
+      guard unsafe base.load(fromByteOffset: offset, as: UInt8.self) < 0x80 else { return false }
       offset &+= 1
     }
     return true
@@ -54,11 +60,11 @@ package enum UTF8Validation {
     var offset = start
     while offset < end {
       // SAFETY: `offset < end`, and `at` is asked for no offset that is not below `end`.
-      let first = base.load(fromByteOffset: offset, as: UInt8.self)
+      let first = unsafe base.load(fromByteOffset: offset, as: UInt8.self)
       if first < 0x80 {
         offset &+= 1
         while end &- offset >= 8,
-          base.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & highBits == 0
+          unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & highBits == 0
         {
           offset &+= 8
         }
@@ -87,11 +93,11 @@ package enum UTF8Validation {
       default: return offset
       }
       guard end &- offset >= length,
-        secondRange.contains(base.load(fromByteOffset: offset &+ 1, as: UInt8.self))
+        unsafe secondRange.contains(base.load(fromByteOffset: offset &+ 1, as: UInt8.self))
       else { return offset }
       var next = 2
       while next < length {
-        guard base.load(fromByteOffset: offset &+ next, as: UInt8.self) & 0xC0 == 0x80 else {
+        guard unsafe base.load(fromByteOffset: offset &+ next, as: UInt8.self) & 0xC0 == 0x80 else {
           return offset
         }
         next &+= 1

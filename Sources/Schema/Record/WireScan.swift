@@ -9,12 +9,15 @@ import Bytes
 /// Unsafe island: `base` points to at least `end` bytes in every call, and a byte is read at
 /// `offset` only after `offset < end` was checked.
 package enum WireScan {
+  /// A number of 1 to 10 bytes at `offset`, which moves to after it.
+  ///
+  /// - Throws: when it does not end before `end`, or has more than 64 bits.
   @inline(__always)
   package static func varint(
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
   ) throws(RecordError) -> UInt64 {
     if offset < end {
-      let byte = base[offset]
+      let byte = unsafe base[offset]
       if byte < 0x80 {
         offset &+= 1
         return UInt64(byte)
@@ -22,8 +25,8 @@ package enum WireScan {
     }
     let start = offset
     // SAFETY: the bytes before `end` are there.
-    let bytes = UnsafeRawBufferPointer(start: base, count: end)
-    guard let value = Varint.decode(bytes, &offset, end: end) else {
+    let bytes = unsafe UnsafeRawBufferPointer(start: base, count: end)
+    guard let value = unsafe Varint.decode(bytes, &offset, end: end) else {
       throw varintError(start, offset)
     }
     return value
@@ -41,7 +44,7 @@ package enum WireScan {
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
   ) throws(RecordError) -> (number: UInt32, wireType: UInt8) {
     let start = offset
-    let raw = try varint(base, &offset, end)
+    let raw = try unsafe varint(base, &offset, end)
     guard raw <= UInt64(UInt32.max), raw >= 8, offset &- start <= 5 else {
       throw RecordError(.invalidTag, offset: start)
     }
@@ -54,7 +57,7 @@ package enum WireScan {
     _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int
   ) throws(RecordError) -> Int {
     let start = offset
-    let length = try varint(base, &offset, end)
+    let length = try unsafe varint(base, &offset, end)
     guard offset &- start <= 5 else { throw RecordError(.malformedVarint, offset: start) }
     guard length <= UInt64(truncatingIfNeeded: end &- offset) else {
       throw RecordError(.truncated, offset: start)
@@ -62,6 +65,9 @@ package enum WireScan {
     return Int(truncatingIfNeeded: length)
   }
 
+  /// Moves `offset` over `count` bytes.
+  ///
+  /// - Throws: when fewer are left before `end`.
   @inline(__always)
   package static func advance(_ offset: inout Int, by count: Int, _ end: Int) throws(RecordError) {
     guard end &- offset >= count else { throw RecordError(.truncated, offset: offset) }
@@ -75,21 +81,21 @@ package enum WireScan {
     start: Int, depth: Int
   ) throws(RecordError) {
     switch wireType {
-    case 0: _ = try varint(base, &offset, end)
+    case 0: _ = try unsafe varint(base, &offset, end)
     case 1: try advance(&offset, by: 8, end)
-    case 2: offset &+= try length(base, &offset, end)
+    case 2: unsafe offset &+= try length(base, &offset, end)
     case 3:
       guard depth < RecordPlan.maximumDepth else { throw RecordError(.tooDeep, offset: start) }
       while true {
         let innerStart = offset
-        let inner = try tag(base, &offset, end)
+        let inner = try unsafe tag(base, &offset, end)
         if inner.wireType == 4 {
           guard inner.number == number else {
             throw RecordError(.unmatchedGroup, offset: innerStart)
           }
           return
         }
-        try skip(
+        try unsafe skip(
           base, &offset, end, number: inner.number, wireType: inner.wireType, start: innerStart,
           depth: depth &+ 1)
       }

@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: a String lends its path, which ends with NUL, to a system call until that returns.
+
 /// A directory whose files are replaced together: all or none, as far as a file system can.
 ///
 /// ``stage(_:mode:_:)`` writes each file beside its place and syncs it; ``commit()`` renames them in the
@@ -38,17 +40,17 @@ final class OutputDirectory {
       var reached = path.hasPrefix("/") ? "/" : ""
       for component in path.split(separator: "/") {
         reached += component + "/"
-        if mkdir(reached, 0o777) == 0 {
+        if unsafe mkdir(reached, 0o777) == 0 {
           made.append(reached)
         } else if errno != EEXIST {
           throw .io(operation: "make the directory", path: reached, code: errno)
         }
       }
-      let root = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      let root = unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       guard root >= 0 else { throw .io(operation: "open", path: path, code: errno) }
       return root
     } catch {
-      for folder in made.reversed() { rmdir(folder) }
+      for folder in made.reversed() { unsafe rmdir(folder) }
       throw error
     }
   }
@@ -68,7 +70,7 @@ final class OutputDirectory {
     guard let name = components.last else { throw .unsafePath(relativePath) }
     let folder = try openFolder(components.dropLast(), of: full)
     let temporary = ".\(name).\(getpid()).\(UInt64.random(in: 0 ... .max))"
-    let file = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    let file = unsafe openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard file >= 0 else {
       let code = errno
       close(folder)
@@ -93,14 +95,14 @@ final class OutputDirectory {
     var reached = path
     for component in components {
       reached += "/" + component
-      if mkdirat(folder, component, 0o777) == 0 {
+      if unsafe mkdirat(folder, component, 0o777) == 0 {
         madeFolders.append(reached)
       } else if errno != EEXIST {
         let code = errno
         close(folder)
         throw .io(operation: "make the directory", path: full, code: code)
       }
-      let next = openat(folder, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+      let next = unsafe openat(folder, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
       let code = errno
       close(folder)
       guard next >= 0 else { throw .io(operation: "open the folder of", path: full, code: code) }
@@ -114,7 +116,7 @@ final class OutputDirectory {
   /// Puts all staged files into their places and syncs their folders.
   func commit() throws(SchemaError) {
     while let file = staged.first {
-      guard renameat(file.folder, file.temporary, file.folder, file.name) == 0 else {
+      guard unsafe renameat(file.folder, file.temporary, file.folder, file.name) == 0 else {
         throw .io(operation: "replace", path: file.path, code: errno)
       }
       // What is in its place is no longer ours to take away.
@@ -130,11 +132,11 @@ final class OutputDirectory {
   /// Takes away what is not committed.
   func discard() {
     for file in staged {
-      unlinkat(file.folder, file.temporary, 0)
+      unsafe unlinkat(file.folder, file.temporary, 0)
       close(file.folder)
     }
     staged = []
-    for folder in madeFolders.reversed() { rmdir(folder) }
+    for folder in madeFolders.reversed() { unsafe rmdir(folder) }
     madeFolders = []
   }
 }

@@ -6,6 +6,7 @@ package import Wire
 package struct CallCompletions: CommitObserver {
   private var completions: Completions
 
+  /// - Parameter completions: those of the server that gives out the tickets.
   package init(_ completions: Completions) { self.completions = completions }
 
   package mutating func didCommit(_ calls: [CommitTicket]) {
@@ -21,5 +22,6 @@ package struct CallCompletions: CommitObserver {
 }
 
 extension CommitTicket {
+  /// The ticket by which ``CallCompletions`` finds the call.
   package init(_ call: CallToken) { self.init(words: call.words) }
 }

@@ -3,6 +3,9 @@ import Engine
 import Records
 import Wire
 
+// SAFETY: the query is a view of the request, which is lent until `call` returns; what goes on later has copies. The
+// part of the response begins within its count, and is copied before that changes.
+
 /// `GetXsByPk`: the records that a query names, as stored unless it says otherwise.
 ///
 /// An answer is built without decoding a record: tag and length of the list's field, then the stored bytes. What is in
@@ -18,7 +21,7 @@ struct GetHandler: UnaryHandler {
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
     do throws(QueryError) {
-      let query = try parseIndexQuery(request)
+      let query = try unsafe parseIndexQuery(request)
       if case .eq(let key) = query.expression, query.options.isPlain {
         return reads.point(key, .inList, context, &response) { _ in nil }
       }
@@ -45,7 +48,7 @@ struct GetHandler: UnaryHandler {
       case .tooLarge: return .failed(reads.responseTooLarge)
       case .cancelled: return .failed(.deadlineExceeded)
       case .wouldBlock, .budgetSpent:
-        let done = Array(UnsafeRawBufferPointer(rebasing: response.bytes[start...]))
+        let done = unsafe Array(UnsafeRawBufferPointer(rebasing: response.bytes[start...]))
         return goOn(scan, context, after: done)
       }
     } catch {

@@ -3,6 +3,8 @@ import Records
 import Schema
 import Wire
 
+// SAFETY: the key is a view of the request, which is lent until `call` returns.
+
 /// `GetX`: the record with a key, as stored; NOT_FOUND when there is none.
 struct GetOneHandler: UnaryHandler {
   let reads: ModelReads
@@ -11,7 +13,7 @@ struct GetOneHandler: UnaryHandler {
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
     do throws(QueryError) {
-      return reads.point(try parseKey(request), .alone, context, &response) {
+      return unsafe reads.point(try parseKey(request), .alone, context, &response) {
         StatusMapping.recordNotFound(model: reads.store.model.fullName, key: $0)
       }
     } catch {

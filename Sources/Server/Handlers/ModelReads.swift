@@ -4,6 +4,8 @@ import Records
 import Schema
 import Wire
 
+// SAFETY: a key is lent until the return, its copy until the closure returns.
+
 /// What the reading handlers of one model share: the store, the threads for what blocks, and the limit of an answer.
 struct ModelReads: Sendable {
   let store: ModelStore
@@ -24,31 +26,33 @@ struct ModelReads: Sendable {
   /// Answers with the record under `key`: at once when it is in memory, else from a storage thread.
   ///
   /// - Parameter absent: what the call ends with when there is no such record; nil is OK.
+  @safe
   func point(
     _ key: UnsafeRawBufferPointer, _ answer: ModelStore.PointAnswer, _ context: CallContext,
     _ response: inout ByteWriter, absent: (UnsafeRawBufferPointer) -> RPCStatus?
   ) -> UnaryOutcome {
     do throws(EngineError) {
       switch try store.point(key, answer, tier: .memory, into: &response) {
-      case .wouldBlock: return pointFromStorage(key, answer, context, absent: absent(key))
+      case .wouldBlock: return unsafe pointFromStorage(key, answer, context, absent: absent(key))
       case .found: return fits(response) ? .done : .failed(responseTooLarge)
-      case .absent: return absent(key).map { .failed($0) } ?? .done
+      case .absent: return unsafe absent(key).map { .failed($0) } ?? .done
       }
     } catch {
       return .failed(status(of: error))
     }
   }
 
+  @safe
   @inline(never)
   private func pointFromStorage(
     _ key: UnsafeRawBufferPointer, _ answer: ModelStore.PointAnswer, _ context: CallContext,
     absent: RPCStatus?
   ) -> UnaryOutcome {
-    let key = Array(key)
+    let key = unsafe Array(key)
     return threads.submit(context) { [self] _ in
       var response = Completions.messageWriter()
       var outcome = Result<ReadOutcome, EngineError>.success(.absent)
-      key.withUnsafeBytes { key in
+      unsafe key.withUnsafeBytes { key in
         do throws(EngineError) {
           outcome = .success(try store.point(key, answer, tier: .any, into: &response))
         } catch {

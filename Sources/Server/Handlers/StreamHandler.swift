@@ -4,6 +4,8 @@ import Records
 import Schema
 import Wire
 
+// SAFETY: the query is a view of the request, which is lent until `start` returns; a scan has copies.
+
 /// `StreamXsByPk`: the records that a query names, in as many messages as it takes, all of one moment.
 ///
 /// A message is made when the client has room for it, on a storage thread. Each but the last says where a query goes on
@@ -18,7 +20,7 @@ struct StreamHandler: ServerStreamHandler {
 
   func start(_ request: UnsafeRawBufferPointer, _ context: CallContext) -> ServerStreamStart {
     do throws(QueryError) {
-      let query = try parseIndexQuery(request)
+      let query = try unsafe parseIndexQuery(request)
       try query.options.refuseForStream()
       let scan = try reads.store.scan(
         query, of: request,

@@ -1,5 +1,7 @@
 import Glibc
 
+// SAFETY: a limit is lent to a system call until that returns.
+
 /// The process's limit of address space (RLIMIT_AS, `ulimit -v`).
 ///
 /// Few set it, and what is over it ends the process without a word: threads and memory of the engines cannot be
@@ -13,7 +15,7 @@ package enum AddressSpaceLimit {
   /// The limit in bytes; nil when there is none, or the system does not say.
   package static func current() -> UInt64? {
     var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
       limit.rlim_cur != rlim_t.max
     else { return nil }
     return UInt64(limit.rlim_cur)

@@ -1,6 +1,8 @@
 import Glibc
 import Logging
 
+// SAFETY: a limit is lent to a system call until that returns.
+
 /// The process's limit of open files (RLIMIT_NOFILE).
 ///
 /// The store keeps every table open, and each connection is a file: the usual soft limit of 1024 would
@@ -10,7 +12,9 @@ package enum OpenFileLimit {
   /// store: a log that cannot be opened would end all writes.
   static func connections(_ wanted: Int) -> Int {
     var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+      return wanted
+    }
     let files = Int(clamping: limit.rlim_cur)
     return max(1, min(wanted, files - min(files / 2, 1024) - 16))
   }
@@ -37,11 +41,13 @@ package enum OpenFileLimit {
   @discardableResult
   package static func raise() -> UInt64? {
     var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+      return nil
+    }
     if limit.rlim_cur < limit.rlim_max {
       limit.rlim_cur = limit.rlim_max
-      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
     return UInt64(limit.rlim_cur)
   }

@@ -1,6 +1,9 @@
+// SAFETY: `loop` is the one that calls the handler, and is there until that returns. A context is not kept beyond it.
+
 /// What a handler learns of its call beside the request's bytes.
 ///
 /// It is for the time of the handler's call; what may be kept is the ``token`` and the ``output``.
+@safe
 package struct CallContext: Sendable {
   /// What completes the call later, from any thread.
   package let token: CallToken
@@ -9,22 +12,19 @@ package struct CallContext: Sendable {
 
   /// What answers a streaming call later, from any thread. To be taken during the handler's call.
   package var output: ResponseStream {
-    // SAFETY: the loop that calls the handler is there until it returns.
-    ResponseStream(token: token, loop: loop.takeUnretainedValue())
+    unsafe ResponseStream(token: token, loop: loop.takeUnretainedValue())
   }
-
-  // SAFETY (both): the loop that calls the handler is there until it returns, and the token finds the call or nothing.
 
   /// Who calls. To be asked during the handler's call.
   package var peer: PeerIdentity? {
-    let loop = loop.takeUnretainedValue()
+    let loop = unsafe loop.takeUnretainedValue()
     return loop.onLoop { loop.find(token)?.connection.peer }
   }
 
   /// The value of a request header that ``CallHooks/keptMetadata`` names; values of a repeated one are joined by
   /// commas. Nil when the client did not send it. To be asked during the handler's call. O(kept bytes).
   package func metadata(_ name: String) -> String? {
-    let loop = loop.takeUnretainedValue()
+    let loop = unsafe loop.takeUnretainedValue()
     return loop.onLoop {
       guard let index = loop.hooks.keptMetadata.firstIndex(of: name) else { return nil }
       return loop.find(token)?.slot.pointee.metadata.value(UInt8(index))

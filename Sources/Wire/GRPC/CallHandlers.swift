@@ -49,6 +49,7 @@ package protocol UnaryHandler: Sendable {
   /// - Parameters:
   ///   - request: the message's bytes, valid until the return.
   ///   - response: receives the answer's message bytes, appended after what is there.
+  @safe
   func call(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome
@@ -67,6 +68,7 @@ package protocol StreamingHandler: Sendable {
 /// later, are for the call itself to bound.
 package protocol StreamingCall: AnyObject {
   /// A whole request message; the bytes are valid until the return.
+  @safe
   func receive(_ message: UnsafeRawBufferPointer)
   /// The client sends no more messages.
   func halfClose()

@@ -54,9 +54,11 @@ package struct EndedCall: Sendable {
   package let status: StatusCode
   /// Whole messages that came, and their bytes without gRPC's prefix. Of a bidirectional call those that it was given.
   package let requestMessages: Int
+  /// See ``requestMessages``.
   package let requestBytes: Int
   /// Messages that were made, and their bytes without gRPC's prefix; the client may not have taken all of them.
   package let responseMessages: Int
+  /// See ``responseMessages``.
   package let responseBytes: Int
   /// When its headers began, in nanoseconds of `MonotonicClock`.
   package let began: UInt64

@@ -1,5 +1,7 @@
 import Bytes
 
+// SAFETY: the number lies on the stack while its bytes are copied.
+
 /// gRPC's length prefix, which comes before every message:
 ///
 ///     +----------+------------------------+---------+
@@ -15,6 +17,6 @@ enum MessagePrefix {
   /// Writes the length of the last message of `response`, whose prefix is at `start`.
   static func patch(_ response: inout ByteWriter, at start: Int) {
     let length = UInt32(response.count - start - byteCount)
-    withUnsafeBytes(of: length.bigEndian) { response.overwrite(at: start + 1, with: $0) }
+    unsafe withUnsafeBytes(of: length.bigEndian) { response.overwrite(at: start + 1, with: $0) }
   }
 }

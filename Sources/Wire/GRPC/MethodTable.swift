@@ -1,5 +1,8 @@
 import Glibc
 
+// SAFETY: the bytes of a path are lent until the look-up returns, those of a method by its array until the comparison
+// does; every index is checked against their count.
+
 /// The methods of a server by the bytes of their path (`/package.Service/Method`). Immutable.
 ///
 /// Look-up hashes the path once and compares it with at most a few candidates: no String, no allocation.
@@ -38,7 +41,8 @@ final class MethodTable: Sendable {
     while size < methods.count * 2 { size *= 2 }
     var buckets = [Int32](repeating: -1, count: size)
     for (index, method) in methods.enumerated() {
-      var bucket = Int(truncatingIfNeeded: method.path.withUnsafeBytes(Self.hash)) & (size - 1)
+      var bucket =
+        unsafe Int(truncatingIfNeeded: method.path.withUnsafeBytes(Self.hash)) & (size - 1)
       while buckets[bucket] >= 0 { bucket = (bucket + 1) & (size - 1) }
       buckets[bucket] = Int32(index)
     }
@@ -46,15 +50,16 @@ final class MethodTable: Sendable {
   }
 
   /// The method's index in `methods`, or -1.
+  @safe
   func find(_ path: UnsafeRawBufferPointer) -> Int32 {
     let mask = buckets.count - 1
     var bucket = Int(truncatingIfNeeded: Self.hash(path)) & mask
     while buckets[bucket] >= 0 {
       let index = buckets[bucket]
-      let matches = methods[Int(index)].path.withUnsafeBytes { candidate -> Bool in
+      let matches = unsafe methods[Int(index)].path.withUnsafeBytes { candidate -> Bool in
         guard candidate.count == path.count, let a = candidate.baseAddress, let b = path.baseAddress
         else { return false }
-        return memcmp(a, b, path.count) == 0
+        return unsafe memcmp(a, b, path.count) == 0
       }
       if matches { return index }
       bucket = (bucket + 1) & mask
@@ -90,18 +95,19 @@ final class MethodTable: Sendable {
 
   /// FNV-1a over 8 bytes at a time; the paths are the server's own, so no key is needed against
   /// crafted collisions (a miss walks at most a run of a half-empty table).
+  @safe
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     var index = 0
     while index + 8 <= bytes.count {
       hash =
-        (hash ^ bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+        unsafe (hash ^ bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
         &* 0x0000_0100_0000_01b3
       hash ^= hash >> 29
       index += 8
     }
     while index < bytes.count {
-      hash = (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01b3
+      hash = unsafe (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01b3
       index += 1
     }
     return hash ^ hash >> 32

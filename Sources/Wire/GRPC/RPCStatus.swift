@@ -32,7 +32,9 @@ package struct RPCStatus: Error, Equatable, Sendable {
 
   /// A pair of the metadata.
   package struct Entry: Equatable, Sendable {
+    /// In lowerCamelCase, as AIP-193 has it.
     package let key: String
+    /// Text for programs; a number in decimal.
     package let value: String
   }
 
@@ -42,6 +44,9 @@ package struct RPCStatus: Error, Equatable, Sendable {
   /// `ErrorInfo.domain`: the product whose reasons these are.
   package static let errorDomain = "seandb"
 
+  /// - Parameters:
+  ///   - reason: see ``reason``.
+  ///   - message: see ``message``; kept whole, and cut when it is sent.
   package init(
     _ code: StatusCode, reason: String, _ message: String, metadata: [(String, String)] = []
   ) {
@@ -69,7 +74,7 @@ package struct RPCStatus: Error, Equatable, Sendable {
         }
       }
     }
-    return status.bytes.count <= Self.maximumDetailsBytes ? status.array() : nil
+    return status.count <= Self.maximumDetailsBytes ? status.array() : nil
   }
 
   /// The message cut at a character border to what a trailer carries.

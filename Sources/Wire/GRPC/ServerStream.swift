@@ -30,6 +30,7 @@ package protocol ServerStreamHandler: Sendable {
   /// Runs on the connection's event loop, when the one request message is there, and must not block.
   ///
   /// - Parameter request: the message's bytes, valid until the return.
+  @safe
   func start(_ request: UnsafeRawBufferPointer, _ context: CallContext) -> ServerStreamStart
 }
 

@@ -1,10 +1,13 @@
 import Bytes
 
+// SAFETY: `borrowed` is the one pointer here: invariant 3 of `Connection`.
+
 /// The state of one stream of a connection, kept in memory that the next stream uses again.
 ///
 /// Its buffers keep up to `retainedBytes`, so that a connection in its stride allocates nothing per call.
 /// `generation` grows each time the slot is given to another stream: a ``CallToken`` with an old one is
 /// stale.
+@safe
 struct CallSlot: ~Copyable {
   /// Legal next states in brackets.
   enum State {
@@ -113,7 +116,7 @@ struct CallSlot: ~Copyable {
     givenBytes = 0
     streamedMessages = 0
     streamedBytes = 0
-    borrowed = nil
+    unsafe borrowed = nil
     sent = 0
     finished = false
     submitted = false
@@ -125,7 +128,7 @@ struct CallSlot: ~Copyable {
   mutating func end() {
     state = .free
     generation &+= 1
-    borrowed = nil
+    unsafe borrowed = nil
     request.removeAll(keepingAtMost: Self.retainedBytes)
     response.removeAll(keepingAtMost: Self.retainedBytes)
     if failure != nil { failure = nil }

@@ -1,5 +1,8 @@
 import Bytes
 
+// SAFETY: `waitingBytes` are those of `waiting` from `taken` on, which is at most their count; whoever asks for them
+// lets them go before `append` and `drop`.
+
 /// What a connection keeps of a streaming call beside its slot.
 ///
 /// Thread-safety: confined to the connection's event loop.
@@ -37,11 +40,15 @@ final class CallStream {
 
   init(_ call: Call) { self.call = call }
 
+  /// The number of ``waitingBytes``.
+  var waitingCount: Int { waiting.count - taken }
+
   /// Valid until the next call of another method.
   var waitingBytes: UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(rebasing: waiting.bytes[taken...])
+    unsafe UnsafeRawBufferPointer(rebasing: waiting.bytes[taken...])
   }
 
+  @safe
   func append(_ bytes: UnsafeRawBufferPointer) { waiting.append(bytes) }
 
   /// Drops the first bytes of those that wait. Amortised O(1) a byte.

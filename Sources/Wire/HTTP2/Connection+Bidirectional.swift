@@ -1,6 +1,9 @@
 import Bytes
 import CNghttp2
 
+// SAFETY: what waits is cut within its count, and is not changed before it was given: a call is told to go on later,
+// and `stream.drop` comes last. `session` is valid (invariant 4 of `Connection`).
+
 /// Bidirectional calls, and the credit that clients get for what they send.
 ///
 /// A call is given one message at a time, and the next only when its answers to those before are with the connection
@@ -11,11 +14,11 @@ extension Connection {
 
   /// Lets the client send as many more bytes on a stream as were taken of it.
   @inline(__always)
-  func giveCredit(_ slot: UnsafeMutablePointer<CallSlot>, _ bytes: Int) {
+  func giveCredit(_ slot: SlotReference, _ bytes: Int) {
     slot.pointee.uncreditedBytes += bytes
     // Most requests are over long before; nghttp2 tells the client at half a window.
     if slot.pointee.uncreditedBytes >= configuration.streamWindowBytes / 4 {
-      nghttp2_session_consume_stream(
+      unsafe nghttp2_session_consume_stream(
         session, slot.pointee.streamID, slot.pointee.uncreditedBytes)
       slot.pointee.uncreditedBytes = 0
     }
@@ -24,7 +27,8 @@ extension Connection {
   // MARK: - Messages
 
   /// Keeps what a client sent on a bidirectional call until the call takes it.
-  func keepForStream(_ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer) {
+  @safe
+  func keepForStream(_ slot: SlotReference, _ bytes: UnsafeRawBufferPointer) {
     guard let stream = slot.pointee.stream else { return }
     stream.append(bytes)
     assembledBytes += bytes.count
@@ -32,7 +36,7 @@ extension Connection {
   }
 
   /// Starts a bidirectional call, gives it the next message, or tells it that none follows.
-  func advance(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func advance(_ slot: SlotReference) {
     guard let stream = slot.pointee.stream, slot.pointee.state == .receiving, !stream.hasTurn
     else { return }
     if case .opening = stream.call { open(slot, stream) }
@@ -48,11 +52,11 @@ extension Connection {
     call.halfClose()
   }
 
-  private func open(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+  private func open(_ slot: SlotReference, _ stream: CallStream) {
     guard case .streaming(let handler) = methods.methods[Int(slot.pointee.method)].handler else {
       return
     }
-    let context = CallContext(token: token(slot), loop: .passUnretained(loop))
+    let context = unsafe CallContext(token: token(slot), loop: .passUnretained(loop))
     guard isAdmitted(slot, context) else { return }
     stream.call = .pushing(handler.start(context, context.output))
     if draining { drainStream(slot) }
@@ -60,7 +64,7 @@ extension Connection {
 
   /// Gives a call its next message; false when none is whole, or when the call was refused for what came.
   private func takeMessage(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream, _ call: any StreamingCall
+    _ slot: SlotReference, _ stream: CallStream, _ call: any StreamingCall
   ) -> Bool {
     var (taken, moved) = (0, 0)
     defer {
@@ -71,16 +75,16 @@ extension Connection {
         giveCredit(slot, taken)
       }
     }
-    let waiting = stream.waitingBytes
+    let waiting = unsafe stream.waitingBytes
     while taken < waiting.count {
-      let rest = UnsafeRawBufferPointer(rebasing: waiting[taken...])
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: waiting[taken...])
       if slot.pointee.prefixCount < MessagePrefix.byteCount {
-        taken += rest.count - readPrefix(slot, rest).count
+        unsafe taken += rest.count - readPrefix(slot, rest).count
         guard slot.pointee.prefixCount == MessagePrefix.byteCount else { return false }
         guard acceptPrefix(slot) else { return false }
       }
       let missing = slot.pointee.messageLength - slot.pointee.request.count
-      let part = UnsafeRawBufferPointer(
+      let part = unsafe UnsafeRawBufferPointer(
         rebasing: waiting[taken..<min(taken + missing, waiting.count)])
       taken += part.count
       if slot.pointee.request.isEmpty && part.count == missing {
@@ -90,7 +94,7 @@ extension Connection {
       slot.pointee.request.append(part)
       moved += part.count
       if part.count == missing {
-        give(slot, slot.pointee.request.bytes, to: call)
+        unsafe give(slot, slot.pointee.request.bytes, to: call)
         dropRequest(slot)
         return true
       }
@@ -98,8 +102,9 @@ extension Connection {
     return false
   }
 
+  @safe
   private func give(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ message: UnsafeRawBufferPointer,
+    _ slot: SlotReference, _ message: UnsafeRawBufferPointer,
     to call: any StreamingCall
   ) {
     slot.pointee.prefixCount = 0

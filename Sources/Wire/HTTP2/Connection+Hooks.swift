@@ -1,16 +1,18 @@
 import Bytes
 import Platform
 
+// SAFETY: name and value are lent until the return, and are copied.
+
 /// What the server's ``CallHooks`` have a say in.
 extension Connection {
   /// Asks the gate; a call that is not let through has its answer.
   @inline(__always)
-  func isAdmitted(_ slot: UnsafeMutablePointer<CallSlot>, _ context: CallContext) -> Bool {
+  func isAdmitted(_ slot: SlotReference, _ context: CallContext) -> Bool {
     loop.hasGate ? askGate(slot, context) : true
   }
 
   private func askGate(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ context: CallContext
+    _ slot: SlotReference, _ context: CallContext
   ) -> Bool {
     guard let gate = loop.hooks.gate else { return true }
     guard let refusal = gate.refusal(methods.names[Int(slot.pointee.method)], context) else {
@@ -22,23 +24,24 @@ extension Connection {
   }
 
   /// Keeps a request header that was asked for.
+  @safe
   func keepMetadata(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ name: UnsafeRawBufferPointer,
+    _ slot: SlotReference, _ name: UnsafeRawBufferPointer,
     _ value: UnsafeRawBufferPointer
   ) {
-    let index = loop.hooks.keptMetadata.firstIndex { $0.utf8.elementsEqual(name) }
+    let index = loop.hooks.keptMetadata.firstIndex { unsafe $0.utf8.elementsEqual(name) }
     if let index { slot.pointee.metadata.append(UInt8(index), value) }
   }
 
   /// Tells of a call whose stream is over: a finished one, one that was refused, one that either side gave up.
-  func tellEnd(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func tellEnd(_ slot: SlotReference) {
     guard slot.pointee.state != .headers else { return }
     let call = endedCall(slot)
     if loop.isTracing { logCall(slot, call) }
     loop.hooks.observer?.callEnded(call)
   }
 
-  private func endedCall(_ slot: UnsafeMutablePointer<CallSlot>) -> EndedCall {
+  private func endedCall(_ slot: SlotReference) -> EndedCall {
     let index = Int(slot.pointee.method)
     let isWhole = slot.pointee.finished && slot.pointee.unsentBytes == 0
     var (requestBytes, messages, bytes) = (

@@ -2,12 +2,16 @@ import Bytes
 import Glibc
 import Platform
 
+// SAFETY: bytes of a header are lent until the callback that has them returns, and are copied. Those of a message are
+// cut within their count; what is kept of them, `CallSlot.borrowed`, is invariant 3 of `Connection`.
+
 /// The request side: headers and messages of a stream become a queued call, or a refusal.
 extension Connection {
   // MARK: - Headers
 
+  @safe
   func didReceiveHeader(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ name: UnsafeRawBufferPointer,
+    _ slot: SlotReference, _ name: UnsafeRawBufferPointer,
     _ value: UnsafeRawBufferPointer
   ) {
     // Trailers of a request carry nothing that gRPC uses.
@@ -17,7 +21,7 @@ extension Connection {
     switch name.count {
     case 5 where name.matches(":path"):
       slot.pointee.method = methods.find(value)
-      if slot.pointee.method < 0 { slot.pointee.unknownPath = Array(value.prefix(512)) }
+      if slot.pointee.method < 0 { slot.pointee.unknownPath = unsafe Array(value.prefix(512)) }
     case 7 where name.matches(":method"):
       slot.pointee.isPost = value.matches("POST")
     case 12 where name.matches("content-type"):
@@ -37,22 +41,23 @@ extension Connection {
   }
 
   /// `application/grpc`, `application/grpc+proto`, either with parameters; not grpc-web, not JSON.
+  @safe
   private static func isGRPCContentType(_ value: UnsafeRawBufferPointer) -> Bool {
     let base: StaticString = "application/grpc"
     guard value.count >= base.utf8CodeUnitCount,
-      UnsafeRawBufferPointer(rebasing: value[..<base.utf8CodeUnitCount]).matches(base)
+      unsafe UnsafeRawBufferPointer(rebasing: value[..<base.utf8CodeUnitCount]).matches(base)
     else { return false }
-    var rest = UnsafeRawBufferPointer(rebasing: value[base.utf8CodeUnitCount...])
+    var rest = unsafe UnsafeRawBufferPointer(rebasing: value[base.utf8CodeUnitCount...])
     let proto: StaticString = "+proto"
     if rest.count >= proto.utf8CodeUnitCount,
-      UnsafeRawBufferPointer(rebasing: rest[..<proto.utf8CodeUnitCount]).matches(proto)
+      unsafe UnsafeRawBufferPointer(rebasing: rest[..<proto.utf8CodeUnitCount]).matches(proto)
     {
-      rest = UnsafeRawBufferPointer(rebasing: rest[proto.utf8CodeUnitCount...])
+      unsafe rest = UnsafeRawBufferPointer(rebasing: rest[proto.utf8CodeUnitCount...])
     }
-    return rest.isEmpty || rest[0] == UInt8(ascii: ";") || rest[0] == UInt8(ascii: " ")
+    return unsafe rest.isEmpty || rest[0] == UInt8(ascii: ";") || rest[0] == UInt8(ascii: " ")
   }
 
-  func didReceiveHeadersEnd(_ slot: UnsafeMutablePointer<CallSlot>, endStream: Bool) {
+  func didReceiveHeadersEnd(_ slot: SlotReference, endStream: Bool) {
     if slot.pointee.state == .headers {
       slot.pointee.state = .receiving
       if let status = headerFailure(slot) {
@@ -67,7 +72,7 @@ extension Connection {
   }
 
   /// What is wrong with the request's headers, in gRPC's order of precedence.
-  private func headerFailure(_ slot: UnsafeMutablePointer<CallSlot>) -> RPCStatus? {
+  private func headerFailure(_ slot: SlotReference) -> RPCStatus? {
     if slot.pointee.headerBytes > configuration.maximumHeaderListBytes {
       return RPCStatus(
         .resourceExhausted, reason: "HEADERS_TOO_LARGE",
@@ -105,34 +110,34 @@ extension Connection {
   // MARK: - Messages
 
   /// Collects messages with their ``MessagePrefix`` from DATA payloads.
-  func didReceiveData(_ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer) {
+  func didReceiveData(_ slot: SlotReference, _ bytes: UnsafeRawBufferPointer) {
     guard slot.pointee.state == .receiving else { return }
     if slot.pointee.isStreaming {
       guard hasRoom(bytes.count) else { return refuseLater(slot, Self.requestBufferFull) }
       return keepForStream(slot, bytes)
     }
     giveCredit(slot, bytes.count)
-    var rest = bytes
-    while !rest.isEmpty && slot.pointee.state == .receiving {
+    var rest = unsafe bytes
+    while unsafe !rest.isEmpty && slot.pointee.state == .receiving {
       if slot.pointee.prefixCount < MessagePrefix.byteCount {
-        rest = readPrefix(slot, rest)
+        unsafe rest = readPrefix(slot, rest)
         if slot.pointee.prefixCount < MessagePrefix.byteCount || !acceptPrefix(slot) { return }
         if slot.pointee.messageLength == 0 {
-          completeMessage(slot, UnsafeRawBufferPointer(rebasing: rest[..<0]))
+          unsafe completeMessage(slot, UnsafeRawBufferPointer(rebasing: rest[..<0]))
         }
         continue
       }
-      let missing = slot.pointee.messageLength - slot.pointee.request.bytes.count
-      let taken = UnsafeRawBufferPointer(rebasing: rest[..<min(missing, rest.count)])
-      rest = UnsafeRawBufferPointer(rebasing: rest[taken.count...])
+      let missing = slot.pointee.messageLength - slot.pointee.request.count
+      let taken = unsafe UnsafeRawBufferPointer(rebasing: rest[..<min(missing, rest.count)])
+      unsafe rest = UnsafeRawBufferPointer(rebasing: rest[taken.count...])
       if slot.pointee.request.isEmpty && taken.count == missing {
-        completeMessage(slot, taken)
+        unsafe completeMessage(slot, taken)
         continue
       }
       guard hasRoom(taken.count) else { return refuseLater(slot, Self.requestBufferFull) }
       slot.pointee.request.append(taken)
       assembledBytes += taken.count
-      if taken.count == missing { completeMessage(slot, nil) }
+      if taken.count == missing { unsafe completeMessage(slot, nil) }
     }
   }
 
@@ -144,12 +149,13 @@ extension Connection {
     .resourceExhausted, reason: "REQUEST_BUFFER_FULL",
     "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once")
 
+  /// Takes of a message's prefix what is there. Returns the rest of `bytes`.
   func readPrefix(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ bytes: UnsafeRawBufferPointer
+    _ slot: SlotReference, _ bytes: UnsafeRawBufferPointer
   ) -> UnsafeRawBufferPointer {
     var used = 0
     while slot.pointee.prefixCount < MessagePrefix.byteCount && used < bytes.count {
-      let byte = bytes[used]
+      let byte = unsafe bytes[used]
       if slot.pointee.prefixCount == 0 {
         slot.pointee.prefixFlag = byte
         slot.pointee.messageLength = 0
@@ -159,11 +165,11 @@ extension Connection {
       slot.pointee.prefixCount += 1
       used += 1
     }
-    return UnsafeRawBufferPointer(rebasing: bytes[used...])
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[used...])
   }
 
   /// Checks a message's prefix before a byte of the message is kept.
-  func acceptPrefix(_ slot: UnsafeMutablePointer<CallSlot>) -> Bool {
+  func acceptPrefix(_ slot: SlotReference) -> Bool {
     if slot.pointee.prefixFlag != 0 {
       let reason =
         slot.pointee.prefixFlag == 1
@@ -192,15 +198,15 @@ extension Connection {
 
   /// A whole message is there: `whole` when it lies in the input, else in `slot.request`.
   private func completeMessage(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ whole: UnsafeRawBufferPointer?
+    _ slot: SlotReference, _ whole: UnsafeRawBufferPointer?
   ) {
     slot.pointee.prefixCount = 0
     slot.pointee.messageCount += 1
-    slot.pointee.borrowed = whole
-    if whole != nil { borrowedWithoutEnd += 1 }
+    unsafe slot.pointee.borrowed = whole
+    if unsafe whole != nil { borrowedWithoutEnd += 1 }
   }
 
-  func didReceiveEndStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func didReceiveEndStream(_ slot: SlotReference) {
     slot.pointee.remoteClosed = true
     guard slot.pointee.state == .receiving else { return }
     if slot.pointee.isStreaming {
@@ -210,7 +216,7 @@ extension Connection {
     guard slot.pointee.messageCount == 1 else {
       return refuseLater(slot, Self.cardinalityStatus("no request message"))
     }
-    if slot.pointee.borrowed != nil { borrowedWithoutEnd -= 1 }
+    if unsafe slot.pointee.borrowed != nil { borrowedWithoutEnd -= 1 }
     slot.pointee.state = .queued
     enqueue(slot)
   }
@@ -222,9 +228,9 @@ extension Connection {
   }
 
   /// Decides a call's failure; it goes out when the read batch ends.
-  private func refuseLater(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus) {
-    if slot.pointee.borrowed != nil {
-      slot.pointee.borrowed = nil
+  private func refuseLater(_ slot: SlotReference, _ status: RPCStatus) {
+    if unsafe slot.pointee.borrowed != nil {
+      unsafe slot.pointee.borrowed = nil
       borrowedWithoutEnd -= 1
     }
     cancelStream(slot)
@@ -236,9 +242,10 @@ extension Connection {
 
 extension UnsafeRawBufferPointer {
   /// Whether the bytes are exactly those of `text`.
+  @safe
   @inline(__always)
   func matches(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount, let baseAddress else { return false }
-    return memcmp(baseAddress, text.utf8Start, count) == 0
+    return unsafe memcmp(baseAddress, text.utf8Start, count) == 0
   }
 }

@@ -1,17 +1,20 @@
 import Bytes
 import CNghttp2
 
+// SAFETY: `session` is valid (invariant 4 of `Connection`). nghttp2 copies what a submit is given before it returns,
+// but for the addresses of a slot, which outlives the session, and of headers that are never freed.
+
 /// The answering side: response headers, messages, trailers.
 extension Connection {
   /// Sends a unary answer whose message bytes follow an empty prefix in `slot.response`.
-  func answer(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func answer(_ slot: SlotReference) {
     MessagePrefix.patch(&slot.pointee.response, at: 0)
     slot.pointee.finished = true
     submitResponse(slot)
   }
 
   /// Completes a call that was pending.
-  func complete(_ slot: UnsafeMutablePointer<CallSlot>, _ outcome: Completions.Outcome) {
+  func complete(_ slot: SlotReference, _ outcome: Completions.Outcome) {
     switch outcome {
     case .empty:
       guard slot.pointee.state == .running else { return }
@@ -21,7 +24,7 @@ extension Connection {
     case .message(let message):
       guard slot.pointee.state == .running else { return }
       slot.pointee.response = message.take()
-      countAnswer(slot, slot.pointee.response.bytes.count)
+      countAnswer(slot, slot.pointee.response.count)
       answer(slot)
     case .failed(let status):
       guard slot.pointee.state == .running else { return }
@@ -39,29 +42,29 @@ extension Connection {
   }
 
   /// Gives a call up in the middle of its answer: trailers would make a cut message look whole.
-  func reset(_ slot: UnsafeMutablePointer<CallSlot>) {
-    nghttp2_submit_rst_stream(
+  func reset(_ slot: SlotReference) {
+    unsafe nghttp2_submit_rst_stream(
       session, 0, slot.pointee.streamID, UInt32(NGHTTP2_CANCEL.rawValue))
   }
 
-  func resume(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func resume(_ slot: SlotReference) {
     guard slot.pointee.deferred else { return }
     slot.pointee.deferred = false
-    nghttp2_session_resume_data(session, slot.pointee.streamID)
+    unsafe nghttp2_session_resume_data(session, slot.pointee.streamID)
   }
 
-  func submitResponse(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func submitResponse(_ slot: SlotReference) {
     if slot.pointee.stream == nil { slot.pointee.state = .responding }
     slot.pointee.submitted = true
     // Streams of the same urgency are served to their end in turn unless they are incremental: a long
     // answer would hold up every call behind it.
-    if slot.pointee.response.bytes.count > Self.longAnswerBytes || slot.pointee.stream != nil {
+    if slot.pointee.response.count > Self.longAnswerBytes || slot.pointee.stream != nil {
       shareBandwidth(slot)
     }
-    var provider = nghttp2_data_provider()
-    provider.source.ptr = UnsafeMutableRawPointer(slot)
-    provider.read_callback = HTTP2Callbacks.readResponse
-    nghttp2_submit_response(
+    var provider = unsafe nghttp2_data_provider()
+    unsafe provider.source.ptr = UnsafeMutableRawPointer(slot.address)
+    unsafe provider.read_callback = HTTP2Callbacks.readResponse
+    unsafe nghttp2_submit_response(
       session, slot.pointee.streamID, StaticHeaders.shared.responseHeaders, 2, &provider)
   }
 
@@ -69,13 +72,14 @@ extension Connection {
   private static let longAnswerBytes = 64 << 10
 
   /// Makes a stream incremental and less urgent than unary calls with short answers (RFC 9218).
-  private func shareBandwidth(_ slot: UnsafeMutablePointer<CallSlot>) {
+  private func shareBandwidth(_ slot: SlotReference) {
     var priority = nghttp2_extpri(urgency: UInt32(NGHTTP2_EXTPRI_DEFAULT_URGENCY) + 1, inc: 1)
-    nghttp2_session_change_extpri_stream_priority(session, slot.pointee.streamID, &priority, 1)
+    unsafe nghttp2_session_change_extpri_stream_priority(
+      session, slot.pointee.streamID, &priority, 1)
   }
 
   /// Ends a call with an error: as Trailers-Only, or after the messages already on their way.
-  func fail(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus) {
+  func fail(_ slot: SlotReference, _ status: RPCStatus) {
     slot.pointee.finished = true
     slot.pointee.failure = status
     slot.pointee.state = .responding
@@ -85,7 +89,7 @@ extension Connection {
   }
 
   /// Answers a call that was refused while it was being received.
-  func refuse(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func refuse(_ slot: SlotReference) {
     guard let status = slot.pointee.failure else { return }
     switch slot.pointee.plainHTTPStatus {
     case 415: submitPlainHTTP(slot, status)
@@ -93,7 +97,7 @@ extension Connection {
     }
   }
 
-  func submitTrailersOnly(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus?) {
+  func submitTrailersOnly(_ slot: SlotReference, _ status: RPCStatus?) {
     let httpStatus = slot.pointee.plainHTTPStatus == 0 ? 200 : slot.pointee.plainHTTPStatus
     var fields: [(StaticString, [UInt8])] = [
       (":status", Array(String(httpStatus).utf8)), ("content-type", Array("application/grpc".utf8)),
@@ -103,38 +107,40 @@ extension Connection {
       fields.append(("grpc-accept-encoding", Array("identity".utf8)))
     }
     _ = StaticHeaders.withFields(fields) {
-      nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, nil)
+      unsafe nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, nil)
     }
   }
 
   /// Answers a request that is not gRPC, so that plain HTTP clients do not take it for success.
-  private func submitPlainHTTP(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus) {
+  private func submitPlainHTTP(_ slot: SlotReference, _ status: RPCStatus) {
     slot.pointee.response.append(status.message)
     slot.pointee.finished = true
     slot.pointee.submitted = true
     slot.pointee.state = .responding
-    var provider = nghttp2_data_provider()
-    provider.source.ptr = UnsafeMutableRawPointer(slot)
-    provider.read_callback = HTTP2Callbacks.readResponse
+    var provider = unsafe nghttp2_data_provider()
+    unsafe provider.source.ptr = UnsafeMutableRawPointer(slot.address)
+    unsafe provider.read_callback = HTTP2Callbacks.readResponse
     let fields: [(StaticString, [UInt8])] = [
       (":status", Array(String(slot.pointee.plainHTTPStatus).utf8)),
       ("content-type", Array("text/plain".utf8)),
     ]
     _ = StaticHeaders.withFields(fields) {
-      nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, &provider)
+      unsafe nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, &provider)
     }
   }
 
   /// Queues the trailers after the last DATA frame; called by nghttp2's read callback for that frame.
   static func submitTrailers(
-    _ session: OpaquePointer?, _ streamID: Int32, _ slot: UnsafeMutablePointer<CallSlot>
+    _ session: OpaquePointer?, _ streamID: Int32, _ slot: SlotReference
   ) {
     guard slot.pointee.failure != nil else {
-      nghttp2_submit_trailer(session, streamID, StaticHeaders.shared.okTrailers, 1)
+      unsafe nghttp2_submit_trailer(session, streamID, StaticHeaders.shared.okTrailers, 1)
       return
     }
     let fields = trailers(slot.pointee.failure)
-    _ = StaticHeaders.withFields(fields) { nghttp2_submit_trailer(session, streamID, $0, $1) }
+    _ = StaticHeaders.withFields(fields) {
+      unsafe nghttp2_submit_trailer(session, streamID, $0, $1)
+    }
   }
 
   private static func trailers(_ status: RPCStatus?) -> [(StaticString, [UInt8])] {

@@ -1,5 +1,7 @@
 import Bytes
 
+// SAFETY: a request is lent until its handler returns (invariant 3 of `Connection`), a message until it is copied.
+
 /// Server streams with credit: a stream is pulled while little of it is unsent, which is while its client takes it.
 ///
 /// A stream gets a *turn* when that may have changed: its bytes left, its message came, memory for answers is free
@@ -7,14 +9,14 @@ import Bytes
 extension Connection {
   /// Runs the handler of a server-streaming call, whose one request message is there.
   func start(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ handler: any ServerStreamHandler,
+    _ slot: SlotReference, _ handler: any ServerStreamHandler,
     _ context: CallContext
   ) {
     guard !draining else { return fail(slot, .shuttingDown) }
     slot.pointee.state = .running
-    let request = slot.pointee.borrowed ?? slot.pointee.request.bytes
+    let request = unsafe slot.pointee.borrowed ?? slot.pointee.request.bytes
     let outcome = handler.start(request, context)
-    slot.pointee.borrowed = nil
+    unsafe slot.pointee.borrowed = nil
     dropRequest(slot)
     switch outcome {
     case .failed(let status): fail(slot, status)
@@ -25,14 +27,14 @@ extension Connection {
   }
 
   /// Goes on with a stream that has waited.
-  func takeTurn(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func takeTurn(_ slot: SlotReference) {
     guard let stream = slot.pointee.stream else { return }
     stream.hasTurn = false
     if case .pulled = stream.call { pull(slot) } else { advance(slot) }
   }
 
   /// Pulls messages until enough is unsent, or one comes later.
-  private func pull(_ slot: UnsafeMutablePointer<CallSlot>) {
+  private func pull(_ slot: SlotReference) {
     guard let stream = slot.pointee.stream, case .pulled(let call) = stream.call else { return }
     var pulls = 0
     while !stream.isAsked && slot.pointee.unsentBytes < CallStream.lowMarkBytes {
@@ -57,7 +59,7 @@ extension Connection {
 
   /// Takes the answer to a pull that was pending.
   func completePull(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream, _ message: consuming ByteWriter
+    _ slot: SlotReference, _ stream: CallStream, _ message: consuming ByteWriter
   ) {
     guard stream.isAsked else { return }
     stream.isAsked = false
@@ -66,33 +68,33 @@ extension Connection {
   }
 
   /// Some bytes of a streaming call went to the socket.
-  func didSend(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+  func didSend(_ slot: SlotReference, _ stream: CallStream) {
     let unsent = slot.pointee.unsentBytes
     if unsent == 0 { dropSent(slot) }
     guard unsent < CallStream.lowMarkBytes else { return }
     switch stream.call {
     case .pulled: if !stream.isAsked { askForTurn(slot, stream) }
     case .opening, .pushing:
-      if !stream.waitingBytes.isEmpty || slot.pointee.remoteClosed && !stream.isHalfClosed {
+      if stream.waitingCount > 0 || slot.pointee.remoteClosed && !stream.isHalfClosed {
         askForTurn(slot, stream)
       }
     }
   }
 
-  func askForTurn(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+  func askForTurn(_ slot: SlotReference, _ stream: CallStream) {
     guard !stream.hasTurn else { return }
     stream.hasTurn = true
     loop.post([.init(token: token(slot), outcome: nil)])
   }
 
-  func waitForMemory(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+  func waitForMemory(_ slot: SlotReference, _ stream: CallStream) {
     guard !stream.hasTurn else { return }
     stream.hasTurn = true
     loop.giveTurnWhenMemoryIsFree(token(slot))
   }
 
   /// Gives back the memory of what was sent.
-  private func dropSent(_ slot: UnsafeMutablePointer<CallSlot>) {
+  private func dropSent(_ slot: SlotReference) {
     guard slot.pointee.sent > 0 else { return }
     slot.pointee.response.removeFirst(
       slot.pointee.sent, keepingAtMost: CallStream.retainedBytes)
@@ -102,16 +104,16 @@ extension Connection {
 
   /// Appends a whole message to what a streaming call has to send.
   func appendMessage(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ message: consuming ByteWriter
+    _ slot: SlotReference, _ message: consuming ByteWriter
   ) {
     dropSent(slot)
     let start = slot.pointee.response.count
     slot.pointee.response.append(MessagePrefix.empty)
-    slot.pointee.response.append(message.bytes)
+    unsafe slot.pointee.response.append(message.bytes)
     didAppendMessage(slot, at: start)
   }
 
-  private func didAppendMessage(_ slot: UnsafeMutablePointer<CallSlot>, at start: Int) {
+  private func didAppendMessage(_ slot: SlotReference, at start: Int) {
     MessagePrefix.patch(&slot.pointee.response, at: start)
     slot.pointee.streamedMessages += 1
     slot.pointee.streamedBytes += slot.pointee.response.count - start - MessagePrefix.byteCount
@@ -120,7 +122,7 @@ extension Connection {
   }
 
   /// Ends a streaming call after the messages that were made; nil is OK.
-  func finishStream(_ slot: UnsafeMutablePointer<CallSlot>, _ status: RPCStatus?) {
+  func finishStream(_ slot: SlotReference, _ status: RPCStatus?) {
     slot.pointee.finished = true
     slot.pointee.failure = status
     slot.pointee.state = .responding
@@ -132,23 +134,23 @@ extension Connection {
   }
 
   /// Takes a call's stream from it, which is told when the read batch ends.
-  func cancelStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func cancelStream(_ slot: SlotReference) {
     if let stream = takeStream(slot) { enqueue(.cancel(stream)) }
   }
 
   /// Takes a call's stream from it, which is not told.
   @discardableResult
-  func takeStream(_ slot: UnsafeMutablePointer<CallSlot>) -> CallStream? {
+  func takeStream(_ slot: SlotReference) -> CallStream? {
     guard let stream = slot.pointee.stream else { return nil }
     slot.pointee.stream = nil
-    let waiting = stream.waitingBytes.count
+    let waiting = stream.waitingCount
     assembledBytes -= waiting
     stream.drop(waiting)
     return stream
   }
 
   /// Has streaming calls end because the server does.
-  func drainStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func drainStream(_ slot: SlotReference) {
     switch slot.pointee.stream?.call {
     case nil, .opening: break
     case .pushing(let call): call.drain()

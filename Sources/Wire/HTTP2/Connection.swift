@@ -13,10 +13,14 @@ import Platform
 /// Thread-safety: confined to its event loop.
 ///
 /// Unsafe island. Invariants:
-/// 1. A slot's memory lives until `deinit`; slots are referred to by pointer and by index in `slots`.
+/// 1. A slot's memory lives until `deinit`; slots are referred to by ``SlotReference`` and by index in `slots`.
 /// 2. `session` is deleted before the slots (``close()``), so that no callback sees freed memory.
 /// 3. `CallSlot.borrowed` points into the bytes given to `receive`, and is dropped by `dispatch`,
 ///    which runs before `receive`'s caller lets those bytes go.
+/// 4. `session` is valid until `close()`, which ends all calls, so that nothing is done for one afterwards; whatever
+///    else uses it looks first. What it has of this object is not retained, and `deinit` closes.
+/// 5. What nghttp2 lends (a frame to send, a frame's header) is copied at once, within the count it comes with.
+@safe
 final class Connection {
   let loop: LoopContext
   let configuration: WireConfiguration
@@ -25,9 +29,9 @@ final class Connection {
   let generation: UInt32
 
   private(set) var session: OpaquePointer?
-  private var slots: [UnsafeMutablePointer<CallSlot>] = []
+  private var slots: [SlotReference] = []
   private var freeSlots: [UInt32] = []
-  private var lastBegun: UnsafeMutablePointer<CallSlot>?
+  private var lastBegun: SlotReference?
   /// Slots with something to do once the read batch is in: `(index, generation)`.
   private var ready: [(UInt32, UInt32)] = []
   private var streamEvents: [StreamEvent] = []
@@ -72,28 +76,29 @@ final class Connection {
     self.generation = generation
     self.configuration = configuration
     self.methods = methods
-    guard let callbacks = HTTP2Callbacks.shared, startSession(callbacks) else { return nil }
+    guard let callbacks = unsafe HTTP2Callbacks.shared, unsafe startSession(callbacks) else {
+      return nil
+    }
   }
 
   deinit {
     close()
-    for slot in slots {
-      slot.deinitialize(count: 1)
-      slot.deallocate()
-    }
+    for slot in slots { unsafe slot.free() }
   }
 
   private func startSession(_ callbacks: OpaquePointer) -> Bool {
     var option: OpaquePointer?
-    guard nghttp2_option_new(&option) == 0 else { return false }
-    defer { nghttp2_option_del(option) }
-    nghttp2_option_set_max_outbound_ack(option, 100)
-    nghttp2_option_set_stream_reset_rate_limit(option, 2000, 500)
+    guard unsafe nghttp2_option_new(&option) == 0 else { return false }
+    defer { unsafe nghttp2_option_del(option) }
+    unsafe nghttp2_option_set_max_outbound_ack(option, 100)
+    unsafe nghttp2_option_set_stream_reset_rate_limit(option, 2000, 500)
     // A stream's window is given back when its bytes are taken, not when they come.
-    nghttp2_option_set_no_auto_window_update(option, 1)
-    // SAFETY: the session is deleted before this object goes (invariant 2).
-    let user = Unmanaged.passUnretained(self).toOpaque()
-    guard nghttp2_session_server_new2(&session, callbacks, user, option) == 0 else { return false }
+    unsafe nghttp2_option_set_no_auto_window_update(option, 1)
+    // SAFETY: invariant 4.
+    let user = unsafe Unmanaged.passUnretained(self).toOpaque()
+    guard unsafe nghttp2_session_server_new2(&session, callbacks, user, option) == 0 else {
+      return false
+    }
     var settings = [
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
@@ -107,17 +112,17 @@ final class Connection {
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1),
     ]
-    return nghttp2_submit_settings(session, 0, &settings, settings.count) == 0
+    return unsafe nghttp2_submit_settings(session, 0, &settings, settings.count) == 0
       && nghttp2_session_set_local_window_size(
         session, 0, 0, Int32(configuration.connectionWindowBytes)) == 0
   }
 
   /// Ends the session; calls still running are cancelled. Safe to call twice.
   func close() {
-    guard let session else { return }
-    self.session = nil
+    guard let session = unsafe session else { return }
+    unsafe self.session = nil
     for slot in slots where slot.pointee.state != .free { release(slot) }
-    nghttp2_session_del(session)
+    unsafe nghttp2_session_del(session)
     deliverStreamEvents()
   }
 
@@ -125,30 +130,30 @@ final class Connection {
 
   /// Takes bytes from the socket. Call ``dispatch()`` before letting go of them.
   func receive(_ bytes: UnsafeRawBufferPointer) {
-    guard let session, !mustClose else { return }
+    guard let session = unsafe session, !mustClose else { return }
     hasReceived = true
-    let consumed = nghttp2_session_mem_recv(
+    let consumed = unsafe nghttp2_session_mem_recv(
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     // Any error is fatal for the session; what nghttp2 queued to say about it still goes out.
     if consumed < 0 { mustClose = true }
     // That of the connection is given back at once: one stream that waits must not hold up the others.
     if uncreditedBytes >= configuration.connectionWindowBytes / 4 {
-      nghttp2_session_consume_connection(session, uncreditedBytes)
+      unsafe nghttp2_session_consume_connection(session, uncreditedBytes)
       uncreditedBytes = 0
     }
   }
 
   /// The next bytes for the socket, at most about `limit`; nil when there are none.
   func send(limit: Int) -> ByteBuffer? {
-    guard let session else { return nil }
+    guard let session = unsafe session else { return nil }
     output.clear(minimumCapacity: 4096)
     outputLimit = limit
     while output.readableBytes < limit {
       var frame: UnsafePointer<UInt8>?
-      let count = nghttp2_session_mem_send(session, &frame)
+      let count = unsafe nghttp2_session_mem_send(session, &frame)
       if count < 0 { mustClose = true }
       guard count > 0 else { break }
-      output.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
+      unsafe output.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
     }
     // A reset of our own ends its stream when it is sent.
     if !streamEvents.isEmpty { deliverStreamEvents() }
@@ -164,19 +169,20 @@ final class Connection {
 
   /// Whether the connection is over once everything sent has left.
   var isFinished: Bool {
-    guard let session, !mustClose else { return true }
-    return nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
+    guard let session = unsafe session, !mustClose else { return true }
+    return unsafe nghttp2_session_want_read(session) == 0
+      && nghttp2_session_want_write(session) == 0
   }
 
   /// Appends a DATA frame's header and the next `length` bytes of a slot's answer.
   func writeDataFrame(
-    _ slot: UnsafeMutablePointer<CallSlot>, header: UnsafePointer<UInt8>, length: Int
+    _ slot: SlotReference, header: UnsafePointer<UInt8>, length: Int
   ) {
     hasNewAnswer = true
-    output.writeBytes(UnsafeRawBufferPointer(start: header, count: 9))
+    unsafe output.writeBytes(UnsafeRawBufferPointer(start: header, count: 9))
     let start = slot.pointee.sent
     // SAFETY: nghttp2 asks for what `readResponse` offered: bytes that are there and not yet sent.
-    output.writeBytes(
+    unsafe output.writeBytes(
       UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
     slot.pointee.sent = start + length
     if let stream = slot.pointee.stream { didSend(slot, stream) }
@@ -191,14 +197,14 @@ final class Connection {
   /// streams, with a PING; ``didReceivePing(ack:)`` sends the final one. Streaming calls are asked to end.
   /// A client that has not said a word yet is not waited for.
   func beginDrain() {
-    guard let session, !draining else { return }
+    guard let session = unsafe session, !draining else { return }
     draining = true
     guard hasReceived else {
       mustClose = true
       return
     }
-    nghttp2_submit_shutdown_notice(session)
-    nghttp2_submit_ping(session, 0, nil)
+    unsafe nghttp2_submit_shutdown_notice(session)
+    unsafe nghttp2_submit_ping(session, 0, nil)
     for slot in slots { drainStream(slot) }
     deliverStreamEvents()
   }
@@ -207,8 +213,8 @@ final class Connection {
   var callCount: Int { slots.count - freeSlots.count }
 
   func didReceivePing(ack: Bool) {
-    guard ack, draining, let session else { return }
-    nghttp2_submit_goaway(
+    guard ack, draining, let session = unsafe session else { return }
+    unsafe nghttp2_submit_goaway(
       session, 0, nghttp2_session_get_last_proc_stream_id(session),
       UInt32(NGHTTP2_NO_ERROR.rawValue), nil, 0)
   }
@@ -216,20 +222,19 @@ final class Connection {
   /// Counts frames a well-behaved client does not send; too many end the connection.
   func didReceiveInvalidFrame() {
     invalidFrames += 1
-    if invalidFrames > 200, let session {
-      nghttp2_session_terminate_session(session, UInt32(NGHTTP2_ENHANCE_YOUR_CALM.rawValue))
+    if invalidFrames > 200, let session = unsafe session {
+      unsafe nghttp2_session_terminate_session(session, UInt32(NGHTTP2_ENHANCE_YOUR_CALM.rawValue))
     }
   }
 
   // MARK: - Slots
 
-  func didBeginHeaders(_ streamID: Int32) -> UnsafeMutablePointer<CallSlot>? {
-    let slot: UnsafeMutablePointer<CallSlot>
+  func didBeginHeaders(_ streamID: Int32) -> SlotReference? {
+    let slot: SlotReference
     if let index = freeSlots.popLast() {
       slot = slots[Int(index)]
     } else {
-      slot = .allocate(capacity: 1)
-      slot.initialize(to: CallSlot(index: UInt32(slots.count)))
+      slot = .allocate(index: UInt32(slots.count))
       slots.append(slot)
     }
     slot.pointee.begin(streamID: streamID)
@@ -241,42 +246,42 @@ final class Connection {
   /// The slot whose header block is being received, if it is that of `streamID`. RFC 9113 §4.3: no other
   /// frame comes between the frames of a header block.
   @inline(__always)
-  func headerSlot(_ streamID: Int32) -> UnsafeMutablePointer<CallSlot>? {
+  func headerSlot(_ streamID: Int32) -> SlotReference? {
     guard let lastBegun, lastBegun.pointee.streamID == streamID, lastBegun.pointee.state == .headers
     else { return nil }
     return lastBegun
   }
 
-  func didCloseStream(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func didCloseStream(_ slot: SlotReference) {
     guard slot.pointee.state != .free else { return }
     release(slot)
     freeSlots.append(slot.pointee.index)
   }
 
-  private func release(_ slot: UnsafeMutablePointer<CallSlot>) {
+  private func release(_ slot: SlotReference) {
     if loop.watchesCalls { tellEnd(slot) }
     cancelStream(slot)
-    assembledBytes -= slot.pointee.request.bytes.count
+    assembledBytes -= slot.pointee.request.count
     if slot.pointee.deadline != .max { callsWithDeadline -= 1 }
     countAnswer(slot, 0)
     slot.pointee.end()
   }
 
   /// The slot a token or event names, unless its stream is gone.
-  func liveSlot(_ index: UInt32, _ generation: UInt32) -> UnsafeMutablePointer<CallSlot>? {
+  func liveSlot(_ index: UInt32, _ generation: UInt32) -> SlotReference? {
     guard Int(index) < slots.count else { return nil }
     let slot = slots[Int(index)]
     return slot.pointee.generation == generation && slot.pointee.state != .free ? slot : nil
   }
 
-  func token(_ slot: UnsafeMutablePointer<CallSlot>) -> CallToken {
+  func token(_ slot: SlotReference) -> CallToken {
     CallToken(
       loop: loop.index, connection: index, connectionGeneration: generation,
       slot: slot.pointee.index, generation: slot.pointee.generation)
   }
 
   /// Puts a slot on the list that ``dispatch()`` works off.
-  func enqueue(_ slot: UnsafeMutablePointer<CallSlot>) {
+  func enqueue(_ slot: SlotReference) {
     ready.append((slot.pointee.index, slot.pointee.generation))
   }
 
@@ -286,7 +291,7 @@ final class Connection {
 
   /// Runs the handlers of every request that `receive` completed, and answers refused ones.
   func dispatch() {
-    guard session != nil else { return }
+    guard unsafe session != nil else { return }
     var next = 0
     while next < ready.count {
       let (index, generation) = ready[next]
@@ -311,15 +316,15 @@ final class Connection {
   private func keepBorrowed() {
     borrowedWithoutEnd = 0
     for slot in slots where slot.pointee.state == .receiving {
-      guard let borrowed = slot.pointee.borrowed else { continue }
-      slot.pointee.borrowed = nil
+      guard let borrowed = unsafe slot.pointee.borrowed else { continue }
+      unsafe slot.pointee.borrowed = nil
       slot.pointee.request.append(borrowed)
       assembledBytes += borrowed.count
     }
   }
 
-  private func run(_ slot: UnsafeMutablePointer<CallSlot>) {
-    let context = CallContext(token: token(slot), loop: .passUnretained(loop))
+  private func run(_ slot: SlotReference) {
+    let context = unsafe CallContext(token: token(slot), loop: .passUnretained(loop))
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, .deadlineExceeded)
     }
@@ -332,17 +337,17 @@ final class Connection {
   }
 
   private func call(
-    _ slot: UnsafeMutablePointer<CallSlot>, _ handler: any UnaryHandler, _ context: CallContext
+    _ slot: SlotReference, _ handler: any UnaryHandler, _ context: CallContext
   ) {
     slot.pointee.state = .running
     slot.pointee.response.append(MessagePrefix.empty)
-    let request = slot.pointee.borrowed ?? slot.pointee.request.bytes
+    let request = unsafe slot.pointee.borrowed ?? slot.pointee.request.bytes
     let outcome = handler.call(request, context, &slot.pointee.response)
-    slot.pointee.borrowed = nil
+    unsafe slot.pointee.borrowed = nil
     switch outcome {
     case .done:
       // Small answers are bounded by the streams of a connection.
-      let bytes = slot.pointee.response.bytes.count
+      let bytes = slot.pointee.response.count
       if bytes > Self.smallAnswerBytes {
         guard !loop.budgets.answers.isSpent else { return fail(slot, .answerMemoryFull) }
         countAnswer(slot, bytes)
@@ -357,22 +362,22 @@ final class Connection {
   private static let smallAnswerBytes = 4 << 10
 
   /// Says what a call's answer holds of the memory for answers.
-  func countAnswer(_ slot: UnsafeMutablePointer<CallSlot>, _ bytes: Int) {
+  func countAnswer(_ slot: SlotReference, _ bytes: Int) {
     guard bytes != slot.pointee.answerBytes else { return }
     loop.budgets.answers.add(bytes - slot.pointee.answerBytes)
     slot.pointee.answerBytes = bytes
   }
 
   /// Leaves a call to whoever completes it later.
-  private func wait(_ slot: UnsafeMutablePointer<CallSlot>, _ cancellation: CallCancellation?) {
+  private func wait(_ slot: SlotReference, _ cancellation: CallCancellation?) {
     slot.pointee.cancellation = cancellation
     slot.pointee.response.removeAll(keepingAtMost: CallSlot.retainedBytes)
     dropRequest(slot)
   }
 
   /// Gives up the memory of a request message that nobody needs any more.
-  func dropRequest(_ slot: UnsafeMutablePointer<CallSlot>) {
-    assembledBytes -= slot.pointee.request.bytes.count
+  func dropRequest(_ slot: SlotReference) {
+    assembledBytes -= slot.pointee.request.count
     slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
   }
 
@@ -401,7 +406,7 @@ final class Connection {
         cancelStream(slot)
         slot.pointee.cancellation?.cancel()
         fail(slot, .deadlineExceeded)
-      case .responding where slot.pointee.sent < slot.pointee.response.bytes.count:
+      case .responding where slot.pointee.sent < slot.pointee.response.count:
         // The client stopped reading, and by now waiting: its answer need not be kept.
         slot.pointee.deadline = .max
         callsWithDeadline -= 1

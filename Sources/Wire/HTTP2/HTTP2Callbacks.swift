@@ -10,21 +10,21 @@ import Glibc
 enum HTTP2Callbacks {
   /// The callbacks object; read by `nghttp2_session_server_new`.
   // SAFETY of `nonisolated(unsafe)`: Swift builds it once, before the first use; nobody changes or frees it.
-  nonisolated(unsafe) static let shared: OpaquePointer? = make()
+  nonisolated(unsafe) static let shared: OpaquePointer? = unsafe make()
 
   private static func make() -> OpaquePointer? {
     var callbacks: OpaquePointer?
-    guard nghttp2_session_callbacks_new(&callbacks) == 0 else { return nil }
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrameReceived)
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
-    return callbacks
+    guard unsafe nghttp2_session_callbacks_new(&callbacks) == 0 else { return nil }
+    unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
+    unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
+    unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrameReceived)
+    unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
+    unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
+    unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
+    unsafe nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
+    unsafe nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
+    unsafe nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
+    return unsafe callbacks
   }
 
   // SAFETY (all callbacks): `user` is the unretained `Connection` that is on the stack right now, inside
@@ -33,20 +33,20 @@ enum HTTP2Callbacks {
   private static func connection<R>(_ user: UnsafeMutableRawPointer?, _ body: (Connection) -> R)
     -> R
   {
-    Unmanaged<Connection>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef(body)
+    unsafe Unmanaged<Connection>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef(body)
   }
 
   @inline(__always)
-  private static func slot(_ session: OpaquePointer?, _ streamID: Int32) -> UnsafeMutablePointer<
-    CallSlot
-  >? {
-    nghttp2_session_get_stream_user_data(session, streamID)?.assumingMemoryBound(to: CallSlot.self)
+  private static func slot(_ session: OpaquePointer?, _ streamID: Int32) -> SlotReference? {
+    unsafe nghttp2_session_get_stream_user_data(session, streamID).map {
+      unsafe SlotReference(opaque: $0)
+    }
   }
 
   /// A frame's header; every member of the `nghttp2_frame` union begins with it.
   @inline(__always)
   private static func header(_ frame: UnsafePointer<nghttp2_frame>?) -> nghttp2_frame_hd {
-    UnsafeRawPointer(frame.unsafelyUnwrapped).load(as: nghttp2_frame_hd.self)
+    unsafe UnsafeRawPointer(frame.unsafelyUnwrapped).load(as: nghttp2_frame_hd.self)
   }
 
   private static let dataType = UInt8(NGHTTP2_DATA.rawValue)
@@ -57,24 +57,27 @@ enum HTTP2Callbacks {
   private static let ackFlag = UInt8(NGHTTP2_FLAG_ACK.rawValue)
 
   private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { session, frame, user in
-    let header = HTTP2Callbacks.header(frame)
+    let header = unsafe HTTP2Callbacks.header(frame)
     // Trailers of a request come for a stream that has its slot already.
-    guard header.type == headersType, slot(session, header.stream_id) == nil else { return 0 }
-    return connection(user) { connection in
+    guard header.type == headersType, unsafe slot(session, header.stream_id) == nil else {
+      return 0
+    }
+    return unsafe connection(user) { connection in
       guard let slot = connection.didBeginHeaders(header.stream_id) else { return 0 }
-      nghttp2_session_set_stream_user_data(session, header.stream_id, slot)
+      unsafe nghttp2_session_set_stream_user_data(session, header.stream_id, slot.address)
       return 0
     }
   }
 
   private static let onHeader: nghttp2_on_header_callback = {
     session, frame, name, nameLength, value, valueLength, _, user in
-    let streamID = header(frame).stream_id
-    return connection(user) { connection in
+    let streamID = unsafe header(frame).stream_id
+    return unsafe connection(user) { connection in
       // Every field of a block comes here: the slot of the block is remembered, not looked up each time.
-      guard let slot = connection.headerSlot(streamID) ?? HTTP2Callbacks.slot(session, streamID)
+      guard
+        let slot = unsafe connection.headerSlot(streamID) ?? HTTP2Callbacks.slot(session, streamID)
       else { return 0 }
-      connection.didReceiveHeader(
+      unsafe connection.didReceiveHeader(
         slot, UnsafeRawBufferPointer(start: name, count: nameLength),
         UnsafeRawBufferPointer(start: value, count: valueLength))
       return 0
@@ -82,20 +85,21 @@ enum HTTP2Callbacks {
   }
 
   private static let onFrameReceived: nghttp2_on_frame_recv_callback = { session, frame, user in
-    let header = HTTP2Callbacks.header(frame)
+    let header = unsafe HTTP2Callbacks.header(frame)
     switch header.type {
     case dataType:
-      guard header.flags & endStreamFlag != 0, let slot = slot(session, header.stream_id) else {
+      guard header.flags & endStreamFlag != 0, let slot = unsafe slot(session, header.stream_id)
+      else {
         return 0
       }
-      connection(user) { $0.didReceiveEndStream(slot) }
+      unsafe connection(user) { $0.didReceiveEndStream(slot) }
     case headersType:
-      guard let slot = slot(session, header.stream_id) else { return 0 }
-      connection(user) {
+      guard let slot = unsafe slot(session, header.stream_id) else { return 0 }
+      unsafe connection(user) {
         $0.didReceiveHeadersEnd(slot, endStream: header.flags & endStreamFlag != 0)
       }
     case pingType:
-      connection(user) { $0.didReceivePing(ack: header.flags & ackFlag != 0) }
+      unsafe connection(user) { $0.didReceivePing(ack: header.flags & ackFlag != 0) }
     default: break
     }
     return 0
@@ -103,59 +107,61 @@ enum HTTP2Callbacks {
 
   private static let onDataChunk: nghttp2_on_data_chunk_recv_callback = {
     session, _, streamID, data, length, user in
-    connection(user) { connection in
+    unsafe connection(user) { connection in
       connection.uncreditedBytes += length
-      guard let slot = HTTP2Callbacks.slot(session, streamID) else { return 0 }
-      connection.didReceiveData(slot, UnsafeRawBufferPointer(start: data, count: length))
+      guard let slot = unsafe HTTP2Callbacks.slot(session, streamID) else { return 0 }
+      unsafe connection.didReceiveData(slot, UnsafeRawBufferPointer(start: data, count: length))
       return 0
     }
   }
 
   private static let onStreamClose: nghttp2_on_stream_close_callback = {
     session, streamID, _, user in
-    guard let slot = slot(session, streamID) else { return 0 }
-    connection(user) { $0.didCloseStream(slot) }
+    guard let slot = unsafe slot(session, streamID) else { return 0 }
+    unsafe connection(user) { $0.didCloseStream(slot) }
     return 0
   }
 
   private static let onFrameSent: nghttp2_on_frame_send_callback = { session, frame, user in
-    let header = HTTP2Callbacks.header(frame)
+    let header = unsafe HTTP2Callbacks.header(frame)
     guard header.flags & endStreamFlag != 0, header.type <= headersType,
-      let slot = slot(session, header.stream_id), !slot.pointee.remoteClosed
+      let slot = unsafe slot(session, header.stream_id), !slot.pointee.remoteClosed
     else {
-      if header.type == goAwayType, let code = frame?.pointee.goaway.error_code {
-        connection(user) { $0.logGoAway(code) }
+      if header.type == goAwayType, let code = unsafe frame?.pointee.goaway.error_code {
+        unsafe connection(user) { $0.logGoAway(code) }
       }
       return 0
     }
     // The answer is out before the client ended its side: ask it to stop. Earlier, the reset would
     // have taken the queued trailers with it.
-    nghttp2_submit_rst_stream(session, 0, header.stream_id, UInt32(NGHTTP2_NO_ERROR.rawValue))
+    unsafe nghttp2_submit_rst_stream(
+      session, 0, header.stream_id, UInt32(NGHTTP2_NO_ERROR.rawValue))
     return 0
   }
 
   private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = {
     session, frame, errorCode, _ in
-    let header = HTTP2Callbacks.header(frame)
+    let header = unsafe HTTP2Callbacks.header(frame)
     guard header.type == headersType, errorCode != NGHTTP2_ERR_STREAM_CLOSED.rawValue,
-      errorCode != NGHTTP2_ERR_STREAM_CLOSING.rawValue, slot(session, header.stream_id) != nil
+      errorCode != NGHTTP2_ERR_STREAM_CLOSING.rawValue,
+      unsafe slot(session, header.stream_id) != nil
     else { return 0 }
     // Headers or trailers that cannot go out would leave the client waiting for ever.
-    nghttp2_submit_rst_stream(
+    unsafe nghttp2_submit_rst_stream(
       session, 0, header.stream_id, UInt32(NGHTTP2_INTERNAL_ERROR.rawValue))
     return 0
   }
 
   private static let onInvalidFrame: nghttp2_on_invalid_frame_recv_callback = { _, _, _, user in
-    connection(user) { $0.didReceiveInvalidFrame() }
+    unsafe connection(user) { $0.didReceiveInvalidFrame() }
     return 0
   }
 
   private static let sendData: nghttp2_send_data_callback = {
     _, _, frameHeader, length, source, user in
-    let slot = source.unsafelyUnwrapped.pointee.ptr.assumingMemoryBound(to: CallSlot.self)
-    return connection(user) { connection in
-      connection.writeDataFrame(slot, header: frameHeader.unsafelyUnwrapped, length: length)
+    let slot = unsafe SlotReference(opaque: source.unsafelyUnwrapped.pointee.ptr)
+    return unsafe connection(user) { connection in
+      unsafe connection.writeDataFrame(slot, header: frameHeader.unsafelyUnwrapped, length: length)
       // Otherwise one call of mem_send would go on to the end of the longest answer.
       return connection.isOutputFull ? NGHTTP2_ERR_PAUSE.rawValue : 0
     }
@@ -164,8 +170,8 @@ enum HTTP2Callbacks {
   /// Tells nghttp2 how much of a slot's answer can go out now; submits the trailers with its last byte.
   static let readResponse: nghttp2_data_source_read_callback = {
     session, streamID, _, length, flags, source, _ in
-    let slot = source.unsafelyUnwrapped.pointee.ptr.assumingMemoryBound(to: CallSlot.self)
-    let remaining = slot.pointee.response.bytes.count - slot.pointee.sent
+    let slot = unsafe SlotReference(opaque: source.unsafelyUnwrapped.pointee.ptr)
+    let remaining = slot.pointee.response.count - slot.pointee.sent
     if remaining == 0 && !slot.pointee.finished {
       slot.pointee.deferred = true
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
@@ -176,10 +182,10 @@ enum HTTP2Callbacks {
       result |= NGHTTP2_DATA_FLAG_EOF.rawValue
       if slot.pointee.plainHTTPStatus == 0 {
         result |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-        Connection.submitTrailers(session, streamID, slot)
+        unsafe Connection.submitTrailers(session, streamID, slot)
       }
     }
-    flags.unsafelyUnwrapped.pointee = result
+    unsafe flags.unsafelyUnwrapped.pointee = result
     return count
   }
 }

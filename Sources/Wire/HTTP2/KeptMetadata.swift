@@ -12,6 +12,7 @@ struct KeptMetadata: ~Copyable {
 
   var isEmpty: Bool { fields.isEmpty }
 
+  @safe
   mutating func append(_ index: UInt8, _ value: UnsafeRawBufferPointer) {
     fields.append(index)
     fields.appendLittleEndian(UInt32(value.count))
@@ -23,7 +24,7 @@ struct KeptMetadata: ~Copyable {
   /// The values of a name, joined by commas.
   func value(_ index: UInt8) -> String? {
     var found: String?
-    var rest = fields.bytes[...]
+    var rest = fields.array()[...]
     while let first = rest.first {
       let length = rest.dropFirst().prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
       rest = rest.dropFirst(5)

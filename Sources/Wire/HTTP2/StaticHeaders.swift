@@ -1,6 +1,10 @@
 import CNghttp2
 
+// SAFETY: the fields are never freed, and the text of a `StaticString` is never either. nghttp2 does not write through
+// the pointers of a field, whatever their type says.
+
 /// Header fields that never change, as nghttp2 wants them: allocated once, never freed, not copied.
+@safe
 struct StaticHeaders: @unchecked Sendable {
   // SAFETY: the memory is written once here and only read afterwards, by any thread.
   static let shared = StaticHeaders()
@@ -11,15 +15,15 @@ struct StaticHeaders: @unchecked Sendable {
   let okTrailers: UnsafeMutablePointer<nghttp2_nv>
 
   private init() {
-    responseHeaders = .allocate(capacity: 2)
-    responseHeaders.initialize(to: Self.field(":status", "200"))
-    (responseHeaders + 1).initialize(to: Self.field("content-type", "application/grpc"))
-    okTrailers = .allocate(capacity: 1)
-    okTrailers.initialize(to: Self.field("grpc-status", "0"))
+    unsafe responseHeaders = .allocate(capacity: 2)
+    unsafe responseHeaders.initialize(to: Self.field(":status", "200"))
+    unsafe (responseHeaders + 1).initialize(to: Self.field("content-type", "application/grpc"))
+    unsafe okTrailers = .allocate(capacity: 1)
+    unsafe okTrailers.initialize(to: Self.field("grpc-status", "0"))
   }
 
   private static func field(_ name: StaticString, _ value: StaticString) -> nghttp2_nv {
-    nghttp2_nv(
+    unsafe nghttp2_nv(
       name: UnsafeMutablePointer(mutating: name.utf8Start),
       value: UnsafeMutablePointer(mutating: value.utf8Start),
       namelen: name.utf8CodeUnitCount, valuelen: value.utf8CodeUnitCount,
@@ -29,17 +33,19 @@ struct StaticHeaders: @unchecked Sendable {
   /// Calls `body` with fields built from arrays; nghttp2 copies them when they are submitted.
   ///
   /// Values of one call differ from those of the next, so they stay out of the peer's HPACK table.
+  @safe
   static func withFields<R>(
     _ fields: [(StaticString, [UInt8])], _ body: (UnsafeMutablePointer<nghttp2_nv>, Int) -> R
   ) -> R {
     let values = fields.flatMap(\.1)
-    return values.withUnsafeBufferPointer { values in
+    return unsafe values.withUnsafeBufferPointer { values in
       // nghttp2 takes no nil pointer, not even for an empty value.
-      let start = UnsafeMutablePointer(mutating: values.baseAddress ?? StaticString("").utf8Start)
+      let start = unsafe UnsafeMutablePointer(
+        mutating: values.baseAddress ?? StaticString("").utf8Start)
       var offset = 0
-      var vectors: [nghttp2_nv] = []
+      var vectors: [nghttp2_nv] = unsafe []
       for (name, value) in fields {
-        vectors.append(
+        unsafe vectors.append(
           nghttp2_nv(
             name: UnsafeMutablePointer(mutating: name.utf8Start), value: start + offset,
             namelen: name.utf8CodeUnitCount, valuelen: value.count,
@@ -47,7 +53,9 @@ struct StaticHeaders: @unchecked Sendable {
         )
         offset += value.count
       }
-      return vectors.withUnsafeMutableBufferPointer { body($0.baseAddress!, $0.count) }
+      return unsafe vectors.withUnsafeMutableBufferPointer {
+        unsafe body($0.baseAddress!, $0.count)
+      }
     }
   }
 }

@@ -1,5 +1,7 @@
 import Bytes
 
+// SAFETY: the array of the descriptor lends its bytes until all is read.
+
 /// The names one serialized `FileDescriptorProto` declares (google/protobuf/descriptor.proto).
 ///
 /// Names are full and without a leading dot. Values of an enum are beside the enum, as in C++ and in
@@ -51,7 +53,7 @@ struct DescriptorSymbols {
   /// Reads a descriptor. What follows malformed bytes is left out: the file came from the compiler,
   /// and can still be served by its name.
   init(_ descriptor: [UInt8]) {
-    descriptor.withUnsafeBytes { readFile(Fields($0)) }
+    unsafe descriptor.withUnsafeBytes { unsafe readFile(Fields($0)) }
   }
 
   private mutating func readFile(_ file: Fields) {
@@ -105,9 +107,12 @@ struct DescriptorSymbols {
 }
 
 /// The fields of one serialized message, up to the first malformed byte.
+// SAFETY: a view of bytes that whoever makes it keeps for as long as it, and the parts that it hands out, are used.
+@safe
 private struct Fields {
   private var values: [(number: Int, value: Value)] = []
 
+  @safe
   private enum Value {
     case varint(UInt64)
     /// Aliases the message's bytes.
@@ -115,13 +120,13 @@ private struct Fields {
   }
 
   init(_ bytes: UnsafeRawBufferPointer) {
-    var reader = ProtobufReader(bytes)
+    var reader = unsafe ProtobufReader(bytes)
     do throws(ProtobufError) {
       while !reader.isAtEnd {
         let tag = try reader.nextTag()
         switch tag.wireType {
         case 0: values.append((tag.number, .varint(try reader.nextVarint())))
-        case 2: values.append((tag.number, .bytes(try reader.nextLengthDelimited())))
+        case 2: unsafe values.append((tag.number, .bytes(try reader.nextLengthDelimited())))
         default: try reader.skip(tag)
         }
       }
@@ -133,14 +138,16 @@ private struct Fields {
   func all(_ number: Int) -> [Fields] {
     values.compactMap { field in
       guard field.number == number, case .bytes(let bytes) = field.value else { return nil }
-      return Fields(bytes)
+      return unsafe Fields(bytes)
     }
   }
 
   /// The last occurrence, as for any decoder.
   func string(_ number: Int) -> String? {
     for field in values.reversed() where field.number == number {
-      if case .bytes(let bytes) = field.value { return String(decoding: bytes, as: UTF8.self) }
+      if case .bytes(let bytes) = field.value {
+        return unsafe String(decoding: bytes, as: UTF8.self)
+      }
     }
     return nil
   }

@@ -1,6 +1,8 @@
 import Bytes
 import Synchronization
 
+// SAFETY: a request is lent until its handler returns; the name in it is copied.
+
 /// What a service says of itself. The raw values are the wire's
 /// (`grpc.health.v1.HealthCheckResponse.ServingStatus`).
 package enum ServingStatus: UInt64, Sendable {
@@ -163,16 +165,17 @@ package final class HealthService: Sendable {
   }
 
   /// The `service` of a `HealthCheckRequest`.
+  @safe
   fileprivate static func service(
     in request: UnsafeRawBufferPointer
   ) -> Result<String, RPCStatus> {
-    var reader = ProtobufReader(request)
+    var reader = unsafe ProtobufReader(request)
     var service = ""
     do throws(ProtobufError) {
       while !reader.isAtEnd {
         let tag = try reader.nextTag()
         if tag.number == 1 && tag.wireType == 2 {
-          service = String(decoding: try reader.nextLengthDelimited(), as: UTF8.self)
+          service = unsafe String(decoding: try reader.nextLengthDelimited(), as: UTF8.self)
         } else {
           try reader.skip(tag)
         }

@@ -2,6 +2,10 @@ import Glibc
 import NIOCore
 import Synchronization
 
+// SAFETY: the addresses of locals are lent until the system call returns, which writes no more than the size it is
+// told. A sockaddr_storage is as large as every address. The text of an error number is there until the thread's next
+// one.
+
 /// An address that this process has taken, and does not listen on yet: clients are refused until it does.
 ///
 /// So a server can find out that its address is in use before it makes anything on the disk.
@@ -33,9 +37,11 @@ package final class BoundAddress: Sendable {
     guard descriptor >= 0 else { throw ListenError(errno: errno) }
     // The connections of a server that has just ended do not keep the next one from its address.
     var on: CInt = 1
-    setsockopt(
+    unsafe setsockopt(
       descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout.size(ofValue: on)))
-    let isBound = address.withSockAddr { Glibc.bind(descriptor, $0, socklen_t($1)) == 0 }
+    let isBound = unsafe address.withSockAddr {
+      unsafe Glibc.bind(descriptor, $0, socklen_t($1)) == 0
+    }
     guard isBound else {
       let failure = ListenError(errno: errno)
       close(descriptor)
@@ -63,13 +69,12 @@ package final class BoundAddress: Sendable {
   private static func boundPort(_ descriptor: CInt) -> Int? {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout.size(ofValue: storage))
-    // SAFETY: sockaddr_storage is as large as every address; the call writes at most `length` bytes of it.
-    return withUnsafeMutableBytes(of: &storage) { bytes -> Int? in
+    return unsafe withUnsafeMutableBytes(of: &storage) { bytes -> Int? in
       guard let base = bytes.baseAddress,
-        getsockname(descriptor, base.assumingMemoryBound(to: sockaddr.self), &length) == 0
+        unsafe getsockname(descriptor, base.assumingMemoryBound(to: sockaddr.self), &length) == 0
       else { return nil }
       // The port follows the family in the addresses of both IP versions, in network order.
-      return Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+      return unsafe Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
     }
   }
 }
@@ -80,5 +85,5 @@ package struct ListenError: Error, Equatable, Sendable {
   package let detail: String
 
   init(detail: String) { self.detail = detail }
-  init(errno code: CInt) { detail = String(cString: strerror(code)) }
+  init(errno code: CInt) { detail = unsafe String(cString: strerror(code)) }
 }

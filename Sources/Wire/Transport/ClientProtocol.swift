@@ -1,3 +1,5 @@
+// SAFETY: the bytes are lent until `init` returns, and every index is below their count.
+
 /// What a client speaks, by the first bytes that it sends.
 package enum ClientProtocol: Equatable, Sendable {
   /// HTTP/2 with prior knowledge: its connection preface (RFC 9113 §3.4).
@@ -12,14 +14,16 @@ package enum ClientProtocol: Equatable, Sendable {
   private static let longestMethodBytes = 20
 
   /// Nil when more bytes are needed to tell; 24 are always enough.
+  @safe
   package init?(firstBytes bytes: UnsafeRawBufferPointer) {
-    guard let difference = zip(bytes, Self.preface).enumerated().first(where: { $1.0 != $1.1 })
+    guard
+      let difference = unsafe zip(bytes, Self.preface).enumerated().first(where: { $1.0 != $1.1 })
     else {
       guard bytes.count >= Self.preface.count else { return nil }
       self = .http2
       return
     }
-    if bytes.first == 0x16 {
+    if unsafe bytes.first == 0x16 {
       self = .tls
       return
     }
@@ -28,17 +32,17 @@ package enum ClientProtocol: Equatable, Sendable {
       self = .unknown
       return
     }
-    let method = bytes.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
-    guard method.count <= Self.longestMethodBytes else {
+    let method = unsafe bytes.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+    guard unsafe method.count <= Self.longestMethodBytes else {
       self = .unknown
       return
     }
-    guard method.count < bytes.count else { return nil }
-    guard !method.isEmpty, bytes[method.count] == UInt8(ascii: " ") else {
+    guard unsafe method.count < bytes.count else { return nil }
+    guard unsafe !method.isEmpty, unsafe bytes[method.count] == UInt8(ascii: " ") else {
       self = .unknown
       return
     }
-    self = .http1(isHead: method.elementsEqual("HEAD".utf8))
+    self = unsafe .http1(isHead: method.elementsEqual("HEAD".utf8))
   }
 
   /// What a client of HTTP/1 is told before its connection is closed.

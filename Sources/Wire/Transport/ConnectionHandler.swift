@@ -1,6 +1,8 @@
 import Logging
 import NIOCore
 
+// SAFETY: the buffer of a read lends its bytes until the connection has dispatched them (invariant 3 of `Connection`).
+
 /// The one handler of a channel: moves bytes between the socket and the ``Connection``.
 ///
 /// Reads feed the connection; its requests are dispatched at the end of each read, and everything to be
@@ -88,9 +90,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard let connection, !isClosing else { return }
     let buffer = unwrapInboundIn(data)
-    buffer.withUnsafeReadableBytes { bytes in
-      guard isHTTP2 else { return receiveFirst(bytes, connection) }
-      connection.receive(bytes)
+    unsafe buffer.withUnsafeReadableBytes { bytes in
+      guard isHTTP2 else { return unsafe receiveFirst(bytes, connection) }
+      unsafe connection.receive(bytes)
       connection.dispatch()
     }
   }
@@ -98,15 +100,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
   /// Takes bytes of a client that has not yet said what it speaks.
   private func receiveFirst(_ bytes: UnsafeRawBufferPointer, _ connection: Connection) {
     guard firstBytes.isEmpty else {
-      let all = firstBytes + bytes
+      let all = unsafe firstBytes + bytes
       firstBytes = []
-      return all.withUnsafeBytes { receiveFirst($0, connection) }
+      return unsafe all.withUnsafeBytes { unsafe receiveFirst($0, connection) }
     }
     switch ClientProtocol(firstBytes: bytes) {
-    case nil: firstBytes = Array(bytes)
+    case nil: firstBytes = unsafe Array(bytes)
     case .http2:
       isHTTP2 = true
-      connection.receive(bytes)
+      unsafe connection.receive(bytes)
       connection.dispatch()
     case .http1(let isHead):
       log("a client speaks HTTP/1; it was told to use gRPC")

@@ -1,6 +1,8 @@
 package import Logging
 package import NIOCore
 
+// SAFETY: the array lends its bytes until the connection has dispatched them (invariant 3 of `Connection`).
+
 /// The server side of one connection without a socket: bytes in, bytes out.
 ///
 /// It runs the same ``Connection`` as a server does. For tests, fuzzing and profiling.
@@ -11,6 +13,9 @@ package final class InMemoryConnection {
   private let connection: Connection
   private let handler: ConnectionHandler
 
+  /// Serves the methods that are given by their paths (`/package.Service/Method`). Nil when there is no memory.
+  ///
+  /// - Parameter logger: nil logs nothing.
   package init?(
     eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
     streaming: [(String, any StreamingHandler)] = [],
@@ -40,8 +45,8 @@ package final class InMemoryConnection {
 
   /// Takes bytes of the client and runs the calls they complete.
   package func receive(_ bytes: [UInt8]) {
-    bytes.withUnsafeBytes {
-      connection.receive($0)
+    unsafe bytes.withUnsafeBytes {
+      unsafe connection.receive($0)
       connection.dispatch()
     }
   }

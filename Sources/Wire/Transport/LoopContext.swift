@@ -114,7 +114,7 @@ final class LoopContext: @unchecked Sendable {
   func find(
     _ token: CallToken
   ) -> (
-    handler: ConnectionHandler, connection: Connection, slot: UnsafeMutablePointer<CallSlot>
+    handler: ConnectionHandler, connection: Connection, slot: SlotReference
   )? {
     guard Int(token.connection) < handlers.count, let handler = handlers[Int(token.connection)],
       generations[Int(token.connection)] == token.connectionGeneration,

@@ -9,6 +9,7 @@ package final class MemoryBudgets: Sendable {
   /// Answers that were made and not yet taken by their clients.
   package let answers: MemoryBudget
 
+  /// - Parameters: the limits of ``requests`` and ``answers``, over all connections of a server.
   package init(requestBytes: Int, answerBytes: Int) {
     requests = MemoryBudget(limit: requestBytes)
     answers = MemoryBudget(limit: answerBytes)
