@@ -178,7 +178,7 @@ package final class ModelStore: Sendable {
       unsafe second.withUnsafeBytes { second in
         let count = min(first.count, second.count)
         // SAFETY: both have `count` bytes, and no stored key is empty.
-        guard let one = unsafe first.baseAddress, let other = unsafe second.baseAddress else {
+        guard let one = first.baseAddress, let other = second.baseAddress else {
           return false
         }
         let order = unsafe memcmp(one, other, count)
