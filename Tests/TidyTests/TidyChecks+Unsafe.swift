@@ -62,8 +62,10 @@ extension TidyChecks {
     var modules: Set<String> = []
     var target: String?
     for line in manifest.split(separator: "\n") {
-      if let name = String(line).components(between: "(name: \"", and: "\"").first { target = name }
-      // A target of several lines has its name in one of its own.
+      if let name = String(line).components(between: "arget(name: \"", and: "\"").first {
+        target = name
+      }
+      // A target of several lines has its name in one of its own, before its products.
       if line.hasPrefix("      name: "),
         let name = String(line).components(between: "\"", and: "\"").first
       {

@@ -280,8 +280,10 @@ import Testing
       .target(name: "A", swiftSettings: strictSettings),
       .target(name: "B", swiftSettings: swiftSettings),
       .target(
-            name: "C", dependencies: ["A"],
-            swiftSettings: strictSettings + more),
+            name: "C",
+            dependencies: [
+              "A", .product(name: "D", package: "d"),
+            ], swiftSettings: strictSettings + more),
       """
     #expect(TidyChecks.strictModules(in: manifest) == ["A", "C"])
   }
