@@ -26,10 +26,13 @@ package struct ServerConfiguration: Sendable {
   package var eventLoops: Int
   /// Threads for reads that touch the disk and for long scans. Default: two a core.
   package var storageThreads: Int
+  /// Threads for the messages of streams. Default: one a core, at least 1.
+  package var streamThreads: Int
 
   package init(engines: EngineList, coreCount: Int) {
     self.engines = engines
     eventLoops = max(1, coreCount)
     storageThreads = max(2, coreCount * 2)
+    streamThreads = max(1, coreCount)
   }
 }

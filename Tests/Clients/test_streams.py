@@ -1,6 +1,7 @@
 """Streams of many records: of one moment, as fast as their client reads, and at no cost of memory.
 
-`SEANDB_LONG_TESTS` takes a million records in place of 200,000, longer pauses, and strict bounds on how long others wait.
+`SEANDB_LONG_TESTS` takes a million records in place of 200,000, longer pauses, and strict bounds on how long others
+wait.
 """
 
 from __future__ import annotations
@@ -82,6 +83,12 @@ def numbers(answer) -> list[int]:
     return [int(each.pk[1:]) for each in answer.dogs]
 
 
+def idle_memory(server) -> int:
+    """Bytes in use; from here on `VmHWM` is the most since now, without what the start took (proc(5))."""
+    pathlib.Path(f"/proc/{server.pid}/clear_refs").write_text("5")
+    return memory(server)
+
+
 def print_speed(what: str, count: int, byte_count: int, seconds: float):
     rate, speed = count / seconds, byte_count / seconds / 1e6
     print(f"{what}: {seconds:.2f} s, {rate:,.0f} records and {speed:.1f} MB a second")
@@ -91,32 +98,36 @@ def print_speed(what: str, count: int, byte_count: int, seconds: float):
 def test_a_stream_is_of_one_moment_and_costs_no_memory_though_its_client_pauses(start, seed):
     """In the middle the client stops reading, while others overwrite, delete and add records all over."""
     rng = random.Random(seed)
-    server, client = start()
+    # What the store keeps of the tables it read is the cache's matter, and has its own limit.
+    server, client = start("--cache-size", "8M")
     assert client.GetDogsByPk(client.query(lt=key(1_000), count_only=True)).count == 1_000
-    idle = memory(server)
+    idle = idle_memory(server)
     at, byte_count, messages, touched, writing = 0, 0, 0, set(), 0.0
     began = time.monotonic()
-    for message in client.StreamDogsByPk(client.query(begins_with="k"), timeout=200):
-        assert numbers(message) == list(range(at, at + len(message.dogs)))
-        assert {each.age for each in message.dogs} == {5}, "the stream met a later write"
-        at += len(message.dogs)
-        messages, byte_count = messages + 1, byte_count + message.ByteSize()
-        assert bool(message.next_page_token) == (at < RECORDS)
-        if not touched and at > RECORDS // 2:
-            paused = time.monotonic()
-            while time.monotonic() < paused + PAUSE:
-                touched |= write_somewhere(client, rng)
-                time.sleep(0.01)  # a pause is time, and the writes' own memory is not what is measured
-            writing = time.monotonic() - paused
-    assert at == RECORDS
-    seconds = time.monotonic() - began - writing
-    print_speed(f"streamed {messages} messages", at, byte_count, seconds)
-    more = memory(server, "VmHWM") - idle
-    print(f"idle {idle / MIB:.1f} MiB, at most {more / MIB:.1f} MiB more; {len(touched)} records written")
-    assert more < 64 * MIB
-    # What was written is there afterwards; then all is as before.
-    assert client.GetDogsByPk(client.query(begins_with="k", count_only=True)).count != RECORDS
-    restore(client, touched)
+    try:
+        for message in client.StreamDogsByPk(client.query(begins_with="k"), timeout=200):
+            assert numbers(message) == list(range(at, at + len(message.dogs)))
+            assert {each.age for each in message.dogs} == {5}, "the stream met a later write"
+            at += len(message.dogs)
+            messages, byte_count = messages + 1, byte_count + message.ByteSize()
+            assert bool(message.next_page_token) == (at < RECORDS)
+            if not touched and at > RECORDS // 2:
+                paused = time.monotonic()
+                while time.monotonic() < paused + PAUSE:
+                    touched |= write_somewhere(client, rng)
+                    # A pause is time, and the memory that writes take is not what is measured.
+                    time.sleep(PAUSE / 200)
+                writing = time.monotonic() - paused
+        assert at == RECORDS
+        seconds = time.monotonic() - began - writing
+        print_speed(f"streamed {messages} messages", at, byte_count, seconds)
+        more = memory(server, "VmHWM") - idle
+        print(f"idle {idle / MIB:.1f} MiB, at most {more / MIB:.1f} more; {len(touched)} records written")
+        assert more < 64 * MIB
+        # What was written is there afterwards.
+        assert client.GetDogsByPk(client.query(begins_with="k", count_only=True)).count != RECORDS
+    finally:
+        restore(client, touched)
 
 
 def write_somewhere(client, rng: random.Random) -> set[int]:
@@ -163,31 +174,31 @@ def test_pages_of_a_thousand_joined_are_all_records(start, order):
 class TestOthers:
     """Streams beside other calls and each other."""
 
-    # A process of its own: its reading must not be in the way of the calls that are measured.
+    # A process of its own, which decodes nothing and takes 50 MB a second: what is measured is what the streams cost the
+    # server, not how the machine's cores are shared.
     READER = """
-import itertools, os, sys
-from pathlib import Path
-from harness.client import Database
-from harness.generated import Client
-os.nice(10)
+import sys, time
+from harness.client import Database, query
 with Database(sys.argv[1]) as database:
-    client = Client(Path(sys.argv[2]), database.channel)
-    streams = [client.StreamDogsByPk(client.query(begins_with="k"), timeout=300) for _ in range(100)]
-    counts = [0] * len(streams)
-    for round in itertools.count():
+    call = database.channel.unary_stream("/database.Database/StreamDogsByPk")
+    streams = [call(query(begins_with="k"), timeout=300) for _ in range(100)]
+    byte_counts, rounds = [0] * len(streams), 0
+    while True:
         for n, stream in enumerate(streams):
             message = next(stream, None)
-            counts[n] += len(message.dogs) if message else 0
-        if round == 0:
-            print("started", flush=True)
+            byte_counts[n] += len(message or b"")
+            time.sleep(0.005)
         if message is None:
             break
-    assert len(set(counts)) == 1, counts
-    print(counts[0], flush=True)
+        rounds += 1
+        if rounds == 1:
+            print("started", flush=True)
+    assert len(set(byte_counts)) == 1, byte_counts
+    print("ended", rounds, byte_counts[0], flush=True)
 """
 
     @pytest.mark.timeout(280)
-    def test_a_hundred_streams_at_once_do_not_hold_up_gets(self, start, create, seed):
+    def test_a_hundred_streams_at_once_do_not_hold_up_gets(self, start, seed):
         rng = random.Random(seed)
         server, client = start()
 
@@ -202,9 +213,9 @@ with Database(sys.argv[1]) as database:
 
         times(300)
         alone = times(CALLS)
-        idle = memory(server)
+        idle = idle_memory(server)
         reader = subprocess.Popen(
-            [sys.executable, "-c", self.READER, server.address, create(DOG_SCHEMA).out],
+            [sys.executable, "-c", self.READER, server.address],
             cwd=pathlib.Path(__file__).parent,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.PIPE,
@@ -214,9 +225,10 @@ with Database(sys.argv[1]) as database:
             assert reader.stdout.readline() == "started\n"
             beside = times(CALLS)
             assert reader.poll() is None, "the streams ended before the reads did: read fewer"
+            ended = reader.stdout.readline()
             more = memory(server, "VmHWM") - idle
-            if LONG:
-                assert reader.stdout.readline() == f"{RECORDS}\n" and reader.wait(timeout=10) == 0
+            assert ended.startswith("ended") and reader.wait(timeout=20) == 0
+            print(f"streams: {ended}")
         finally:
             reader.kill()
             reader.wait()
@@ -228,7 +240,7 @@ with Database(sys.argv[1]) as database:
 
     def test_streams_that_nobody_reads_cost_little_and_hold_up_nobody(self, start):
         server, client = start()
-        idle = memory(server)
+        idle = idle_memory(server)
         with contextlib.ExitStack() as stack:
             for _ in range(10):
                 other = stack.enter_context(FrameClient(server, stream_window=0))
@@ -316,7 +328,7 @@ class TestEnds:
 
     def test_cancelled(self, start):
         server, client = start()
-        idle = memory(server)
+        idle = idle_memory(server)
         for _ in range(5):
             for stream in self.streams(client, 40):
                 stream.cancel()

@@ -103,7 +103,7 @@ import Wire
     #expect(status.code == .resourceExhausted && status.reason == reason)
   }
 
-  @Test("says where a stream goes on whose moment is not kept any more", arguments: [nil, "dG9rZW4"])
+  @Test("says where a stream goes on whose moment is not kept", arguments: [nil, "dG9rZW4"])
   func saysWhereAStreamGoesOn(token: String?) {
     let status = StatusMapping.snapshotTooOld(pageToken: token)
     #expect(status.code == .aborted && status.reason == "SNAPSHOT_TOO_OLD")

@@ -31,6 +31,8 @@ package struct Completions {
     case failed(RPCStatus)
     /// One more message of a streaming call, without gRPC's prefix. A ``ServerStream`` must have been asked for it.
     case streamMessage(OwnedMessage)
+    /// No message was made, as the memory for answers is spent: the ``ServerStream`` is asked again when some is free.
+    case streamRetry
     /// The end of a streaming call; nil is OK.
     case streamFinish(RPCStatus?)
   }
