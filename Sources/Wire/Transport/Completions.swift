@@ -85,6 +85,9 @@ package struct ResponseStream: Sendable {
     loop.post([.init(token: token, outcome: .streamMessage(OwnedMessage(message)))])
   }
 
+  /// Answers a pull with nothing: there is another one when memory for answers is free.
+  package func retry() { loop.post([.init(token: token, outcome: .streamRetry)]) }
+
   /// Ends the call; nil is OK.
   package func finish(_ status: RPCStatus?) {
     loop.post([.init(token: token, outcome: .streamFinish(status))])
