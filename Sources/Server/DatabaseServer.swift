@@ -91,7 +91,9 @@ package final class DatabaseServer: Sendable {
     commits = CommitQueue(
       engine: database.engine, durability: configuration.durability, mark: database.mark,
       sweeper: sweeper, monitor: monitor)
-    reads = StorageReads(threadCount: configuration.storageThreads, server: server)
+    reads = StorageReads(
+      threadCount: configuration.storageThreads, streamThreadCount: configuration.streamThreads,
+      server: server)
     snapshots = StreamSnapshots(maximumSeconds: configuration.maximumStreamSeconds)
     registerModels()
     registerServices()

@@ -28,6 +28,8 @@ package struct ServerConfiguration: Sendable {
   package var eventLoops: Int
   /// Threads for reads that touch the disk and for long scans. Default: two a core.
   package var storageThreads: Int
+  /// Threads for the messages of streams. Default: one a core, at least 1.
+  package var streamThreads: Int
 
   /// The defaults for a machine.
   ///
@@ -36,5 +38,6 @@ package struct ServerConfiguration: Sendable {
     self.engines = engines
     eventLoops = max(1, coreCount)
     storageThreads = max(2, coreCount * 2)
+    streamThreads = max(1, coreCount)
   }
 }

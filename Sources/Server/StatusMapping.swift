@@ -93,7 +93,8 @@ package enum StatusMapping {
     switch error {
     case .badPageToken: "BAD_PAGE_TOKEN"
     case .badMask: "BAD_MASK"
-    case .keyMissing, .malformedKey: "BAD_KEY"
+    case .keyMissing, .requestedKeyTooLong, .malformedKey, .unsupportedIn(message: "Key", _):
+      "BAD_KEY"
     default: "BAD_QUERY"
     }
   }
@@ -118,7 +119,7 @@ package enum StatusMapping {
   }
 
   /// - Parameter pageToken: where to go on; nil: from the start.
-  static func snapshotTooOld(pageToken: String?) -> RPCStatus {
+  package static func snapshotTooOld(pageToken: String?) -> RPCStatus {
     RPCStatus(
       .aborted, reason: "SNAPSHOT_TOO_OLD",
       "the stream took so long that its moment is not kept any more; go on after the last message with its next_page_token in a new call, which sees the records as they are then",

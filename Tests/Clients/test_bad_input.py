@@ -17,6 +17,7 @@ from harness import http2, status
 from harness.client import delimited, listed, query, tag, varint
 
 PUT, BATCH, GET, DELETE = "PutDog", "BatchPutDogs", "GetDogsByPk", "DeleteDogsByPk"
+ONE = "GetDog"
 PK = delimited(1, b"k")
 
 SCHEMA = (
@@ -105,8 +106,8 @@ BAD = {
     "truncated batch": Bad(BATCH, listed([PK, PK])[:-1], r"byte|trunc|end|length"),
     "batch with a bad second record": Bad(BATCH, listed([PK, b"\x0a"]), r"byte|trunc|end|length"),
     # Queries
-    "get without expression": Bad(GET, query(), r"eq.*gte.*gt.*lte.*lt.*range.*begins_with"),
-    "delete without expression": Bad(DELETE, query(), r"eq.*gte.*gt.*lte.*lt.*range.*begins_with"),
+    "get without expression": Bad(GET, query(), r"eq.*gte.*gt.*lte.*lt.*range.*in.*begins_with"),
+    "delete without expression": Bad(DELETE, query(), r"eq.*gte.*gt.*lte.*lt.*range.*in.*begins_with"),
     "get with only an unknown field": Bad(GET, delimited(99, b"x"), r"expression|eq"),
     "delete with only an unknown field": Bad(DELETE, delimited(99, b"x"), r"expression|eq"),
     "eq of the empty key": Bad(GET, query(eq=""), r"empty"),
@@ -122,7 +123,7 @@ BAD = {
         )
         for name, method in (("get", GET), ("delete", DELETE))
         for beside, before in (("", b""), (" beside an expression", query(begins_with="a")))
-        for number in (8, 16, 17, 18, 19, 20, 21)
+        for number in (9, 15, 22, 31)
     },
     **{
         f"{name} with {what}": Bad(method, request, says)
@@ -140,8 +141,48 @@ BAD = {
             ("a bound with bad UTF-8", query(range={"lt": b"\xff"}), r"lt of the query's range.*UTF-8"),
             ("gt of 4097 bytes", query(gt="k" * 4097), r"4,?096"),
             ("gt and lt", query(gt="a") + query(lt="b"), r"gt and lt"),
+            ("no keys", query(keys=[]), r"names no key"),
+            ("1001 keys", query(keys=["a"] * 1_001), r"1001 keys.*1000"),
+            ("an empty key", query(keys=["a", ""]), r"key 1 of in is empty"),
+            ("a key of 4097 bytes", query(keys=["a", "k" * 4097]), r"4,?096"),
+            ("a key with bad UTF-8", query(keys=[b"\xff"]), r"in of the query.*UTF-8"),
+            ("keys beside an expression", query(keys=["a"]) + query(begins_with=""), r"in and begins_with"),
+            ("keys twice", query(keys=["a"]) + query(keys=["b"]), r"both in"),
+            ("keys with an unknown field", delimited(8, delimited(2, b"a")), r"field 2 of IndexQuery\.Keys"),
+            ("keys that are cut", delimited(8, b"\x0a\x05a"), r"malformed"),
+            ("a string for keys", delimited(8, b"a"), r"malformed"),
+            ("a number for keys", tag(8, 0) + b"\x01", r"in of the query is no message"),
+            *(
+                (f"text for {name}", query(eq="a") + delimited(number, b"1"), f"{name} of the query is no")
+                for name, number in (("page_size", 16), ("order", 18), ("count_only", 20), ("with_etags", 21))
+            ),
+            *(
+                (f"a number for {name}", query(eq="a") + tag(number, 0) + b"\1", f"{name} of the query is no")
+                for name, number in (("page_token", 17), ("read_mask", 19))
+            ),
         )
     },
+    "count with a page size": Bad(
+        GET, query(eq="a", count_only=True, page_size=1), r"count_only and page_size"
+    ),
+    "count with a page token": Bad(
+        GET, query(eq="a", count_only=True, page_token="x"), r"count_only and page_token"
+    ),
+    "an order that is not known": Bad(GET, query(eq="a", order=7), r"order of the query is 7"),
+    "a page token of another making": Bad(GET, query(gte="a", page_token="7"), r"page_token is cut off"),
+    "a page token with bad UTF-8": Bad(GET, query(gte="a", page_token=b"\xff"), r"page_token is cut off"),
+    "a mask with an unknown field": Bad(GET, query(gte="a", read_mask=["bread"]), r'no field "bread"'),
+    "a mask with bad UTF-8": Bad(GET, query(gte="a", read_mask=[b"\xff"]), r"no field"),
+    "a mask that is cut": Bad(GET, query(gte="a") + delimited(19, b"\x0a\x05a"), r"FieldMask"),
+    # One record
+    "no key": Bad(ONE, b"", r"the key is missing"),
+    "an empty key": Bad(ONE, delimited(1, b""), r"the key is missing"),
+    "a key of 4097 bytes": Bad(ONE, delimited(1, b"k" * 4097), r"4,?096"),
+    "a key with bad UTF-8": Bad(ONE, delimited(1, b"\xff"), r"UTF-8"),
+    "a number for the key": Bad(ONE, tag(1, 0) + b"\x01", r"no Key message"),
+    "a key that is cut": Bad(ONE, PK[:-1], r"no Key message"),
+    "a key with another column": Bad(ONE, PK + delimited(2, b"a"), r"field 2 of Key"),
+    "a key that is not there": Bad(ONE, PK, r"no database\.Dog has the pk", StatusCode.NOT_FOUND),
     # Names
     "unknown method": Bad("/database.Database/FeedDog", PK, r"FeedDog", StatusCode.UNIMPLEMENTED),
     "unknown model": Bad("/database.Database/PutCat", PK, r"PutCat", StatusCode.UNIMPLEMENTED),

@@ -23,6 +23,7 @@ from harness.frames import LARGEST_WINDOW, FrameClient
 PUT, GET, TAGS = (
     f"/database.Database/{name}" for name in ("PutDog", "GetDogsByPk", "GetDogTagsByPk")
 )
+STREAM_TAGS = "/database.Database/StreamDogTagsByPk"
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 BUFFERED = ("--durability", "buffered")
 MIB = 1 << 20
@@ -276,6 +277,32 @@ def test_records_that_nobody_takes_are_bounded(server, dial):
     for _ in range(2):
         ask_without_windows(dial, 900, question=query(eq="k07"))
     assert memory(server, "VmHWM") < 1_600_000_000
+
+
+@pytest.mark.one_engine
+def test_streams_that_nobody_takes_are_bounded(server, dial):
+    """3,600 streams ask for a message of 1 MiB each before the first one is made."""
+    before = memory(server)
+    clients = []
+    for _ in range(4):
+        clients.append(dial(stream_window=0))
+        calls = [clients[-1].call(STREAM_TAGS, query(begins_with=""))[1] for _ in range(900)]
+        clients[-1].send(b"".join(calls))
+        clients[-1].ping()
+    eventually(lambda: memory(server) > before + 900 * MIB, "the memory for answers is spent")
+    for _ in range(20):
+        assert_serves(server)
+    assert memory(server, "VmHWM") < 2_000_000_000
+    # Another stream waits for its turn, and is whole.
+    other = greedy(dial, credit=True)
+    stream = other.request(STREAM_TAGS, query(begins_with="k0"))
+    other.ping()
+    for client in clients:
+        client.close()
+    received = other.answer(stream)
+    assert received.fields.get("grpc-status") == "0"
+    assert received.body.count(bytes([9]) * MIB) == 1 and len(received.body) > 10 * MIB
+    eventually(lambda: memory(server) < before + 200 * MIB, "the streams' memory is given back")
 
 
 @pytest.mark.one_engine

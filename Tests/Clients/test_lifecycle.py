@@ -533,6 +533,7 @@ class TestReflection:
         assert sorted(names[1:]) == [
             "a/b.proto",
             "google/protobuf/descriptor.proto",
+            "google/protobuf/field_mask.proto",
             "google/protobuf/timestamp.proto",
         ]
         # Sent once on this stream: only what was asked for comes again.

@@ -14,6 +14,7 @@ from grpc_tools import protoc
 
 from conftest import DOG_SCHEMA
 from harness import process
+from harness.generated import WELL_KNOWN
 
 # What the seed's create wrote for its Dog, put down as text once and for all.
 SEED_DATABASE_PROTO = """\
@@ -79,7 +80,7 @@ def test_grpcurl_runs_the_seeds_session(address):
     methods = grpcurl(address, "list database.Database").stdout.split()
     assert sorted(methods) == sorted(
         f"database.Database.{m}"
-        for m in ("GetDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs")
+        for m in ("GetDog", "GetDogsByPk", "StreamDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs")
     )
 
     assert grpcurl_json(address, "PutDog", ROVER) == {}
@@ -100,9 +101,42 @@ def test_grpcurl_runs_the_seeds_session(address):
     assert get(begins_with="") == [BUDDY]
 
 
+def test_grpcurl_asks_for_keys_order_pages_masks_counts_and_etags(address):
+    grpcurl_json(address, "BatchPutDogs", {"dogs": [ROVER, BUDDY, MAX]})
+
+    def get(**query):
+        return grpcurl_json(address, "GetDogsByPk", query)
+
+    assert grpcurl_json(address, "GetDog", {"pk": "DOG#2"}) == BUDDY
+    absent = grpcurl(address, "-d", '{"pk":"DOG#9"}', "database.Database.GetDog")
+    assert absent.returncode != 0 and "Code: NotFound" in absent.stderr, absent
+    assert "google.rpc.ErrorInfo" in absent.stderr and "RECORD_NOT_FOUND" in absent.stderr, absent
+
+    assert get(**{"in": {"keys": ["DOG#3", "DOG#9", "DOG#1"]}}) == {"dogs": [ROVER, MAX]}
+    assert get(gte="DOG#2", order="DESCENDING") == {"dogs": [MAX, BUDDY]}
+    # grpcurl knows no masks in the JSON of their own, which is one text.
+    mask = {"paths": ["name", "age"]}
+    assert get(eq="DOG#2", read_mask=mask) == {"dogs": [{"name": "Buddy", "age": 2}]}
+    assert get(begins_with="", count_only=True) == {"count": "3"}
+    etags = get(begins_with="", with_etags=True)["etags"]
+    assert len(set(etags)) == 3
+
+    first = get(begins_with="DOG#", page_size=2)
+    assert first["dogs"] == [ROVER, BUDDY]
+    token = {"page_token": first.pop("nextPageToken")}
+    assert get(begins_with="DOG#", page_size=2, **token) == {"dogs": [MAX]}
+
+    streamed = grpcurl(
+        address, "-d", '{"begins_with":"","page_size":1}', "database.Database.StreamDogsByPk"
+    )
+    assert streamed.returncode == 0 and streamed.stdout.count('"pk": "DOG#') == 3, streamed
+    assert streamed.stdout.count("nextPageToken") == 2, streamed
+
+
 def test_grpcurl_describes_every_symbol(address):
     service = grpcurl(address, "describe database.Database").stdout
-    assert "rpc GetDogsByPk ( .database.IndexQuery ) returns ( .database.Dogs );" in service
+    assert "rpc GetDogsByPk ( .database.IndexQuery ) returns ( .database.Dogs ) {" in service
+    assert "rpc StreamDogsByPk ( .database.IndexQuery ) returns ( stream .database.Dogs ) {" in service
     assert "rpc PutDog ( .database.Dog ) returns ( .database.Empty );" in service
     for symbol, part in {
         "database.Dog": "uint32 age = 3;",
@@ -139,6 +173,9 @@ def test_buf_curl_runs_by_reflection(address, tmp_path):
 
     assert buf_curl("PutDog", ROVER) == {}
     assert buf_curl("GetDogsByPk", {"begins_with": "DOG#"}) == {"dogs": [ROVER]}
+    masked = {"in": {"keys": ["DOG#1"]}, "readMask": "name,age"}
+    assert buf_curl("GetDogsByPk", masked) == {"dogs": [{"name": "Rover", "age": 3}]}
+    assert buf_curl("GetDog", {"pk": "DOG#1"}) == ROVER
     for reflection in ("grpc-v1", "grpc-v1alpha"):
         listed = process.run(
             process.tool("buf"),
@@ -195,7 +232,7 @@ def test_create_prints_models_keys_and_rpcs_in_under_a_second(create, tmp_path):
     seconds = time.monotonic() - started
     print(f"create took {seconds * 1000:.0f} ms")
     assert creation.completed.returncode == 0, creation.completed.stderr
-    for word in ("Dog", "pk", "GetDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs"):
+    for word in ("Dog", "pk", "GetDog", "GetDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs"):
         assert word in creation.completed.stdout
     # The promise is 1 s; the rest is room for a machine that runs other tests meanwhile.
     assert seconds < 3
@@ -218,6 +255,7 @@ def parsed(directory: pathlib.Path) -> descriptor_pb2.FileDescriptorProto:
         [
             "protoc",
             f"-I{directory}",
+            f"-I{WELL_KNOWN}",
             f"--descriptor_set_out={target}",
             str(directory / "database.proto"),
         ]
@@ -245,22 +283,34 @@ def test_database_proto_is_the_seeds_on_the_wire_and_by_name(create, tmp_path, p
         return plain
 
     ours_by_name, seeds_by_name = messages(ours), messages(seeds)
-    # What was added takes nothing away: without it the query is the seed's.
-    query = ours_by_name["IndexQuery"]
-    added = [field for field in query.field if field.number > 4]
-    assert [(field.name, field.number, field.oneof_index) for field in added] == [
-        ("gt", 5, 0),
-        ("lt", 6, 0),
-        ("range", 7, 0),
-    ]
-    for field in added:
-        query.field.remove(field)
-    query.ClearField("nested_type")
+    # What was added takes nothing away: without it all is the seed's.
+    added = {
+        "IndexQuery": ["gt", "lt", "range", "in"]
+        + ["page_size", "page_token", "order", "read_mask", "count_only", "with_etags"],
+        "Dogs": ["next_page_token", "count", "etags"],
+    }
+    for name, fields in added.items():
+        message = ours_by_name[name]
+        new = [field for field in message.field if field.name in fields]
+        assert [field.name for field in new] == fields
+        assert not {field.number for field in new} & {f.number for f in seeds_by_name[name].field}
+        for field in new:
+            message.field.remove(field)
+        message.ClearField("nested_type")
+        message.ClearField("enum_type")
     assert ours_by_name == seeds_by_name
-    assert list(ours.service) == list(seeds.service)
+    [service], [seeds_service] = ours.service, seeds.service
+    assert [method.name for method in service.method if method.server_streaming] == ["StreamDogsByPk"]
+    kept = {method.name: method for method in service.method}
+    for method in seeds_service.method:
+        # That a read changes nothing is no part of the wire.
+        kept[method.name].ClearField("options")
+        method.ClearField("options")
+        assert kept.pop(method.name) == method
+    assert list(kept) == ["GetDog", "StreamDogsByPk"]
     reserved = next(m for m in ours.message_type if m.name == "IndexQuery").reserved_range
     numbers = {n for r in reserved for n in range(r.start, r.end)}
-    assert numbers == {8, *range(16, 22)}
+    assert numbers == {*range(9, 16), *range(22, 32)}
 
 
 def test_create_writes_to_out_beside_the_caller(tmp_path):

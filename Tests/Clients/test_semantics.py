@@ -277,8 +277,11 @@ def test_delete_without_an_expression_deletes_nothing(database, dogs):
     for request in (
         b"",
         delimited(7, b""),
+        delimited(8, b""),
         delimited(8, b"a"),
+        delimited(9, b"a"),
         delimited(20, b"a"),
+        query(page_size=1),
         delimited(99, b""),
     ):
         with pytest.raises(grpc.RpcError) as raised:

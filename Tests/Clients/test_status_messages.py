@@ -37,6 +37,7 @@ OLD = 'syntax = "proto2";\npackage old;\nmessage Tag { required string text = 1;
 PUT, BATCH, GET, DELETE = (
     f"/database.Database/{name}" for name in ("PutDog", "BatchPutDogs", "GetDogsByPk", "DeleteDogsByPk")
 )
+ONE, STREAM = "/database.Database/GetDog", "/database.Database/StreamDogsByPk"
 HEALTH = "/grpc.health.v1.Health/"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 PK = delimited(1, b"k")
@@ -55,6 +56,8 @@ class Row:
     body: bytes | None = None
     headers: dict = dataclasses.field(default_factory=dict)
     http_status: int = 200
+    # That of its ErrorInfo, where there is more than its sentence.
+    metadata: dict | None = None
 
 
 def record(says: str, message: bytes, reason: str = "BAD_RECORD", path: str = PUT) -> Row:
@@ -63,6 +66,11 @@ def record(says: str, message: bytes, reason: str = "BAD_RECORD", path: str = PU
 
 def bad_query(says: str, message: bytes, path: str = GET) -> Row:
     return Row("BAD_QUERY", says, StatusCode.INVALID_ARGUMENT, path, message)
+
+
+def bad_mask(path: str, says: str, mask: list | bytes | None = None) -> Row:
+    message = query(eq="a", read_mask=[path] if mask is None else mask)
+    return Row("BAD_MASK", says, StatusCode.INVALID_ARGUMENT, GET, message, metadata={"path": path})
 
 
 def unimplemented(reason: str, says: str, path: str = PUT, **more) -> Row:
@@ -140,7 +148,7 @@ ROWS = [
     # Queries
     *[
         bad_query(
-            'the query has no expression: set one of eq, gte, gt, lte, lt, range, begins_with (begins_with: "" is everything)',
+            'the query has no expression: set one of eq, gte, gt, lte, lt, range, in, begins_with (begins_with: "" is everything)',
             b"",
             path,
         )
@@ -153,9 +161,9 @@ ROWS = [
         "the query has two expressions, gte and lte: set one alone", query(gte="a") + query(lte="b")
     ),
     bad_query(
-        "the query uses field 17 of IndexQuery, which this server does not support: leave it out, or use a newer "
+        "the query uses field 22 of IndexQuery, which this server does not support: leave it out, or use a newer "
         "server",
-        query(eq="a") + delimited(17, b"a"),
+        query(eq="a") + delimited(22, b"a"),
     ),
     bad_query(
         'the range of the query has no bound: set one of gte and gt, one of lte and lt, or both (begins_with: "" '
@@ -191,6 +199,113 @@ ROWS = [
     bad_query(f"eq of the query is no string, at byte 0{CLIENT}", tag(1, 0) + b"\x01"),
     bad_query(
         f"the query is no IndexQuery message: it is malformed at byte 1{LIBRARY}", query(eq="abc")[:-1]
+    ),
+    bad_query(
+        'in of the query names no key: name 1 to 1000 (begins_with: "" is everything)', query(keys=[])
+    ),
+    bad_query(
+        "in of the query names 1001 keys; at most 1000 are allowed: ask in several calls",
+        query(keys=["k"] * 1_001),
+        DELETE,
+    ),
+    bad_query("key 1 of in is empty: no record has an empty key", query(keys=["k", ""])),
+    bad_query("in of the query is not UTF-8 at byte 7; keys are UTF-8 text", query(keys=["k", b"\xff"])),
+    bad_query(f"in of the query is no message, at byte 0{CLIENT}", tag(8, 0) + b"\x01"),
+    bad_query(
+        "the request uses field 2 of IndexQuery.Keys, which this server does not support: leave it out, or use a "
+        "newer server",
+        delimited(8, delimited(2, b"k")),
+    ),
+    bad_query("the query has two expressions, in and eq: set one alone", query(keys=["k"], eq="k")),
+    bad_query(
+        "order of the query is 2, which this server does not know: set ASCENDING (0) or DESCENDING (1), or use a "
+        "newer server",
+        query(eq="a", order=2),
+    ),
+    bad_query(
+        "page_size is set in a Delete, which has no place for it: leave it out; a Delete takes an expression alone",
+        query(eq="a", page_size=1),
+        DELETE,
+    ),
+    bad_query(
+        "count_only is set in a stream, which has no place for it: leave it out, or call Get",
+        query(eq="a", count_only=True),
+        STREAM,
+    ),
+    bad_query(
+        "count_only and page_size are set together: the count is that of all records of the expression; leave one of "
+        "them out",
+        query(eq="a", count_only=True, page_size=1),
+    ),
+    *[
+        bad_query(f"{name} of the query is no {kind}, at byte 3{CLIENT}", query(eq="a") + request, path)
+        for path in (GET, STREAM)
+        for name, kind, request in (
+            ("page_size", "number", delimited(16, b"1")),
+            ("page_token", "string", tag(17, 0) + b"\1"),
+            ("order", "enum", delimited(18, b"1")),
+            ("read_mask", "message", tag(19, 0) + b"\1"),
+            ("count_only", "bool", delimited(20, b"1")),
+            ("with_etags", "bool", delimited(21, b"1")),
+        )
+    ],
+    *[
+        Row(
+            "BAD_PAGE_TOKEN",
+            "page_token is cut off, changed, or of another database: pass next_page_token as it came",
+            StatusCode.INVALID_ARGUMENT,
+            path,
+            query(eq="a", page_token=text),
+        )
+        for path in (GET, STREAM)
+        for text in ("a", b"\xff")
+    ],
+    bad_mask(
+        "nmae",
+        'the path "nmae" of the mask: database.Dog has no field "nmae"; write fields as in the schema, with dots '
+        "between them",
+    ),
+    bad_mask("name.a", 'the path "name.a" of the mask goes on after name, which is no message: end it there'),
+    bad_mask(
+        "packed.a",
+        'the path "packed.a" of the mask goes on after packed, which is repeated or a map: end it there; it is taken '
+        "as a whole",
+    ),
+    bad_mask(
+        "tag..text",
+        'the path "tag..text" of the mask has an empty part: write fields with one dot between them',
+    ),
+    bad_mask(
+        "",
+        "the mask is too long: at most 16384 bytes and 100 levels are allowed; name fewer fields",
+        ["name"] * 3_000,
+    ),
+    bad_mask("", f"the mask is no FieldMask message{LIBRARY}", b"\x0a\x05a"),
+    # One record
+    Row(
+        "RECORD_NOT_FOUND",
+        'no database.Dog has the pk "nobody"',
+        StatusCode.NOT_FOUND,
+        ONE,
+        delimited(1, b"nobody"),
+        metadata={"model": "database.Dog", "key": "nobody"},
+    ),
+    record("the key is missing; set it to 1 to 4096 bytes", b"", "BAD_KEY", ONE),
+    record(
+        "the key has 4097 bytes; keys have at most 4096: take a shorter one",
+        delimited(1, b"k" * 4097),
+        "BAD_KEY",
+        ONE,
+    ),
+    record("the key is not UTF-8 at byte 2; keys are UTF-8 text", delimited(1, b"\xff"), "BAD_KEY", ONE),
+    record(
+        f"the request is no Key message: it is malformed at byte 1{CLIENT}", b"\x0a\x05a", "BAD_KEY", ONE
+    ),
+    record(
+        "the request uses field 2 of Key, which this server does not support: leave it out, or use a newer server",
+        PK + delimited(2, b"a"),
+        "BAD_KEY",
+        ONE,
     ),
     # Methods
     unimplemented(
@@ -274,10 +389,12 @@ ROWS = [
     ),
     Row(
         "RESPONSE_TOO_LARGE",
-        "the answer is larger than 2048 bytes; ask for a smaller range, or raise --max-response-size",
+        "the answer is larger than 2048 bytes; ask for pages with page_size, for a stream, or for a smaller range, or "
+        "raise --max-response-size",
         StatusCode.RESOURCE_EXHAUSTED,
         GET,
         query(begins_with=""),
+        metadata={"limitBytes": "2048"},
     ),
     # Health and reflection
     Row(
@@ -322,6 +439,7 @@ HERE = "Clients/test_status_messages.py"
 ELSEWHERE = {
     "CORRUPTION": (MAPPING, '"CORRUPTION"'),
     "SHUTTING_DOWN": (MAPPING, '"SHUTTING_DOWN"'),
+    "SNAPSHOT_TOO_OLD": (MAPPING, '"SNAPSHOT_TOO_OLD"'),
     "STORAGE_FAILED": (MAPPING, '"STORAGE_FAILED"'),
     "READ_ONLY": (MAPPING, '"READ_ONLY"'),
     "DISK_FULL": (MAPPING, '"DISK_FULL"'),
@@ -370,6 +488,7 @@ def test_says(connection, row):
     failure = answer.failure()
     assert failure.message == row.says
     assert (failure.code, failure.reason) == (row.code, row.reason)
+    assert row.metadata is None or failure.metadata == row.metadata
     assert answer.http_status == row.http_status
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import pathlib
 import random
+import re
 import shutil
 import sys
 
 import pytest
 from google.protobuf import descriptor_pb2
-from grpc_tools import protoc
 
 from harness import process
+from harness.generated import WELL_KNOWN
 from harness.records import random_record
 
 ZOO = pathlib.Path(__file__).parent / "zoo"
@@ -33,6 +34,7 @@ MODELS = {
     "names.proto": ["HTTPServer", "Dog2", "Snake_Case", "lowercase", "Bus"],
     "own_service.proto": ["Job"],
 }
+FIELD_MASK = "google/protobuf/field_mask.proto"
 LIST_FIELDS = {
     "HTTPServer": "http_servers",
     "Dog2": "dog2s",
@@ -119,7 +121,6 @@ def test_every_field_kind_comes_back_byte_for_byte(name, create, serve, seed):
 def test_protoc_and_buf_accept_what_create_wrote(name, create, tmp_path):
     creation = created(create, name)
     files = sorted(str(p.relative_to(creation.out)) for p in creation.out.rglob("*.proto"))
-    include = str(pathlib.Path(protoc.__file__).parent / "_proto")
     compiled = process.run(
         sys.executable,
         "-m",
@@ -127,7 +128,7 @@ def test_protoc_and_buf_accept_what_create_wrote(name, create, tmp_path):
         "-I",
         creation.out,
         "-I",
-        include,
+        WELL_KNOWN,
         f"--descriptor_set_out={tmp_path / 'set'}",
         "--include_imports",
         *files,
@@ -140,7 +141,8 @@ def test_protoc_and_buf_accept_what_create_wrote(name, create, tmp_path):
     file = next(f for f in descriptors.file if f.name == "database.proto")
     messages = {message.name: message for message in file.message_type}
     assert [m.name for m in messages["Empty"].field] == []
-    for method in file.service[-1].method[2::4]:
+    assert list(file.dependency).count(FIELD_MASK) == 1
+    for method in (method for method in file.service[-1].method if method.name.startswith("Put")):
         model = method.input_type.rsplit(".", 1)[1]
         field = messages[model + "s"].field[0]
         assert (field.number, field.type_name) == (1, method.input_type)
@@ -180,6 +182,13 @@ def test_the_users_text_is_kept(name, create):
     source = GENERATED.get(name) or (ZOO / name).read_bytes()
     written = created(create, name).database_proto.read_bytes().replace(b"\r\n", b"\n")
     body = source.replace(b"\r\n", b"\n").split(b";", 1)[1]
+    # After the last import or the package, and before all else, as the parsers of some languages want it.
+    added = f'import "{FIELD_MASK}";\n'.encode()
+    assert written.count(added) == 1 and added not in body
+    before, after = written.split(added)
+    assert not re.search(rb"^(message|enum|service|extend) ", before, re.M)
+    assert not re.search(rb"^(import|package) ", after, re.M)
+    written = before + after
     if name == "crlf":  # Without a package a reference by .Coat changes to .database.Coat.
         body = body.replace(b".Coat", b".database.Coat")
         written = written.replace(b"\n\npackage database;\n", b"\n", 1)

@@ -102,4 +102,15 @@ import Wire
     #expect(status.message == message)
     #expect(status.code == .resourceExhausted && status.reason == reason)
   }
+
+  @Test("says where a stream goes on whose moment is not kept", arguments: [nil, "dG9rZW4"])
+  func saysWhereAStreamGoesOn(token: String?) {
+    let status = StatusMapping.snapshotTooOld(pageToken: token)
+    #expect(status.code == .aborted && status.reason == "SNAPSHOT_TOO_OLD")
+    #expect(
+      status.message
+        == "the stream took so long that its moment is not kept any more; go on after the last message with its "
+        + "next_page_token in a new call, which sees the records as they are then")
+    #expect(status.metadata.map(\.value) == (token.map { [$0] } ?? []))
+  }
 }

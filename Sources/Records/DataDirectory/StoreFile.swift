@@ -5,6 +5,7 @@ import Glibc
 
 /// A file that holds a part of a store's data.
 package struct StoreFile: Equatable, Sendable {
+  /// Without a folder.
   package let name: String
   /// Its size.
   package let bytes: UInt64

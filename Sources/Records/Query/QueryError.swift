@@ -42,6 +42,8 @@ package enum QueryError: Error, Equatable, Sendable {
   case badMask(path: String, MaskError)
   /// The request for one record has no key.
   case keyMissing
+  /// The request for one record has a key of more than ``RecordPlan/maximumKeySize`` bytes.
+  case requestedKeyTooLong(Int)
   /// The request is no `Key` message.
   case malformedKey(RecordError)
 }
@@ -134,6 +136,8 @@ extension QueryError: CustomStringConvertible {
     case .badMask(let path, let error): Self.describe(error, path)
     case .keyMissing:
       "the key is missing; set it to 1 to \(RecordPlan.maximumKeySize) bytes"
+    case .requestedKeyTooLong(let size):
+      "the key has \(size) bytes; keys have at most \(RecordPlan.maximumKeySize): take a shorter one"
     case .malformedKey(let error) where error.reason == .invalidUTF8:
       "the key is not UTF-8 at byte \(error.offset); keys are UTF-8 text"
     case .malformedKey(let error):

@@ -154,6 +154,6 @@ package func parseKey(
   }
   guard unsupported == 0 else { throw .unsupportedIn(message: "Key", field: unsupported) }
   guard unsafe !key.isEmpty else { throw .keyMissing }
-  guard key.count <= RecordPlan.maximumKeySize else { throw .keyTooLong(key.count) }
+  guard key.count <= RecordPlan.maximumKeySize else { throw .requestedKeyTooLong(key.count) }
   return unsafe key
 }

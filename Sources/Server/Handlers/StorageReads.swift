@@ -10,13 +10,18 @@ final class StorageReads: Sendable {
   static let queuedReads = 8192
 
   private let threads: NIOThreadPool
+  /// Those of streams, apart: a hundred streams ask for a message each at one time, and a look-up is not to wait for
+  /// all of them.
+  private let streamThreads: NIOThreadPool
   private let queued = Atomic<Int>(0)
   private let server: GRPCServer
 
-  init(threadCount: Int, server: GRPCServer) {
+  init(threadCount: Int, streamThreadCount: Int, server: GRPCServer) {
     threads = NIOThreadPool(numberOfThreads: threadCount)
+    streamThreads = NIOThreadPool(numberOfThreads: streamThreadCount)
     self.server = server
     threads.start()
+    streamThreads.start()
   }
 
   /// Runs `read` on a storage thread and completes the call with what it returns; not at all when nobody
@@ -27,7 +32,7 @@ final class StorageReads: Sendable {
   ) -> UnaryOutcome {
     let cancellation = CallCancellation()
     let token = context.token
-    let isTaken = submit(cancellation) { [server] in
+    let isTaken = submit(to: threads, cancellation) { [server] in
       var completions = server.completions()
       completions.complete(
         token,
@@ -38,10 +43,19 @@ final class StorageReads: Sendable {
     return isTaken ? .cancellable(cancellation) : .failed(StatusMapping.readQueueFull)
   }
 
-  /// Runs `work` on a storage thread, unless it is cancelled by then.
+  /// Runs `work`, which makes one message of a stream, on a thread for streams, unless it is cancelled by then.
   ///
   /// - Returns: false when too many reads wait; `work` is not run then.
-  func submit(_ cancellation: CallCancellation, _ work: @escaping @Sendable () -> Void) -> Bool {
+  func submitForStream(
+    _ cancellation: CallCancellation, _ work: @escaping @Sendable () -> Void
+  ) -> Bool {
+    submit(to: streamThreads, cancellation, work)
+  }
+
+  private func submit(
+    to threads: NIOThreadPool, _ cancellation: CallCancellation,
+    _ work: @escaping @Sendable () -> Void
+  ) -> Bool {
     guard queued.wrappingAdd(1, ordering: .relaxed).newValue <= Self.queuedReads else {
       queued.wrappingSubtract(1, ordering: .relaxed)
       return false
@@ -54,5 +68,7 @@ final class StorageReads: Sendable {
   }
 
   /// Waits for the reads under way. Blocks.
-  func stop() { try? threads.syncShutdownGracefully() }
+  func stop() {
+    for pool in [threads, streamThreads] { try? pool.syncShutdownGracefully() }
+  }
 }

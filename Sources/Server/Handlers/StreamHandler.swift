@@ -57,9 +57,16 @@ private final class RecordStream: ServerStream {
     case .expired(let token): return .finished(StatusMapping.snapshotTooOld(pageToken: token))
     case .scan(let taken): scan = taken
     }
-    let isTaken = reads.threads.submit(cancellation) { [read, reads, server, token, cancellation] in
+    let isTaken = reads.threads.submitForStream(cancellation) {
+      [read, reads, server, token, cancellation] in
       var completions = server.completions()
-      completions.complete(token, Self.chunk(scan, read, reads, cancellation))
+      if server.budgets.answers.isSpent {
+        // There was memory when this was asked for; many streams may have asked at that time.
+        read.giveBack(scan)
+        completions.complete(token, .streamRetry)
+      } else {
+        completions.complete(token, Self.chunk(scan, read, reads, cancellation))
+      }
       completions.post()
     }
     return isTaken ? .pending : .finished(StatusMapping.readQueueFull)

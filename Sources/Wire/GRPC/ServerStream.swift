@@ -47,8 +47,9 @@ package protocol ServerStream: AnyObject {
   /// The client has room: makes one message, or ends the call.
   ///
   /// It is not called again before a pull is answered, and not after the end. A pull is answered by the return, or
-  /// after `pending` by completing the call's token, once, from any thread and at any time: with `streamMessage` or
-  /// `streamFinish` through ``Completions`` or ``CallContext/output``. An answer that was not asked for is dropped.
+  /// after `pending` by completing the call's token, once, from any thread and at any time: with `streamMessage`,
+  /// `streamRetry` or `streamFinish` through ``Completions`` or ``CallContext/output``. An answer that was not asked
+  /// for is dropped.
   ///
   /// - Parameter response: receives the message's bytes, appended after what is there.
   func pull(_ response: inout ByteWriter) -> PullOutcome

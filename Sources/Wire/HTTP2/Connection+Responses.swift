@@ -35,6 +35,9 @@ extension Connection {
       case .pulled: completePull(slot, stream, message.take())
       case .opening, .pushing: appendMessage(slot, message.take())
       }
+    case .streamRetry:
+      guard let stream = slot.pointee.stream else { return }
+      retryPull(slot, stream)
     case .streamFinish(let status):
       guard takeStream(slot) != nil else { return }
       finishStream(slot, status)

@@ -67,6 +67,13 @@ extension Connection {
     pull(slot)
   }
 
+  /// Pulls again after a pull that was pending came to nothing.
+  func retryPull(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+    guard stream.isAsked else { return }
+    stream.isAsked = false
+    askForTurn(slot, stream)
+  }
+
   /// Some bytes of a streaming call went to the socket.
   func didSend(_ slot: SlotReference, _ stream: CallStream) {
     let unsent = slot.pointee.unsentBytes

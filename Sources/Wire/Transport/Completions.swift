@@ -31,6 +31,8 @@ package struct Completions {
     case failed(RPCStatus)
     /// One more message of a streaming call, without gRPC's prefix. A ``ServerStream`` must have been asked for it.
     case streamMessage(OwnedMessage)
+    /// No message was made, as the memory for answers is spent: the ``ServerStream`` is asked again when some is free.
+    case streamRetry
     /// The end of a streaming call; nil is OK.
     case streamFinish(RPCStatus?)
   }
@@ -82,6 +84,9 @@ package struct ResponseStream: Sendable {
   package func send(_ message: consuming ByteWriter) {
     loop.post([.init(token: token, outcome: .streamMessage(OwnedMessage(message)))])
   }
+
+  /// Answers a pull with nothing: there is another one when memory for answers is free.
+  package func retry() { loop.post([.init(token: token, outcome: .streamRetry)]) }
 
   /// Ends the call; nil is OK.
   package func finish(_ status: RPCStatus?) {

@@ -34,17 +34,29 @@ def delimited(number: int, payload: bytes) -> bytes:
     return tag(number, 2) + varint(len(payload)) + payload
 
 
-def query(**expression: str | bytes) -> bytes:
-    """The bytes of an IndexQuery: query(eq="a"), query(range={"gte": "a", "lt": "b"}), query()."""
-    numbers = {"eq": 1, "gte": 2, "lte": 3, "begins_with": 4, "gt": 5, "lt": 6, "range": 7}
+def query(**fields: str | bytes | int | list | dict) -> bytes:
+    """The bytes of an IndexQuery: query(eq="a"), query(range={"gte": "a", "lt": "b"}), query().
+
+    `keys` is its `in`; numbers are for what is neither text nor message, True is 1.
+    """
+    numbers = {"eq": 1, "gte": 2, "lte": 3, "begins_with": 4, "gt": 5, "lt": 6, "range": 7, "keys": 8}
+    numbers |= {"page_size": 16, "page_token": 17, "order": 18, "read_mask": 19}
+    numbers |= {"count_only": 20, "with_etags": 21}
     bounds = {"gte": 1, "gt": 2, "lte": 3, "lt": 4}
 
     def encoded(value) -> bytes:
         if isinstance(value, dict):
             return b"".join(delimited(bounds[name], encoded(key)) for name, key in value.items())
+        if isinstance(value, list):
+            return b"".join(delimited(1, encoded(each)) for each in value)
         return value.encode() if isinstance(value, str) else value
 
-    return b"".join(delimited(numbers[name], encoded(value)) for name, value in expression.items())
+    return b"".join(
+        tag(numbers[name], 0) + varint(value)
+        if isinstance(value, int)
+        else delimited(numbers[name], encoded(value))
+        for name, value in fields.items()
+    )
 
 
 def records(response: bytes) -> list[bytes]:

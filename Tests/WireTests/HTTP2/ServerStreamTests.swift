@@ -50,6 +50,8 @@ final class NumberedStream: ServerStream {
     output.send(writer)
   }
 
+  func retry() { output.retry() }
+
   func cancel() { cancels += 1 }
 
   private var message: [UInt8] { Self.message(pulls - 1, messageBytes) }
@@ -296,6 +298,27 @@ final class NumberedStreams: ServerStreamHandler, @unchecked Sendable {
         try link.messages(streams[index]) == (0..<4).map { NumberedStream.message($0, 100_000) })
     }
     #expect(link.answerBytes == 0)
+  }
+
+  @Test func pullsAgainWhenThereIsMemoryAfterAPullThatCameToNothing() throws {
+    let handler = NumberedStreams(.told, count: 9, messageBytes: 100_000)
+    let link = try link(handler, windowBytes: 10_000, readsAtOnce: false) {
+      $0.maximumAnswerMemoryBytes = 50_000
+    }
+    let streams = (0..<2).map { _ in link.open(Self.path, [[]]) }
+    #expect(handler.streams.map(\.pulls) == [1, 1])
+    handler.streams[0].answer()
+    link.exchange()
+    handler.streams[1].retry()
+    link.exchange()
+    #expect(handler.streams.map(\.pulls) == [1, 1], "the first one's message is all the memory")
+    link.client.reset(streams[0])
+    link.exchange()
+    #expect(handler.streams[1].pulls == 2)
+    handler.streams[1].retry()
+    link.exchange()
+    #expect(handler.streams[1].pulls == 3, "there is memory, so it is asked at once")
+    #expect(link.status(streams[1]) == nil)
   }
 
   @Test func forgetsStreamsThatEndWhileTheyWaitForMemory() throws {
