@@ -68,7 +68,7 @@ extension Connection {
   }
 
   /// Pulls again after a pull that was pending came to nothing.
-  func retryPull(_ slot: UnsafeMutablePointer<CallSlot>, _ stream: CallStream) {
+  func retryPull(_ slot: SlotReference, _ stream: CallStream) {
     guard stream.isAsked else { return }
     stream.isAsked = false
     askForTurn(slot, stream)
