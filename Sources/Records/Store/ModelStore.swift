@@ -163,28 +163,30 @@ package final class ModelStore: Sendable {
 
   /// The keys of a list as they are stored, in ascending order and each once.
   private func sortedKeys(_ list: KeyList) -> [[UInt8]] {
-    var keys: [[UInt8]] = []
-    list.visit { keys.append(prefix.key($0)) }
-    keys.sort(by: Self.precedes)
+    var keys = unsafe [UnsafeRawBufferPointer]()
+    list.visit { unsafe keys.append($0) }
+    // As they came: all get the same prefix, and to sort arrays of bytes was two thirds of a read in memory.
+    unsafe keys.sort { unsafe Self.order($0, $1) < 0 }
+    let count = unsafe keys.count
     var unique: [[UInt8]] = []
-    unique.reserveCapacity(keys.count)
-    for key in keys where unique.last != key { unique.append(key) }
+    unique.reserveCapacity(count)
+    for index in 0..<count {
+      guard unsafe index == 0 || Self.order(keys[index - 1], keys[index]) != 0 else { continue }
+      unsafe unique.append(prefix.key(keys[index]))
+    }
     return unique
   }
 
-  /// By memcmp: keys may be long and alike, and an event loop sorts them.
-  private static func precedes(_ first: [UInt8], _ second: [UInt8]) -> Bool {
-    unsafe first.withUnsafeBytes { first in
-      unsafe second.withUnsafeBytes { second in
-        let count = min(first.count, second.count)
-        // SAFETY: both have `count` bytes, and no stored key is empty.
-        guard let one = first.baseAddress, let other = second.baseAddress else {
-          return false
-        }
-        let order = unsafe memcmp(one, other, count)
-        return order != 0 ? order < 0 : first.count < second.count
-      }
+  /// Below, at or above 0 as `left` is before, the same as or after `right`, byte by byte.
+  @inline(__always)
+  private static func order(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int
+  {
+    guard let first = left.baseAddress, let second = right.baseAddress else {
+      return left.count - right.count
     }
+    // SAFETY: both have as many bytes as the shorter one.
+    let order = unsafe memcmp(first, second, min(left.count, right.count))
+    return order == 0 ? left.count - right.count : Int(order)
   }
 
   // MARK: - Writing
