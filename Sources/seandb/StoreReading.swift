@@ -79,6 +79,12 @@ extension StoreLocation {
     }
   }
 
+  /// Whether the store is the right one, and reaches as far as it must; true when nobody can tell.
+  func isMet(_ expectation: StoreExpectation?, _ facts: StoreFacts?) -> Bool {
+    guard let expectation, let facts else { return true }
+    return (try? expectation.check(facts)) != nil
+  }
+
   /// Says what is missing at the end of a store, or that it is another database's.
   /// - Returns: the number of problems.
   func problems(_ expectation: StoreExpectation?, _ facts: StoreFacts?) -> Int {
