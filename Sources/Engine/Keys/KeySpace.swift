@@ -109,32 +109,31 @@ extension KeyPrefix {
   /// Every key of the model.
   package var all: KeyRange { .prefix(bytes) }
 
-  /// `key` alone.
-  package func exactly(_ key: some Sequence<UInt8>) -> KeyRange {
-    let lower = self.key(key)
-    return KeyRange(lower: lower, upper: lower + [0])
-  }
-
   /// `key` and what follows it in the model.
-  package func atLeast(_ key: some Sequence<UInt8>) -> KeyRange {
+  @safe
+  package func atLeast(_ key: UnsafeRawBufferPointer) -> KeyRange {
     KeyRange(lower: self.key(key), upper: all.upper)
   }
 
   /// What comes before `key` in the model, and `key` itself.
-  package func atMost(_ key: some Sequence<UInt8>) -> KeyRange {
+  @safe
+  package func atMost(_ key: UnsafeRawBufferPointer) -> KeyRange {
     KeyRange(lower: bytes, upper: self.key(key) + [0])
   }
 
   /// The keys of the model from `key` on, with or without itself.
-  package func range(lower key: some Sequence<UInt8>, isIncluded: Bool) -> KeyRange {
+  @safe
+  package func range(lower key: UnsafeRawBufferPointer, isIncluded: Bool) -> KeyRange {
     isIncluded ? atLeast(key) : KeyRange(lower: self.key(key) + [0], upper: all.upper)
   }
 
   /// The keys of the model up to `key`, with or without itself.
-  package func range(upper key: some Sequence<UInt8>, isIncluded: Bool) -> KeyRange {
+  @safe
+  package func range(upper key: UnsafeRawBufferPointer, isIncluded: Bool) -> KeyRange {
     isIncluded ? atMost(key) : KeyRange(lower: bytes, upper: self.key(key))
   }
 
   /// The keys of the model that begin with `key`; all of them when it is empty.
-  package func beginning(with key: some Sequence<UInt8>) -> KeyRange { .prefix(self.key(key)) }
+  @safe
+  package func beginning(with key: UnsafeRawBufferPointer) -> KeyRange { .prefix(self.key(key)) }
 }

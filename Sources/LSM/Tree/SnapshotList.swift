@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The snapshots in force.
 ///
 /// Thread-safety: every call from any thread.

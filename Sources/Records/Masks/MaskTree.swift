@@ -40,9 +40,9 @@ package struct MaskTree: Sendable {
   }
 
   /// The root is the first.
-  private(set) var nodes: [Node]
+  let nodes: [Node]
   /// Whether a field of any node is a member of a oneof: what is set can only be told at the end of the record.
-  private(set) var hasOneofs = false
+  let hasOneofs: Bool
 
   /// - Parameter parts: `FieldMask` messages, which count as one.
   /// - Returns: nil when the mask names nothing, or everything by `*`.
@@ -75,11 +75,6 @@ package struct MaskTree: Sendable {
     } catch {
       throw .badMask(path: "", .malformed)
     }
-  }
-
-  init(nodes: [Node], hasOneofs: Bool) {
-    self.nodes = nodes
-    self.hasOneofs = hasOneofs
   }
 }
 

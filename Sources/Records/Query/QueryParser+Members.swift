@@ -30,16 +30,8 @@ func parseRange(
       guard wireType == 2 else {
         throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 7, wireType: wireType)
       }
-      let length = try unsafe WireScan.length(base, &offset, end)
-      let invalid = unsafe UTF8Validation.firstInvalid(
-        UnsafeRawPointer(base), from: offset, to: offset &+ length)
-      guard invalid < 0 else {
-        throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: number)
-      }
       let bound = unsafe KeyBound(
-        key: UnsafeRawBufferPointer(start: start + offset, count: length),
-        isIncluded: number == 1 || number == 3)
-      offset &+= length
+        key: try text(base, &offset, end, number), isIncluded: number == 1 || number == 3)
       if number <= 2 {
         if let lower, severalBounds == nil { severalBounds = (lower.number, Int(number)) }
         lower = (Int(number), bound)
@@ -87,23 +79,19 @@ func parseKeys(
       guard wireType == 2 else {
         throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 8, wireType: wireType)
       }
-      let length = try unsafe WireScan.length(base, &offset, end)
-      let invalid = unsafe UTF8Validation.firstInvalid(
-        UnsafeRawPointer(base), from: offset, to: offset &+ length)
+      let key = try unsafe text(base, &offset, end, 8)
       if problem == nil {
-        if invalid >= 0 {
-          problem = .invalidUTF8(field: 8, offset: invalid)
-        } else if length == 0 {
+        if unsafe key.isEmpty {
           problem = .emptyKeyInList(keyCount)
-        } else if length > RecordPlan.maximumKeySize {
-          problem = .keyTooLong(length)
+        } else if key.count > RecordPlan.maximumKeySize {
+          problem = .keyTooLong(key.count)
         }
       }
-      offset &+= length
       keyCount += 1
     }
   } catch {
-    throw .malformed(error)
+    throw error.reason == .invalidUTF8
+      ? .invalidUTF8(field: 8, offset: error.offset) : .malformed(error)
   }
   guard unsupported == 0 else {
     throw .unsupportedIn(message: "IndexQuery.Keys", field: unsupported)
@@ -142,12 +130,7 @@ package func parseKey(
       guard wireType == 2 else {
         throw RecordError(.wrongWireType, offset: fieldStart, fieldNumber: 1, wireType: wireType)
       }
-      let length = try unsafe WireScan.length(base, &offset, bytes.count)
-      let invalid = unsafe UTF8Validation.firstInvalid(
-        UnsafeRawPointer(base), from: offset, to: offset &+ length)
-      guard invalid < 0 else { throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: 1) }
-      unsafe key = UnsafeRawBufferPointer(start: start + offset, count: length)
-      offset &+= length
+      unsafe key = try text(base, &offset, bytes.count, number)
     }
   } catch {
     throw .malformedKey(error)
@@ -156,4 +139,20 @@ package func parseKey(
   guard unsafe !key.isEmpty else { throw .keyMissing }
   guard key.count <= RecordPlan.maximumKeySize else { throw .requestedKeyTooLong(key.count) }
   return unsafe key
+}
+
+/// Reads the value of a string field whose tag has been read.
+///
+/// - Parameter number: the field that an error names.
+private func text(
+  _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int, _ number: UInt32
+) throws(RecordError) -> UnsafeRawBufferPointer {
+  let length = try unsafe WireScan.length(base, &offset, end)
+  let start = unsafe UnsafeRawPointer(base)
+  let invalid = unsafe UTF8Validation.firstInvalid(start, from: offset, to: offset &+ length)
+  guard invalid < 0 else {
+    throw RecordError(.invalidUTF8, offset: invalid, fieldNumber: number)
+  }
+  defer { offset &+= length }
+  return unsafe UnsafeRawBufferPointer(start: start + offset, count: length)
 }

@@ -127,8 +127,7 @@ private func parseOption(
   let value = try unsafe WireScan.varint(base, &offset, bytes.count)
   switch option {
   case .pageSize: options.pageSize = UInt32(truncatingIfNeeded: value)
-  case .order:
-    options.order = value
+  case .order: options.order = value
   case .countOnly: options.isCountOnly = value != 0
   default: options.hasEtags = value != 0
   }

@@ -22,8 +22,6 @@ package final class ModelStore: Sendable {
   package let model: Model
   /// Kind and permanent id: the first bytes of every key of the model.
   let prefix: KeyPrefix
-  /// Every key of the model.
-  private let all: KeyRange
   /// By which records are checked before they are stored.
   package let plan: RecordPlan
   let engine: any StorageEngine
@@ -38,7 +36,6 @@ package final class ModelStore: Sendable {
   ) {
     self.model = model
     prefix = KeyPrefix(.record, model: modelID)
-    all = prefix.all
     self.plan = plan
     self.engine = engine
     self.commits = commits
@@ -136,11 +133,10 @@ package final class ModelStore: Sendable {
   }
 
   /// The keys that an expression names, which never leave the model.
-  func source(of expression: KeyExpression) -> RecordSource {
+  private func source(of expression: KeyExpression) -> RecordSource {
     switch expression {
     case .eq(let key): .keys([prefix.key(key)])
-    case .in(let list):
-      .keys(sortedKeys(list))
+    case .in(let list): .keys(sortedKeys(list))
     default: .range(range(of: expression))
     }
   }
@@ -148,15 +144,17 @@ package final class ModelStore: Sendable {
   /// - Precondition: the expression is neither a key nor a list of them.
   private func range(of expression: KeyExpression) -> KeyRange {
     switch expression {
-    case .gte(let key): KeyRange(lower: prefix.key(key), upper: all.upper)
-    case .lte(let key): KeyRange(lower: all.lower, upper: prefix.key(key) + [0])
-    case .beginsWith(let key): .prefix(prefix.key(key))
-    case .gt(let key): KeyRange(lower: prefix.key(key) + [0], upper: all.upper)
-    case .lt(let key): KeyRange(lower: all.lower, upper: prefix.key(key))
+    case .gte(let key): prefix.atLeast(key)
+    case .lte(let key): prefix.atMost(key)
+    case .beginsWith(let key): prefix.beginning(with: key)
+    case .gt(let key): prefix.range(lower: key, isIncluded: false)
+    case .lt(let key): prefix.range(upper: key, isIncluded: false)
     case .range(let lower, let upper):
       KeyRange(
-        lower: lower.map { prefix.key($0.key) + ($0.isIncluded ? [] : [0]) } ?? all.lower,
-        upper: upper.map { prefix.key($0.key) + ($0.isIncluded ? [0] : []) } ?? all.upper)
+        lower: lower.map { prefix.range(lower: $0.key, isIncluded: $0.isIncluded).lower }
+          ?? prefix.all.lower,
+        upper: upper.map { prefix.range(upper: $0.key, isIncluded: $0.isIncluded).upper }
+          ?? prefix.all.upper)
     case .eq, .in: preconditionFailure("keys are no range")
     }
   }

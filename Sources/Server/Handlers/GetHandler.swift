@@ -3,8 +3,7 @@ import Engine
 import Records
 import Wire
 
-// SAFETY: the query is a view of the request, which is lent until `call` returns; what goes on later has copies. The
-// part of the response begins within its count, and is copied before that changes.
+// SAFETY: the query is a view of the request, which is lent until `call` returns; what goes on later has copies.
 
 /// `GetXsByPk`: the records that a query names, as stored unless it says otherwise.
 ///

@@ -8,8 +8,8 @@ import Wire
 
 /// `StreamXsByPk`: the records that a query names, in as many messages as it takes, all of one moment.
 ///
-/// A message is made when the client has room for it, on a storage thread. Each but the last says where a query goes on
-/// after it. A stream without records has no message.
+/// A message is made when the client has room for it, on a thread for streams. Each but the last says where a query
+/// goes on after it. A stream without records has no message.
 struct StreamHandler: ServerStreamHandler {
   /// Bytes of a message, or one record when that is larger.
   static let chunkBytes = 256 << 10

@@ -34,8 +34,8 @@ struct KeySpaceTests {
     let keys: [[UInt8]] = [[], [0], [0x61], [0xff], [0xff, 0xff]]
     for key in keys {
       let ranges = [
-        prefix.all, prefix.exactly(key), prefix.atLeast(key), prefix.atMost(key),
-        prefix.beginning(with: key),
+        prefix.all, prefix.atLeast(key: key), prefix.atMost(key: key), prefix.beginning(key: key),
+        prefix.above(key: key), prefix.below(key: key),
       ]
       for range in ranges {
         #expect(range.upper != nil, "a range delete needs an end")
@@ -57,11 +57,27 @@ struct KeySpaceTests {
       for key in keys {
         let stored = prefix.key(key)
         #expect(prefix.all.contains(stored))
-        #expect(prefix.exactly(bound).contains(stored) == (key == bound))
-        #expect(prefix.atLeast(bound).contains(stored) == !key.lexicographicallyPrecedes(bound))
-        #expect(prefix.atMost(bound).contains(stored) == !bound.lexicographicallyPrecedes(key))
-        #expect(prefix.beginning(with: bound).contains(stored) == key.starts(with: bound))
+        let (isBelow, isAbove) = (
+          key.lexicographicallyPrecedes(bound), bound.lexicographicallyPrecedes(key)
+        )
+        #expect(prefix.atLeast(key: bound).contains(stored) == !isBelow)
+        #expect(prefix.atMost(key: bound).contains(stored) == !isAbove)
+        #expect(prefix.above(key: bound).contains(stored) == isAbove)
+        #expect(prefix.below(key: bound).contains(stored) == isBelow)
+        #expect(prefix.beginning(key: bound).contains(stored) == key.starts(with: bound))
       }
     }
   }
+}
+
+extension KeyPrefix {
+  func atLeast(key: [UInt8]) -> KeyRange { key.withUnsafeBytes { atLeast($0) } }
+  func atMost(key: [UInt8]) -> KeyRange { key.withUnsafeBytes { atMost($0) } }
+  func above(key: [UInt8]) -> KeyRange {
+    key.withUnsafeBytes { range(lower: $0, isIncluded: false) }
+  }
+  func below(key: [UInt8]) -> KeyRange {
+    key.withUnsafeBytes { range(upper: $0, isIncluded: false) }
+  }
+  func beginning(key: [UInt8]) -> KeyRange { key.withUnsafeBytes { beginning(with: $0) } }
 }

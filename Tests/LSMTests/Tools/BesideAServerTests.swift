@@ -20,9 +20,9 @@ import Testing
     let tree = try LSMTree.open(POSIXFileSystem(), directory: directory, options: options)
     try tree.apply([.put([0], [0])])
     let progress = Progress()
-    let looks = 15
+    let (looks, mostLooks) = (15, 60)
     let reading = options
-    let changing = try await withThrowingTaskGroup(of: Int.self) { group in
+    let through = try await withThrowingTaskGroup(of: Int.self) { group in
       group.addTask {
         var number = 0
         while !progress.isDone.load(ordering: .acquiring) {
@@ -33,14 +33,18 @@ import Testing
       }
       group.addTask {
         defer { progress.isDone.store(true, ordering: .releasing) }
-        var changing = 0
-        for _ in 0..<looks { changing += try Self.look(directory, reading) ? 0 : 1 }
-        return changing
+        var (count, through) = (0, 0)
+        // On a busy machine the writer is ahead of many looks in a row: it is looked at until one comes through.
+        while count < looks || (through == 0 && count < mostLooks) {
+          through += try Self.look(directory, reading) ? 1 : 0
+          count += 1
+        }
+        return through
       }
       return try await group.reduce(0, +)
     }
     // It may be too fast at times, and says so; but not always.
-    #expect(changing < looks, "\(changing) of \(looks)")
+    #expect(through > 0, "none of \(mostLooks) looks")
     try tree.close()
   }
 
