@@ -297,6 +297,8 @@ def test_a_server_that_is_ended_on_a_full_disk_loses_nothing(create, serve, smal
 
 KEYS = 12_000
 FLIPS = int(os.environ.get("SEANDB_BYTE_FLIPS", "4"))
+# The last chunk of a log or manifest that was finished: Sources/LSM/WAL/LogFormat.swift.
+SEAL_BYTES = 23 + 8
 
 
 def key(n: int) -> bytes:
@@ -375,7 +377,7 @@ def serve_damaged(create, serve, data: pathlib.Path, expected: dict, name: str) 
 
 @pytest.mark.engines("lsm")
 def test_a_changed_byte_is_an_error_and_never_another_answer(create, serve, closed, seed):
-    """Any byte of any file of the store. A scan of everything reads every block: all is noticed."""
+    """Any byte of any file of the store but the manifest's seal: a scan reads every block."""
     rng, (pristine, expected) = random.Random(seed), closed
     for name, image in lsm_files(pristine).items():
         for number in range(FLIPS):
@@ -388,8 +390,23 @@ def test_a_changed_byte_is_an_error_and_never_another_answer(create, serve, clos
             print(f"{name}: bit {bit} of byte {at} of {len(image)}:", end=" ", flush=True)
             outcome = serve_damaged(create, serve, data, expected, name)
             print(outcome)
-            assert outcome != "as before"
+            in_last_seal = name.startswith("MANIFEST-") and at >= len(image) - SEAL_BYTES
+            assert (outcome == "as before") == in_last_seal
             shutil.rmtree(data)
+
+
+@pytest.mark.engines("lsm")
+def test_a_manifest_whose_seal_is_damaged_reads_as_after_a_crash(create, serve, closed):
+    """The seal is a store's last write, and all before it is whole: nothing is lost or hidden."""
+    pristine, expected = closed
+    name, image = next(x for x in lsm_files(pristine).items() if x[0].startswith("MANIFEST-"))
+    for at in (len(image) - SEAL_BYTES, len(image) - 1):
+        data = serve.directory / f"copy with {at} changed"
+        shutil.copytree(pristine, data)
+        changed = bytearray(image)
+        changed[at] ^= 1
+        (data / "store" / name).write_bytes(changed)
+        assert serve_damaged(create, serve, data, expected, name) == "as before"
 
 
 @pytest.mark.engines("lsm")
