@@ -41,7 +41,7 @@ package struct KeyList {
   package var byteCount: Int { message.count }
 
   /// In the order of the request; each is valid as long as the request is.
-  package func forEach(_ visit: (UnsafeRawBufferPointer) -> Void) {
+  package func visitKeys(_ visit: (UnsafeRawBufferPointer) -> Void) {
     var reader = RecordBatchReader(message)
     while let key = try? reader.next() { visit(key) }
   }

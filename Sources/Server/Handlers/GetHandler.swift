@@ -45,25 +45,26 @@ struct GetHandler: UnaryHandler {
       case .tooLarge: return .failed(reads.responseTooLarge)
       case .cancelled: return .failed(.deadlineExceeded)
       case .wouldBlock, .budgetSpent:
-        let done = Array(UnsafeRawBufferPointer(rebasing: response.bytes[start...]))
-        return goOn(scan, context, after: done)
+        return goOn(scan, context, start, &response)
       }
     } catch {
       return .failed(reads.status(of: error))
     }
   }
 
-  /// Has a storage thread read the rest.
+  /// Has a storage thread read the rest. It goes on in the same memory: to copy the answer so far cost more than the
+  /// hand-over.
   ///
-  /// - Parameter done: the answer so far.
+  /// - Parameter response: is empty afterwards; before `start` it has gRPC's prefix, as every message of a completion.
   private func goOn(
-    _ scan: RecordScan, _ context: CallContext, after done: [UInt8]
+    _ scan: RecordScan, _ context: CallContext, _ start: Int, _ response: inout ByteWriter
   ) -> UnaryOutcome {
-    reads.threads.submit(context) { [reads] cancellation in
+    var answer = ByteWriter()
+    swap(&answer, &response)
+    let unfinished = OwnedMessage(answer)
+    return reads.threads.submit(context) { [reads] cancellation in
       var scan = scan
-      var response = Completions.messageWriter()
-      let start = response.count
-      response.append(done)
+      var response = unfinished.take()
       do throws(EngineError) {
         let pause = try scan.run(
           tier: .any, budget: .unlimited, start: start, into: &response

@@ -9,7 +9,8 @@ package final class OwnedMessage: @unchecked Sendable {
   /// Takes a message over.
   package init(_ writer: consuming ByteWriter) { self.writer = writer }
 
-  func take() -> ByteWriter {
+  /// Gives the message away, once.
+  package func take() -> ByteWriter {
     var taken = ByteWriter()
     swap(&taken, &writer)
     return taken

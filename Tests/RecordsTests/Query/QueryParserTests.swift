@@ -33,7 +33,7 @@ struct QueryParserTests {
 
   private static func keys(_ list: KeyList) -> [String] {
     var keys: [String] = []
-    list.forEach { keys.append(String(decoding: $0, as: UTF8.self)) }
+    list.visitKeys { keys.append(String(decoding: $0, as: UTF8.self)) }
     return keys
   }
 
