@@ -29,10 +29,10 @@ import Testing
       "Engine": ["Bytes"], "EngineRocksDB": ["Bytes", "Engine", "CRocksDB"],
       "EngineLSM": ["Engine", "LSM"], "Wire": ["Bytes", "Platform", "CNghttp2"],
       "Schema": ["Bytes", "Platform"], "Records": ["Bytes", "Platform", "Engine", "Schema"],
-      "Server": ["Bytes", "Engine", "Wire", "Schema", "Records"],
+      "Server": ["Bytes", "Platform", "Engine", "Wire", "Schema", "Records"],
       "seandb": [
-        "Bytes", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records",
-        "Server", "CProgram",
+        "Bytes", "Platform", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema",
+        "Records", "Server", "CProgram",
       ],
     ]
     // The database is a library without a network.

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import Synchronization
 
 /// How far a run is, on stderr: on a terminal a bar that moves, elsewhere a line for each measurement.

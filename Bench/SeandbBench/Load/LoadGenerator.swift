@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import Synchronization
 
 /// Puts a load on a server.
@@ -26,7 +27,8 @@ package enum LoadGenerator {
     let workers = threads.map { thread in
       // SAFETY: from here on the worker alone uses it.
       nonisolated(unsafe) let thread = thread
-      return WorkerThread.start {
+      let worker = WorkerThread(name: "load")
+      worker.start {
         let result: Result<LoadResult, LoadFailure>
         do throws(LoadFailure) {
           result = .success(try thread.run(from: start))
@@ -36,6 +38,7 @@ package enum LoadGenerator {
         }
         results.add(result)
       }
+      return worker
     }
     if shape.callCount != nil {
       onBegin()

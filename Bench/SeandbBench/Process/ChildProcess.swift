@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import Synchronization
 
 /// A program that this one starts, watches and ends: a server, or another benchmark.
@@ -82,7 +83,7 @@ package final class ChildProcess: Sendable {
     precondition(!command.isEmpty, "a command has a program")
     let child = ChildProcess(name: command[0], outputPath: path)
     let variables = environment.map { "\($0.key)=\($0.value)" }
-    WorkerThread.start { child.run(command, adding: variables) }
+    WorkerThread(name: "child").start { child.run(command, adding: variables) }
     while true {
       switch child.state.withLock({ $0 }) {
       case .starting: usleep(lookInterval)

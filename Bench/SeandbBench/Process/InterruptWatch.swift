@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// Cleans up when the user ends the program early, child processes first.
 ///
@@ -17,7 +18,7 @@ enum InterruptWatch {
     signal(SIGPIPE, SIG_IGN)
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     let watched = signals
-    WorkerThread.start {
+    WorkerThread(name: "interrupts").start {
       var watched = watched
       var number: Int32 = 0
       sigwait(&watched, &number)
