@@ -88,7 +88,7 @@ struct EtcdDialect: Dialect {
     case .batchPut: return hasSucceeded(message)
     case .get, .rangeGet: return holdsRecords(message, slot, deleted)
     // RangeResponse.count
-    case .count: return number(4, of: message) == UInt64(shape.sizes.count)
+    case .count: return unsafe number(4, of: message) == UInt64(shape.sizes.count)
     case .page, .in, .stream: return false
     }
   }
@@ -96,12 +96,12 @@ struct EtcdDialect: Dialect {
   /// TxnResponse.succeeded
   @safe
   private func hasSucceeded(_ message: UnsafeRawBufferPointer) -> Bool {
-    number(2, of: message) == 1
+    unsafe number(2, of: message) == 1
   }
 
   /// The number in a field; nil when it is not there.
   private func number(_ field: Int, of message: UnsafeRawBufferPointer) -> UInt64? {
-    var reader = ProtobufReader(message)
+    var reader = unsafe ProtobufReader(message)
     do throws(ProtobufError) {
       while !reader.isAtEnd {
         let tag = try reader.nextTag()

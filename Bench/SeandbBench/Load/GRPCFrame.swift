@@ -23,8 +23,8 @@ package enum GRPCFrame {
   @inline(__always)
   package static func message(of response: borrowing ByteWriter) -> UnsafeRawBufferPointer? {
     var offset = 0
-    let message = nextMessage(of: response, at: &offset)
-    return offset == response.count ? message : nil
+    let message = unsafe nextMessage(of: response, at: &offset)
+    return unsafe offset == response.count ? message : nil
   }
 
   /// The uncompressed message at `offset`, which moves behind it; nil when there is something else.
@@ -32,13 +32,13 @@ package enum GRPCFrame {
   package static func nextMessage(
     of response: borrowing ByteWriter, at offset: inout Int
   ) -> UnsafeRawBufferPointer? {
-    let bytes = response.bytes
+    let bytes = unsafe response.bytes
     let start = offset + headByteCount
-    guard start <= bytes.count, bytes[offset] == 0 else { return nil }
-    let length = Int(
+    guard start <= bytes.count, unsafe bytes[offset] == 0 else { return nil }
+    let length = unsafe Int(
       UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 1, as: UInt32.self)))
     guard length <= bytes.count - start else { return nil }
     offset = start + length
-    return UnsafeRawBufferPointer(rebasing: bytes[start..<offset])
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<offset])
   }
 }

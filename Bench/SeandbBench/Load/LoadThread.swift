@@ -218,17 +218,17 @@ final class LoadThread<D: Dialect> {
     }
     let address = unsafe connection.slots.address(slot)
     let operation = shape.workload.nextOperation(&random)
-    address.pointee.operation = operation
-    address.pointee.index = nextIndex(operation)
+    unsafe address.pointee.operation = operation
+    unsafe address.pointee.index = nextIndex(operation)
     if operation == .in {
-      address.pointee.indexes.removeAll(keepingCapacity: true)
-      for _ in 0..<shape.sizes.in { address.pointee.indexes.append(nextRecord()) }
+      unsafe address.pointee.indexes.removeAll(keepingCapacity: true)
+      for _ in 0..<shape.sizes.in { unsafe address.pointee.indexes.append(nextRecord()) }
     }
-    address.pointee.startedAt = startedAt
-    address.pointee.sentCount = 0
-    address.pointee.response.removeAll()
-    address.pointee.outcome = .pending
-    dialect.writeRequest(&address.pointee)
+    unsafe address.pointee.startedAt = startedAt
+    unsafe address.pointee.sentCount = 0
+    unsafe address.pointee.response.removeAll()
+    unsafe address.pointee.outcome = .pending
+    unsafe dialect.writeRequest(&address.pointee)
     try connection.session.submit(slot)
     connection.hasNewCalls = true
     begunCount += 1

@@ -44,7 +44,7 @@ package struct RedisDialect: Dialect {
         || (deleted.contains(slot.index) && bytes.isEmpty)
     case .put, .batchPut: return unsafe bytes.elementsEqual(Self.ok)
     // How many there were.
-    case .delete: return bytes.count == 1 && (bytes[0] == 48 || bytes[0] == 49)
+    case .delete: return unsafe bytes.count == 1 && (bytes[0] == 48 || bytes[0] == 49)
     case .rangeGet, .page, .in, .count, .stream: return false
     }
   }

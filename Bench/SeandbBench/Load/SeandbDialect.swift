@@ -70,7 +70,7 @@ package struct SeandbDialect: Dialect {
       case .rangeGet where shape.sizes.rangesHavePrefix:
         let count = shape.sizes.rangePrefixByteCount
         RecordSource.withKey(index) {
-          message.appendField(
+          unsafe message.appendField(
             Field.beginsWith, UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
         }
       case .rangeGet: appendRange(asked, to: &message)
@@ -122,16 +122,16 @@ package struct SeandbDialect: Dialect {
 
   package func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
     if slot.operation == .stream { return isWholeStream(slot, deleted) }
-    guard let message = GRPCFrame.message(of: slot.response) else { return false }
+    guard let message = unsafe GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
     case .put, .batchPut, .delete: return unsafe message.isEmpty
     case .get, .rangeGet:
-      return holds(expected(slot, deleted), message, hasToken: false)
+      return unsafe holds(expected(slot, deleted), message, hasToken: false)
     case .page:
-      return holds(
+      return unsafe holds(
         expected(slot, deleted), message, hasToken: shape.range(of: slot).lowerBound > 0)
-    case .in: return holdsRecords(of: slot.indexes, message)
-    case .count: return isCount(message)
+    case .in: return unsafe holdsRecords(of: slot.indexes, message)
+    case .count: return unsafe isCount(message)
     case .stream: return false
     }
   }
@@ -146,7 +146,7 @@ package struct SeandbDialect: Dialect {
   private func holds(
     _ expected: consuming ExpectedRecords, _ message: UnsafeRawBufferPointer, hasToken: Bool
   ) -> Bool {
-    visit(message, hasToken: hasToken) { expected.accepts($0) } && expected.areComplete
+    unsafe visit(message, hasToken: hasToken) { expected.accepts($0) } && expected.areComplete
   }
 
   /// Whether `message` has nothing but records that `accept` takes, at least one, and where it has to, a token
@@ -156,15 +156,15 @@ package struct SeandbDialect: Dialect {
     _ message: UnsafeRawBufferPointer, hasToken: Bool,
     _ accept: (UnsafeRawBufferPointer) -> Bool
   ) -> Bool {
-    var reader = ProtobufReader(message)
+    var reader = unsafe ProtobufReader(message)
     do throws(ProtobufError) {
       while !reader.isAtEnd {
         let number = try reader.nextTag().number
-        let bytes = try reader.nextLengthDelimited()
+        let bytes = unsafe try reader.nextLengthDelimited()
         if number == ListField.nextPageToken {
-          return hasToken && !bytes.isEmpty && reader.isAtEnd
+          return unsafe hasToken && !bytes.isEmpty && reader.isAtEnd
         }
-        guard number == ListField.records, accept(bytes) else { return false }
+        guard number == ListField.records, unsafe accept(bytes) else { return false }
       }
     } catch {
       return false
@@ -177,8 +177,8 @@ package struct SeandbDialect: Dialect {
     var expected = expected(slot, deleted)
     var offset = 0
     while offset < slot.response.count {
-      guard let message = GRPCFrame.nextMessage(of: slot.response, at: &offset), !message.isEmpty,
-        visit(message, hasToken: offset < slot.response.count, { expected.accepts($0) })
+      guard let message = unsafe GRPCFrame.nextMessage(of: slot.response, at: &offset), unsafe !message.isEmpty,
+        unsafe visit(message, hasToken: offset < slot.response.count, { expected.accepts($0) })
       else { return false }
     }
     return expected.areComplete
@@ -188,7 +188,7 @@ package struct SeandbDialect: Dialect {
   private func holdsRecords(of indexes: [Int], _ message: UnsafeRawBufferPointer) -> Bool {
     let sorted = indexes.sorted()
     var position = 0
-    let areRight = visit(message, hasToken: false) { record in
+    let areRight = unsafe visit(message, hasToken: false) { record in
       guard position < sorted.count, records.isRecord(record, of: sorted[position]) else {
         return false
       }
@@ -200,7 +200,7 @@ package struct SeandbDialect: Dialect {
   }
 
   private func isCount(_ message: UnsafeRawBufferPointer) -> Bool {
-    var reader = ProtobufReader(message)
+    var reader = unsafe ProtobufReader(message)
     do throws(ProtobufError) {
       guard try reader.nextTag().number == ListField.count else { return false }
       return try reader.nextVarint() == UInt64(shape.sizes.count) && reader.isAtEnd
