@@ -112,9 +112,8 @@ let package = Package(
     .executableTarget(
       name: "seandb",
       dependencies: [
-        "Bytes", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records",
-        "Server",
-        "CMalloc",
+        "Bytes", "Platform", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema",
+        "Records", "Server", "CMalloc",
         "CProgram",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -122,7 +121,8 @@ let package = Package(
     .executableTarget(
       name: "seandb-bench",
       dependencies: [
-        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "CEpoll", "CLinux", "CMalloc", "CNghttp2",
+        "Bytes", "Platform", "Engine", "EngineRocksDB", "EngineLSM", "CEpoll", "CLinux", "CMalloc",
+        "CNghttp2",
         "COpenSSL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -171,7 +171,8 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(
-      name: "BenchTests", dependencies: ["Bytes", "seandb-bench"], swiftSettings: swiftSettings,
+      name: "BenchTests", dependencies: ["Bytes", "Platform", "seandb-bench"],
+      swiftSettings: swiftSettings,
       linkerSettings: benchLibraries),
     .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
   ]

@@ -4,6 +4,7 @@ Times differ from run to run, so no build should fail for them; these counts do 
 operations minus one with fewer, so that what starting and filling cost is in neither.
 
     python3 -B Bench/Gates --seandb .build/seandb --bench .build/release/seandb-bench
+    python3 -B Bench/Gates --ranges 64,65,500,600      # no gates: what range reads cost by their length
 
 Ends with exit code 1 when a gate fails or a program does.
 """
@@ -20,24 +21,55 @@ from counted_server import CountedServer
 from programs import Programs, run, total_of
 
 HERE = pathlib.Path(__file__).parent
-CALLS = (2_000, 6_000)
+# Fewer where a call does more.
+CALLS = {
+    "get": (2_000, 6_000),
+    "put": (2_000, 6_000),
+    "range-get": (1_000, 3_000),
+    "page": (1_000, 3_000),
+    "in": (300, 900),
+    "batch-put": (100, 300),
+}
+RANGE_CALLS = (100, 300)
 RECORDS = (10_000, 30_000)
+ENGINES = ("rocksdb", "lsm")
 
 
 def server_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
     """Instructions and allocations of a call: one call at a time, so that no batch is larger by chance."""
-    figures = {}
-    for engine in ("rocksdb", "lsm"):
-        for workload in ("get", "put"):
-            for unit, tool in (("allocations", "allocations"), ("instructions", "callgrind")):
-                counts = []
-                for calls in CALLS:
-                    with CountedServer(programs, scratch, engine, tool) as server:
-                        server.load(workload, calls)
-                    counts.append(server.count)
-                slope = (counts[1] - counts[0]) / (CALLS[1] - CALLS[0])
-                figures[f"server.{engine}.{workload}.{unit}"] = slope
-    return figures
+    return {
+        f"server.{engine}.{workload}.{tool}": cost_of_call(programs, scratch, engine, tool, workload, calls)
+        for engine in ENGINES
+        for workload, calls in CALLS.items()
+        for tool in ("allocations", "instructions")
+    }
+
+
+def cost_of_call(
+    programs: Programs,
+    scratch: pathlib.Path,
+    engine: str,
+    tool: str,
+    workload: str,
+    calls: tuple[int, int],
+    *flags: str,
+) -> float:
+    """How much more is counted for each call when there are more of them."""
+    counts = []
+    for count in calls:
+        with CountedServer(programs, scratch, engine, tool) as server:
+            server.load(workload, count, *flags)
+        counts.append(server.count)
+    return (counts[1] - counts[0]) / (calls[1] - calls[0])
+
+
+def print_ranges(programs: Programs, scratch: pathlib.Path, lengths: list[int]) -> None:
+    """Instructions of a range-get, for each of its records."""
+    for engine in ENGINES:
+        for length in lengths:
+            flags = ("--range-records", str(length))
+            cost = cost_of_call(programs, scratch, engine, "instructions", "range-get", RANGE_CALLS, *flags)
+            print(f"{engine:8} {length:6,} records {cost:12,.0f} {cost / length:8,.1f} a record", flush=True)
 
 
 def engine_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
@@ -95,12 +127,16 @@ def main() -> int:
     parser.add_argument("--seandb", default=".build/seandb")
     parser.add_argument("--bench", default=".build/release/seandb-bench")
     parser.add_argument("--directory", default="/var/tmp", help="on a real disk")
+    parser.add_argument("--ranges", help="prints what range reads of these lengths cost, and does nothing else")
     arguments = parser.parse_args()
     programs = Programs(arguments.seandb, arguments.bench, arguments.directory)
     thresholds = tomllib.loads((HERE / "thresholds.toml").read_text())
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         scratch = pathlib.Path(name)
+        if arguments.ranges:
+            print_ranges(programs, scratch, [int(length) for length in arguments.ranges.split(",")])
+            return 0
         for measure in (written_figures, engine_figures, server_figures):
             figures |= measure(programs, scratch)
     return report(figures, thresholds)

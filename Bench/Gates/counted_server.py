@@ -27,7 +27,7 @@ STOP_SECONDS = 120
 class CountedServer:
     """Runs while the `with` block does; `count` is known afterwards.
 
-    `tool` is "allocations" (calls of the allocator) or "callgrind" (instructions in user mode).
+    `tool` counts "allocations" (calls of the allocator) or "instructions" (in user mode, by callgrind).
     """
 
     def __init__(self, programs: Programs, scratch: pathlib.Path, engine: str, tool: str) -> None:
@@ -41,7 +41,7 @@ class CountedServer:
         # One loop: which of several gets a connection is chance.
         command += ["--durability", "buffered", "--event-loops", "1", "--log-level", "warning"]
         environment = dict(os.environ)
-        if tool == "callgrind":
+        if tool == "instructions":
             command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.counts}", *command]
         else:
             environment |= {"LD_PRELOAD": str(self.counter()), "ALLOCATION_COUNTER": str(self.counts)}
@@ -75,15 +75,16 @@ class CountedServer:
         self.address = line.removeprefix("listening on ").strip()
         return self
 
-    def load(self, workload: str, calls: int) -> None:
-        """Makes `calls` calls, one after the other, after the filling of 1000 records."""
+    def load(self, workload: str, calls: int, *flags: str) -> None:
+        """Makes `calls` calls, one after the other, after the filling of 2000 records."""
         command = [self.programs.bench, "server", "--targets", "external", "--address", self.address]
         command += ["--workloads", workload, "--loads", "1x1", "--rates", "0", "--calls", str(calls)]
-        run([*command, "--records", "1000", "--rounds", "1", "--durability", "buffered"])
+        command += ["--records", "2000", "--rounds", "1", "--durability", "buffered"]
+        run([*command, *flags])
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        if self.tool == "callgrind":
+        if self.tool == "instructions":
             self.count = total_of(self.counts)
         else:
             self.count = struct.unpack("Q", self.counts.read_bytes())[0]

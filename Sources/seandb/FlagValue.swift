@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import Platform
 
 /// A value that stands behind a flag, which says itself what the flag takes.
 protocol FlagValue {
@@ -113,50 +114,16 @@ struct ThreadCount: FlagValue {
   var flagText: String { String(count) }
 }
 
-/// A size in bytes: `1048576`, `1024K`, `1M`; the units are powers of 1024.
-struct ByteSize: FlagValue {
-  /// ``Given/check(_:from:to:)`` refuses negative ones.
-  let bytes: Int
-
-  init(bytes: Int) { self.bytes = bytes }
-
+extension ByteSize: FlagValue {
   init(flag text: String) throws(FlagProblem) {
-    guard let bytes = Self.parse(text) else {
+    guard let size = ByteSize(text) else {
       throw FlagProblem(
         "takes a number of bytes, or one with K, M or G, such as 256M; \(FlagProblem.notOne(text))")
     }
-    self.bytes = bytes
+    self = size
   }
 
-  private static func parse(_ text: String) -> Int? {
-    var digits = text.uppercased()
-    if digits.hasSuffix("IB") {
-      digits.removeLast(2)
-    } else if digits.hasSuffix("B") {
-      digits.removeLast()
-    }
-    var unit = 1
-    if let last = digits.last, let shift = ["K": 10, "M": 20, "G": 30][last] {
-      unit = 1 << shift
-      digits.removeLast()
-    }
-    let figures = digits.hasPrefix("-") ? digits.dropFirst() : digits[...]
-    guard !figures.isEmpty, figures.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-      return nil
-    }
-    // What no number holds is out of every bound, as a negative one is.
-    guard let amount = Int(digits) else { return .max }
-    let (bytes, overflow) = amount.multipliedReportingOverflow(by: unit)
-    return overflow ? .max : bytes
-  }
-
-  var flagText: String {
-    for (unit, shift) in [("G", 30), ("M", 20), ("K", 10)]
-    where bytes >= 1 << shift && bytes % (1 << shift) == 0 {
-      return "\(bytes >> shift)\(unit)"
-    }
-    return String(bytes)
-  }
+  var flagText: String { description }
 }
 
 extension Given<ByteSize> {

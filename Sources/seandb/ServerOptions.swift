@@ -2,6 +2,7 @@ import ArgumentParser
 import Engine
 import Glibc
 import Logging
+import Platform
 import Server
 
 /// The flags of a server, the same for `seandb serve` and `out/server`.

@@ -1,4 +1,5 @@
 import LSM
+import Platform
 import Records
 import Server
 
@@ -112,7 +113,7 @@ struct StoreView {
   // MARK: - JSON
 
   var json: JSONValue {
-    .object([
+    .members([
       ("store", .string(location.storePath)), ("engine", .string("lsm")),
       ("id", .optional(identity)),
       ("current", .optional(inspection.current.map { "\(FileName.manifest($0.manifest))" })),
@@ -122,7 +123,7 @@ struct StoreView {
         "leftovers",
         .array(
           inspection.leftovers.map {
-            .object([("file", .string($0.name)), ("bytes", .number($0.fileBytes))])
+            .members([("file", .string($0.name)), ("bytes", .unsigned($0.fileBytes))])
           })
       ),
       ("others", .array(inspection.others.map { .string($0) })),
@@ -130,7 +131,7 @@ struct StoreView {
         "damage",
         .array(
           inspection.findings.map {
-            .object([
+            .members([
               ("file", .string($0.file)), ("offset", .optional($0.offset)),
               ("what", .string($0.what)),
             ])
@@ -141,28 +142,28 @@ struct StoreView {
 
   private var manifest: JSONValue {
     guard let manifest = inspection.manifest else { return .null }
-    return .object([
+    return .members([
       ("file", .string("\(FileName.manifest(manifest.number))")),
-      ("bytes", .number(manifest.fileBytes)), ("edits", .number(UInt64(manifest.editCount))),
+      ("bytes", .unsigned(manifest.fileBytes)), ("edits", .unsigned(UInt64(manifest.editCount))),
       ("sealed", .bool(manifest.isSealed)),
-      ("nextFileNumber", .number(manifest.nextFileNumber.rawValue)),
-      ("nextEpoch", .number(manifest.nextEpoch)),
-      ("flushedSequence", .number(manifest.flushedSequence.rawValue)),
-      ("logNumber", .number(manifest.logNumber.rawValue)),
+      ("nextFileNumber", .unsigned(manifest.nextFileNumber.rawValue)),
+      ("nextEpoch", .unsigned(manifest.nextEpoch)),
+      ("flushedSequence", .unsigned(manifest.flushedSequence.rawValue)),
+      ("logNumber", .unsigned(manifest.logNumber.rawValue)),
     ])
   }
 
   private static func table(_ table: StoreInspection.Table) -> JSONValue {
     let metadata = table.metadata
     let level = table.level.map { UInt64($0) }
-    return .object([
+    return .members([
       ("file", .string("\(FileName.table(metadata.number))")),
-      ("level", .optional(level)), ("bytes", .number(metadata.fileBytes)),
-      ("epoch", .number(metadata.epoch)), ("entries", .number(metadata.entryCount)),
-      ("tombstones", .number(metadata.tombstoneCount)),
-      ("rangeTombstones", .number(metadata.rangeTombstoneCount)),
-      ("smallestSequence", .number(metadata.smallestSequence.rawValue)),
-      ("largestSequence", .number(metadata.largestSequence.rawValue)),
+      ("level", .optional(level)), ("bytes", .unsigned(metadata.fileBytes)),
+      ("epoch", .unsigned(metadata.epoch)), ("entries", .unsigned(metadata.entryCount)),
+      ("tombstones", .unsigned(metadata.tombstoneCount)),
+      ("rangeTombstones", .unsigned(metadata.rangeTombstoneCount)),
+      ("smallestSequence", .unsigned(metadata.smallestSequence.rawValue)),
+      ("largestSequence", .unsigned(metadata.largestSequence.rawValue)),
       (
         "smallestKey",
         .string(ReportText.hexadecimal(metadata.smallest.dropLast(InternalKey.trailerBytes)))
@@ -182,9 +183,9 @@ struct StoreView {
       case .damaged: "damaged"
       case .open: "open"
       }
-    return .object([
-      ("file", .string("\(FileName.log(log.number))")), ("bytes", .number(log.fileBytes)),
-      ("batches", .number(log.recordCount)), ("changes", .number(log.changeCount)),
+    return .members([
+      ("file", .string("\(FileName.log(log.number))")), ("bytes", .unsigned(log.fileBytes)),
+      ("batches", .unsigned(log.recordCount)), ("changes", .unsigned(log.changeCount)),
       ("firstSequence", .optional(log.sequences?.lowerBound)),
       ("lastSequence", .optional(log.sequences?.upperBound)), ("end", .string(end)),
       ("needed", .bool(log.isNeeded)),

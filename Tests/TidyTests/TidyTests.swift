@@ -31,8 +31,8 @@ import Testing
       "Schema": ["Bytes", "Platform"], "Records": ["Bytes", "Platform", "Engine", "Schema"],
       "Server": ["Bytes", "Platform", "Engine", "Wire", "Schema", "Records"],
       "seandb": [
-        "Bytes", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records",
-        "Server", "CProgram",
+        "Bytes", "Platform", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema",
+        "Records", "Server", "CProgram",
       ],
     ]
     // The database is a library without a network.

@@ -1,3 +1,5 @@
+import Platform
+
 /// The results of all checks of one run.
 struct AgreementReport {
   let origin: Origin

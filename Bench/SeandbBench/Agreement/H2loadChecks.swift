@@ -31,7 +31,7 @@ struct H2loadChecks {
     plan = ServerPlan(
       workloads: [], loads: [load], rates: [], durabilities: [.buffered], threads: 1,
       seconds: seconds, writeSeconds: seconds, calls: nil, records: 10_000, keys: .single,
-      batchRecords: 100, rangeRecords: 10, seed: seed)
+      sizes: CallSizes(), seed: seed)
     launcher = ServerLauncher(
       seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: 256 << 20,
       memtableSizeBytes: 64 << 20, answerByteCount: Self.fileByteCount,

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CMalloc
 import Glibc
+import Platform
 
 /// `seandb-bench agreement`.
 struct AgreementCommand: ParsableCommand {
@@ -20,11 +21,7 @@ struct AgreementCommand: ParsableCommand {
   @Option(help: "RocksDB's benchmark: a path, or a name in $PATH (default: db_bench in --peers).")
   var dbBench: String?
 
-  @Option(help: "The directory of db_bench, h2load and the servers.", completion: .directory)
-  var peers = ".build/peers/bin"
-
-  @Option(help: "The seandb program.", completion: .file())
-  var seandb = ".build/seandb"
+  @OptionGroup var programs: ProgramOptions
 
   @Option(help: "Seconds of a measurement with h2load; a quarter of it goes before.")
   var seconds = 0.8
@@ -41,24 +38,16 @@ struct AgreementCommand: ParsableCommand {
   @Option(help: "Rounds; in each, every case is run by both, short ones several times.")
   var rounds = 4
 
-  @Option(help: "Replays the random choices of another run.")
-  var seed: UInt64 = 1
-
-  @Option(
-    help: "Where to make a temporary directory for the stores (default: $TMPDIR or /var/tmp).",
-    completion: .directory)
-  var directory: String?
-
-  @Option(help: "Also writes every figure of every round to this file.", completion: .file())
-  var json: String?
+  @OptionGroup var options: RunOptions
 
   @Flag(help: "Ends with exit code 1 when a case does not agree.")
   var strict = false
 
   func validate() throws {
-    guard (Workload.groupSize...1 << 40).contains(records), (1...1000).contains(rounds),
-      ValueSource.byteCountRange.contains(valueBytes), seed < 1 << 31
-    else { throw ValidationError("--records, --rounds, --value-bytes or --seed is out of range") }
+    try RunOptions.check(rounds: rounds)
+    guard (Workload.groupSize...1 << 40).contains(records),
+      ValueSource.byteCountRange.contains(valueBytes), options.seed < 1 << 31
+    else { throw ValidationError("--records, --value-bytes or --seed is out of range") }
     guard (0.01...3600).contains(seconds) else {
       throw ValidationError("--seconds must be from 0.01 to 3600")
     }
@@ -67,19 +56,19 @@ struct AgreementCommand: ParsableCommand {
   func run() throws {
     // As the server does it.
     mallopt(M_MMAP_THRESHOLD, 256 << 10)
-    let file = try json.map { try OutputFile(path: $0) }
-    let scratch = try ScratchDirectory(in: ScratchDirectory.parent(directory))
+    let file = try options.makeOutputFile()
+    let scratch = try options.makeScratchDirectory()
     InterruptWatch.start { scratch.remove() }
     defer { scratch.remove() }
     let settings = BenchSettings(
       records: records, valueByteCount: valueBytes, cacheSizeBytes: 256 << 20,
-      memtableSizeBytes: 64 << 20, threads: 1, seed: seed)
+      memtableSizeBytes: 64 << 20, threads: 1, seed: options.seed)
     var obstacles: [String] = []
     let checks = try selected(
       tool.elements.flatMap { (tool) throws -> [AgreementCheck] in
         switch tool {
         case .dbBench:
-          let dbBench = dbBench ?? "\(peers)/db_bench"
+          let dbBench = dbBench ?? "\(programs.peers)/db_bench"
           guard CommandOutput.firstLine(of: "command -v '\(dbBench)'") != nil else {
             obstacles.append(
               "db_bench is left out: there is no \(dbBench); `make peers` makes one")
@@ -88,7 +77,8 @@ struct AgreementCommand: ParsableCommand {
           return try DbBenchChecks(program: dbBench, settings: settings, scratch: scratch).checks
         case .h2load:
           let h2load = H2loadChecks(
-            seandb: seandb, peers: peers, seconds: seconds, seed: seed, scratch: scratch)
+            seandb: programs.seandb, peers: programs.peers, seconds: seconds, seed: options.seed,
+            scratch: scratch)
           if let obstacle = h2load.obstacle { obstacles.append("h2load is left out: \(obstacle)") }
           return h2load.obstacle == nil ? h2load.checks : []
         }
@@ -140,11 +130,11 @@ struct AgreementCommand: ParsableCommand {
       options: [
         ("rounds", .integer(rounds)), ("records", .integer(records)),
         ("keyBytes", .integer(KeyBuffer.byteCount)), ("valueBytes", .integer(valueBytes)),
-        ("seed", .string(String(seed))),
+        ("seed", .string(String(options.seed))),
       ],
       heading: """
         \(Figure.grouped(Double(records))) records, keys of \(KeyBuffer.byteCount) bytes, \
-        values of \(valueBytes), seed \(seed), medians of all turns in \
+        values of \(valueBytes), seed \(options.seed), medians of all turns in \
         \(rounds) \(rounds == 1 ? "round" : "rounds")
         """,
       results: checks.map(AgreementResult.init))

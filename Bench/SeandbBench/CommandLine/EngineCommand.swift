@@ -2,6 +2,7 @@ import ArgumentParser
 import CMalloc
 import Engine
 import Glibc
+import Platform
 
 /// `seandb-bench engine`.
 struct EngineCommand: ParsableCommand {
@@ -31,22 +32,8 @@ struct EngineCommand: ParsableCommand {
   @Option(help: "Rounds; the engines take turns in each.")
   var rounds = 3
 
-  @Option(help: "Replays the random choices of another run.")
-  var seed: UInt64 = 1
-
-  @Option(
-    help: "Where to make a temporary directory for the stores (default: $TMPDIR or /var/tmp).",
-    completion: .directory)
-  var directory: String?
-
-  @Option(help: "Also writes every figure of every round to this file.", completion: .file())
-  var json: String?
-
-  @Option(help: "The engine's block cache: bytes, or with K, M or G.")
-  var cacheSize = ByteSize(bytes: 256 << 20)
-
-  @Option(help: "Size of a memtable: bytes, or with K, M or G.")
-  var memtableSize = ByteSize(bytes: 64 << 20)
+  @OptionGroup var options: RunOptions
+  @OptionGroup var memory: MemoryOptions
 
   @Option(
     help: "Threads that share a workload's operations; those of one scan or compaction have one.")
@@ -61,13 +48,11 @@ struct EngineCommand: ParsableCommand {
       throw ValidationError(
         "--value-bytes must be from \(sizes.lowerBound) to \(sizes.upperBound)")
     }
-    guard (1...1000).contains(rounds) else {
-      throw ValidationError("--rounds must be from 1 to 1000")
-    }
+    try RunOptions.check(rounds: rounds)
     guard (1...1024).contains(threads) else {
       throw ValidationError("--threads must be from 1 to 1024")
     }
-    guard memtableSize.bytes >= 64 << 10 else {
+    guard memory.memtableSize.bytes >= 64 << 10 else {
       throw ValidationError("--memtable-size must be at least 64K")
     }
   }
@@ -75,10 +60,8 @@ struct EngineCommand: ParsableCommand {
   func run() throws {
     // As the server does it.
     mallopt(M_MMAP_THRESHOLD, 256 << 10)
-    // Opened first: not to find out after minutes that it cannot be written.
-    let file = try json.map { try OutputFile(path: $0) }
-    let parent = ScratchDirectory.parent(directory)
-    let scratch = try ScratchDirectory(in: parent)
+    let file = try options.makeOutputFile()
+    let scratch = try options.makeScratchDirectory()
     let record = RunRecord(report(directory: scratch.path), file: file)
     InterruptWatch.start {
       scratch.remove()
@@ -86,12 +69,12 @@ struct EngineCommand: ParsableCommand {
     }
     defer { scratch.remove() }
     let settings = BenchSettings(
-      records: records, valueByteCount: valueBytes, cacheSizeBytes: cacheSize.bytes,
-      memtableSizeBytes: memtableSize.bytes, threads: threads, seed: seed)
+      records: records, valueByteCount: valueBytes, cacheSizeBytes: memory.cacheSize.bytes,
+      memtableSizeBytes: memory.memtableSize.bytes, threads: threads, seed: options.seed)
     let progress = Progress(
       rounds: rounds, stepCount: rounds * engines.elements.count * workloads.elements.count)
     if Machine(directory: scratch.path).keepsFilesInMemory {
-      progress.note("\(parent) is in memory: fillsync means nothing there")
+      progress.note("\(scratch.path) is in memory: fillsync means nothing there")
     }
     for round in 1...rounds {
       for target in engines.elements.turns(in: round) {
@@ -112,8 +95,8 @@ struct EngineCommand: ParsableCommand {
   }
 
   private func report(directory: String) -> Report {
-    let cache = Figure.short(Double(cacheSize.bytes) / 1_048_576)
-    let memtable = Figure.short(Double(memtableSize.bytes) / 1_048_576)
+    let cache = Figure.short(Double(memory.cacheSize.bytes) / 1_048_576)
+    let memtable = Figure.short(Double(memory.memtableSize.bytes) / 1_048_576)
     return Report(
       "engine",
       origin: Origin(
@@ -122,14 +105,14 @@ struct EngineCommand: ParsableCommand {
       targets: engines.elements.map(\.rawValue), rounds: rounds,
       options: [
         ("records", .integer(records)), ("keyBytes", .integer(KeyBuffer.byteCount)),
-        ("valueBytes", .integer(valueBytes)), ("cacheBytes", .integer(cacheSize.bytes)),
-        ("memtableBytes", .integer(memtableSize.bytes)), ("threads", .integer(threads)),
+        ("valueBytes", .integer(valueBytes)), ("cacheBytes", .integer(memory.cacheSize.bytes)),
+        ("memtableBytes", .integer(memory.memtableSize.bytes)), ("threads", .integer(threads)),
         // A string: readers of JSON keep 53 bits of a number.
-        ("seed", .string(String(seed))),
+        ("seed", .string(String(options.seed))),
       ],
       heading: """
         \(Figure.grouped(Double(records))) records, keys of \(KeyBuffer.byteCount) bytes, \
-        values of \(valueBytes), cache \(cache) MiB, memtable \(memtable) MiB, seed \(seed)
+        values of \(valueBytes), cache \(cache) MiB, memtable \(memtable) MiB, seed \(options.seed)
         """)
   }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import Synchronization
 
 // SAFETY: the array is lent to the system call until that returns.

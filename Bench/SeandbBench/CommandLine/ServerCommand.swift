@@ -1,4 +1,5 @@
 import ArgumentParser
+import Platform
 
 /// `seandb-bench server`.
 struct ServerCommand: ParsableCommand {
@@ -9,10 +10,15 @@ struct ServerCommand: ParsableCommand {
       Starts each server, fills it, asks it, checks every answer and ends it; the servers take turns in each \
       round. Closed loop: each call in flight is followed by the next one when its answer is there. Open loop \
       (--rates): calls are due at fixed times and their latency runs from then, so that a server which stalls \
-      hides nothing. get and put run at every load and rate, the others at the heaviest load (batch-put with a \
-      sixteenth of its calls in flight).
+      hides nothing. get and put run at every load and rate, the others at the heaviest load (batch-put, in, count \
+      and stream with a sixteenth of its calls in flight).
 
-      A server whose program is missing is left out, with a note.
+      get: one record. range-get: a short range of keys. page: the last records up to a key, backwards. in: the \
+      records of a list of random keys. count: how many records a range has. stream: a long range in many messages. \
+      put: one record. batch-put: several, all or none. mixed: of 20 calls 15 gets, 3 puts, a range-get and a \
+      delete. delete: one record.
+
+      A server whose program is missing is left out, with a note, and each has the workloads that it can do.
       """)
 
   @Option(help: "Servers, by commas; the first one is what the others are compared with.")
@@ -40,11 +46,7 @@ struct ServerCommand: ParsableCommand {
   @Option(help: "Which keys are asked for: \(KeyDistribution.allCases.map(\.rawValue)).")
   var keys = KeyDistribution.uniform
 
-  @Option(help: "Records of a batch-put.")
-  var batchRecords = 100
-
-  @Option(help: "Records of a range-get: a power of ten.")
-  var rangeRecords = 10
+  @OptionGroup var callSizes: CallSizeOptions
 
   @Option(help: "Seconds that calls count; a quarter of it goes before.")
   var seconds = 0.8
@@ -64,31 +66,13 @@ struct ServerCommand: ParsableCommand {
   @Flag(help: "Connect by TLS; servers without it are left out.")
   var tls = false
 
-  @Option(help: "Replays the random choices of another run.")
-  var seed: UInt64 = 1
-
-  @Option(help: "The servers' block cache: bytes, or with K, M or G.")
-  var cacheSize = ByteSize(bytes: 256 << 20)
-
-  @Option(help: "The servers' memtable: bytes, or with K, M or G.")
-  var memtableSize = ByteSize(bytes: 64 << 20)
-
-  @Option(help: "The seandb program.", completion: .file())
-  var seandb = ".build/seandb"
-
-  @Option(help: "The directory of the peers' programs.", completion: .directory)
-  var peers = ".build/peers/bin"
+  @OptionGroup var memory: MemoryOptions
+  @OptionGroup var programs: ProgramOptions
 
   @Option(help: "Where a server runs that --targets calls external: HOST:PORT.")
   var address = AddressArgument(SocketAddress(host: "127.0.0.1", port: 50051))
 
-  @Option(
-    help: "Where to make a temporary directory for the stores (default: $TMPDIR or /var/tmp).",
-    completion: .directory)
-  var directory: String?
-
-  @Option(help: "Also writes every figure of every round to this file.", completion: .file())
-  var json: String?
+  @OptionGroup var options: RunOptions
 
   func validate() throws {
     let sizes = RecordSource.byteCountRange
@@ -96,20 +80,11 @@ struct ServerCommand: ParsableCommand {
       throw ValidationError(
         "--record-bytes must be from \(sizes.lowerBound) to \(sizes.upperBound)")
     }
-    guard [1, 10, 100, 1000, 10_000].contains(rangeRecords) else {
-      throw ValidationError("--range-records must be a power of ten, at most 10000")
-    }
-    guard (1...10_000).contains(batchRecords), (1...1 << 40).contains(records),
-      records % batchRecords == 0, records % rangeRecords == 0
-    else {
-      throw ValidationError("--records must be a multiple of --batch-records and --range-records")
-    }
+    try callSizes.check(records: records)
     guard seconds >= 0.01, writeSeconds >= 0.01, seconds <= 86_400, writeSeconds <= 86_400 else {
       throw ValidationError("--seconds and --write-seconds must be from 0.01 to 86400")
     }
-    guard (1...1000).contains(rounds) else {
-      throw ValidationError("--rounds must be from 1 to 1000")
-    }
+    try RunOptions.check(rounds: rounds)
     if let calls, calls < 1 { throw ValidationError("--calls must be positive") }
     guard (1...256).contains(threads) else {
       throw ValidationError("--threads must be from 1 to 256")
@@ -117,10 +92,11 @@ struct ServerCommand: ParsableCommand {
   }
 
   func run() throws {
-    let file = try json.map { try OutputFile(path: $0) }
-    let scratch = try ScratchDirectory(in: ScratchDirectory.parent(directory))
+    let file = try options.makeOutputFile()
+    let scratch = try options.makeScratchDirectory()
     defer { scratch.remove() }
-    let source = RecordSource(byteCount: recordBytes, seed: seed)
+    let source = RecordSource(byteCount: recordBytes, seed: options.seed)
+    let peers = programs.peers
     let run = try ServerRun(
       plan: plan, rounds: rounds, targets: targets.elements, records: source,
       origin: Origin(
@@ -131,8 +107,8 @@ struct ServerCommand: ParsableCommand {
         ]), scratch: scratch, file: file,
       launcher: { certificate in
         ServerLauncher(
-          seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: cacheSize.bytes,
-          memtableSizeBytes: memtableSize.bytes,
+          seandb: programs.seandb, peers: peers, scratch: scratch,
+          cacheSizeBytes: memory.cacheSize.bytes, memtableSizeBytes: memory.memtableSize.bytes,
           answerByteCount: SeandbDialect.answerByteCount(source),
           certificate: certificate, externalAddress: address.address)
       }, usesTLS: tls)
@@ -149,7 +125,7 @@ struct ServerCommand: ParsableCommand {
       workloads: workloads.elements, loads: loads.loads, rates: rates.rates,
       durabilities: durability.elements, threads: threads, seconds: seconds,
       writeSeconds: writeSeconds, calls: calls, records: records, keys: keys,
-      batchRecords: batchRecords, rangeRecords: rangeRecords, seed: seed)
+      sizes: callSizes.sizes, seed: options.seed)
   }
 }
 

@@ -4,6 +4,7 @@ import Engine
 import EngineLSM
 import EngineRocksDB
 import Glibc
+import Platform
 
 /// `seandb-bench soak`.
 struct SoakCommand: ParsableCommand {

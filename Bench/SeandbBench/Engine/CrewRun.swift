@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import Synchronization
 
 /// Threads that do the same work, side by side.
@@ -76,7 +77,9 @@ final class CrewRun: Sendable {
         if threadCount == 1 {
           runThread(0, of: crew, index, share: 0)
         } else {
-          threads.append(.start { self.runThread(thread, of: crew, index, share: share) })
+          let worker = WorkerThread(name: "crew")
+          worker.start { self.runThread(thread, of: crew, index, share: share) }
+          threads.append(worker)
         }
       }
     }

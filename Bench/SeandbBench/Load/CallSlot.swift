@@ -6,10 +6,18 @@ package enum Operation: Int, CaseIterable, Sendable {
   case get
   /// Stores one record.
   case put
-  /// Stores ``LoadShape/batchRecords`` records with neighbouring keys, all or none.
+  /// Stores ``CallSizes/batchPut`` records with neighbouring keys, all or none.
   case batchPut
-  /// The ``LoadShape/rangeRecords`` records whose keys share a beginning.
+  /// The ``CallSizes/rangeGet`` records of a range of keys.
   case rangeGet
+  /// The last ``CallSizes/page`` records up to a key, in descending order, and where the next page begins.
+  case page
+  /// The records of ``CallSizes/in`` keys.
+  case `in`
+  /// How many records a range of keys has, which are ``CallSizes/count``.
+  case count
+  /// The ``CallSizes/stream`` records of a range of keys, in as many messages as it takes.
+  case stream
   /// Removes the record of one key.
   case delete
 }
@@ -17,8 +25,10 @@ package enum Operation: Int, CaseIterable, Sendable {
 /// A place for one call of a connection: its request, and its answer as it comes.
 package struct CallSlot: ~Copyable {
   package var operation = Operation.get
-  /// The record, or the first of several.
+  /// The record, or the first of several in the answer's order.
   package var index = 0
+  /// The records of an `in`, in the request's order.
+  package var indexes: [Int] = []
   /// Of the monotonic clock, in nanoseconds: when the call began, or when it should have begun.
   package var startedAt: UInt64 = 0
 

@@ -20,9 +20,3 @@ package protocol Dialect: Sendable {
   /// - Parameter deleted: the records that may be missing, since deletes run beside it or ran before.
   func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool
 }
-
-extension Dialect {
-  package static func supports(_ workload: ServerWorkload) -> Bool {
-    workload.operations.allSatisfy(operations.contains)
-  }
-}

@@ -5,7 +5,7 @@ import Bytes
 
 /// etcd's `KV` service (etcdserverpb/rpc.proto of etcd 3.4). A record is the value of its key.
 struct EtcdDialect: Dialect {
-  static let operations = Set(Operation.allCases)
+  static let operations: Set<Operation> = [.get, .put, .batchPut, .rangeGet, .count, .delete]
 
   private let shape: LoadShape
   private let records: RecordSource
@@ -16,7 +16,7 @@ struct EtcdDialect: Dialect {
     self.records = records
     headers = .grpc(scheme: scheme) { operation in
       switch operation {
-      case .get, .rangeGet: "/etcdserverpb.KV/Range"
+      case .get, .rangeGet, .page, .in, .count, .stream: "/etcdserverpb.KV/Range"
       case .put: "/etcdserverpb.KV/Put"
       case .batchPut: "/etcdserverpb.KV/Txn"
       case .delete: "/etcdserverpb.KV/DeleteRange"
@@ -30,6 +30,7 @@ struct EtcdDialect: Dialect {
 
   func writeRequest(_ slot: inout CallSlot) {
     let index = slot.index
+    let asked = shape.range(of: slot)
     GRPCFrame.write(&slot.request) { message in
       switch slot.operation {
       case .get:
@@ -40,26 +41,31 @@ struct EtcdDialect: Dialect {
         // DeleteRangeRequest.key
         RecordSource.withKey(index) { message.appendField(1, $0) }
       case .rangeGet:
-        let count = shape.rangeKeyByteCount
-        RecordSource.withKey(index) { key in
-          // RangeRequest.key and range_end: the prefix, and the first key after all that begin with it.
-          unsafe message.appendField(1, UnsafeRawBufferPointer(rebasing: key.prefix(count)))
-          var end = unsafe Array(key.prefix(count))
-          end[count - 1] += 1
-          message.appendField(2, end)
-        }
+        appendRange(asked, to: &message)
         appendSerializable(to: &message)
+      case .count:
+        appendRange(asked, to: &message)
+        appendSerializable(to: &message)
+        // RangeRequest.count_only
+        message.appendField(9, varint: 1)
       case .put:
         appendPut(index, to: &message)
       case .batchPut:
-        for record in index..<index + shape.batchRecords {
+        for record in index..<index + shape.sizes.batchPut {
           // TxnRequest.success, RequestOp.request_put
           message.appendMessage(2) { operation in
             operation.appendMessage(2) { appendPut(record, to: &$0) }
           }
         }
+      case .page, .in, .stream: preconditionFailure("a call that `operations` does not have")
       }
     }
+  }
+
+  /// RangeRequest.key and range_end, which is the first key after the range.
+  private func appendRange(_ range: Range<Int>, to message: inout ByteWriter) {
+    RecordSource.withKey(range.lowerBound) { message.appendField(1, $0) }
+    RecordSource.withKey(range.upperBound) { message.appendField(2, $0) }
   }
 
   /// RangeRequest.serializable: without asking a cluster's other nodes, of which there are none.
@@ -81,23 +87,31 @@ struct EtcdDialect: Dialect {
     case .put, .delete: return unsafe !message.isEmpty
     case .batchPut: return hasSucceeded(message)
     case .get, .rangeGet: return holdsRecords(message, slot, deleted)
+    // RangeResponse.count
+    case .count: return unsafe number(4, of: message) == UInt64(shape.sizes.count)
+    case .page, .in, .stream: return false
     }
   }
 
   /// TxnResponse.succeeded
   @safe
   private func hasSucceeded(_ message: UnsafeRawBufferPointer) -> Bool {
+    unsafe number(2, of: message) == 1
+  }
+
+  /// The number in a field; nil when it is not there.
+  private func number(_ field: Int, of message: UnsafeRawBufferPointer) -> UInt64? {
     var reader = unsafe ProtobufReader(message)
     do throws(ProtobufError) {
       while !reader.isAtEnd {
         let tag = try reader.nextTag()
-        if tag.number == 2 { return try reader.nextVarint() == 1 }
+        if tag.number == field { return try reader.nextVarint() }
         try reader.skip(tag)
       }
     } catch {
-      return false
+      return nil
     }
-    return false
+    return nil
   }
 
   @safe

@@ -22,10 +22,23 @@ package enum GRPCFrame {
   /// The one uncompressed message of an answer; nil when it is something else.
   @inline(__always)
   package static func message(of response: borrowing ByteWriter) -> UnsafeRawBufferPointer? {
+    var offset = 0
+    let message = unsafe nextMessage(of: response, at: &offset)
+    return unsafe offset == response.count ? message : nil
+  }
+
+  /// The uncompressed message at `offset`, which moves behind it; nil when there is something else.
+  @inline(__always)
+  package static func nextMessage(
+    of response: borrowing ByteWriter, at offset: inout Int
+  ) -> UnsafeRawBufferPointer? {
     let bytes = unsafe response.bytes
-    guard bytes.count >= headByteCount, unsafe bytes[0] == 0 else { return nil }
-    let length = unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
-    guard Int(length) == bytes.count - headByteCount else { return nil }
-    return unsafe UnsafeRawBufferPointer(rebasing: bytes[headByteCount...])
+    let start = offset + headByteCount
+    guard start <= bytes.count, unsafe bytes[offset] == 0 else { return nil }
+    let length = unsafe Int(
+      UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 1, as: UInt32.self)))
+    guard length <= bytes.count - start else { return nil }
+    offset = start + length
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<offset])
   }
 }

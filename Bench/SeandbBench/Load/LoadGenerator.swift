@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import Synchronization
 
 // SAFETY: a thread's state is handed to its worker, which alone uses it from then on; a time is lent to a system call
@@ -29,7 +30,8 @@ package enum LoadGenerator {
     let workers = threads.map { thread in
       // SAFETY: from here on the worker alone uses it.
       nonisolated(unsafe) let thread = thread
-      return WorkerThread.start {
+      let worker = WorkerThread(name: "load")
+      worker.start {
         let result: Result<LoadResult, LoadFailure>
         do throws(LoadFailure) {
           result = unsafe .success(try thread.run(from: start))
@@ -39,6 +41,7 @@ package enum LoadGenerator {
         }
         results.add(result)
       }
+      return worker
     }
     if shape.callCount != nil {
       onBegin()

@@ -18,11 +18,7 @@ package struct LoadShape: Sendable {
   /// Records of the store.
   package var records: Int
   package var keys: KeyDistribution
-  package var batchRecords: Int
-  /// A power of ten.
-  package let rangeRecords: Int
-  /// Bytes that the keys of a range have in common.
-  let rangeKeyByteCount: Int
+  package let sizes: CallSizes
   package var seed: UInt64
   /// Tells this load's random choices from those of others.
   package var stream: UInt64
@@ -30,8 +26,7 @@ package struct LoadShape: Sendable {
   package init(
     workload: ServerWorkload, connections: Int, inFlight: Int, threads: Int = 1,
     ratePerSecond: Int? = nil, warmUp: UInt64 = 0, duration: UInt64, callCount: Int? = nil,
-    records: Int, keys: KeyDistribution = .uniform, batchRecords: Int, rangeRecords: Int,
-    seed: UInt64, stream: UInt64
+    records: Int, keys: KeyDistribution = .uniform, sizes: CallSizes, seed: UInt64, stream: UInt64
   ) {
     self.workload = workload
     self.connections = connections
@@ -43,16 +38,16 @@ package struct LoadShape: Sendable {
     self.callCount = callCount
     self.records = records
     self.keys = keys
-    self.batchRecords = batchRecords
-    self.rangeRecords = rangeRecords
-    rangeKeyByteCount = RecordSource.keyByteCount - String(rangeRecords).count + 1
+    self.sizes = sizes.within(records)
     self.seed = seed
     self.stream = stream
   }
 
-  /// The records that a read asks for.
+  /// The records that a read asks for, unless that is `in`.
   func range(of slot: borrowing CallSlot) -> Range<Int> {
-    slot.index..<slot.index + (slot.operation == .get ? 1 : rangeRecords)
+    let count = sizes.records(of: slot.operation)
+    let first = slot.operation == .page ? slot.index - count + 1 : slot.index
+    return first..<first + count
   }
 }
 
@@ -60,6 +55,10 @@ package struct LoadShape: Sendable {
 package enum ServerWorkload: String, CaseIterable, Sendable {
   case get
   case rangeGet = "range-get"
+  case page
+  case `in`
+  case count
+  case stream
   case put
   case batchPut = "batch-put"
   /// Of 20 calls 15 gets, 3 puts, a range get and a delete of every eighth record.
@@ -71,6 +70,10 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     switch self {
     case .get: [.get]
     case .rangeGet: [.rangeGet]
+    case .page: [.page]
+    case .in: [.in]
+    case .count: [.count]
+    case .stream: [.stream]
     case .mixed: [.get, .put, .rangeGet, .delete]
     case .put: [.put]
     case .batchPut: [.batchPut]
@@ -78,7 +81,21 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     }
   }
 
-  package var writes: Bool { self != .get && self != .rangeGet }
+  package var writes: Bool {
+    switch self {
+    case .get, .rangeGet, .page, .in, .count, .stream: false
+    case .put, .batchPut, .mixed, .delete: true
+    }
+  }
+
+  /// Whether each of its calls is about several records, so that they are counted as well.
+  package var isOfSeveral: Bool {
+    switch self {
+    case .rangeGet, .page, .in, .count, .stream, .batchPut: true
+    case .get, .put, .mixed, .delete: false
+    }
+  }
+
   package var deleted: DeletedRecords { self == .mixed ? .lastOfEight : .none }
 
   @inline(__always)
@@ -86,6 +103,10 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     switch self {
     case .get: .get
     case .rangeGet: .rangeGet
+    case .page: .page
+    case .in: .in
+    case .count: .count
+    case .stream: .stream
     case .put: .put
     case .batchPut: .batchPut
     case .delete: .delete

@@ -1,6 +1,7 @@
 import Bytes
 import CLinux
 import Glibc
+import Platform
 import Synchronization
 
 // SAFETY: the buffer is freed when the loop is over that reads into it. Slots stay where they are as long as their
@@ -19,14 +20,19 @@ package struct LoadResult: Sendable {
   /// Calls that count and were answered by an error.
   package var errors = 0
   package var firstError: String?
-  /// Records that the calls which count have stored.
+  /// Records that the calls which count were about, and those of them that were stored.
+  package var records = 0
   package var storedRecords = 0
+  /// Bytes of the answers that count, as the protocol frames them.
+  package var answerBytes = 0
 
   mutating func merge(_ other: LoadResult) {
     times.merge(other.times)
     errors += other.errors
     firstError = firstError ?? other.firstError
+    records += other.records
     storedRecords += other.storedRecords
+    answerBytes += other.answerBytes
   }
 }
 
@@ -214,6 +220,10 @@ final class LoadThread<D: Dialect> {
     let operation = shape.workload.nextOperation(&random)
     unsafe address.pointee.operation = operation
     unsafe address.pointee.index = nextIndex(operation)
+    if operation == .in {
+      unsafe address.pointee.indexes.removeAll(keepingCapacity: true)
+      for _ in 0..<shape.sizes.in { unsafe address.pointee.indexes.append(nextRecord()) }
+    }
     unsafe address.pointee.startedAt = startedAt
     unsafe address.pointee.sentCount = 0
     unsafe address.pointee.response.removeAll()
@@ -229,19 +239,27 @@ final class LoadThread<D: Dialect> {
   private func nextIndex(_ operation: Operation) -> Int {
     if shape.isFill {
       // Each record once, by batches that threads take in turns.
-      return (begunCount * shape.threads + number) * shape.batchRecords
+      return (begunCount * shape.threads + number) * shape.sizes.batchPut
     }
-    if shape.keys == .single { return 0 }
-    let index =
-      shape.keys == .zipfian
-      ? order.number(at: zipfian.next(&random)) : random.next(below: shape.records)
+    let index = nextRecord()
     switch operation {
-    case .get, .put: return index
+    case .get, .put, .in: return index
     case .delete:
       guard shape.workload.deleted == .lastOfEight else { return index }
       return index | 7 < shape.records ? index | 7 : 7
-    case .batchPut: return min(index, shape.records - shape.batchRecords)
-    case .rangeGet: return index / shape.rangeRecords * shape.rangeRecords
+    case .page: return max(index, shape.sizes.page - 1)
+    case .rangeGet where shape.sizes.rangesHavePrefix:
+      return index / shape.sizes.rangeGet * shape.sizes.rangeGet
+    case .batchPut, .rangeGet, .count, .stream:
+      return min(index, shape.records - shape.sizes.records(of: operation))
+    }
+  }
+
+  private func nextRecord() -> Int {
+    switch shape.keys {
+    case .uniform: random.next(below: shape.records)
+    case .zipfian: order.number(at: zipfian.next(&random))
+    case .single: 0
     }
   }
 
@@ -284,7 +302,9 @@ final class LoadThread<D: Dialect> {
       throw LoadFailure("wrong answer to \(slot.operation) of record \(slot.index)")
     }
     guard counts else { return }
-    if slot.operation == .put { result.storedRecords += 1 }
-    if slot.operation == .batchPut { result.storedRecords += shape.batchRecords }
+    let records = shape.sizes.records(of: slot.operation)
+    result.records += records
+    if slot.operation == .put || slot.operation == .batchPut { result.storedRecords += records }
+    result.answerBytes += slot.response.count
   }
 }

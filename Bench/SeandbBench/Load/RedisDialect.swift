@@ -24,13 +24,14 @@ package struct RedisDialect: Dialect {
     case .get: begin("GET", argumentCount: 1, &slot.request)
     case .delete: begin("DEL", argumentCount: 1, &slot.request)
     case .put: begin("SET", argumentCount: 2, &slot.request)
-    case .batchPut: begin("MSET", argumentCount: shape.batchRecords * 2, &slot.request)
-    case .rangeGet: preconditionFailure("Redis has no range of keys")
+    case .batchPut: begin("MSET", argumentCount: shape.sizes.batchPut * 2, &slot.request)
+    case .rangeGet, .page, .in, .count, .stream:
+      preconditionFailure("a call that `operations` does not have")
     }
     switch slot.operation {
     case .put: appendPair(index, &slot.request)
     case .batchPut:
-      for record in index..<index + shape.batchRecords { appendPair(record, &slot.request) }
+      for record in index..<index + shape.sizes.batchPut { appendPair(record, &slot.request) }
     default: appendKey(index, &slot.request)
     }
   }
@@ -44,7 +45,7 @@ package struct RedisDialect: Dialect {
     case .put, .batchPut: return unsafe bytes.elementsEqual(Self.ok)
     // How many there were.
     case .delete: return unsafe bytes.count == 1 && (bytes[0] == 48 || bytes[0] == 49)
-    case .rangeGet: return false
+    case .rangeGet, .page, .in, .count, .stream: return false
     }
   }
 

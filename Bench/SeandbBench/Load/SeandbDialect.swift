@@ -3,9 +3,11 @@ import Bytes
 // SAFETY: an answer is read while its slot does not change, a key while it is lent. A prefix is as long as the key at
 // most.
 
-/// The seed's `database.proto`: seandb, and the hand-written server with the same service.
+/// The seed's `database.proto`: seandb, and the hand-written server with a part of the same service.
 package struct SeandbDialect: Dialect {
   package static let operations = Set(Operation.allCases)
+  /// What the hand-written server has of them.
+  static let seedOperations: Set<Operation> = [.get, .put, .batchPut, .rangeGet, .delete]
 
   private let shape: LoadShape
   private let records: RecordSource
@@ -29,7 +31,8 @@ package struct SeandbDialect: Dialect {
 
   package static func path(_ operation: Operation) -> String {
     switch operation {
-    case .get, .rangeGet: "/database.Database/GetDogsByPk"
+    case .get, .rangeGet, .page, .in, .count: "/database.Database/GetDogsByPk"
+    case .stream: "/database.Database/StreamDogsByPk"
     case .put: "/database.Database/PutDog"
     case .batchPut: "/database.Database/BatchPutDogs"
     case .delete: "/database.Database/DeleteDogsByPk"
@@ -40,23 +43,58 @@ package struct SeandbDialect: Dialect {
     HTTP2Session(slots: slots, headers: headers)
   }
 
+  // MARK: - Requests
+
+  /// Numbers of the fields of `IndexQuery` and its parts.
+  private enum Field {
+    static let eq = 1
+    static let lte = 3
+    static let beginsWith = 4
+    static let range = 7
+    static let rangeGTE = 1
+    static let rangeLT = 4
+    static let keys = 8
+    static let keysKeys = 1
+    static let pageSize = 16
+    static let order = 18
+    static let countOnly = 20
+  }
+
   package func writeRequest(_ slot: inout CallSlot) {
     let index = slot.index
+    let asked = shape.range(of: slot)
     GRPCFrame.write(&slot.request) { message in
       switch slot.operation {
       case .get, .delete:
-        // IndexQuery.eq
-        RecordSource.withKey(index) { message.appendField(1, $0) }
-      case .rangeGet:
-        // IndexQuery.begins_with
-        let count = shape.rangeKeyByteCount
+        RecordSource.withKey(index) { message.appendField(Field.eq, $0) }
+      case .rangeGet where shape.sizes.rangesHavePrefix:
+        let count = shape.sizes.rangePrefixByteCount
         RecordSource.withKey(index) {
-          unsafe message.appendField(4, UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
+          unsafe message.appendField(
+            Field.beginsWith, UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
         }
+      case .rangeGet: appendRange(asked, to: &message)
+      case .page:
+        RecordSource.withKey(index) { message.appendField(Field.lte, $0) }
+        message.appendField(Field.pageSize, varint: UInt64(shape.sizes.page))
+        // Descending.
+        message.appendField(Field.order, varint: 1)
+      case .in:
+        message.appendMessage(Field.keys) { keys in
+          for index in slot.indexes {
+            RecordSource.withKey(index) { keys.appendField(Field.keysKeys, $0) }
+          }
+        }
+      case .count:
+        appendRange(asked, to: &message)
+        message.appendField(Field.countOnly, varint: 1)
+      case .stream where shape.sizes.stream == shape.records:
+        message.appendField(Field.beginsWith, [])
+      case .stream: appendRange(asked, to: &message)
       case .put:
         records.appendRecord(index, to: &message)
       case .batchPut:
-        for record in index..<index + shape.batchRecords {
+        for record in index..<index + shape.sizes.batchPut {
           // Dogs.dogs
           message.append(0x0a)
           message.appendVarint(UInt64(records.byteCount))
@@ -66,22 +104,108 @@ package struct SeandbDialect: Dialect {
     }
   }
 
+  private func appendRange(_ asked: Range<Int>, to message: inout ByteWriter) {
+    message.appendMessage(Field.range) { range in
+      RecordSource.withKey(asked.lowerBound) { range.appendField(Field.rangeGTE, $0) }
+      RecordSource.withKey(asked.upperBound) { range.appendField(Field.rangeLT, $0) }
+    }
+  }
+
+  // MARK: - Answers
+
+  /// Numbers of the fields of `Dogs`.
+  private enum ListField {
+    static let records = 1
+    static let nextPageToken = 2
+    static let count = 3
+  }
+
   package func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
+    if slot.operation == .stream { return isWholeStream(slot, deleted) }
     guard let message = unsafe GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
     case .put, .batchPut, .delete: return unsafe message.isEmpty
     case .get, .rangeGet:
-      var expected = ExpectedRecords(shape.range(of: slot), of: records, deleted: deleted)
-      var reader = unsafe ProtobufReader(message)
-      do throws(ProtobufError) {
-        while !reader.isAtEnd {
-          guard try reader.nextTag().number == 1 else { return false }
-          guard unsafe expected.accepts(try reader.nextLengthDelimited()) else { return false }
+      return unsafe holds(expected(slot, deleted), message, hasToken: false)
+    case .page:
+      return unsafe holds(
+        expected(slot, deleted), message, hasToken: shape.range(of: slot).lowerBound > 0)
+    case .in: return unsafe holdsRecords(of: slot.indexes, message)
+    case .count: return unsafe isCount(message)
+    case .stream: return false
+    }
+  }
+
+  private func expected(
+    _ slot: borrowing CallSlot, _ deleted: DeletedRecords
+  ) -> ExpectedRecords {
+    ExpectedRecords(
+      shape.range(of: slot), isDescending: slot.operation == .page, of: records, deleted: deleted)
+  }
+
+  private func holds(
+    _ expected: consuming ExpectedRecords, _ message: UnsafeRawBufferPointer, hasToken: Bool
+  ) -> Bool {
+    unsafe visit(message, hasToken: hasToken) { expected.accepts($0) } && expected.areComplete
+  }
+
+  /// Whether `message` has nothing but records that `accept` takes, at least one, and where it has to, a token
+  /// after them.
+  @inline(__always)
+  private func visit(
+    _ message: UnsafeRawBufferPointer, hasToken: Bool,
+    _ accept: (UnsafeRawBufferPointer) -> Bool
+  ) -> Bool {
+    var reader = unsafe ProtobufReader(message)
+    do throws(ProtobufError) {
+      while !reader.isAtEnd {
+        let number = try reader.nextTag().number
+        let bytes = unsafe try reader.nextLengthDelimited()
+        if number == ListField.nextPageToken {
+          return unsafe hasToken && !bytes.isEmpty && reader.isAtEnd
         }
-      } catch {
+        guard number == ListField.records, unsafe accept(bytes) else { return false }
+      }
+    } catch {
+      return false
+    }
+    return !hasToken
+  }
+
+  /// Every message but the last says where the next one begins.
+  private func isWholeStream(_ slot: borrowing CallSlot, _ deleted: DeletedRecords) -> Bool {
+    var expected = expected(slot, deleted)
+    var offset = 0
+    while offset < slot.response.count {
+      guard let message = unsafe GRPCFrame.nextMessage(of: slot.response, at: &offset), unsafe !message.isEmpty,
+        unsafe visit(message, hasToken: offset < slot.response.count, { expected.accepts($0) })
+      else { return false }
+    }
+    return expected.areComplete
+  }
+
+  /// Whether these are the records of all keys, in their order and each once.
+  private func holdsRecords(of indexes: [Int], _ message: UnsafeRawBufferPointer) -> Bool {
+    let sorted = indexes.sorted()
+    var position = 0
+    let areRight = unsafe visit(message, hasToken: false) { record in
+      guard position < sorted.count, records.isRecord(record, of: sorted[position]) else {
         return false
       }
-      return expected.areComplete
+      let taken = sorted[position]
+      while position < sorted.count, sorted[position] == taken { position += 1 }
+      return true
+    }
+    return areRight && position == sorted.count
+  }
+
+  private func isCount(_ message: UnsafeRawBufferPointer) -> Bool {
+    var reader = unsafe ProtobufReader(message)
+    do throws(ProtobufError) {
+      guard try reader.nextTag().number == ListField.count else { return false }
+      return try reader.nextVarint() == UInt64(shape.sizes.count) && reader.isAtEnd
+    } catch {
+      return false
     }
   }
 }

@@ -1,3 +1,5 @@
+import Platform
+
 /// Times the operations of one loop: the end of one is the start of the next, as in RocksDB's db_bench. So it
 /// reads the clock once an operation, and what the loop itself does counts as well.
 ///

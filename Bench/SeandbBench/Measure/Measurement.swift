@@ -10,6 +10,10 @@ struct Measurement: Sendable {
   let operations: Int
   /// Operations that were answered by an error.
   var errors = 0
+  /// Records that the operations were about; nil when each was about one.
+  var records: Int?
+  /// Bytes of the answers; nil where they are not what is asked for.
+  var answerBytes: Int?
   let seconds: Double
   let latency: Latency
   /// Operations that ended in each step of ``LoopTimes/stepLength``; nil when there are too few steps.
@@ -34,6 +38,14 @@ struct Measurement: Sendable {
   }
 
   var operationsPerSecond: Double { seconds > 0 ? Double(operations) / seconds : 0 }
+
+  var recordsPerSecond: Double? {
+    records.flatMap { seconds > 0 ? Double($0) / seconds : nil }
+  }
+
+  var answerBytesPerSecond: Double? {
+    answerBytes.flatMap { seconds > 0 ? Double($0) / seconds : nil }
+  }
 
   /// Bytes handed to the disk for each byte the user wrote; nil for a workload that writes nothing.
   var writeAmplification: Double? {

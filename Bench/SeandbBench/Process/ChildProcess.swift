@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import Synchronization
 
 // SAFETY: paths end with NUL. What the system fills in, and the copies of the arguments, are lent to it until
@@ -85,7 +86,7 @@ package final class ChildProcess: Sendable {
     precondition(!command.isEmpty, "a command has a program")
     let child = ChildProcess(name: command[0], outputPath: path)
     let variables = environment.map { "\($0.key)=\($0.value)" }
-    WorkerThread.start { child.run(command, adding: variables) }
+    WorkerThread(name: "child").start { child.run(command, adding: variables) }
     while true {
       switch child.state.withLock({ $0 }) {
       case .starting: usleep(lookInterval)

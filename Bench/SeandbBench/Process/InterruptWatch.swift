@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 // SAFETY: a set of signals is lent to a system call until that returns.
 
@@ -19,7 +20,7 @@ enum InterruptWatch {
     signal(SIGPIPE, SIG_IGN)
     unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     let watched = signals
-    WorkerThread.start {
+    WorkerThread(name: "interrupts").start {
       var watched = watched
       var number: Int32 = 0
       unsafe sigwait(&watched, &number)

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// Where and when figures were measured, and of what.
 struct Origin: Sendable {

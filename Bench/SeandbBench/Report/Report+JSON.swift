@@ -1,3 +1,5 @@
+import Platform
+
 extension Report {
   /// The version of the layout below; Bench/Report reads it.
   static let format = 1
@@ -30,6 +32,8 @@ extension Report {
       "workload": .string(measurement.workload), "target": .string(measurement.target),
       "round": .integer(measurement.round), "load": object(measurement.load),
       "operations": .integer(measurement.operations), "errors": .integer(measurement.errors),
+      "records": measurement.records.map { .integer($0) } ?? .null,
+      "answerBytes": measurement.answerBytes.map { .integer($0) } ?? .null,
       "seconds": .number(measurement.seconds),
       "operationsPerSecond": .number(measurement.operationsPerSecond),
       "p50Seconds": .number(latency.median / 1e9), "p99Seconds": .number(latency.p99 / 1e9),

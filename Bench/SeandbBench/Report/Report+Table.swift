@@ -3,7 +3,8 @@ extension Report {
   var table: String {
     var table = TextTable(
       header: [
-        "workload", "load", "target", "op/s", "ratio (min..max)", "p50 µs", "p99 µs", "p99.9 µs",
+        "workload", "load", "target", "op/s", "ratio (min..max)", "records/s", "MB/s", "p50 µs",
+        "p99 µs", "p99.9 µs",
         "max µs", "CPU µs/op", "written MiB", "w-amp", "disk MiB", "s-amp", "peak MiB", "load CPU",
       ], leftColumnCount: 3)
     for subject in subjects {
@@ -45,6 +46,8 @@ extension Report {
       subject.workload, subject.load.label, target,
       median(\.operationsPerSecond).map(Figure.grouped) ?? "",
       ratio(subject, target),
+      median(\.recordsPerSecond).map(Figure.grouped) ?? "",
+      median { $0.answerBytesPerSecond.map { $0 / 1e6 } }.map(Figure.short) ?? "",
       time(\.median), time(\.p99), time(\.p999), time(\.maximum),
       median { measurement in
         measurement.operations == 0

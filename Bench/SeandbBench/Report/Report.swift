@@ -1,3 +1,5 @@
+import Platform
+
 /// The measurements of all rounds and targets of one run.
 struct Report: Sendable {
   /// The subcommand: `engine`, `server`.

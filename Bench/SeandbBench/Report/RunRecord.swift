@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 import Synchronization
 
 /// The report of a run that goes on. Whatever ends the run, what was measured is not lost: the file is written

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// A server that listens.
 struct RunningServer: Sendable {

@@ -15,15 +15,15 @@ struct ServerPlan: Sendable {
   var calls: Int?
   var records: Int
   var keys: KeyDistribution
-  var batchRecords: Int
-  var rangeRecords: Int
+  var sizes: CallSizes
   var seed: UInt64
 
   /// Workloads that run at every load and rate; the others at the heaviest load only.
   private static let curves: Set<ServerWorkload> = [.get, .put]
   private static let long: Set<ServerWorkload> = [.put, .mixed]
-  /// Batches are larger than other calls by as much as there are fewer of them in flight.
-  private static let batchInFlightShare = 16
+  /// Calls of many records are larger than others by as much as there are fewer of them in flight.
+  private static let large: Set<ServerWorkload> = [.batchPut, .in, .count, .stream]
+  private static let largeInFlightShare = 16
   /// The share of a measurement's time that goes before it.
   private static let warmUpShare = 0.25
 
@@ -31,13 +31,14 @@ struct ServerPlan: Sendable {
   func steps(of target: ServerTarget, _ durability: ServerDurability) -> [ServerStep] {
     var steps: [ServerStep] = []
     for workload in ServerWorkload.allCases where workloads.contains(workload) {
-      guard target.supports(workload) else { continue }
+      guard target.supports(workload, sizes) else { continue }
       // Reads once.
       guard workload.writes || durability == durabilities.first else { continue }
       let isCurve = Self.curves.contains(workload)
       for load in isCurve ? loads[...] : loads.suffix(1) {
         let inFlight =
-          workload == .batchPut ? max(1, load.inFlight / Self.batchInFlightShare) : load.inFlight
+          Self.large.contains(workload)
+          ? max(1, load.inFlight / Self.largeInFlightShare) : load.inFlight
         steps.append(
           ServerStep(
             workload: workload, connections: load.connections, inFlight: inFlight,
@@ -61,8 +62,7 @@ struct ServerPlan: Sendable {
       threads: min(threads, step.connections), ratePerSecond: step.ratePerSecond,
       warmUp: UInt64(seconds * Self.warmUpShare * 1e9), duration: UInt64(seconds * 1e9),
       callCount: step.ratePerSecond == nil ? calls : nil, records: records, keys: keys,
-      batchRecords: batchRecords,
-      rangeRecords: rangeRecords, seed: seed, stream: UInt64(round))
+      sizes: sizes, seed: seed, stream: UInt64(round))
   }
 }
 

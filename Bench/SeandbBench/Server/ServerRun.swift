@@ -1,3 +1,5 @@
+import Platform
+
 /// All rounds of the server benchmark.
 struct ServerRun {
   private let plan: ServerPlan
@@ -81,8 +83,10 @@ extension ServerPlan {
   fileprivate func options(_ source: RecordSource) -> [(name: String, value: JSONValue)] {
     [
       ("records", .integer(records)), ("recordBytes", .integer(source.byteCount)),
-      ("keys", .string(keys.rawValue)), ("batchRecords", .integer(batchRecords)),
-      ("rangeRecords", .integer(rangeRecords)), ("seconds", .number(seconds)),
+      ("keys", .string(keys.rawValue)), ("batchRecords", .integer(sizes.batchPut)),
+      ("rangeRecords", .integer(sizes.rangeGet)), ("pageRecords", .integer(sizes.page)),
+      ("inRecords", .integer(sizes.in)), ("countRecords", .integer(sizes.count)),
+      ("streamRecords", .integer(sizes.stream)), ("seconds", .number(seconds)),
       ("writeSeconds", .number(writeSeconds)), ("threads", .integer(threads)),
       ("seed", .string(String(seed))),
     ]
@@ -92,7 +96,7 @@ extension ServerPlan {
   fileprivate func heading(_ source: RecordSource) -> String {
     """
     \(Figure.grouped(Double(records))) records of \(source.byteCount) bytes, keys \(keys.rawValue), \
-    batches of \(batchRecords), ranges of \(rangeRecords), seed \(seed)
+    batches of \(sizes.batchPut), ranges of \(sizes.rangeGet), seed \(seed)
     """
   }
 }

@@ -13,15 +13,20 @@ enum ServerTarget: String, CaseIterable, Sendable {
 
   var operations: Set<Operation> {
     switch self {
-    case .grpcCppRocksDB, .seandbRocksDB, .seandbLSM, .external: SeandbDialect.operations
+    case .seandbRocksDB, .seandbLSM, .external: SeandbDialect.operations
+    case .grpcCppRocksDB: SeandbDialect.seedOperations
     case .etcd: EtcdDialect.operations
     case .redis: RedisDialect.operations
     case .nghttpd: FileDialect.operations
     }
   }
 
-  func supports(_ workload: ServerWorkload) -> Bool {
-    workload.operations.allSatisfy(operations.contains)
+  func supports(_ workload: ServerWorkload, _ sizes: CallSizes) -> Bool {
+    // The hand-written server has no ranges but those of a prefix.
+    if self == .grpcCppRocksDB, workload.operations.contains(.rangeGet), !sizes.rangesHavePrefix {
+      return false
+    }
+    return workload.operations.allSatisfy(operations.contains)
   }
 
   /// Whether the benchmark can reach it over TLS.

@@ -43,7 +43,7 @@ struct ServerTurn {
     do {
       if target.stores {
         onStart("filling")
-        try fill(server, batches: plan.records / plan.batchRecords)
+        try fill(server, batches: plan.records / plan.sizes.batchPut)
       }
       if target == .etcd {
         // etcd 3.4 copies its buffer of uncommitted writes for each read, and that buffer keeps the size that the
@@ -106,7 +106,7 @@ struct ServerTurn {
     if let text = result.firstError {
       throw LoadFailure("\(step.title): \(result.errors) errors, the first one: \(text)")
     }
-    return Measurement(
+    var measurement = Measurement(
       workload: step.workload.rawValue, target: target.rawValue, round: round,
       load: Load(
         threads: shape.threads,
@@ -117,6 +117,11 @@ struct ServerTurn {
           recordBytes: records.byteCount, keys: plan.keys.rawValue)),
       operations: result.times.count, errors: result.errors, seconds: result.times.seconds,
       latency: result.times.latency, timeline: result.times.timeline(factor: 1), cost: cost)
+    if step.workload.isOfSeveral { measurement.records = result.records }
+    if step.workload.isOfSeveral && !step.workload.writes {
+      measurement.answerBytes = result.answerBytes
+    }
+    return measurement
   }
 
   /// Asks the server in its own protocol.

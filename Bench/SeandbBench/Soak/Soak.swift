@@ -1,5 +1,6 @@
 import Engine
 import Glibc
+import Platform
 import Synchronization
 
 // SAFETY: the key and the value are the buffers' own until the next write of them, after the call that is given them.
@@ -55,7 +56,8 @@ struct Soak: ~Copyable {
 
   mutating func run(seconds: Double, bytesPerSecond: UInt64) throws {
     let reader = SoakReader(engine, keyCount: generations.count, valueByteCount: valueByteCount)
-    let thread = WorkerThread.start { reader.run() }
+    let thread = WorkerThread(name: "reader")
+    thread.start { reader.run() }
     let begin = Self.now()
     var nextSample = begin + 1_000_000_000
     var nextReport = begin + 30_000_000_000

@@ -1,5 +1,6 @@
 import Engine
 import LSM
+import Platform
 import Records
 import Server
 
@@ -79,7 +80,7 @@ enum LSMTools: StoreTools {
       }
       let inspection = try StoreInspection(fileSystem, directory: directory)
       let view = StoreView(inspection, location)
-      for line in command.json ? [view.json.text()] : view.lines { Terminal.say(line) }
+      for line in command.json ? [view.json.text] : view.lines { Terminal.say(line) }
       return inspection.findings.isEmpty
     } catch {
       Terminal.fail(error)

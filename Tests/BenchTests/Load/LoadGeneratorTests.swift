@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import Platform
 import Synchronization
 import Testing
 import seandb_bench
@@ -12,7 +13,8 @@ struct LoadGeneratorTests {
   private func shape(rate: Int? = nil, calls: Int? = nil) -> LoadShape {
     LoadShape(
       workload: .put, connections: 2, inFlight: 4, ratePerSecond: rate, duration: 1_000_000_000,
-      callCount: calls, records: 1000, batchRecords: 1, rangeRecords: 1, seed: 1, stream: 1)
+      callCount: calls, records: 1000, sizes: CallSizes(batchPut: 1, rangeGet: 1), seed: 1,
+      stream: 1)
   }
 
   private func run(_ shape: LoadShape, on server: SetServer) throws -> LoadResult {
@@ -106,7 +108,7 @@ private final class SetServer: Sendable {
     }
     guard isListening else { throw Failure() }
     port = Int(UInt16(bigEndian: address.sin_port))
-    WorkerThread.start { [self] in
+    WorkerThread(name: "server").start { [self] in
       var connections = (0..<connectionCount).map { _ in
         pollfd(fd: accept(listener, nil, nil), events: Int16(POLLIN), revents: 0)
       }

@@ -5,10 +5,12 @@ import seandb_bench
 @Suite("Answers of seandb")
 struct SeandbDialectTests {
   private static let records = RecordSource(byteCount: 60, seed: 1)
+  private static let sizes = CallSizes(batchPut: 5, page: 3, in: 4, count: 7, stream: 6)
   private static let dialect = SeandbDialect(
     shape: LoadShape(
-      workload: .mixed, connections: 1, inFlight: 1, duration: 0, records: 100, batchRecords: 5,
-      rangeRecords: 10, seed: 1, stream: 1), records: records, scheme: "http")
+      workload: .mixed, connections: 1, inFlight: 1, duration: 0, records: 100, sizes: sizes,
+      seed: 1,
+      stream: 1), records: records, scheme: "http")
 
   /// A framed `Dogs` with these records.
   private func isRight(
@@ -28,6 +30,29 @@ struct SeandbDialectTests {
     change(&bytes)
     slot.response.append(bytes)
     return Self.dialect.isRight(slot, deleted: deleted)
+  }
+
+  /// Framed `Dogs` with these records, and where the next ones begin.
+  private func isRight(
+    _ operation: Operation, of index: Int, asked: [Int] = [],
+    messages: [(indexes: [Int], token: String?)], rest: (inout ByteWriter) -> Void = { _ in }
+  ) -> Bool {
+    var slot = CallSlot()
+    slot.operation = operation
+    slot.index = index
+    slot.indexes = asked
+    for (indexes, token) in messages {
+      var answer = ByteWriter()
+      GRPCFrame.write(&answer) { message in
+        for index in indexes {
+          message.appendMessage(1) { Self.records.appendRecord(index, to: &$0) }
+        }
+        if let token { message.appendField(2, token) }
+        rest(&message)
+      }
+      slot.response.append(answer.bytes)
+    }
+    return Self.dialect.isRight(slot, deleted: .none)
   }
 
   @Test func holdTheRecordThatWasAskedFor() {
@@ -54,6 +79,53 @@ struct SeandbDialectTests {
     #expect(!isRight(.rangeGet, of: 20, holding: rest))
     #expect(!isRight(.rangeGet, of: 20, holding: Array(rest.dropLast()), deleted: .lastOfEight))
     #expect(!isRight(.rangeGet, of: 20, holding: Array(rest.dropFirst()), deleted: .lastOfEight))
+  }
+
+  @Test func holdAPageBackwardsAndWhereTheNextOneBegins() {
+    func isPage(_ index: Int, _ indexes: [Int], token: String?) -> Bool {
+      isRight(.page, of: index, messages: [(indexes, token)])
+    }
+    #expect(isPage(50, [50, 49, 48], token: "x"))
+    #expect(!isPage(50, [50, 49, 48], token: nil))
+    #expect(!isPage(50, [50, 49, 48], token: ""))
+    #expect(!isPage(50, [48, 49, 50], token: "x"))
+    #expect(!isPage(50, [50, 49], token: "x"))
+    #expect(isPage(2, [2, 1, 0], token: nil))
+    #expect(!isPage(2, [2, 1, 0], token: "x"))
+  }
+
+  @Test func holdTheRecordsOfAListInOrderAndEachOnce() {
+    func isList(_ indexes: [Int]) -> Bool {
+      isRight(.in, of: 0, asked: [9, 3, 9, 70], messages: [(indexes, nil)])
+    }
+    #expect(isList([3, 9, 70]))
+    #expect(!isList([3, 9, 9, 70]))
+    #expect(!isList([9, 3, 70]))
+    #expect(!isList([3, 9]))
+    #expect(!isList([3, 9, 70, 71]))
+  }
+
+  @Test func areACountAlone() {
+    func isCount(_ count: UInt64, of records: [Int] = []) -> Bool {
+      isRight(.count, of: 5, messages: [(records, nil)]) { $0.appendField(3, varint: count) }
+    }
+    #expect(isCount(7))
+    #expect(!isCount(6))
+    #expect(!isCount(7, of: [5]))
+    #expect(!isRight(.count, of: 5, messages: [([], nil)]))
+  }
+
+  @Test func areAStreamOfMessagesThatSayWhereToGoOn() {
+    func isStream(_ messages: [(indexes: [Int], token: String?)]) -> Bool {
+      isRight(.stream, of: 10, messages: messages)
+    }
+    #expect(isStream([([10, 11, 12, 13, 14, 15], nil)]))
+    #expect(isStream([([10, 11], "x"), ([12], "y"), ([13, 14, 15], nil)]))
+    #expect(!isStream([([10, 11], nil), ([12, 13, 14, 15], nil)]))
+    #expect(!isStream([([10, 11], "x"), ([12, 13, 14, 15], "y")]))
+    #expect(!isStream([([10, 11], "x"), ([13, 14, 15], nil)]))
+    #expect(!isStream([([10, 11, 12, 13, 14, 15], "x"), ([], nil)]))
+    #expect(!isStream([]))
   }
 
   @Test func areEmptyForWrites() {

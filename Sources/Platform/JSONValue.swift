@@ -1,7 +1,10 @@
-/// JSON to be written (RFC 8259).
+/// JSON to be written (RFC 8259); members stay in their order.
+///
+/// Thread-safety: a value.
 package indirect enum JSONValue: Sendable {
   case string(String)
   case integer(Int)
+  case unsigned(UInt64)
   /// Must be finite.
   case number(Double)
   case bool(Bool)
@@ -9,8 +12,16 @@ package indirect enum JSONValue: Sendable {
   case array([JSONValue])
   case members([(name: String, value: JSONValue)])
 
+  /// An object with these members.
   package static func object(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
     .members(members.map { ($0.key, $0.value) })
+  }
+
+  /// `text`, or null.
+  package static func optional(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+  /// `number`, or null.
+  package static func optional(_ number: UInt64?) -> JSONValue {
+    number.map { .unsigned($0) } ?? .null
   }
 
   /// The text: arrays and objects that hold others in lines of their own, the rest in one line.
@@ -31,6 +42,7 @@ package indirect enum JSONValue: Sendable {
     switch self {
     case .string(let string): text += Self.quoted(string)
     case .integer(let integer): text += String(integer)
+    case .unsigned(let integer): text += String(integer)
     case .number(let number): text += "\(number)"
     case .bool(let bool): text += "\(bool)"
     case .null: text += "null"

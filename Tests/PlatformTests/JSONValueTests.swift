@@ -1,6 +1,6 @@
 import Foundation
+import Platform
 import Testing
-import seandb_bench
 
 @Suite("JSON")
 struct JSONValueTests {
@@ -24,6 +24,7 @@ struct JSONValueTests {
 
   @Test func writesSimpleMembersInOneLine() {
     #expect(JSONValue.object(["a": .integer(1), "b": .null]).text == #"{"a": 1, "b": null}"#)
+    #expect(JSONValue.optional(UInt64.max).text == "18446744073709551615")
     #expect(JSONValue.array([.array([.integer(1)])]).text == "[\n  [1]\n]")
   }
 }
