@@ -172,6 +172,8 @@ import Testing
       "Query/QueryParser+Members",
       "Query/RecordQuery",
       "Query/RecordScan",
+      "Query/RecordSource",
+      "Query/StoredKeys",
       "Store/ModelStore",
     ],
     "Server": [

@@ -169,7 +169,7 @@ extension RecordScan {
   }
 
   private mutating func run(
-    _ keys: [[UInt8]], _ tier: ReadTier, _ budget: ReadBudget, _ start: Int,
+    _ keys: StoredKeys, _ tier: ReadTier, _ budget: ReadBudget, _ start: Int,
     _ response: inout ByteWriter, _ isCancelled: () -> Bool
   ) throws(EngineError) -> Pause {
     let engine = store.engine
@@ -188,10 +188,9 @@ extension RecordScan {
         pause = .budgetSpent
         break
       }
-      let key = keys[isDescending ? keys.count - 1 - visited : visited]
       var step = ScanStep.next
       var result = Result<ReadOutcome, EngineError>.success(.absent)
-      unsafe key.withUnsafeBytes { key in
+      keys.withKey(at: visited, fromEnd: isDescending) { key in
         do throws(EngineError) {
           result = .success(
             try engine.get(key, snapshot: snapshot, tier: tier) { value in
@@ -212,8 +211,9 @@ extension RecordScan {
       }
       visited += 1
     }
-    source = .keys(
-      Array(isDescending ? keys.dropLast(visited) : keys.dropFirst(visited)))
+    var left = keys
+    left.drop(visited, fromEnd: isDescending)
+    source = .keys(left)
     if visitor.recordCount > recordCount { lastKey = visitor.lastKey.array() }
     recordCount = visitor.recordCount
     if let failure = visitor.failure { throw failure }

@@ -4,8 +4,7 @@ import Engine
 /// Which stored keys a read visits, in ascending order. They are those of one model.
 enum RecordSource: Sendable {
   case range(KeyRange)
-  /// Ascending, each once.
-  case keys([[UInt8]])
+  case keys(StoredKeys)
 
   /// Leaves out `key` and all that a read in this direction visits before it.
   mutating func skip(to key: [UInt8], isDescending: Bool) {
@@ -19,11 +18,9 @@ enum RecordSource: Sendable {
         if range.lower.lexicographicallyPrecedes(next) { range.lower = next }
       }
       self = .range(range)
-    case .keys(let keys):
-      self = .keys(
-        keys.filter {
-          isDescending ? $0.lexicographicallyPrecedes(key) : key.lexicographicallyPrecedes($0)
-        })
+    case .keys(var keys):
+      keys.skip(to: key, fromEnd: isDescending)
+      self = .keys(keys)
     }
   }
 
@@ -37,9 +34,9 @@ enum RecordSource: Sendable {
       writer.append(range.upper ?? [])
     case .keys(let keys):
       writer.append(1)
-      for key in keys {
+      keys.visit { key in
         writer.appendVarint(UInt64(key.count))
-        writer.append(key)
+        unsafe key.withUnsafeBytes { writer.append($0) }
       }
     }
   }

@@ -1,6 +1,5 @@
 package import Bytes
 package import Engine
-import Glibc
 package import Schema
 
 // SAFETY: requests, and the views that were made of them, are lent until the return: a batch copies what is queued. The
@@ -135,8 +134,8 @@ package final class ModelStore: Sendable {
   /// The keys that an expression names, which never leave the model.
   private func source(of expression: KeyExpression) -> RecordSource {
     switch expression {
-    case .eq(let key): .keys([prefix.key(key)])
-    case .in(let list): .keys(sortedKeys(list))
+    case .eq(let key): .keys(StoredKeys(prefix.key(key)))
+    case .in(let list): .keys(StoredKeys(list, prefix: prefix))
     default: .range(range(of: expression))
     }
   }
@@ -157,34 +156,6 @@ package final class ModelStore: Sendable {
           ?? prefix.all.upper)
     case .eq, .in: preconditionFailure("keys are no range")
     }
-  }
-
-  /// The keys of a list as they are stored, in ascending order and each once.
-  private func sortedKeys(_ list: KeyList) -> [[UInt8]] {
-    var keys = unsafe [UnsafeRawBufferPointer]()
-    list.visit { unsafe keys.append($0) }
-    // As they came: all get the same prefix, and to sort arrays of bytes was two thirds of a read in memory.
-    unsafe keys.sort { unsafe Self.order($0, $1) < 0 }
-    let count = unsafe keys.count
-    var unique: [[UInt8]] = []
-    unique.reserveCapacity(count)
-    for index in 0..<count {
-      guard unsafe index == 0 || Self.order(keys[index - 1], keys[index]) != 0 else { continue }
-      unsafe unique.append(prefix.key(keys[index]))
-    }
-    return unique
-  }
-
-  /// Below, at or above 0 as `left` is before, the same as or after `right`, byte by byte.
-  @inline(__always)
-  private static func order(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int
-  {
-    guard let first = left.baseAddress, let second = right.baseAddress else {
-      return left.count - right.count
-    }
-    // SAFETY: both have as many bytes as the shorter one.
-    let order = unsafe memcmp(first, second, min(left.count, right.count))
-    return order == 0 ? left.count - right.count : Int(order)
   }
 
   // MARK: - Writing
