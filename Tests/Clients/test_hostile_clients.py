@@ -18,7 +18,7 @@ from hyperframe import frame as frames
 from conftest import DOGS_AND_TAGS, ServerFactory
 from harness import http2
 from harness.client import delimited, listed, query
-from harness.frames import LARGEST_WINDOW, FrameClient
+from harness.frames import DEFAULT_WINDOW, LARGEST_WINDOW, FrameClient
 
 PUT, GET, TAGS = (
     f"/database.Database/{name}" for name in ("PutDog", "GetDogsByPk", "GetDogTagsByPk")
@@ -154,6 +154,29 @@ def test_an_answer_is_whole_though_the_server_is_told_to_end(server, dial, count
     assert_whole(client.answer(stream), body)
     client.close()
     assert server.wait(PATIENCE) == 0
+    server.assert_no_crash()
+
+
+@pytest.mark.parametrize("what", ["stream", "answer", "request"])
+def test_a_client_that_stands_still_holds_a_drain_up_for_a_moment_only(server, dial, what):
+    """It answers pings and takes nothing: not a word of a stream, of an answer, or it never ends its request."""
+    client = dial(connection_window=LARGEST_WINDOW)
+    if what == "stream":
+        stream = client.request(STREAM_TAGS, query(begins_with=""))
+    elif what == "answer":
+        stream = client.request(TAGS, long_answer(10)[0])
+    else:
+        stream, head = client.open(PUT)
+        half = http2.frame(delimited(1, b"k" * 100))[:50]
+        client.send(head + frames.DataFrame(stream, half).serialize())
+    if what != "request":
+        client.receive_until(lambda: len(client.streams[stream].body) == DEFAULT_WINDOW)
+    client.ping()
+    server.send(signal.SIGTERM)
+    began = time.monotonic()
+    assert server.wait(PATIENCE) == 0
+    # Five seconds and a little; 30 are for those who get on.
+    assert 4 < time.monotonic() - began < 10
     server.assert_no_crash()
 
 

@@ -124,7 +124,10 @@ package final class GRPCServer: Sendable {
     let end = start + configuration.drainGrace
     while await openConnections() > 0 {
       if MonotonicClock.now() >= start + Self.goAwayGrace {
-        for loop in loops { try? await loop.eventLoop.submit { loop.finishIdle() }.get() }
+        let grace = configuration.drainStallGrace
+        for loop in loops {
+          try? await loop.eventLoop.submit { loop.finishIdle(grace: grace) }.get()
+        }
       }
       if MonotonicClock.now() >= end {
         logger.warning("calls still running after the drain grace; closing their connections")

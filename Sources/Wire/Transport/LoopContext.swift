@@ -224,9 +224,16 @@ final class LoopContext: @unchecked Sendable {
     forEachHandler { $0.beginDrain() }
   }
 
-  /// Ends the connections on which no call is under way, whatever their clients said to the GOAWAY.
-  func finishIdle() {
-    forEachHandler { if ($0.connection?.callCount ?? 0) == 0 { $0.finish() } }
+  /// Ends the connections on which no call is under way, whatever their clients said to the GOAWAY, and those whose
+  /// clients have neither sent nor taken anything of their calls for `grace` nanoseconds.
+  func finishIdle(grace: UInt64) {
+    let now = MonotonicClock.now()
+    forEachHandler { handler in
+      guard let connection = handler.connection, connection.callCount > 0 else {
+        return handler.finish()
+      }
+      if connection.isStalled(now: now, grace: grace) { handler.closeNow() }
+    }
   }
 
   func closeAll() {

@@ -23,6 +23,9 @@ package struct WireConfiguration: Sendable {
   package var maximumConnections = 10_000
   /// How long calls may run on after a drain began, in nanoseconds. Default 30 s.
   package var drainGrace: UInt64 = 30_000_000_000
+  /// How long a client may take nothing of its answers after a drain began, in nanoseconds: then its connection is
+  /// closed. Default 5 s.
+  package var drainStallGrace: UInt64 = 5_000_000_000
 
   package init(loopCount: Int) { self.loopCount = max(1, loopCount) }
 }

@@ -63,6 +63,7 @@ private struct Echo: UnaryHandler {
     var configuration = WireConfiguration(loopCount: 2)
     configuration.maximumAnswerMemoryBytes = 200_000
     configuration.drainGrace = 60_000_000_000
+    configuration.drainStallGrace = 500_000_000
     let server = GRPCServer(
       configuration: configuration,
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -169,6 +170,26 @@ private struct Echo: UnaryHandler {
       let (status, bytes) = await end
       #expect(status == "14")
       #expect(bytes % (Pages.messageBytes + 5) == 0, "no message is cut")
+    }
+  }
+  @Test func drainDoesNotWaitForAClientThatStandsStill() async throws {
+    try await withServer { port, server in
+      let isOpen = Gate()
+      let isOver = Gate()
+      async let end: Void = Self.onThread {
+        guard let client = SocketClient(port: port) else { return isOpen.open() }
+        let stream = client.http2.request(
+          "/t.S/Pages", body: HTTP2TestClient.framed([Pages.endless]))
+        _ = client.run(until: { ($0.responses[stream]?.body.count ?? 0) > 0 })
+        isOpen.open()
+        isOver.wait()
+      }
+      await Self.onThread { isOpen.wait() }
+      let start = ContinuousClock.now
+      await server.drain()
+      #expect(ContinuousClock.now - start < .seconds(20), "60 s are for those who get on")
+      isOver.open()
+      await end
     }
   }
 }
