@@ -1,6 +1,8 @@
 import Bytes
 import Engine
 
+// SAFETY: a key is lent while it is appended, by keys that are not changed meanwhile.
+
 /// Which stored keys a read visits, in ascending order. They are those of one model.
 enum RecordSource: Sendable {
   case range(KeyRange)

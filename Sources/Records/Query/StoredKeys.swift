@@ -100,8 +100,8 @@ struct StoredKeys: Sendable {
 @safe
 private struct SortedKey: Comparable {
   @safe let bytes: UnsafeRawBufferPointer
-  /// The 8 bytes after those that all keys begin with, big-endian, with zeros after the key's end: mostly enough to tell
-  /// two keys apart.
+  /// The 8 bytes after those that all keys begin with, big-endian, with zeros after the key's end: mostly enough to
+  /// tell two keys apart.
   var head: UInt64 = 0
 
   @safe
