@@ -277,8 +277,6 @@ def test_database_proto_is_the_seeds_on_the_wire_and_by_name(create, tmp_path, p
         for message in file.message_type:
             kept = descriptor_pb2.DescriptorProto()
             kept.CopyFrom(message)
-            # What is reserved for later is no part of what is on the wire today.
-            kept.ClearField("reserved_range")
             plain[kept.name] = kept
         return plain
 
@@ -308,9 +306,8 @@ def test_database_proto_is_the_seeds_on_the_wire_and_by_name(create, tmp_path, p
         method.ClearField("options")
         assert kept.pop(method.name) == method
     assert list(kept) == ["GetDog", "StreamDogsByPk"]
-    reserved = next(m for m in ours.message_type if m.name == "IndexQuery").reserved_range
-    numbers = {n for r in reserved for n in range(r.start, r.end)}
-    assert numbers == {*range(9, 16), *range(22, 32)}
+    # `buf breaking` would call each version breaking that uses a number reserved by the one before.
+    assert not any(message.reserved_range for message in ours.message_type)
 
 
 def test_create_writes_to_out_beside_the_caller(tmp_path):

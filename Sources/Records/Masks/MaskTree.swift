@@ -152,6 +152,10 @@ private struct MaskCompiler {
     var hasOneofs = false
     let finished = nodes.indices.map { index in
       var entries = nodes[index]
+      // Without them a decoder that knows `required` could not read the answer.
+      for number in plan.requiredFields(ofMessage: messages[index]) where entries[number] == nil {
+        entries[number] = MaskTree.Entry(number: number, use: .whole, oneof: nil)
+      }
       for oneof in Set(entries.values.compactMap(\.oneof)) {
         hasOneofs = true
         for member in plan.members(ofOneof: oneof, inMessage: messages[index])

@@ -286,7 +286,6 @@ struct DatabaseProto {
       bool count_only = 20;
       // An etag for each record.
       bool with_etags = 21;
-      reserved 9 to 15, 22 to 31;
     }
 
     message Empty {}

@@ -201,6 +201,15 @@ package final class RecordPlan: Sendable {
     fieldsByName[message].values.filter { $0.oneof == oneof }
   }
 
+  /// The numbers of the fields that a message must have; only imported proto2 files have such.
+  /// - Precondition: as above.
+  package func requiredFields(ofMessage message: Int) -> ArraySlice<UInt32> {
+    precondition(message >= 0 && message < messageNames.count)
+    // SAFETY: invariant 1.
+    let table = unsafe messages[message]
+    return requiredFields[Int(table.required)..<Int(table.required) + Int(table.requiredCount)]
+  }
+
   /// The message that a field of kind `message` or `group` holds.
   package func message(ofField number: UInt32, inMessage message: Int) -> Int {
     precondition(message >= 0 && message < messageNames.count)

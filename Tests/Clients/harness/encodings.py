@@ -135,7 +135,7 @@ def unpacked(data: bytes, field) -> list[tuple]:
 
 
 def cut(message, paths: list[str]):
-    """A copy with what the paths of a mask name and nothing else."""
+    """A copy with what the paths of a mask name, what is required in its messages, and nothing else."""
     tree = {}
     for path in paths:
         node = tree
@@ -151,6 +151,7 @@ def cut(message, paths: list[str]):
 
 def cut_by_tree(message, tree: dict):
     out = type(message)()
+    tree = {f.name: None for f in message.DESCRIPTOR.fields if f.is_required} | tree
     for name, below in tree.items():
         field = message.DESCRIPTOR.fields_by_name[name]
         value = getattr(message, name)

@@ -70,7 +70,6 @@ struct DatabaseProtoTests {
         .google.protobuf.FieldMask read_mask = 19;
         bool count_only = 20;
         bool with_etags = 21;
-        reserved 9 to 15, 22 to 31;
         }
         message Empty {}
         service Database {
