@@ -17,3 +17,8 @@ static inline int linux_set_timer_slack(unsigned long nanoseconds) {
 static inline int linux_set_thread_name(const char *name) {
   return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
+
+// Has the processor fetch the cache line of an address, which need not be a valid one, without waiting for it.
+static inline void linux_prefetch(const void *address) {
+  __builtin_prefetch(address);
+}

@@ -45,6 +45,24 @@ package protocol StorageEngine: AnyObject, Sendable {
     _ visit: (UnsafeRawBufferPointer) -> Void
   ) throws(EngineError) -> ReadOutcome
 
+  /// Looks several keys up, and hands their values to `visit` in the order of the keys.
+  ///
+  /// Waits for memory and disk may overlap, which they cannot when the keys are looked up one by one.
+  ///
+  /// - Parameters:
+  ///   - keys: any, in any order, also several times.
+  ///   - snapshot: as for one key; without one each key is read at a moment of its own.
+  ///   - tier: as for one key: `wouldBlock` is about the key after those that were visited.
+  ///   - visit: called for each key, with its index and its stored bytes, nil when there is no such key. They are
+  ///     borrowed: valid until it returns. It must not close the engine.
+  /// - Returns: `complete`, `stopped` or `wouldBlock`.
+  /// - Throws: as for one key. The keys before the one that cannot be read were visited.
+  @safe
+  func get(
+    _ keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, snapshot: (any EngineSnapshot)?,
+    tier: ReadTier, _ visit: (_ index: Int, _ value: UnsafeRawBufferPointer?) -> ScanStep
+  ) throws(EngineError) -> ScanOutcome
+
   /// Visits the records of `range` in key order, `ascending` from its start or `descending` from its end.
   ///
   /// On ``ScanOutcome/wouldBlock``, and when an error is thrown, the visitor has seen the first part of
@@ -161,8 +179,28 @@ package enum Durability: Sendable, Equatable {
   case buffered
 }
 
-// SAFETY: The array lends its bytes until the call returns, and the value is copied while it is lent.
+// SAFETY: Keys are lent until the call returns, and so are the bytes of an array. A value is copied while it is lent.
 extension StorageEngine {
+  /// One key after the other.
+  @safe
+  package func get(
+    _ keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, snapshot: (any EngineSnapshot)?,
+    tier: ReadTier, _ visit: (_ index: Int, _ value: UnsafeRawBufferPointer?) -> ScanStep
+  ) throws(EngineError) -> ScanOutcome {
+    for index in keys.indices {
+      var step = ScanStep.next
+      switch try unsafe get(
+        keys[index], snapshot: snapshot, tier: tier, { step = unsafe visit(index, $0) })
+      {
+      case .found: break
+      case .absent: step = visit(index, nil)
+      case .wouldBlock: return .wouldBlock
+      }
+      if step == .stop { return .stopped }
+    }
+    return .complete
+  }
+
   /// The value of one key as an array, from the newest state. For set-up work, not for hot paths: it
   /// copies, and may block on the disk.
   package func value(

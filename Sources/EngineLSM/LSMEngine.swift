@@ -85,6 +85,28 @@ package final class LSMEngine: LocalStore {
   }
 
   @safe
+  package func get(
+    _ keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, snapshot: (any EngineSnapshot)?,
+    tier: ReadTier, _ visit: (Int, UnsafeRawBufferPointer?) -> ScanStep
+  ) throws(EngineError) -> ScanOutcome {
+    guard gate.enter() else { throw .closed }
+    defer { gate.leave() }
+    let own = try own(snapshot)
+    do throws(LSMError) {
+      let outcome = try tree.get(keys, snapshot: own, tier: Table.ReadTier(tier)) {
+        unsafe visit($0, $1).isNext
+      }
+      return switch outcome {
+      case .complete: .complete
+      case .stopped: .stopped
+      case .wouldBlock: .wouldBlock
+      }
+    } catch {
+      throw EngineError(error, .get, in: directory)
+    }
+  }
+
+  @safe
   package func scan(
     _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
     tier: ReadTier,

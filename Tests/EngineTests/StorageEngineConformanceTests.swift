@@ -77,6 +77,31 @@ struct StorageEngineConformanceTests {
     #expect(try fixture.engine.value(forKey: [2]) == [2])
   }
 
+  @Test(arguments: EngineUnderTest.allCases)
+  func looksSeveralKeysUpInTheOrderAskedFor(kind: EngineUnderTest) throws {
+    let fixture = try kind.makeFixture()
+    defer { fixture.remove() }
+    for number in 0..<50 { try fixture.engine.put(Record("k\(number)", "old")) }
+    let before = try fixture.engine.snapshot()
+    try fixture.engine.flush()
+    // In a memtable, in a table, deleted, never there, and twice.
+    for number in 0..<10 { try fixture.engine.put(Record("k\(number)", "new")) }
+    try fixture.engine.delete("k11")
+    try fixture.engine.deleteRange("k20", "k21")
+    let names = ["k30", "k3", "none", "k11", "k3", "k20", "k12", "k49", "", "k0"]
+    let keys = names.map { Array($0.utf8) }
+    let expected = ["old", "new", nil, nil, "new", nil, "old", "old", nil, "new"]
+    let read = try fixture.engine.read(keys)
+    #expect(read.outcome == .complete)
+    #expect(read.values == expected.map { $0.map { Array($0.utf8) } })
+    let earlier = names.map { $0.isEmpty || $0 == "none" ? nil : Array("old".utf8) }
+    #expect(try fixture.engine.read(keys, snapshot: before) == (.complete, earlier))
+    #expect(try fixture.engine.read(keys, upTo: 3) == (.stopped, Array(read.values.prefix(4))))
+    #expect(try fixture.engine.read([[UInt8]]()) == (.complete, []))
+    try fixture.engine.close()
+    #expect(throws: EngineError.closed) { try fixture.engine.read(keys) }
+  }
+
   // MARK: - Ranges
 
   @Test(arguments: EngineUnderTest.allCases)

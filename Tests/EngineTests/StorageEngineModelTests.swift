@@ -50,7 +50,8 @@ private struct ModelProgram {
   private mutating func runStep(_ step: Int) throws {
     switch random.next() % 1000 {
     case 0..<550: try write()
-    case 550..<750: try compareGet(step)
+    case 550..<700: try compareGet(step)
+    case 700..<750: try compareGets(step)
     case 750..<930: try compareScan(step)
     case 930..<950:
       if snapshots.count < 3 { snapshots.append((try engine.snapshot(), try model.snapshot())) }
@@ -93,6 +94,26 @@ private struct ModelProgram {
     }
     let actual = try engine.read(key, tier: .any, snapshot: pair?.engine)
     #expect(actual == expected, "seed \(seed), step \(step), key \(key)")
+  }
+
+  /// Several keys, some of them twice, in any order.
+  private mutating func compareGets(_ step: Int) throws {
+    let keys = (0..<random.next() % 30).map { _ in key() }
+    let pair = pickSnapshot()
+    let expected = try keys.map { try model.read($0, tier: .any, snapshot: pair?.model).value }
+    if random.next() % 2 == 0 {
+      let quick = try engine.read(keys, tier: .memory, snapshot: pair?.engine)
+      #expect(expected.starts(with: quick.values), "seed \(seed), step \(step)")
+      #expect(
+        quick.outcome == (quick.values.count == keys.count ? .complete : .wouldBlock),
+        "seed \(seed), step \(step)")
+    }
+    let actual = try engine.read(keys, tier: .any, snapshot: pair?.engine)
+    #expect(actual == (.complete, expected), "seed \(seed), step \(step), keys \(keys)")
+    let stop = Int(random.next() % 30)
+    let stopped = try engine.read(keys, tier: .any, snapshot: pair?.engine, upTo: stop)
+    #expect(stopped.values == Array(expected.prefix(stop + 1)), "seed \(seed), step \(step)")
+    #expect(stopped.outcome == (stop < keys.count ? .stopped : .complete))
   }
 
   private mutating func compareScan(_ step: Int) throws {

@@ -104,8 +104,24 @@ package final class Memtable: Sendable {
   /// The newest state of a key at a sequence number. O(log n), no lock, no allocation.
   @safe
   package func get(_ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber) -> Lookup {
+    unsafe lookup(userKey, entries.newest(userKey, at: sequence), at: sequence)
+  }
+
+  /// The same of a key that ``SkipList/places(of:at:)`` has found the place of.
+  @safe
+  package func get(
+    _ userKey: UnsafeRawBufferPointer, place: UInt32, at sequence: SequenceNumber
+  ) -> Lookup {
+    unsafe lookup(userKey, entries.entry(at: place, of: userKey), at: sequence)
+  }
+
+  @inline(__always)
+  private func lookup(
+    _ userKey: UnsafeRawBufferPointer, _ entry: (key: InternalKey, value: UnsafeRawBufferPointer)?,
+    at sequence: SequenceNumber
+  ) -> Lookup {
     let covering = tombstones.newestCovering(userKey, at: sequence)
-    guard let entry = unsafe entries.newest(userKey, at: sequence) else {
+    guard let entry = unsafe entry else {
       return covering.map { .deleted($0) } ?? .absent
     }
     if let covering, unsafe covering > entry.key.sequence { return .deleted(covering) }

@@ -1,3 +1,4 @@
+import CLinux
 import Synchronization
 
 /// A sorted run of entries with one writer and any number of readers that take no lock.
@@ -172,11 +173,112 @@ package final class SkipList: @unchecked Sendable {
   func newest(
     _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
   ) -> (key: InternalKey, value: UnsafeRawBufferPointer)? {
-    let found = unsafe bracket(.seeking(userKey, at: sequence)).atOrAfter
-    guard found != 0 else { return nil }
-    let node = node(found)
+    unsafe entry(at: bracket(.seeking(userKey, at: sequence)).atOrAfter, of: userKey)
+  }
+
+  /// What ``newest(_:at:)`` finds at a place.
+  ///
+  /// - Parameter place: the first node at or after the entry that is looked for; 0 for none.
+  @inline(__always)
+  func entry(
+    at place: UInt32, of userKey: UnsafeRawBufferPointer
+  ) -> (key: InternalKey, value: UnsafeRawBufferPointer)? {
+    guard place != 0 else { return nil }
+    let node = node(place)
     guard unsafe KeyOrder.compare(node.userKey, userKey) == 0 else { return nil }
     return unsafe (node.key, node.value)
+  }
+
+  /// How many searches run at once in ``places(of:at:)``: so many waits for memory the processor has under way.
+  package static let groupCount = 8
+
+  /// One of several searches that take turns.
+  @safe
+  private struct Search {
+    @safe var key: InternalKey
+    let prefix: UInt64
+    var at: UInt32
+    var known: UInt32 = 0
+    /// The node to compare with; its memory has been asked for.
+    var next: UInt32 = 0
+    /// Below 0 when it is over.
+    var level: Int
+
+    init(_ key: InternalKey, from head: UInt32, level: Int) {
+      self.key = key
+      prefix = KeyOrder.prefix(of: key.userKey)
+      at = head
+      self.level = level
+    }
+  }
+
+  /// Where ``entry(at:of:)`` finds the newest entries of several user keys, at or below a sequence number.
+  ///
+  /// A search waits for memory at almost every node. Here each step of a search asks for the next node and lets the
+  /// others go on meanwhile (O. Kocberber et al., "Asynchronous Memory Access Chaining", VLDB 2015).
+  ///
+  /// - Precondition: at most ``groupCount`` keys.
+  @safe
+  package func places(
+    of userKeys: Slice<UnsafeBufferPointer<UnsafeRawBufferPointer>>, at sequence: SequenceNumber
+  ) -> InlineArray<8, UInt32> {
+    unsafe precondition(userKeys.count <= Self.groupCount)
+    var places = InlineArray<8, UInt32>(repeating: 0)
+    guard let first = unsafe userKeys.first else { return places }
+    let top = height.load(ordering: .acquiring) &- 1
+    var searches = unsafe InlineArray<8, Search>(
+      repeating: Search(.seeking(first, at: sequence), from: head, level: top))
+    let count = unsafe userKeys.count
+    for index in 0..<count {
+      let userKey = unsafe userKeys[userKeys.startIndex + index]
+      searches[index] = unsafe Search(.seeking(userKey, at: sequence), from: head, level: top)
+      searches[index].next = followingNode(&searches[index])
+    }
+    var left = count
+    while left > 0 {
+      for index in 0..<count where step(&searches[index]) {
+        places[index] = searches[index].next
+        left &-= 1
+      }
+    }
+    return places
+  }
+
+  /// Compares with the next node.
+  ///
+  /// - Returns: whether that ends the search, at `next`.
+  @inline(__always)
+  private func step(_ search: inout Search) -> Bool {
+    guard search.level >= 0 else { return false }
+    let next = search.next
+    if next != 0, isBefore(node(next), search.key, search.prefix) {
+      search.at = next
+    } else {
+      search.known = next
+      search.level &-= 1
+      if search.level < 0 { return true }
+    }
+    search.next = followingNode(&search)
+    return false
+  }
+
+  /// The node that a search compares with next, below the levels that end at the node it knows already.
+  @inline(__always)
+  private func followingNode(_ search: inout Search) -> UInt32 {
+    while true {
+      let next = unsafe node(search.at).next(search.level).pointee.load(ordering: .acquiring)
+      if search.level > 0, next == 0 || next == search.known {
+        search.known = next
+        search.level &-= 1
+        continue
+      }
+      if next != 0 {
+        // Head and key; links are before them.
+        unsafe linux_prefetch(base + Int(next))
+        unsafe linux_prefetch(base + Int(next) + 48)
+      }
+      return next
+    }
   }
 
   /// A place in a list. It holds no reference: the list must outlive it.

@@ -27,17 +27,68 @@ extension LSMTree {
       guard let state else { throw .closed(path: directory) }
       // After the state: what a state has merged away, no later change still needs.
       let sequence = snapshot?.sequence ?? visibleSequence
-      return try Self.look(key, in: state, at: sequence, tier, visit)
+      return try Self.look(
+        key, state.memtable.get(key, at: sequence), in: state, at: sequence, tier, visit)
     }
   }
 
+  /// How a lookup of several keys ended.
+  package enum ManyOutcome: Sendable, Equatable {
+    case complete
+    /// `visit` said so.
+    case stopped
+    /// As for one key: of the key after those that were visited.
+    case wouldBlock
+  }
+
+  /// Looks several keys up at one moment, and hands their values to `visit` in the order of the keys. Takes no lock.
+  ///
+  /// In the newest memtable the searches of several keys run at once.
+  ///
+  /// - Parameters:
+  ///   - snapshot, tier: as for one key.
+  ///   - visit: called for each key, with its index and its value, nil when it is absent, borrowed until it returns;
+  ///     false ends it.
+  /// - Throws: as for one key; the keys before were visited.
+  @safe
+  package func get(
+    _ keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, snapshot: TreeSnapshot?,
+    tier: Table.ReadTier, _ visit: (Int, UnsafeRawBufferPointer?) -> Bool
+  ) throws(LSMError) -> ManyOutcome {
+    try readState.withValue { (state) throws(LSMError) -> ManyOutcome in
+      guard let state else { throw .closed(path: directory) }
+      let sequence = snapshot?.sequence ?? visibleSequence
+      var first = 0
+      while first < keys.count {
+        let group = unsafe keys[first..<min(first + SkipList.groupCount, keys.count)]
+        let places = state.memtable.entries.places(of: group, at: sequence)
+        for index in unsafe group.indices {
+          let key = unsafe keys[index]
+          var isWanted = true
+          let lookup = state.memtable.get(key, place: places[index - first], at: sequence)
+          switch try Self.look(
+            key, lookup, in: state, at: sequence, tier, { isWanted = unsafe visit(index, $0) })
+          {
+          case .found: break
+          case .absent: isWanted = visit(index, nil)
+          case .wouldBlock: return .wouldBlock
+          }
+          if !isWanted { return .stopped }
+        }
+        first += SkipList.groupCount
+      }
+      return .complete
+    }
+  }
+
+  /// - Parameter newest: what the newest memtable knows of the key.
   @inline(__always)
   @safe
   private static func look(
-    _ key: UnsafeRawBufferPointer, in state: ReadState, at sequence: SequenceNumber,
-    _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
+    _ key: UnsafeRawBufferPointer, _ newest: Memtable.Lookup, in state: ReadState,
+    at sequence: SequenceNumber, _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
   ) throws(LSMError) -> Outcome {
-    switch state.memtable.get(key, at: sequence) {
+    switch newest {
     case .value(let value, _):
       unsafe visit(value)
       return .found

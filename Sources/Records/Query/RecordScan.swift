@@ -176,41 +176,33 @@ extension RecordScan {
     // One look-up sees one moment by itself.
     if snapshot == nil && keys.count > 1 { snapshot = try engine.snapshot() }
     var visitor = Visitor(self, budget, start, response.count)
-    var pause = Pause.complete
+    // A look-up costs as much as several records of a scan.
+    let count = min(keys.count, max(1, budget.records / 4))
     var visited = 0
-    while visited < keys.count {
-      if isCancelled() {
-        pause = .cancelled
-        break
+    var result = Result<ScanOutcome, EngineError>.success(.complete)
+    keys.withKeys(first: count, fromEnd: isDescending) { keys in
+      do throws(EngineError) {
+        result = .success(
+          try engine.get(keys, snapshot: snapshot, tier: tier) { index, value in
+            if isCancelled() { return visitor.stop(.cancelled) }
+            if let value = unsafe value,
+              unsafe visitor.visit(keys[index], value, &response) == .stop
+            {
+              return .stop
+            }
+            visited += 1
+            return .next
+          })
+      } catch {
+        result = .failure(error)
       }
-      // A look-up costs as much as several records of a scan.
-      if visited >= max(1, budget.records / 4) {
-        pause = .budgetSpent
-        break
-      }
-      var step = ScanStep.next
-      var result = Result<ReadOutcome, EngineError>.success(.absent)
-      keys.withKey(at: visited, fromEnd: isDescending) { key in
-        do throws(EngineError) {
-          result = .success(
-            try engine.get(key, snapshot: snapshot, tier: tier) { value in
-              step = visitor.visit(key, value, &response)
-            })
-        } catch {
-          result = .failure(error)
-        }
-      }
-      let outcome = try result.get()
-      if outcome == .wouldBlock {
-        pause = .wouldBlock
-        break
-      }
-      if step == .stop {
-        pause = visitor.pause
-        break
-      }
-      visited += 1
     }
+    let pause: Pause =
+      switch try result.get() {
+      case .complete, .limitReached: count < keys.count ? .budgetSpent : .complete
+      case .wouldBlock: .wouldBlock
+      case .stopped: visitor.pause
+      }
     var left = keys
     left.drop(visited, fromEnd: isDescending)
     source = .keys(left)

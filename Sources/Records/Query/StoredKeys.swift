@@ -1,8 +1,9 @@
 import Engine
 import Glibc
 
-// SAFETY: what is read of a key is within its count. A key is lent until `body` returns, from an array that is not
-// changed meanwhile. The keys of a list lie in the request, which outlives the init.
+// SAFETY: what is read of a key is within its count. Keys are lent until `body` returns, from an array that is not
+// changed meanwhile; as many are initialised as are lent, and they need no end. The keys of a list lie in the request,
+// which outlives the init.
 
 /// Stored keys of one model: ascending, each once, one after the other in one piece of memory.
 ///
@@ -34,33 +35,47 @@ struct StoredKeys: Sendable {
       for index in keys.indices { keys[index].readHead(after: common) }
       keys.sort()
     }
-    let prefix = prefix.bytes
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(keys.count * prefix.count + keys.reduce(0) { $0 + $1.bytes.count })
+    let prefixBytes = prefix.bytes
     var ends: [Int] = []
     ends.reserveCapacity(keys.count)
-    for (index, key) in keys.enumerated() where index == 0 || keys[index - 1] < key {
-      bytes.append(contentsOf: prefix)
-      unsafe bytes.append(contentsOf: key.bytes)
-      ends.append(bytes.count)
+    let capacity = keys.reduce(keys.count * prefixBytes.count) { $0 + $1.bytes.count }
+    bytes = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+      let buffer = UnsafeMutableRawBufferPointer(buffer)
+      for (index, key) in keys.enumerated() where index == 0 || keys[index - 1] < key {
+        let room = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
+        unsafe room.copyBytes(from: prefixBytes)
+        unsafe UnsafeMutableRawBufferPointer(rebasing: room[prefixBytes.count...]).copyMemory(
+          from: key.bytes)
+        count += prefixBytes.count + key.bytes.count
+        ends.append(count)
+      }
     }
-    self.bytes = bytes
     self.ends = ends
     left = 0..<ends.count
   }
 
   var count: Int { left.count }
 
-  /// Lends a key until `body` returns.
+  /// Lends keys until `body` returns, in ascending order or from the end.
   ///
-  /// - Parameter distance: from the first key that is left, or backwards from the last one.
+  /// - Parameter count: of them, the first ones in that order; at most ``count``.
   @safe
-  @inline(__always)
-  func withKey(
-    at distance: Int, fromEnd isBackwards: Bool, _ body: (UnsafeRawBufferPointer) -> Void
+  func withKeys(
+    first count: Int, fromEnd isBackwards: Bool,
+    _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Void
   ) {
-    let range = range(of: isBackwards ? left.upperBound - 1 - distance : left.lowerBound + distance)
-    unsafe bytes.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    unsafe bytes.withUnsafeBytes { bytes in
+      unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: count) {
+        keys in
+        for index in 0..<count {
+          let range = range(
+            of: isBackwards ? left.upperBound - 1 - index : left.lowerBound + index)
+          unsafe keys.initializeElement(
+            at: index, to: UnsafeRawBufferPointer(rebasing: bytes[range]))
+        }
+        unsafe body(UnsafeBufferPointer(keys))
+      }
+    }
   }
 
   /// Leaves so many keys out.
@@ -111,12 +126,20 @@ private struct SortedKey: Comparable {
   @safe
   func commonCount(_ other: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
     let limit = min(limit, bytes.count, other.count)
+    guard limit > 0, let left = bytes.baseAddress, let right = other.baseAddress else { return 0 }
+    // Mostly all keys begin alike, as far as the first two do.
+    if unsafe memcmp(left, right, limit) == 0 { return limit }
     var count = 0
     while unsafe count < limit && bytes[count] == other[count] { count += 1 }
     return count
   }
 
   mutating func readHead(after common: Int) {
+    if bytes.count - common >= 8 {
+      head = unsafe UInt64(
+        bigEndian: bytes.loadUnaligned(fromByteOffset: common, as: UInt64.self))
+      return
+    }
     head = 0
     for index in 0..<8 {
       let place = common &+ index

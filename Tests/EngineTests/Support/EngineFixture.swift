@@ -3,6 +3,7 @@ import EngineLSM
 import EngineRocksDB
 import LSM
 import TestSupport
+import Testing
 
 /// The engines the conformance suite runs on.
 enum EngineUnderTest: CaseIterable {
@@ -158,6 +159,29 @@ extension StorageEngine {
       try get(key, snapshot: snapshot, tier: tier) { value = Array($0) }
     }
     return (outcome, value)
+  }
+
+  /// - Parameter stop: the index at which the visitor says that it is enough.
+  func read(
+    _ keys: [[UInt8]], tier: ReadTier = .any, snapshot: (any EngineSnapshot)? = nil,
+    upTo stop: Int = .max
+  ) throws -> (outcome: ScanOutcome, values: [[UInt8]?]) {
+    var values: [[UInt8]?] = []
+    // Each key in memory of its own, as those of several requests are.
+    let buffers = keys.map { key in
+      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: key.count, alignment: 1)
+      buffer.copyBytes(from: key)
+      return UnsafeRawBufferPointer(buffer)
+    }
+    defer { for buffer in buffers { buffer.deallocate() } }
+    let outcome = try buffers.withUnsafeBufferPointer { buffers in
+      try get(buffers, snapshot: snapshot, tier: tier) { index, value in
+        #expect(index == values.count)
+        values.append(value.map { Array($0) })
+        return index == stop ? .stop : .next
+      }
+    }
+    return (outcome, values)
   }
 
   func records(

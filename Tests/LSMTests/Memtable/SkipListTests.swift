@@ -85,6 +85,38 @@ import Testing
     }
   }
 
+  /// Groups of every size, with keys that are there, are not, or come twice.
+  @Test(arguments: SeededGenerator.seeds)
+  func findsSeveralKeysAtOnceAsOneByOne(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    for entryCount in [0, 1, 3, 500] {
+      let entries = entryCount == 0 ? [] : random.entries(entryCount)
+      let memtable = Self.fill(entries)
+      for round in 0..<300 {
+        let keys = (0..<(round % (SkipList.groupCount + 1))).map { _ in random.key() }
+        let sequence = SequenceNumber(rawValue: UInt64.random(in: 0...600, using: &random))
+        let expected = keys.map { key in
+          key.withUnsafeBytes { memtable.get($0, at: sequence).copied }
+        }
+        let bytes = keys.flatMap { $0 }
+        let found = bytes.withUnsafeBytes { bytes in
+          var start = 0
+          let buffers = keys.map { key in
+            defer { start += key.count }
+            return UnsafeRawBufferPointer(rebasing: bytes[start..<start + key.count])
+          }
+          return buffers.withUnsafeBufferPointer { buffers in
+            let places = memtable.entries.places(of: buffers[...], at: sequence)
+            return buffers.indices.map {
+              memtable.get(buffers[$0], place: places[$0], at: sequence).copied
+            }
+          }
+        }
+        #expect(found == expected)
+      }
+    }
+  }
+
   /// The finger must not be trusted where keys rise, fall or jump.
   @Test(arguments: ["ascending", "descending", "runs", "zigzag"])
   func keepsOrderForEveryInsertOrder(order: String) {
@@ -172,5 +204,16 @@ import Testing
     }
     #expect(progress.failures.load(ordering: .relaxed) == 0)
     #expect(memtable.entries.count == count)
+  }
+}
+
+extension Memtable.Lookup {
+  fileprivate var copied: [UInt8]? {
+    switch self {
+    case .value(let value, let sequence):
+      [1, UInt8(truncatingIfNeeded: sequence.rawValue)] + Array(value)
+    case .deleted(let sequence): [2, UInt8(truncatingIfNeeded: sequence.rawValue)]
+    case .absent: nil
+    }
   }
 }
