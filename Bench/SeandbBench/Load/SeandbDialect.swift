@@ -177,7 +177,8 @@ package struct SeandbDialect: Dialect {
     var expected = expected(slot, deleted)
     var offset = 0
     while offset < slot.response.count {
-      guard let message = unsafe GRPCFrame.nextMessage(of: slot.response, at: &offset), unsafe !message.isEmpty,
+      guard let message = unsafe GRPCFrame.nextMessage(of: slot.response, at: &offset),
+        unsafe !message.isEmpty,
         unsafe visit(message, hasToken: offset < slot.response.count, { expected.accepts($0) })
       else { return false }
     }
