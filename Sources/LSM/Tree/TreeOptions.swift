@@ -1,4 +1,7 @@
 /// The knobs of a tree. The defaults serve a machine with a few gigabytes of memory and one disk.
+///
+/// An engine sets those that all engines share (`EngineOptions`): of them these defaults, which a test compares with
+/// the engine's, hold for tools that open a tree themselves.
 package struct TreeOptions: Sendable {
   /// Uncompressed blocks kept in memory, with the indexes and filters of open tables. Unit: bytes. Default:
   /// 256 MiB.
