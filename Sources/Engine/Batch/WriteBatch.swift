@@ -11,7 +11,7 @@ import Bytes
 ///               01  length, key, length, value       put
 ///               00  length, key                      delete
 ///
-/// Lengths are varints of at most 5 bytes.
+/// Lengths are varints of at most 5 bytes. Our own tree logs the same without the sequence number.
 ///
 /// Thread-safety: none. One owner at a time; it may move between threads.
 // SAFETY: Bytes that are lent are copied before the call returns. The image is the writer's own memory, which nothing

@@ -1,7 +1,7 @@
 import Synchronization
 
 extension LSMTree {
-  /// Applies a batch, as ``BatchReader`` draws it: atomic and isolated, its records in their order. Blocks on
+  /// Applies a batch, as ``BatchReader`` reads it: atomic and isolated, its records in their order. Blocks on
   /// disk I/O, and while flush or compaction are behind. An empty batch does nothing.
   ///
   /// - Parameter sync: false: survives kill -9 once the call has returned. true: a power cut too.

@@ -1,4 +1,5 @@
 import Engine
+import LSM
 import Testing
 
 @Suite("Write batch")
@@ -31,6 +32,26 @@ struct WriteBatchTests {
     #expect(batch.rangeDeleteCount == 1)
     batch.put([7], [])
     #expect(batch.image[8] == 4)
+  }
+
+  /// The tree has a reader of its own, and neither module knows the other.
+  @Test func writesWhatTheTreeReads() throws {
+    let batch = Self.makeExample()
+    let long = [UInt8](repeating: 9, count: 300)
+    batch.put(long, long)
+    var entries: [String] = []
+    var reader = try BatchReader(
+      UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...]))
+    while let record = try reader.next() {
+      switch record {
+      case .put(let key, let value): entries.append("put \(Array(key)) \(Array(value))")
+      case .delete(let key): entries.append("delete \(Array(key))")
+      case .deleteRange(let lower, let upper):
+        entries.append("range \(Array(lower)) \(Array(upper))")
+      }
+    }
+    #expect(reader.count == batch.count)
+    #expect(try entries == Self.entries(batch))
   }
 
   @Test func joinsPrefixAndKey() throws {

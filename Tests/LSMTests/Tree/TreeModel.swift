@@ -32,7 +32,7 @@ enum Change: Equatable {
     }
   }
 
-  /// The batch of some changes, as ``BatchReader`` draws it.
+  /// The batch of some changes, as ``BatchReader`` reads it.
   static func batch(_ changes: [Change]) -> [UInt8] {
     var bytes = withUnsafeBytes(of: UInt32(changes.count).littleEndian) { Array($0) }
     for change in changes { change.append(to: &bytes) }
