@@ -14,7 +14,9 @@ import Testing
     ],
     "Platform": [
       "FileTrouble",
+      "Folder",
       "MonotonicClock",
+      "SmallFile",
       "WorkerThread",
     ],
     "Engine": [
@@ -157,7 +159,6 @@ import Testing
       "DataDirectory/CommitMark",
       "DataDirectory/CommitMarkImage",
       "DataDirectory/DataDirectory",
-      "DataDirectory/SmallFile",
       "DataDirectory/StoreExpectation",
       "DataDirectory/StoreFile",
       "DataDirectory/StoreIdentity",

@@ -100,7 +100,7 @@ package struct StoreExpectation: Equatable, Sendable {
       }
       guard code == ENOENT else {
         errno = code
-        throw SmallFile.failure("use", storePath)
+        throw .cannot("use", storePath)
       }
       if mustHaveStore { throw .storeLost(path: storePath, what: "is missing") }
       return false
@@ -154,7 +154,7 @@ extension DataDirectory {
     options.createIfMissing = !expectation.mustHaveStore
     let store = try Self.openEngine(engine, storePath, options)
     do throws(DatabaseError) {
-      try SmallFile.sync(directory: path)
+      try Folder.sync(path, orThrow: DatabaseError.init)
       let facts = try StoreFacts(of: store, directory: path)
       try expectation.check(facts)
       // The open has written what the logs held into tables.

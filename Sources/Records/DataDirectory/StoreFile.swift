@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 // SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
 // `stat` likewise.
@@ -49,8 +50,8 @@ package struct StoreFile: Equatable, Sendable {
   /// - Throws: when something has the name of such a file and is none, or a number that no store gives: the engine
   ///   would take it for its own.
   package static func list(_ directory: String) throws(DatabaseError) -> [StoreFile] {
-    guard let names = SmallFile.names(in: directory) else {
-      throw SmallFile.failure("list", directory)
+    guard let names = Folder.names(in: directory) else {
+      throw .cannot("list", directory)
     }
     var files: [StoreFile] = []
     for name in names {
@@ -60,7 +61,7 @@ package struct StoreFile: Equatable, Sendable {
       guard unsafe stat(path, &status) == 0 else {
         // Removed meanwhile by a running server.
         if errno == ENOENT, unsafe lstat(path, &status) != 0 { continue }
-        throw SmallFile.failure("read", path)
+        throw .cannot("read", path)
       }
       guard status.st_mode & S_IFMT == S_IFREG else {
         throw .dataDirectory(

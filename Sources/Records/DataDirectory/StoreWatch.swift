@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 // SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
 // `stat` likewise.
@@ -61,7 +62,7 @@ package struct StoreWatch: Sendable {
     if let changedAt, changedAt.tv_sec == changed.tv_sec, changedAt.tv_nsec == changed.tv_nsec {
       return nil
     }
-    guard let names = SmallFile.names(in: path) else { return nil }
+    guard let names = Folder.names(in: path) else { return nil }
     if !names.contains("CURRENT") { return "\(path)/CURRENT was removed or renamed" }
     if !names.contains(where: { $0.hasSuffix(".log") }) {
       changedAt = nil

@@ -1,5 +1,6 @@
 package import Engine
 package import Logging
+import Platform
 package import Schema
 
 /// An open database, without a network: the data directory, its store, and the schema that was taken over.
@@ -115,7 +116,7 @@ package final class Database: Sendable {
     guard isWhole else { return false }
     do throws(DatabaseError) {
       // Names that were removed must not come back after a power cut: the list would miss them.
-      try SmallFile.sync(directory: directory.storePath)
+      try Folder.sync(directory.storePath, orThrow: DatabaseError.init)
       try mark.closed(StoreFile.list(directory.storePath))
     } catch {
       // The next start looks at the store as after a crash.
