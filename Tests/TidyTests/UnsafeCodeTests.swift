@@ -20,9 +20,9 @@ import Testing
       "WorkerThread",
     ],
     "Engine": [
+      "Batch/FixedPrefix",
       "Batch/WriteBatch",
       "Batch/WriteBatchImage",
-      "Keys/KeySpace",
       "Memory/MemoryEngine",
       "OperationGate",
       "StorageEngine",
@@ -165,6 +165,7 @@ import Testing
       "DataDirectory/StoreLocation",
       "DataDirectory/StoreLock",
       "DataDirectory/StoreWatch",
+      "Keys/KeyPrefix",
       "Masks/MaskTree",
       "Masks/MaskTree+Project",
       "Query/KeyExpression",

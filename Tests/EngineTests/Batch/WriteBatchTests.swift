@@ -55,7 +55,8 @@ struct WriteBatchTests {
   }
 
   @Test func joinsPrefixAndKey() throws {
-    let prefix = KeyPrefix(.record, model: 7)
+    let prefix = FixedPrefix(1, 0x0203_0405)
+    #expect(prefix.bytes == [1, 2, 3, 4, 5])
     let batch = WriteBatch()
     ([0xaa] as [UInt8]).withUnsafeBytes { (key: UnsafeRawBufferPointer) in
       batch.put(key, prefix: prefix, value: key)
@@ -63,8 +64,8 @@ struct WriteBatchTests {
     }
     let expected = WriteBatch()
     ([0xaa] as [UInt8]).withUnsafeBytes { (key: UnsafeRawBufferPointer) in
-      expected.put(prefix.key(key), Array(key))
-      expected.delete(prefix.key(key))
+      expected.put(prefix.bytes + key, Array(key))
+      expected.delete(prefix.bytes + key)
     }
     #expect(Array(batch.image) == Array(expected.image))
   }
