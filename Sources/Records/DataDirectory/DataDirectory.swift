@@ -147,13 +147,6 @@ package final class DataDirectory: Sendable {
     try Self.write(made, in: path)
   }
 
-  /// Files in which repairs of the store have left what nobody has read (LSM's `RepairReport`).
-  func untoldRepairs() -> [String] {
-    (Folder.names(in: storePath) ?? []).filter { $0.hasPrefix("lost+found-") }
-      .map { storePath + "/" + $0 }.filter { unsafe access($0 + "/TOLD", F_OK) != 0 }
-      .map { $0 + "/REPORT" }.filter { unsafe access($0, R_OK) == 0 }
-  }
-
   private static func write(_ marker: DataDirectoryMarker, in path: String) throws(DatabaseError) {
     try SmallFile.replace(
       DataDirectoryMarker.fileName, in: path, with: Array(marker.text.utf8),

@@ -42,7 +42,8 @@ package struct StoreAcceptance: Sendable {
       problems.append("\(DataDirectoryMarker.fileName) is not the marker that was written")
     }
     do throws(DatabaseError) {
-      let expectation = try StoreExpectation(directory: directory, marker: nil)
+      let expectation = try StoreExpectation(
+        directory: directory, engine: location.engine, marker: nil)
       acknowledged = expectation.required
       if try CommitMark.read(in: directory) == nil {
         acknowledged = nil

@@ -34,7 +34,7 @@ package struct StoreLocation: Equatable, Sendable {
         guard let engine = engines.named(marker.engine) else {
           throw .unknownEngine(path: path, name: marker.engine)
         }
-        if marker.format > 1, !marker.isStoreMade, Self.hasNothing(folder) {
+        if marker.format > 1, !marker.isStoreMade, Self.hasNothing(folder, of: engine) {
           throw .startUnfinished(path: path)
         }
         self.init(engine: engine, storePath: folder, hasMarker: true, dataDirectory: path)
@@ -98,12 +98,12 @@ package struct StoreLocation: Equatable, Sendable {
   }
 
   /// Whether a store was not even begun.
-  private static func hasNothing(_ folder: String) -> Bool {
+  private static func hasNothing(_ folder: String, of engine: EngineDescriptor) -> Bool {
     guard let names = Folder.names(in: folder) else {
       var status = stat()
       return unsafe lstat(folder, &status) != 0 && errno == ENOENT
     }
-    return !names.contains("CURRENT")
+    return !names.contains(engine.files.current)
   }
 
   /// Whether there is a store, and none of another engine: a repair would make an empty one of it.
