@@ -61,10 +61,10 @@ package final class ModelStore: Sendable {
     into response: inout ByteWriter
   ) throws(EngineError) -> ReadOutcome {
     var result = Result<ReadOutcome, EngineError>.success(.absent)
-    prefix.withKey(key) { stored in
+    prefix.withKey(key) { storedKey in
       do throws(EngineError) {
         result = .success(
-          try engine.get(stored, snapshot: nil, tier: tier) {
+          try engine.get(storedKey, snapshot: nil, tier: tier) {
             switch answer {
             case .inList: response.appendField(ListField.records, $0)
             case .alone: response.append($0)
