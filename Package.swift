@@ -73,7 +73,7 @@ let package = Package(
       swiftSettings: strictSettings + uncheckedExclusivity),
     // The back ends: only programs and tests name them.
     .target(
-      name: "EngineRocksDB", dependencies: ["Bytes", "Engine", "CRocksDB"],
+      name: "EngineRocksDB", dependencies: ["Bytes", "Platform", "Engine", "CRocksDB"],
       swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "EngineLSM", dependencies: ["Engine", "LSM"],
@@ -132,7 +132,9 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
       swiftSettings: strictSettings),
-    .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "PlatformTests", dependencies: ["Platform", "TestSupport"],
+      swiftSettings: swiftSettings, linkerSettings: staticLibraries),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(
       name: "LSMTests", dependencies: ["Bytes", "LSM", "TestSupport"], swiftSettings: swiftSettings,

@@ -5,10 +5,11 @@
 package struct EngineDescriptor: Sendable {
   /// What `--engine` takes, and what the marker of a data directory has.
   package let name: String
-  /// What the names of the engine's tables end with, and no other engine's.
-  package let tableSuffix: String
+  /// What its stores consist of.
+  package let files: StoreFileNames
   private let likenessOfNames: @Sendable (_ names: [String]) -> StoreLikeness
   private let hasLock: @Sendable (_ directory: String) -> Bool
+  private let listUntoldRepairs: @Sendable (_ directory: String) -> [String]
   private let openStore:
     @Sendable (_ directory: String, _ options: EngineOptions) throws(EngineError) ->
       any StorageEngine
@@ -16,19 +17,22 @@ package struct EngineDescriptor: Sendable {
   /// - Parameters:
   ///   - likeness: how surely a directory with files of these names holds a store of this engine.
   ///   - isLocked: see ``isLocked(_:)``.
+  ///   - untoldRepairs: see ``untoldRepairs(in:)``; none of an engine whose repair reports to nobody.
   ///   - open: see ``open(_:options:)``.
   package init(
-    name: String, tableSuffix: String,
+    name: String, files: StoreFileNames,
     likeness: @escaping @Sendable (_ names: [String]) -> StoreLikeness,
     isLocked: @escaping @Sendable (_ directory: String) -> Bool,
+    untoldRepairs: @escaping @Sendable (_ directory: String) -> [String] = { _ in [] },
     open:
       @escaping @Sendable (_ directory: String, _ options: EngineOptions) throws(EngineError) ->
       any StorageEngine
   ) {
     self.name = name
-    self.tableSuffix = tableSuffix
+    self.files = files
     likenessOfNames = likeness
     hasLock = isLocked
+    listUntoldRepairs = untoldRepairs
     openStore = open
   }
 
@@ -38,6 +42,9 @@ package struct EngineDescriptor: Sendable {
   /// Whether another process is seen to have the store in `directory` open, by the engine's own lock. Takes no lock
   /// and changes nothing. False of an engine whose tools take that lock themselves.
   package func isLocked(_ directory: String) -> Bool { hasLock(directory) }
+
+  /// Paths of files in which repairs of the store in `directory` have left what nobody has read.
+  package func untoldRepairs(in directory: String) -> [String] { listUntoldRepairs(directory) }
 
   /// Opens the store in `directory`, replaying its log. Blocks on disk I/O.
   ///

@@ -24,6 +24,6 @@ package struct EngineList: Equatable, Sendable {
 
   /// What the names of the other engines' tables end with.
   package func tableSuffixes(besides engine: EngineDescriptor) -> [String] {
-    all.filter { $0 != engine }.map(\.tableSuffix)
+    all.filter { $0 != engine }.map(\.files.tableSuffix)
   }
 }

@@ -1,13 +1,18 @@
 package import Engine
+import LSM
 
 extension EngineDescriptor {
   /// Our own log-structured merge tree, in Swift.
   package static let lsm = EngineDescriptor(
-    name: "lsm", tableSuffix: ".table", likeness: likenessToLSM,
+    name: "lsm",
+    files: StoreFileNames(
+      current: "CURRENT", manifestPrefix: "MANIFEST-", logSuffix: ".log", tableSuffix: ".table"),
+    likeness: likenessToLSM,
     isLocked: { _ in
       // Its repair takes the store's lock.
       false
     },
+    untoldRepairs: { RepairReport.untoldFiles(POSIXFileSystem(), directory: $0) },
     open: { directory, options throws(EngineError) in
       try LSMEngine(directory: directory, options: options)
     })

@@ -4,8 +4,8 @@ import LSM
 extension TreeOptions {
   init(_ options: EngineOptions) {
     self.init()
-    cacheBytes = max(options.cacheSizeBytes, 0)
-    memtableBytes = max(options.memtableSizeBytes, 64 << 10)
+    cacheSizeBytes = max(options.cacheSizeBytes, 0)
+    memtableSizeBytes = max(options.memtableSizeBytes, 64 << 10)
     backgroundThreads = max(options.backgroundJobs, 2)
     rangeDeletesBeforeFlush = max(options.rangeDeletesBeforeFlush, 1)
     dropsDamagedLogTail = options.logRecovery == .pointInTime

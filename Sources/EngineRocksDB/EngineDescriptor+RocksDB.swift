@@ -8,8 +8,11 @@ extension EngineDescriptor {
   /// RocksDB with other settings, under the same name: for benchmarks.
   package static func rocksDB(_ settings: RocksDBSettings) -> EngineDescriptor {
     EngineDescriptor(
-      name: "rocksdb", tableSuffix: ".sst", likeness: RocksDBFiles.likeness,
-      isLocked: RocksDBFiles.isLocked
+      name: "rocksdb",
+      files: StoreFileNames(
+        current: "CURRENT", manifestPrefix: "MANIFEST-", logSuffix: ".log", tableSuffix: ".sst",
+        otherSuffixes: [".blob"]),
+      likeness: RocksDBFiles.likeness, isLocked: RocksDBFiles.isLocked
     ) { directory, options throws(EngineError) in
       try RocksDBEngine(directory: directory, options: options, settings: settings)
     }

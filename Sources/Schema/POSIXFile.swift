@@ -1,9 +1,9 @@
 import Glibc
+import Platform
 
-/// Whole-file reads and writes that report the `errno` and the path.
+/// Whole-file reads and writes that report the `errno` and the path, and questions about paths.
 ///
-/// Unsafe island: passes bytes of arrays to `read` and `write` inside their `withUnsafe…` scopes, and paths, which end
-/// with NUL, and a `stat` to system calls, which use them until they return.
+/// Unsafe island: passes paths, which end with NUL, and a `stat` to system calls, which use them until they return.
 package enum POSIXFile {
   /// A file's identity on this machine, whatever path leads to it.
   struct Identity: Hashable, Sendable {
@@ -11,23 +11,15 @@ package enum POSIXFile {
     let inode: UInt64
   }
 
+  /// Reads all of it; from a pipe, too.
   static func read(_ path: String) throws(SchemaError) -> [UInt8] {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .io(operation: "open", path: path, code: errno) }
     defer { close(descriptor) }
-    var contents: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65536)
-    while true {
-      // SAFETY: the buffer is `chunk`'s own and as long as the count that is passed.
-      let count = unsafe chunk.withUnsafeMutableBytes {
-        unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
-      }
-      if count == 0 { return contents }
-      guard count > 0 else {
-        if errno == EINTR { continue }
-        throw .io(operation: "read", path: path, code: errno)
-      }
-      contents.append(contentsOf: chunk[..<count])
+    do throws(SystemError) {
+      return try SmallFile.contents(of: descriptor)
+    } catch {
+      throw .io(operation: "read", path: path, code: error.code)
     }
   }
 
@@ -35,18 +27,10 @@ package enum POSIXFile {
   package static func write(
     _ bytes: [UInt8], to descriptor: Int32, path: String
   ) throws(SchemaError) {
-    var written = 0
-    while written < bytes.count {
-      // SAFETY: `written` is below `count`, so the range passed lies inside the array.
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.write(
-          descriptor, $0.baseAddress.map { unsafe $0 + written }, $0.count - written)
-      }
-      guard count > 0 else {
-        if count < 0 && errno == EINTR { continue }
-        throw .io(operation: "write", path: path, code: count == 0 ? EIO : errno)
-      }
-      written += count
+    do throws(SystemError) {
+      try SmallFile.write(bytes, to: descriptor)
+    } catch {
+      throw .io(operation: "write", path: path, code: error.code)
     }
   }
 

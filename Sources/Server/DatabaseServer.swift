@@ -84,7 +84,9 @@ package final class DatabaseServer: Sendable {
     self.health = health
     let writes = schema.serviceName + Self.writeHealthSuffix
     monitor = WriteMonitor(
-      engine: database.engine, store: StoreWatch(database.storePath), logger: logger
+      engine: database.engine,
+      store: StoreWatch(database.storePath, database.engineDescriptor.files),
+      logger: logger
     ) { takesWrites in
       health.set(takesWrites ? .serving : .notServing, for: writes)
     }

@@ -1,4 +1,5 @@
 package import Engine
+import Wire
 
 /// How a database server runs. Sizes in bytes.
 package struct ServerConfiguration: Sendable {
@@ -14,12 +15,12 @@ package struct ServerConfiguration: Sendable {
   package var port = 50051
   /// What an acknowledged write survives; see ``Durability``. Default: a power cut.
   package var durability = Durability.sync
-  /// Memory for uncompressed blocks of the store. Default 256 MiB.
-  package var cacheSizeBytes = 256 << 20
-  /// Size of one memtable; the store holds up to four. Default 64 MiB.
-  package var memtableSizeBytes = 64 << 20
-  /// The largest request message. Default 4 MiB.
-  package var maximumRequestBytes = 4 << 20
+  /// Memory for uncompressed blocks of the store. Default: ``EngineOptions/cacheSizeBytes``.
+  package var cacheSizeBytes = EngineOptions().cacheSizeBytes
+  /// Size of one memtable; the store holds up to four. Default: ``EngineOptions/memtableSizeBytes``.
+  package var memtableSizeBytes = EngineOptions().memtableSizeBytes
+  /// The largest request message. Default: ``WireConfiguration/maximumRequestBytes``.
+  package var maximumRequestBytes = WireConfiguration(loopCount: 1).maximumRequestBytes
   /// The largest answer; a larger one is RESOURCE_EXHAUSTED, never cut. Default 64 MiB.
   package var maximumResponseBytes = 64 << 20
   /// How long a stream may read one moment, which keeps what is overwritten meanwhile on the disk. Default 5 minutes.

@@ -126,7 +126,7 @@ package enum StatusMapping {
       metadata: pageToken.map { [("pageToken", $0)] } ?? [])
   }
 
-  /// More than ``CommitQueue/queuedBytes`` wait.
+  /// More than ``CommitQueue/maximumQueuedBytes`` wait.
   package static let writeQueueFull = RPCStatus(
     .resourceExhausted, reason: "WRITE_QUEUE_FULL",
     "more writes are waiting than the server keeps in memory; this one was not stored, call again later"

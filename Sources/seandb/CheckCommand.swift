@@ -52,7 +52,7 @@ struct CheckCommand: AsyncParsableCommand {
     let violations = SchemaCompatibility.violations(old: old, new: new)
     warn(SchemaCompatibility.warnings(old: old, new: new))
     for violation in violations { Terminal.warn("\(violation.diagnostic)") }
-    if violations.contains(where: { $0.modelWithRecords != nil }) {
+    if violations.contains(where: { $0.deletedModel != nil }) {
       Terminal.warn(
         "note: a model without records may go: `seandb check --data DIR \(new.sourceName)` looks at them"
       )

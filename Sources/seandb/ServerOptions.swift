@@ -12,8 +12,11 @@ struct ServerOptions: ParsableArguments {
     SIGINT drain and end it; a second one ends it at once.
     """
 
+  /// What a flag that is not given says.
+  private static let defaults = ServerConfiguration(engines: .installed, coreCount: 1)
+
   @Option(help: "Where the data live; made when missing. One process at a time.")
-  var data = "./data"
+  var data = defaults.dataDirectory
 
   // The value of a flag is what comes next, also when it looks like another flag (-1): the value says what is wrong.
   @Option(
@@ -26,7 +29,7 @@ struct ServerOptions: ParsableArguments {
   @Option(
     name: .customLong("listen"), parsing: .unconditional,
     help: "The address to listen on; port 0 takes a free one.")
-  private var listenFlag = Given(ListenAddress(host: "127.0.0.1", port: 50051))
+  private var listenFlag = Given(ListenAddress(host: defaults.host, port: defaults.port))
 
   @Option(
     parsing: .unconditional,
@@ -36,18 +39,18 @@ struct ServerOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: "Memory for uncompressed blocks of the store: bytes, or with K, M or G.")
-  var cacheSize = Given(ByteSize(bytes: 256 << 20))
+  var cacheSize = Given(ByteSize(bytes: defaults.cacheSizeBytes))
 
   @Option(
     parsing: .unconditional,
     help: "Writes gathered in memory before they become a table; the store holds up to four.")
-  var memtableSize = Given(ByteSize(bytes: 64 << 20))
+  var memtableSize = Given(ByteSize(bytes: defaults.memtableSizeBytes))
 
   @Option(parsing: .unconditional, help: "The largest request message.")
-  var maxRequestSize = Given(ByteSize(bytes: 4 << 20))
+  var maxRequestSize = Given(ByteSize(bytes: defaults.maximumRequestBytes))
 
   @Option(parsing: .unconditional, help: "The largest answer; a larger one is an error, never cut.")
-  var maxResponseSize = Given(ByteSize(bytes: 64 << 20))
+  var maxResponseSize = Given(ByteSize(bytes: defaults.maximumResponseBytes))
 
   @Option(parsing: .unconditional, help: "Threads that serve connections (default: one a core).")
   var eventLoops: Given<ThreadCount>?

@@ -38,7 +38,7 @@ extension StoreLocation {
     options.createIfMissing = false
     do throws(DatabaseError) {
       // RocksDB ends the process over a file's number that it cannot have given.
-      _ = try StoreFile.list(storePath)
+      _ = try StoreFile.list(storePath, of: engine)
     } catch {
       Terminal.fail(error)
     }

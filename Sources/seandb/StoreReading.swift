@@ -63,13 +63,13 @@ extension StoreLocation {
   func expectation() -> StoreExpectation? {
     guard let directory = dataDirectory else { return nil }
     do throws(DatabaseError) {
-      let expectation = try StoreExpectation(of: directory)
+      let expectation = try StoreExpectation(of: directory, engine: engine)
       do throws(DatabaseError) {
         try expectation.checkFiles()
         return expectation
       } catch {
         // A server that has just started changes the files, and has said so before.
-        let now = try StoreExpectation(of: directory)
+        let now = try StoreExpectation(of: directory, engine: engine)
         guard now != expectation else { throw error }
         try now.checkFiles()
         return now

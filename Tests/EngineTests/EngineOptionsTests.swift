@@ -7,8 +7,8 @@ import Testing
   @Test func haveTheDefaultsOfTheTree() {
     let engine = EngineOptions()
     let tree = TreeOptions()
-    #expect(tree.cacheBytes == engine.cacheSizeBytes)
-    #expect(tree.memtableBytes == engine.memtableSizeBytes)
+    #expect(tree.cacheSizeBytes == engine.cacheSizeBytes)
+    #expect(tree.memtableSizeBytes == engine.memtableSizeBytes)
     #expect(tree.backgroundThreads == engine.backgroundJobs)
     #expect(tree.rangeDeletesBeforeFlush == engine.rangeDeletesBeforeFlush)
     #expect(tree.isReadOnly == engine.isReadOnly)

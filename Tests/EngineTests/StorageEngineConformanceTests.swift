@@ -143,34 +143,32 @@ struct StorageEngineConformanceTests {
   }
 
   @Test(arguments: EngineUnderTest.allCases)
-  func modelsDoNotRunIntoEachOther(kind: EngineUnderTest) throws {
+  func prefixesDoNotRunIntoEachOther(kind: EngineUnderTest) throws {
     let fixture = try kind.makeFixture()
     defer { fixture.remove() }
     let engine = fixture.engine
-    let models = [0x0000_0061, 0x0000_0062, 0x0000_00ff, 0x0000_0100, 0xffff_ffff] as [UInt32]
+    let numbers = [0x0000_0061, 0x0000_0062, 0x0000_00ff, 0x0000_0100, 0xffff_ffff] as [UInt32]
+    let prefixes = [0, 1, 2].flatMap { first in numbers.map { FixedPrefix(first, $0).bytes } }
     let keys: [[UInt8]] = [[0], [0x61], [0xff], [0xff, 0xff]]
-    for kind in KeyKind.allCases {
-      for model in models {
-        let prefix = KeyPrefix(kind, model: model)
-        for key in keys { try engine.put(Record(prefix.key(key), prefix.bytes)) }
-      }
+    for prefix in prefixes {
+      for key in keys { try engine.put(Record(prefix + key, prefix)) }
     }
-    for kind in KeyKind.allCases {
-      for model in models {
-        let prefix = KeyPrefix(kind, model: model)
-        let own = keys.map { Record(prefix.key($0), prefix.bytes) }
-        #expect(try engine.records(prefix.all) == own)
-        #expect(try engine.records(prefix.atLeast(key: [0x61])) == Array(own.dropFirst()))
-        #expect(try engine.records(prefix.atMost(key: [0xff])) == Array(own.dropLast()))
-        #expect(try engine.records(prefix.beginning(key: [0xff])) == Array(own.suffix(2)))
-      }
+    for prefix in prefixes {
+      let own = keys.map { Record(prefix + $0, prefix) }
+      let all = KeyRange.prefix(prefix)
+      let atLeast = KeyRange(lower: prefix + [0x61], upper: all.upper)
+      let atMost = KeyRange(lower: prefix, upper: prefix + [0xff, 0])
+      #expect(try engine.records(all) == own)
+      #expect(try engine.records(atLeast) == Array(own.dropFirst()))
+      #expect(try engine.records(atMost) == Array(own.dropLast()))
+      #expect(try engine.records(.prefix(prefix + [0xff])) == Array(own.suffix(2)))
     }
-    let prefix = KeyPrefix(.record, model: models[1])
+    let deleted = KeyRange.prefix(prefixes[6])
     let batch = WriteBatch()
-    batch.deleteRange(prefix.all)
+    batch.deleteRange(deleted)
     try engine.apply(batch, durability: .sync)
-    #expect(try engine.records(prefix.all).isEmpty)
-    #expect(try engine.records().count == (KeyKind.allCases.count * models.count - 1) * keys.count)
+    #expect(try engine.records(deleted).isEmpty)
+    #expect(try engine.records().count == (prefixes.count - 1) * keys.count)
   }
 
   @Test(arguments: EngineUnderTest.allCases)

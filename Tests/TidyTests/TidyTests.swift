@@ -26,7 +26,7 @@ import Testing
     ]
     let allowed: [String: Set<String>] = [
       "Bytes": [], "Platform": ["CLinux"], "LSM": ["Bytes", "CZstd", "CLinux"],
-      "Engine": ["Bytes"], "EngineRocksDB": ["Bytes", "Engine", "CRocksDB"],
+      "Engine": ["Bytes"], "EngineRocksDB": ["Bytes", "Platform", "Engine", "CRocksDB"],
       "EngineLSM": ["Engine", "LSM"], "Wire": ["Bytes", "Platform", "CNghttp2"],
       "Schema": ["Bytes", "Platform"], "Records": ["Bytes", "Platform", "Engine", "Schema"],
       "Server": ["Bytes", "Platform", "Engine", "Wire", "Schema", "Records"],

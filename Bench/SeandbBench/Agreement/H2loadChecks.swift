@@ -1,4 +1,5 @@
 import Bytes
+import Engine
 import Glibc
 
 // SAFETY: the path ends with NUL, and is lent to the system call until that returns.
@@ -32,9 +33,10 @@ struct H2loadChecks {
       workloads: [], loads: [load], rates: [], durabilities: [.buffered], threads: 1,
       seconds: seconds, writeSeconds: seconds, calls: nil, records: 10_000, keys: .single,
       sizes: CallSizes(), seed: seed)
+    let engine = EngineOptions()
     launcher = ServerLauncher(
-      seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: 256 << 20,
-      memtableSizeBytes: 64 << 20, answerByteCount: Self.fileByteCount,
+      seandb: seandb, peers: peers, scratch: scratch, cacheSizeBytes: engine.cacheSizeBytes,
+      memtableSizeBytes: engine.memtableSizeBytes, answerByteCount: Self.fileByteCount,
       certificate: nil, connectionThreads: 1, externalAddress: nil)
   }
 

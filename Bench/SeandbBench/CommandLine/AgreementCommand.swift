@@ -1,5 +1,6 @@
 import ArgumentParser
 import CMalloc
+import Engine
 import Glibc
 import Platform
 
@@ -60,9 +61,10 @@ struct AgreementCommand: ParsableCommand {
     let scratch = try options.makeScratchDirectory()
     InterruptWatch.start { scratch.remove() }
     defer { scratch.remove() }
+    let engine = EngineOptions()
     let settings = BenchSettings(
-      records: records, valueByteCount: valueBytes, cacheSizeBytes: 256 << 20,
-      memtableSizeBytes: 64 << 20, threads: 1, seed: options.seed)
+      records: records, valueByteCount: valueBytes, cacheSizeBytes: engine.cacheSizeBytes,
+      memtableSizeBytes: engine.memtableSizeBytes, threads: 1, seed: options.seed)
     var obstacles: [String] = []
     let checks = try selected(
       tool.elements.flatMap { (tool) throws -> [AgreementCheck] in

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Engine
 import Platform
 
 /// What every command that measures takes.
@@ -29,13 +30,13 @@ struct RunOptions: ParsableArguments {
   }
 }
 
-/// What the stores keep in memory.
+/// What the stores keep in memory: as much as the server's, when nothing is said.
 struct MemoryOptions: ParsableArguments {
   @Option(help: "A store's block cache: bytes, or with K, M or G.")
-  var cacheSize = ByteSize(bytes: 256 << 20)
+  var cacheSize = ByteSize(bytes: EngineOptions().cacheSizeBytes)
 
   @Option(help: "Size of a memtable: bytes, or with K, M or G.")
-  var memtableSize = ByteSize(bytes: 64 << 20)
+  var memtableSize = ByteSize(bytes: EngineOptions().memtableSizeBytes)
 }
 
 /// The programs that are run.

@@ -11,7 +11,7 @@ import Bytes
 ///               01  length, key, length, value       put
 ///               00  length, key                      delete
 ///
-/// Lengths are varints of at most 5 bytes.
+/// Lengths are varints of at most 5 bytes. Our own tree logs the same without the sequence number.
 ///
 /// Thread-safety: none. One owner at a time; it may move between threads.
 // SAFETY: Bytes that are lent are copied before the call returns. The image is the writer's own memory, which nothing
@@ -125,7 +125,7 @@ extension WriteBatch {
   /// Stores `value` under `prefix` and `key`, without allocating for the joined key.
   @safe
   package func put(
-    _ key: UnsafeRawBufferPointer, prefix: KeyPrefix, value: UnsafeRawBufferPointer
+    _ key: UnsafeRawBufferPointer, prefix: FixedPrefix, value: UnsafeRawBufferPointer
   ) {
     appendTag(Tag.put)
     append(key, prefix: prefix)
@@ -146,7 +146,7 @@ extension WriteBatch {
 
   /// Deletes `prefix` and `key`, without allocating for the joined key.
   @safe
-  package func delete(_ key: UnsafeRawBufferPointer, prefix: KeyPrefix) {
+  package func delete(_ key: UnsafeRawBufferPointer, prefix: FixedPrefix) {
     appendTag(Tag.delete)
     append(key, prefix: prefix)
   }
@@ -156,7 +156,7 @@ extension WriteBatch {
 
   /// Deletes every key from `lower` on, up to but without `upper`, without reading them.
   ///
-  /// An empty range adds no record. There is no open end: use the end of the model's prefix.
+  /// An empty range adds no record. There is no open end: use that of the keys' prefix.
   @safe
   package func deleteRange(_ lower: UnsafeRawBufferPointer, _ upper: UnsafeRawBufferPointer) {
     // RocksDB refuses a range whose end lies before its start, but only after it has logged the batch.
@@ -194,8 +194,8 @@ extension WriteBatch {
   }
 
   @safe
-  private func append(_ key: UnsafeRawBufferPointer, prefix: KeyPrefix) {
-    let length = key.count + KeyPrefix.byteCount
+  private func append(_ key: UnsafeRawBufferPointer, prefix: FixedPrefix) {
+    let length = key.count + FixedPrefix.byteCount
     precondition(length <= Int(UInt32.max), "keys and values are shorter than 4 GiB")
     writer.appendVarint(UInt64(length))
     prefix.append(to: &writer)

@@ -57,6 +57,17 @@ package struct RepairReport: Equatable, Sendable {
     try written.get()
   }
 
+  /// The files of the reports of a store that nobody has got, by names alone: none that cannot be listed.
+  package static func untoldFiles(_ fileSystem: any FileSystem, directory: String) -> [String] {
+    let names = (try? fileSystem.list(directory)) ?? []
+    return names.filter { $0.hasPrefix(folderPrefix) }.sorted().map { directory + "/" + $0 }
+      .filter { folder in
+        let names = (try? fileSystem.list(folder)) ?? []
+        return names.contains(fileName) && !names.contains(toldName)
+      }
+      .map { $0 + "/" + fileName }
+  }
+
   /// The reports of a store that nobody has got, the oldest first. Changes nothing.
   package static func untold(
     _ fileSystem: any FileSystem, directory: String

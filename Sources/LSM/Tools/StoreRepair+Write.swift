@@ -134,7 +134,7 @@ extension StoreRepair {
         memtable
         ?? Memtable(
           capacityBytes: min(
-            tree.limits.capacity(forMemtableOf: tree.memtableBytes, andFirst: summary),
+            tree.limits.capacity(forMemtableOf: tree.memtableSizeBytes, andFirst: summary),
             Memtable.maximumCapacityBytes))
       guard target.hasRoom(recordCount: summary.count, bytes: summary.bytes) else {
         throw .tooLarge(bytes: summary.bytes, limit: Memtable.maximumCapacityBytes)

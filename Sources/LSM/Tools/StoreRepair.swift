@@ -27,7 +27,7 @@ package struct StoreRepair {
     /// What a store is called whose id cannot be found; nil draws one. For tests.
     package var storeID: StoreID?
     /// A remark for whoever knows what the keys mean, given the ranges in which entries are lost.
-    package var remark: @Sendable ([Report.KeyRange]) -> String? = { _ in nil }
+    package var remark: @Sendable ([Report.LostRange]) -> String? = { _ in nil }
 
     package init() {}
   }
@@ -39,14 +39,14 @@ package struct StoreRepair {
     /// What could not be saved.
     package var losses: [Finding] = []
     /// User keys among which are lost ones: from `lower` on, up to `upper`; nil: no bound is known.
-    package struct KeyRange: Equatable, Sendable {
+    package struct LostRange: Equatable, Sendable {
       /// The first key that may be lost.
       package var lower: [UInt8]?
       /// The first key after those that may be lost.
       package var upper: [UInt8]?
     }
     /// Where in the key space entries of tables are lost.
-    package var lostRanges: [KeyRange] = []
+    package var lostRanges: [LostRange] = []
     /// What else an operator should know.
     package var remarks: [String] = []
     /// Whether a manifest could be read, so that levels are known.

@@ -100,7 +100,7 @@ package struct StoreVerification {
     var options = TreeOptions()
     options.isReadOnly = true
     options.createIfMissing = false
-    options.cacheBytes = 8 << 20
+    options.cacheSizeBytes = 8 << 20
     do throws(LSMError) {
       let tree = try LSMTree.open(fileSystem, directory: directory, options: options)
       let expected = tree.trouble == nil ? summary.entryCount + summary.recordCount : 0

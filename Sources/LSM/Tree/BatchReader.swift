@@ -1,12 +1,8 @@
 /// Reads a batch: the changes that one record of the log holds.
 ///
-///     count     u32 little-endian
-///     records   0F  length, lower, length, upper     range delete
-///               01  length, key, length, value       put
-///               00  length, key                      delete
-///
-/// Lengths are varints of at most 5 bytes. The n-th record has the batch's first sequence number + n, so
-/// a later record of one key wins.
+/// The layout is drawn where it is written, at the engines' `WriteBatch`. A batch here is that image without its first
+/// 8 bytes, the sequence number, which the log keeps elsewhere: it begins with the count. The n-th record has the
+/// batch's first sequence number + n, so a later record of one key wins.
 ///
 /// Thread-safety: a value. The bytes are borrowed.
 // SAFETY: Whoever makes a reader keeps the batch, unchanged, for as long as it and its records are used. Each length
@@ -21,6 +17,7 @@ package struct BatchReader {
     case deleteRange(lower: UnsafeRawBufferPointer, upper: UnsafeRawBufferPointer)
   }
 
+  /// As the writer's, whose module is not known here; a test compares them.
   private enum Tag {
     static let delete: UInt8 = 0x00
     static let put: UInt8 = 0x01

@@ -18,7 +18,7 @@ package struct TreeStatistics: Sendable {
   package var memtableBytes: UInt64 = 0
   /// Full memtables.
   package var memtablesWaitingForFlush = 0
-  /// What blocks and pinned parts of tables may take together: ``TreeOptions/cacheBytes``.
+  /// What blocks and pinned parts of tables may take together: ``TreeOptions/cacheSizeBytes``.
   package var cacheCapacityBytes = 0
   /// Blocks in the cache.
   package var cacheUsedBytes = 0

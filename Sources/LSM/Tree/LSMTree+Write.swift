@@ -1,7 +1,7 @@
 import Synchronization
 
 extension LSMTree {
-  /// Applies a batch, as ``BatchReader`` draws it: atomic and isolated, its records in their order. Blocks on
+  /// Applies a batch, as ``BatchReader`` reads it: atomic and isolated, its records in their order. Blocks on
   /// disk I/O, and while flush or compaction are behind. An empty batch does nothing.
   ///
   /// - Parameter sync: false: survives kill -9 once the call has returned. true: a power cut too.
@@ -72,7 +72,7 @@ extension LSMTree {
     }
     try requireWritable()
     let capacity = options.limits.capacity(
-      forMemtableOf: options.memtableBytes, andFirst: summary)
+      forMemtableOf: options.memtableSizeBytes, andFirst: summary)
     if log != nil, memtable.isEmpty {
       // Only a batch larger than a whole memtable comes here.
       return replaceEmptyMemtable(capacity: capacity)
@@ -91,7 +91,7 @@ extension LSMTree {
       guard log == nil, hasRoom else { return }
       do throws(LSMError) {
         try requireWritable()
-        try rotate(capacity: options.limits.capacity(forMemtableOf: options.memtableBytes))
+        try rotate(capacity: options.limits.capacity(forMemtableOf: options.memtableSizeBytes))
       } catch {
         // Noted where it failed.
       }
@@ -210,7 +210,7 @@ extension LSMTree {
       let last = SequenceNumber(rawValue: visible.load(ordering: .relaxed))
       if !memtable.isEmpty {
         try waitForFlushes()
-        try rotate(capacity: options.limits.capacity(forMemtableOf: options.memtableBytes))
+        try rotate(capacity: options.limits.capacity(forMemtableOf: options.memtableSizeBytes))
       }
       return last
     }
@@ -237,7 +237,7 @@ extension LSMTree {
 extension Memtable {
   /// Whether it is time for a flush.
   func isFull(_ options: TreeOptions) -> Bool {
-    usedBytes >= min(options.memtableBytes, TreeLimits.fullMemtableBytes)
+    usedBytes >= min(options.memtableSizeBytes, TreeLimits.fullMemtableBytes)
       || rangeTombstoneCount >= options.rangeDeletesBeforeFlush
   }
 

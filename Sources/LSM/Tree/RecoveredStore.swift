@@ -45,13 +45,13 @@ struct RecoveredStore {
         fileSystem, directory: directory, isReadOnly: options.isReadOnly)
       : try Self.nothing(fileSystem, directory, options, names)
     store = found.current.store
-    let cache = BlockCache(capacityBytes: options.cacheBytes)
+    let cache = BlockCache(capacityBytes: options.cacheSizeBytes)
     tables = TableStore(
       fileSystem: fileSystem, directory: directory, store: store, options: options.table,
       cache: cache, obsolete: ObsoleteFiles())
     lastSequence = found.state.flushedSequence
     let memtable = Memtable(
-      capacityBytes: options.limits.capacity(forMemtableOf: options.memtableBytes))
+      capacityBytes: options.limits.capacity(forMemtableOf: options.memtableSizeBytes))
     limit = found.state.nextFileNumber.beyondAllOwn
     let limit = limit
     names.removeAll { name in name.number.map { $0 >= limit } ?? false }
@@ -187,7 +187,7 @@ struct RecoveredStore {
       try writeMemtable()
     }
     let capacity = options.limits.capacity(
-      forMemtableOf: options.memtableBytes, andFirst: summary)
+      forMemtableOf: options.memtableSizeBytes, andFirst: summary)
     // Not the options' limit: what a log has must get out of it.
     guard capacity <= Memtable.maximumCapacityBytes else {
       throw .tooLarge(bytes: capacity, limit: Memtable.maximumCapacityBytes)
@@ -213,7 +213,7 @@ struct RecoveredStore {
     state.version = try VersionBuilder.version(
       after: state.version, removing: [], adding: outputs.map { (0, $0) })
     state.memtable = Memtable(
-      capacityBytes: options.limits.capacity(forMemtableOf: options.memtableBytes))
+      capacityBytes: options.limits.capacity(forMemtableOf: options.memtableSizeBytes))
   }
 
   // MARK: - Beginning

@@ -16,7 +16,7 @@ package struct TreeLimits: Sendable {
   package var keyBytes = TableFormat.maximumKeyBytes
   /// The largest key and value together, or the two ends of a range delete. Unit: bytes.
   package var entryBytes = TableFormat.maximumEntryBytes
-  /// The largest batch, as ``BatchReader`` draws it; a range delete counts as ``rangeDeleteBytes`` there, since
+  /// The largest batch, as ``BatchReader`` reads it; a range delete counts as ``rangeDeleteBytes`` there, since
   /// it takes more memory than it has bytes. Unit: bytes.
   package var batchBytes = LogFormat.maximumRecordBytes
   /// The largest memtable. Unit: bytes.

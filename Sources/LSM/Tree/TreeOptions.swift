@@ -1,11 +1,14 @@
 /// The knobs of a tree. The defaults serve a machine with a few gigabytes of memory and one disk.
+///
+/// An engine sets those that all engines share (`EngineOptions`): of them these defaults, which a test compares with
+/// the engine's, hold for tools that open a tree themselves.
 package struct TreeOptions: Sendable {
   /// Uncompressed blocks kept in memory, with the indexes and filters of open tables. Unit: bytes. Default:
   /// 256 MiB.
-  package var cacheBytes = 256 << 20
+  package var cacheSizeBytes = 256 << 20
   /// A memtable of this size is written as a table. Unit: bytes. Default: 64 MiB. Larger ones write less in
   /// all and recover more slowly.
-  package var memtableBytes = 64 << 20
+  package var memtableSizeBytes = 64 << 20
   /// Full memtables that may wait for their flush; a write that would make one more waits. Default: 3.
   package var maximumImmutableMemtables = 3
   /// Range deletes after which a memtable is flushed, full or not. Default: 1000: their index is rebuilt in

@@ -148,7 +148,7 @@ package struct Catalogue {
     var broken: [SchemaCompatibility.Violation] = []
     var dropped: [String] = []
     for violation in SchemaCompatibility.violations(old: stored, new: schema) {
-      if let name = violation.modelWithRecords, try !hasRecords(ofModel: name) {
+      if let name = violation.deletedModel, try !hasRecords(ofModel: name) {
         dropped.append(name)
       } else {
         broken.append(violation)
@@ -159,7 +159,7 @@ package struct Catalogue {
       return .breaks(broken.map(\.diagnostic))
     }
     // A schema without a model that has records was served before, or the model was deleted by an edit.
-    if broken.contains(where: { $0.modelWithRecords != nil }), try !isKept(schema) {
+    if broken.contains(where: { $0.deletedModel != nil }), try !isKept(schema) {
       return .breaks(broken.map(\.diagnostic))
     }
     return .precedes(missing: missing)

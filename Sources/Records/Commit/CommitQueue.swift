@@ -19,7 +19,7 @@ package final class CommitQueue: Sendable {
   /// See ``groupBytes``.
   package static let groupCalls = 4096
   /// Changes waiting in memory; beyond it, calls are refused.
-  package static let queuedBytes = 256 << 20
+  package static let maximumQueuedBytes = 256 << 20
 
   private let engine: any StorageEngine
   private let durability: Durability
@@ -80,7 +80,7 @@ package final class CommitQueue: Sendable {
   ) -> Bool {
     let (isTaken, mustWake) = state.withLock { state -> (Bool, Bool) in
       // What is larger than the queue is taken when it is alone: it would never fit otherwise.
-      let fits = state.queuedBytes == 0 || state.queuedBytes + byteCount <= Self.queuedBytes
+      let fits = state.queuedBytes == 0 || state.queuedBytes + byteCount <= Self.maximumQueuedBytes
       guard fits, !state.isStopping else {
         return (false, false)
       }

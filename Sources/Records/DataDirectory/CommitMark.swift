@@ -45,10 +45,11 @@ package final class CommitMark: Sendable {
     let image = CommitMarkImage(
       bootID: bootID, slot: .init(acknowledged: required, durable: min(durable, required)),
       files: nil)
-    try SmallFile.replace(CommitMarkImage.fileName, in: directory, with: image.bytes)
+    try SmallFile.replace(
+      CommitMarkImage.fileName, in: directory, with: image.bytes, orThrow: DatabaseError.init)
     let path = directory + "/" + CommitMarkImage.fileName
     descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw SmallFile.failure("open", path) }
+    guard descriptor >= 0 else { throw .cannot("open", path) }
     state = Mutex(State(slot: image.slot))
   }
 
@@ -86,7 +87,8 @@ package final class CommitMark: Sendable {
     let image = CommitMarkImage(
       bootID: bootID,
       slot: .init(acknowledged: slot.acknowledged, durable: slot.acknowledged), files: files)
-    try SmallFile.replace(CommitMarkImage.fileName, in: directory, with: image.bytes)
+    try SmallFile.replace(
+      CommitMarkImage.fileName, in: directory, with: image.bytes, orThrow: DatabaseError.init)
   }
 
   private static let reads = 5
@@ -96,7 +98,10 @@ package final class CommitMark: Sendable {
     let path = directory + "/" + CommitMarkImage.fileName
     // A server may be writing it: a read that met the middle of a write is read again.
     for _ in 0..<Self.reads {
-      guard let bytes = try SmallFile.read(path, limitBytes: CommitMarkImage.limitBytes) else {
+      guard
+        let bytes = try SmallFile.read(
+          path, limitBytes: CommitMarkImage.limitBytes, orThrow: DatabaseError.init)
+      else {
         return nil
       }
       do {

@@ -1,6 +1,7 @@
 import Bytes
 package import Engine
 import Glibc
+import Platform
 
 // SAFETY: four numbers of 8 bytes and the check fill the 40 bytes of the buffer of a slot, which is aligned, and lent
 // until the closure returns.
@@ -84,7 +85,8 @@ package struct CommitMarkImage: Equatable, Sendable {
   /// The id of the machine's present boot; zeros when the system does not say.
   static func currentBootID() -> [UInt8] {
     let unknown = [UInt8](repeating: 0, count: 16)
-    let file = try? SmallFile.read("/proc/sys/kernel/random/boot_id", limitBytes: 64)
+    let file = try? SmallFile.read(
+      "/proc/sys/kernel/random/boot_id", limitBytes: 64, orThrow: { $0 })
     guard let text = file ?? nil else { return unknown }
     let digits = text.compactMap { Character(UnicodeScalar($0)).hexDigitValue.map(UInt8.init) }
     guard digits.count == 32 else { return unknown }

@@ -38,7 +38,7 @@ package final class DataDirectory: Sendable {
     if unsafe stat(path, &status) != 0 {
       let isLink = FileTrouble.target(ofLink: path) != nil
       guard unsafe stat(path, &status) != 0, errno == ENOENT, !isLink else {
-        throw SmallFile.failure("use", path)
+        throw .cannot("use", path)
       }
       if !mayCreate { throw .noSchema(path: path) }
       return wanted ?? engines.standard
@@ -70,10 +70,10 @@ package final class DataDirectory: Sendable {
       try Self.refuseForeignFiles(in: path)
     }
     let descriptor = unsafe open(path + "/LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw SmallFile.failure("open", path + "/LOCK") }
+    guard descriptor >= 0 else { throw .cannot("open", path + "/LOCK") }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let isHeld = errno == EWOULDBLOCK
-      let problem = SmallFile.failure("lock", path)
+      let problem = DatabaseError.cannot("lock", path)
       close(descriptor)
       throw isHeld ? .directoryInUse(path: path) : problem
     }
@@ -108,17 +108,17 @@ package final class DataDirectory: Sendable {
   private static func create(_ path: String) throws(DatabaseError) {
     if unsafe mkdir(path, 0o755) == 0 || errno == EEXIST { return }
     let parent = parent(of: path)
-    guard errno == ENOENT, parent != path else { throw SmallFile.failure("create", path) }
+    guard errno == ENOENT, parent != path else { throw .cannot("create", path) }
     try create(parent)
     guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else {
-      throw SmallFile.failure("create", path)
+      throw .cannot("create", path)
     }
-    try SmallFile.sync(directory: self.parent(of: parent))
+    try Folder.sync(self.parent(of: parent), orThrow: DatabaseError.init)
   }
 
   /// A directory with files of somebody else is never made a database.
   private static func refuseForeignFiles(in path: String) throws(DatabaseError) {
-    guard let names = SmallFile.names(in: path) else { throw SmallFile.failure("list", path) }
+    guard let names = Folder.names(in: path) else { throw .cannot("list", path) }
     let own = ["LOCK", DataDirectoryMarker.fileName + SmallFile.temporarySuffix, "lost+found"]
     guard let foreign = names.first(where: { !own.contains($0) }) else { return }
     if names.contains(storeName) || names.contains(CommitMarkImage.fileName) {
@@ -147,16 +147,11 @@ package final class DataDirectory: Sendable {
     try Self.write(made, in: path)
   }
 
-  /// Files in which repairs of the store have left what nobody has read (LSM's `RepairReport`).
-  func untoldRepairs() -> [String] {
-    (SmallFile.names(in: storePath) ?? []).filter { $0.hasPrefix("lost+found-") }
-      .map { storePath + "/" + $0 }.filter { unsafe access($0 + "/TOLD", F_OK) != 0 }
-      .map { $0 + "/REPORT" }.filter { unsafe access($0, R_OK) == 0 }
-  }
-
   private static func write(_ marker: DataDirectoryMarker, in path: String) throws(DatabaseError) {
-    try SmallFile.replace(DataDirectoryMarker.fileName, in: path, with: Array(marker.text.utf8))
-    try SmallFile.sync(directory: parent(of: path))
+    try SmallFile.replace(
+      DataDirectoryMarker.fileName, in: path, with: Array(marker.text.utf8),
+      orThrow: DatabaseError.init)
+    try Folder.sync(parent(of: path), orThrow: DatabaseError.init)
   }
 
   private static func parent(of path: String) -> String {

@@ -1,5 +1,6 @@
 package import Engine
 import Glibc
+import Platform
 
 /// The file `SEANDB` of a data directory: which format and which engine it has, and which store was made for it.
 ///
@@ -49,7 +50,9 @@ package struct DataDirectoryMarker: Equatable, Sendable {
   /// Reads the marker in the data directory `path`; nil when there is none. Changes nothing.
   package init?(in path: String) throws(DatabaseError) {
     let file = path + "/" + Self.fileName
-    guard let bytes = try SmallFile.read(file, limitBytes: 4096) else { return nil }
+    guard let bytes = try SmallFile.read(file, limitBytes: 4096, orThrow: DatabaseError.init) else {
+      return nil
+    }
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     guard lines.count >= 3, lines[0] == "seandb data directory", lines[1].hasPrefix("format "),
       lines[2].hasPrefix("engine ")

@@ -1,5 +1,6 @@
 import Engine
 import Glibc
+import Platform
 
 /// Takes a store as it is: writes marker and commit mark anew, after somebody has decided that what is gone is gone.
 ///
@@ -41,7 +42,8 @@ package struct StoreAcceptance: Sendable {
       problems.append("\(DataDirectoryMarker.fileName) is not the marker that was written")
     }
     do throws(DatabaseError) {
-      let expectation = try StoreExpectation(directory: directory, marker: nil)
+      let expectation = try StoreExpectation(
+        directory: directory, engine: location.engine, marker: nil)
       acknowledged = expectation.required
       if try CommitMark.read(in: directory) == nil {
         acknowledged = nil
@@ -91,6 +93,8 @@ package struct StoreAcceptance: Sendable {
     let text =
       identity.map { DataDirectoryMarker(engine: engine, identity: $0).text }
       ?? DataDirectoryMarker.textOfUnknownStore(engine)
-    try SmallFile.replace(DataDirectoryMarker.fileName, in: directory, with: Array(text.utf8))
+    try SmallFile.replace(
+      DataDirectoryMarker.fileName, in: directory, with: Array(text.utf8),
+      orThrow: DatabaseError.init)
   }
 }

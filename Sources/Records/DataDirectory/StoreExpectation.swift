@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 import Glibc
 import Platform
 
@@ -9,6 +9,8 @@ import Platform
 package struct StoreExpectation: Equatable, Sendable {
   /// The data directory.
   let directory: String
+  /// The one whose store it must be.
+  let engine: EngineDescriptor
   /// Whether a store that is not there is a loss.
   let mustHaveStore: Bool
   /// Which store it must be; nil when that is not known.
@@ -29,15 +31,18 @@ package struct StoreExpectation: Equatable, Sendable {
   /// Reads marker and mark of the data directory. Changes nothing.
   ///
   /// - Throws: when the mark is missing that the marker speaks of, or one of them is damaged.
-  package init(of directory: String) throws(DatabaseError) {
+  package init(of directory: String, engine: EngineDescriptor) throws(DatabaseError) {
     guard let marker = try DataDirectoryMarker(in: directory) else {
       throw .markerMissing(path: directory)
     }
-    try self.init(directory: directory, marker: marker)
+    try self.init(directory: directory, engine: engine, marker: marker)
   }
 
-  init(directory: String, marker: DataDirectoryMarker?) throws(DatabaseError) {
+  init(
+    directory: String, engine: EngineDescriptor, marker: DataDirectoryMarker?
+  ) throws(DatabaseError) {
     self.directory = directory
+    self.engine = engine
     let mark = try CommitMark.read(in: directory)
     guard mark != nil || marker?.isStoreMade != true else { throw .markMissing(path: directory) }
     identity = marker?.identity
@@ -57,7 +62,7 @@ package struct StoreExpectation: Equatable, Sendable {
   /// - Throws: naming what is in the way, or each file that is gone or is another one than it was.
   package func checkFiles() throws(DatabaseError) {
     guard try checkFolder() else { return }
-    let now = try StoreFile.list(storePath)
+    let now = try StoreFile.list(storePath, of: engine)
     if let files {
       let differences = StoreFile.differences(then: files, now: now)
       guard differences.isEmpty else {
@@ -65,25 +70,25 @@ package struct StoreExpectation: Equatable, Sendable {
       }
     }
     if mustHaveStore {
-      guard now.contains(where: { $0.name == "CURRENT" }) else {
-        throw .storeLost(path: storePath, what: now.isEmpty ? "is empty" : "has no file CURRENT")
+      let current = engine.files.current
+      guard now.contains(where: { $0.name == current }) else {
+        throw .storeLost(
+          path: storePath, what: now.isEmpty ? "is empty" : "has no file \(current)")
       }
     }
     guard let manifest else { return }
     // A store's manifests have growing numbers, and there is one at all times.
-    let isThere = now.contains { file in
-      file.name.hasPrefix("MANIFEST-")
-        && UInt64(file.name.dropFirst("MANIFEST-".count)) ?? 0 >= manifest.number
+    let manifests = now.compactMap { file -> (number: UInt64, file: StoreFile)? in
+      guard case .manifest(let number) = engine.files.kind(of: file.name) else { return nil }
+      return (number, file)
     }
-    guard isThere else {
+    guard manifests.contains(where: { $0.number >= manifest.number }) else {
       throw .storeChanged(
         path: directory,
         differences: ["the manifest number \(manifest.number), or a later one, is missing"])
     }
-    for file in now where file.name.hasPrefix("MANIFEST-") {
-      guard UInt64(file.name.dropFirst("MANIFEST-".count)) == manifest.number,
-        file.bytes < manifest.bytes
-      else { continue }
+    for (number, file) in manifests
+    where number == manifest.number && file.bytes < manifest.bytes {
       throw .storeChanged(
         path: directory,
         differences: ["\(file.name) has \(file.bytes) bytes (it had \(manifest.bytes))"])
@@ -100,7 +105,7 @@ package struct StoreExpectation: Equatable, Sendable {
       }
       guard code == ENOENT else {
         errno = code
-        throw SmallFile.failure("use", storePath)
+        throw .cannot("use", storePath)
       }
       if mustHaveStore { throw .storeLost(path: storePath, what: "is missing") }
       return false
@@ -137,7 +142,7 @@ extension DataDirectory {
   /// file back could still mend, and change the store of another database.
   func openStore(_ options: EngineOptions) throws(DatabaseError) -> OpenedStore {
     try checkRoom()
-    let expectation = try StoreExpectation(of: path)
+    let expectation = try StoreExpectation(of: path, engine: engine)
     try expectation.checkFiles()
     if expectation.mustHaveStore {
       var reading = options
@@ -154,7 +159,7 @@ extension DataDirectory {
     options.createIfMissing = !expectation.mustHaveStore
     let store = try Self.openEngine(engine, storePath, options)
     do throws(DatabaseError) {
-      try SmallFile.sync(directory: path)
+      try Folder.sync(path, orThrow: DatabaseError.init)
       let facts = try StoreFacts(of: store, directory: path)
       try expectation.check(facts)
       // The open has written what the logs held into tables.
@@ -169,7 +174,7 @@ extension DataDirectory {
     }
   }
 
-  /// RocksDB of Debian ends the process when the disk is full within a few KiB of an open.
+  /// Not every engine comes through an open within whose last few KiB the disk is full: one ends the process.
   private func checkRoom() throws(DatabaseError) {
     var disk = statvfs()
     guard unsafe statvfs(path, &disk) == 0 else { return }

@@ -1,4 +1,6 @@
+package import Engine
 import Glibc
+import Platform
 
 // SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
 // `stat` likewise.
@@ -15,52 +17,28 @@ package struct StoreFile: Equatable, Sendable {
     self.bytes = bytes
   }
 
-  /// Where a name belongs in a store's folder.
-  private enum Kind {
-    /// Tables, logs, manifests, `CURRENT`: without one of them the store is not whole.
-    case data(number: UInt64?)
-    /// Notes, locks, what is being written, what a repair has replaced.
-    case other
-  }
-
-  private static func kind(of name: String) -> Kind {
-    if name == "CURRENT" { return .data(number: nil) }
-    let digits: Substring
-    if name.hasPrefix("MANIFEST-") {
-      digits = name.dropFirst("MANIFEST-".count)
-    } else if let dot = name.lastIndex(of: "."),
-      ["log", "sst", "blob", "table"].contains(name[name.index(after: dot)...])
-    {
-      digits = name[..<dot]
-    } else {
-      return .other
-    }
-    guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-      return .other
-    }
-    return .data(number: UInt64(digits) ?? .max)
-  }
-
   /// No honest store has come to a file of this number: at a million files a second it takes 9 years.
   private static let numberLimit: UInt64 = 1 << 48
 
-  /// The files of the store in `directory` that hold its data, by their names. Blocks on disk I/O.
+  /// The files of the store of `engine` in `directory` that hold its data, by their names. Blocks on disk I/O.
   ///
   /// - Throws: when something has the name of such a file and is none, or a number that no store gives: the engine
   ///   would take it for its own.
-  package static func list(_ directory: String) throws(DatabaseError) -> [StoreFile] {
-    guard let names = SmallFile.names(in: directory) else {
-      throw SmallFile.failure("list", directory)
+  package static func list(
+    _ directory: String, of engine: EngineDescriptor
+  ) throws(DatabaseError) -> [StoreFile] {
+    guard let names = Folder.names(in: directory) else {
+      throw .cannot("list", directory)
     }
     var files: [StoreFile] = []
     for name in names {
-      guard case .data(let number) = kind(of: name) else { continue }
+      guard let kind = engine.files.kind(of: name) else { continue }
       let path = directory + "/" + name
       var status = stat()
       guard unsafe stat(path, &status) == 0 else {
         // Removed meanwhile by a running server.
         if errno == ENOENT, unsafe lstat(path, &status) != 0 { continue }
-        throw SmallFile.failure("read", path)
+        throw .cannot("read", path)
       }
       guard status.st_mode & S_IFMT == S_IFREG else {
         throw .dataDirectory(
@@ -69,7 +47,7 @@ package struct StoreFile: Equatable, Sendable {
             "this is no file, but has the name of one of the store's. Move it away, or restore the file"
         )
       }
-      if let number, number == 0 || number >= numberLimit {
+      if let number = kind.number, number == 0 || number >= numberLimit {
         throw .dataDirectory(
           path: path,
           problem: "no store gives a file this number, so it is not the store's. Move it away")

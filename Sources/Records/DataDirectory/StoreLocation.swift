@@ -1,5 +1,6 @@
 package import Engine
 import Glibc
+import Platform
 import Schema
 
 // SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
@@ -33,7 +34,7 @@ package struct StoreLocation: Equatable, Sendable {
         guard let engine = engines.named(marker.engine) else {
           throw .unknownEngine(path: path, name: marker.engine)
         }
-        if marker.format > 1, !marker.isStoreMade, Self.hasNothing(folder) {
+        if marker.format > 1, !marker.isStoreMade, Self.hasNothing(folder, of: engine) {
           throw .startUnfinished(path: path)
         }
         self.init(engine: engine, storePath: folder, hasMarker: true, dataDirectory: path)
@@ -59,7 +60,7 @@ package struct StoreLocation: Equatable, Sendable {
     var status = stat()
     guard unsafe stat(path, &status) == 0,
       unsafe status.st_mode & S_IFMT != S_IFDIR || access(path, R_OK) == 0
-    else { throw SmallFile.failure("read", path) }
+    else { throw .cannot("read", path) }
     throw .dataDirectory(
       path: path,
       problem:
@@ -97,19 +98,19 @@ package struct StoreLocation: Equatable, Sendable {
   }
 
   /// Whether a store was not even begun.
-  private static func hasNothing(_ folder: String) -> Bool {
-    guard let names = SmallFile.names(in: folder) else {
+  private static func hasNothing(_ folder: String, of engine: EngineDescriptor) -> Bool {
+    guard let names = Folder.names(in: folder) else {
       var status = stat()
       return unsafe lstat(folder, &status) != 0 && errno == ENOENT
     }
-    return !names.contains("CURRENT")
+    return !names.contains(engine.files.current)
   }
 
   /// Whether there is a store, and none of another engine: a repair would make an empty one of it.
   ///
   /// - Throws: what is there instead.
   package func checkStore(among engines: EngineList) throws(DatabaseError) {
-    guard let names = SmallFile.names(in: storePath) else {
+    guard let names = Folder.names(in: storePath) else {
       throw .storeLost(path: storePath, what: "is missing")
     }
     if names.isEmpty { throw .storeLost(path: storePath, what: "is empty") }
@@ -128,6 +129,6 @@ package struct StoreLocation: Equatable, Sendable {
   private static func engine(
     in directory: String, among engines: EngineList
   ) -> EngineDescriptor? {
-    SmallFile.names(in: directory).flatMap { engines.engine(ofStoreWith: $0) }
+    Folder.names(in: directory).flatMap { engines.engine(ofStoreWith: $0) }
   }
 }

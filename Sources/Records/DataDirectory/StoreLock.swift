@@ -1,5 +1,6 @@
 import Engine
 import Glibc
+import Platform
 
 // SAFETY: a String lends its path, which ends with NUL, to a system call until that returns.
 
@@ -23,10 +24,10 @@ package final class StoreLock: Sendable {
     }
     let path = directory + "/LOCK"
     let lock = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard lock >= 0 || errno == ENOENT else { throw SmallFile.failure("open", path) }
+    guard lock >= 0 || errno == ENOENT else { throw .cannot("open", path) }
     guard lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       let isHeld = errno == EWOULDBLOCK
-      let problem = SmallFile.failure("lock", path)
+      let problem = DatabaseError.cannot("lock", path)
       close(lock)
       throw isHeld ? .directoryInUse(path: directory) : problem
     }

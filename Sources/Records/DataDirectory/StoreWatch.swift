@@ -1,16 +1,19 @@
+package import Engine
 import Glibc
+import Platform
 
 // SAFETY: a String lends its path, which ends with NUL, to a system call until that returns, and a
 // `stat` likewise.
 
-/// Sees that a store is taken away from under a running server: its folder, its `CURRENT` or its logs were removed,
-/// or renamed. The engine has its files open and would not notice: what it acknowledges then is in files without
-/// a name, and gone with the process.
+/// Sees that a store is taken away from under a running server: its folder, the file that names its manifest or its
+/// logs were removed, or renamed. The engine has its files open and would not notice: what it acknowledges then is in
+/// files without a name, and gone with the process.
 ///
-/// `CURRENT` is replaced by a rename now and then, and logs come and go: there must be one of each, whichever. A
+/// The one file is replaced by a rename now and then, and logs come and go: there must be one of each, whichever. A
 /// name is missed only when a second look does not find it either.
 package struct StoreWatch: Sendable {
   private let path: String
+  private let files: StoreFileNames
   private let device: dev_t
   private let inode: ino_t
   /// The folder's time of change when all was there; nil when it may yet change without that showing.
@@ -18,10 +21,11 @@ package struct StoreWatch: Sendable {
   private var isSuspect = false
 
   /// Remembers the folder of an open store; nil when it cannot be looked at.
-  package init?(_ path: String) {
+  package init?(_ path: String, _ files: StoreFileNames) {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return nil }
     self.path = path
+    self.files = files
     device = status.st_dev
     inode = status.st_ino
   }
@@ -61,12 +65,14 @@ package struct StoreWatch: Sendable {
     if let changedAt, changedAt.tv_sec == changed.tv_sec, changedAt.tv_nsec == changed.tv_nsec {
       return nil
     }
-    guard let names = SmallFile.names(in: path) else { return nil }
-    if !names.contains("CURRENT") { return "\(path)/CURRENT was removed or renamed" }
-    if !names.contains(where: { $0.hasSuffix(".log") }) {
+    guard let names = Folder.names(in: path) else { return nil }
+    guard names.contains(files.current) else {
+      return "\(path)/\(files.current) was removed or renamed"
+    }
+    if !names.contains(where: { if case .log = files.kind(of: $0) { true } else { false } }) {
       changedAt = nil
       guard needsLog else { return nil }
-      return "the log (\(path)/NUMBER.log) was removed or renamed"
+      return "the log (\(path)/\(files.anyLog)) was removed or renamed"
     }
     // Two changes within the clock's granularity look alike.
     changedAt = time(nil) - changed.tv_sec >= 2 ? changed : nil

@@ -1,5 +1,6 @@
 package import Engine
 package import Logging
+import Platform
 package import Schema
 
 /// An open database, without a network: the data directory, its store, and the schema that was taken over.
@@ -67,7 +68,7 @@ package final class Database: Sendable {
         logger.notice("a new database was made", metadata: ["data": "\(path)"])
       }
       log(adopted, logger)
-      for report in directory.untoldRepairs() {
+      for report in directory.engine.untoldRepairs(in: directory.storePath) {
         logger.warning(
           "a repair was cut short before anybody read what is lost: see the file, or stop the server and run `seandb repair`",
           metadata: ["file": "\(report)"])
@@ -115,8 +116,8 @@ package final class Database: Sendable {
     guard isWhole else { return false }
     do throws(DatabaseError) {
       // Names that were removed must not come back after a power cut: the list would miss them.
-      try SmallFile.sync(directory: directory.storePath)
-      try mark.closed(StoreFile.list(directory.storePath))
+      try Folder.sync(directory.storePath, orThrow: DatabaseError.init)
+      try mark.closed(StoreFile.list(directory.storePath, of: directory.engine))
     } catch {
       // The next start looks at the store as after a crash.
       logger.warning("the commit mark was not written", metadata: ["error": "\(error)"])

@@ -60,10 +60,10 @@ package final class ModelStore: Sendable {
     into response: inout ByteWriter
   ) throws(EngineError) -> ReadOutcome {
     var result = Result<ReadOutcome, EngineError>.success(.absent)
-    prefix.withKey(key) { stored in
+    prefix.withKey(key) { storedKey in
       do throws(EngineError) {
         result = .success(
-          try engine.get(stored, snapshot: nil, tier: tier) {
+          try engine.get(storedKey, snapshot: nil, tier: tier) {
             switch answer {
             case .inList: response.appendField(ListField.records, $0)
             case .alone: response.append($0)
@@ -171,7 +171,7 @@ package final class ModelStore: Sendable {
     let keyBytes = try plan.checkRecord(record, model: model)
     let key = unsafe UnsafeRawBufferPointer(rebasing: record[keyBytes])
     return commits.enqueue(ticket, byteCount: record.count + key.count) {
-      $0.put(key, prefix: prefix, value: record)
+      $0.put(key, prefix: prefix.fixed, value: record)
     }
   }
 
@@ -200,7 +200,7 @@ package final class ModelStore: Sendable {
     return commits.enqueue(ticket, byteCount: byteCount) { batch in
       for index in unsafe records.indices {
         let (record, key) = unsafe records[index]
-        batch.put(key, prefix: prefix, value: record)
+        batch.put(key, prefix: prefix.fixed, value: record)
       }
     }
   }
@@ -213,10 +213,10 @@ package final class ModelStore: Sendable {
     try query.options.refuseForDelete()
     switch query.expression {
     case .eq(let key):
-      return commits.enqueue(ticket, byteCount: key.count) { $0.delete(key, prefix: prefix) }
+      return commits.enqueue(ticket, byteCount: key.count) { $0.delete(key, prefix: prefix.fixed) }
     case .in(let list):
       return commits.enqueue(ticket, byteCount: list.byteCount) { batch in
-        list.visit { batch.delete($0, prefix: prefix) }
+        list.visit { batch.delete($0, prefix: prefix.fixed) }
       }
     case let expression:
       let range = range(of: expression)

@@ -13,7 +13,7 @@ package struct SchemaCompatibility {
     package let diagnostic: Diagnostic
     /// The full name of the old model that the new schema does not have any more
     /// (`MODEL_NO_DELETE`): no harm is done when it has no records.
-    package let modelWithRecords: String?
+    package let deletedModel: String?
     /// What the old schema has and the new one lacks, when that is all there is to the violation: the
     /// new schema could be an earlier one, which reads what the old one wrote.
     package let missing: String?
@@ -33,7 +33,7 @@ package struct SchemaCompatibility {
       return [
         Violation(
           diagnostic: Diagnostic(file: new.sourceName, line: 1, column: 1, message: "\(error)"),
-          modelWithRecords: nil, missing: nil)
+          deletedModel: nil, missing: nil)
       ]
     }
   }
@@ -91,13 +91,13 @@ package struct SchemaCompatibility {
 
   mutating func report(
     _ rule: String, _ place: DeclarationIndex.Place, _ part: [Int32] = [], _ message: String,
-    missing: String? = nil, modelWithRecords: String? = nil
+    missing: String? = nil, deletedModel: String? = nil
   ) {
     let positions = newSchema.positions(ofFile: place.file)
     violations.append(
       Violation(
         diagnostic: positions.diagnostic(at: place.path + part, message, rule: rule),
-        modelWithRecords: modelWithRecords, missing: missing))
+        deletedModel: deletedModel, missing: missing))
   }
 
   mutating func warn(_ place: DeclarationIndex.Place, _ part: [Int32], _ message: String) {
@@ -153,7 +153,7 @@ package struct SchemaCompatibility {
           message == nil
             ? "model \(model.name) was deleted or renamed: put it back, or delete its records first"
             : "model \(model.name) lost its `string pk`: put it back, or delete its records first",
-          missing: "model \(model.name)", modelWithRecords: model.fullName)
+          missing: "model \(model.name)", deletedModel: model.fullName)
         continue
       }
       guard newModel.keyFieldNumber != model.keyFieldNumber, let message else { continue }

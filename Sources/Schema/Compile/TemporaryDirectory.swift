@@ -1,7 +1,8 @@
 import Glibc
+import Platform
 
 // SAFETY: a String lends its path, which ends with NUL, to a system call until that returns; a `stat` is lent likewise.
-// What the system hands out (a variable of the environment, a folder's entry) is copied before the next call.
+// A variable of the environment is copied before the next call.
 
 /// A new, private directory that exists while a closure runs.
 enum TemporaryDirectory {
@@ -33,19 +34,8 @@ enum TemporaryDirectory {
   private static func remove(_ path: String) {
     // Without following links: those inside lead to the user's folders.
     var status = stat()
-    if unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
-      let folder = unsafe opendir(path)
-    {
-      var names: [String] = []
-      while let entry = unsafe readdir(folder) {
-        // SAFETY: d_name is NUL-terminated and valid until the next readdir.
-        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-          unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-        }
-        if name != "." && name != ".." { names.append(name) }
-      }
-      unsafe closedir(folder)
-      for name in names { remove(path + "/" + name) }
+    if unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      for name in Folder.names(in: path) ?? [] { remove(path + "/" + name) }
     }
     _ = unsafe Glibc.remove(path)
   }

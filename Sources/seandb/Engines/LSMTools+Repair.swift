@@ -86,7 +86,7 @@ extension LSMTools {
   }
 
   /// Whether keys of the catalogue, which come before all others, may be in a range.
-  private static func touchesCatalogue(_ range: StoreRepair.Report.KeyRange) -> Bool {
+  private static func touchesCatalogue(_ range: StoreRepair.Report.LostRange) -> Bool {
     range.lower.map { $0.first ?? 0 == KeyKind.catalogue.rawValue } ?? true
   }
 }

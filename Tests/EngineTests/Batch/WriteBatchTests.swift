@@ -1,4 +1,5 @@
 import Engine
+import LSM
 import Testing
 
 @Suite("Write batch")
@@ -33,8 +34,29 @@ struct WriteBatchTests {
     #expect(batch.image[8] == 4)
   }
 
+  /// The tree has a reader of its own, and neither module knows the other.
+  @Test func writesWhatTheTreeReads() throws {
+    let batch = Self.makeExample()
+    let long = [UInt8](repeating: 9, count: 300)
+    batch.put(long, long)
+    var entries: [String] = []
+    var reader = try BatchReader(
+      UnsafeRawBufferPointer(rebasing: batch.image[WriteBatch.countOffset...]))
+    while let record = try reader.next() {
+      switch record {
+      case .put(let key, let value): entries.append("put \(Array(key)) \(Array(value))")
+      case .delete(let key): entries.append("delete \(Array(key))")
+      case .deleteRange(let lower, let upper):
+        entries.append("range \(Array(lower)) \(Array(upper))")
+      }
+    }
+    #expect(reader.count == batch.count)
+    #expect(try entries == Self.entries(batch))
+  }
+
   @Test func joinsPrefixAndKey() throws {
-    let prefix = KeyPrefix(.record, model: 7)
+    let prefix = FixedPrefix(1, 0x0203_0405)
+    #expect(prefix.bytes == [1, 2, 3, 4, 5])
     let batch = WriteBatch()
     ([0xaa] as [UInt8]).withUnsafeBytes { (key: UnsafeRawBufferPointer) in
       batch.put(key, prefix: prefix, value: key)
@@ -42,8 +64,8 @@ struct WriteBatchTests {
     }
     let expected = WriteBatch()
     ([0xaa] as [UInt8]).withUnsafeBytes { (key: UnsafeRawBufferPointer) in
-      expected.put(prefix.key(key), Array(key))
-      expected.delete(prefix.key(key))
+      expected.put(prefix.bytes + key, Array(key))
+      expected.delete(prefix.bytes + key)
     }
     #expect(Array(batch.image) == Array(expected.image))
   }

@@ -90,8 +90,8 @@ extension TreeOptions {
       values[Int(random.next() % UInt64(values.count))]
     }
     var options = TreeOptions()
-    options.cacheBytes = one(of: [0, 1, 64 << 10, 8 << 20], &random)
-    options.memtableBytes = one(of: [2 << 10, 16 << 10, 64 << 10], &random)
+    options.cacheSizeBytes = one(of: [0, 1, 64 << 10, 8 << 20], &random)
+    options.memtableSizeBytes = one(of: [2 << 10, 16 << 10, 64 << 10], &random)
     options.table.blockBytes = one(of: [1, 100, 4 << 10, 64 << 10], &random)
     options.table.restartInterval = one(of: [1, 2, 16, 64], &random)
     options.table.compression = one(of: [.none, .zstd], &random)

@@ -14,7 +14,7 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: directory) }
     var options = TreeOptions.tiny
     options.backgroundThreads = 2
-    options.memtableBytes = 4 << 10
+    options.memtableSizeBytes = 4 << 10
     options.tableBytes = 8 << 10
     options.storeID = nil
     let tree = try LSMTree.open(POSIXFileSystem(), directory: directory, options: options)
@@ -81,7 +81,7 @@ import Testing
   @Test func countsTheRecordsThatAReaderSees() throws {
     let fileSystem = MemoryFileSystem()
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     let tree = try TreeTests.open(fileSystem, options)
     for number in 0..<200 { try tree.apply([.put(TreeTests.key(number), [1])]) }
     func count() throws -> UInt64? {

@@ -84,6 +84,10 @@ import Testing
       FileName.table(try fixture.largestTable().number).path(in: ToolFixture.directory))
     let first = try store.repair()
     #expect(!first.losses.isEmpty && first.earlier.isEmpty)
+    func untoldFiles() -> [String] {
+      RepairReport.untoldFiles(store, directory: ToolFixture.directory)
+    }
+    #expect(try untoldFiles() == [ToolFixture.path(#require(first.folder) + "/REPORT")])
     for dryRun in [true, false, false] {
       let again = try store.repair(dryRun: dryRun)
       #expect(!again.isNeeded && again.folder == nil)
@@ -94,6 +98,7 @@ import Testing
     let last = try store.repair()
     try StoreRepair.setTold(last, store, directory: ToolFixture.directory)
     try StoreRepair.setTold(first, store, directory: ToolFixture.directory)
+    #expect(untoldFiles().isEmpty)
     #expect(try store.crash(seed: 1).repair().earlier.isEmpty)
   }
 

@@ -18,7 +18,7 @@ struct ToolFixture {
     fileSystem = MemoryFileSystem()
     var run = TreeRun()
     run.options = options
-    run.options.memtableBytes = 1 << 20
+    run.options.memtableSizeBytes = 1 << 20
     run.options.level0CompactionCount = 8
     run.options.tableBytes = 1200
     var random = SeededGenerator(seed: 1)

@@ -26,7 +26,7 @@ import Testing
     // One that has a log alone.
     let small = MemoryFileSystem()
     var run = TreeRun()
-    run.options.memtableBytes = 1 << 20
+    run.options.memtableSizeBytes = 1 << 20
     let tree = run.go(
       (0..<20).map { .write([.put([UInt8($0)], [1, 2, 3])], sync: true) }, on: small)
     try tree?.close()
@@ -137,7 +137,7 @@ import Testing
   @Test func givingUpALogsEndHasNoWindow() throws {
     let fileSystem = MemoryFileSystem()
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     let tree = try TreeTests.open(fileSystem, options)
     for number in 0..<50 { try tree.apply([.put(TreeTests.key(number), [1])], sync: true) }
     try tree.close()

@@ -45,7 +45,7 @@ import Testing
   @Test func tombstonesStayWhileSomethingLiesBelow() throws {
     var options = TreeOptions.tiny
     options.level0CompactionCount = 100
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     let tree = try TreeTests.open(MemoryFileSystem(), options)
     try Self.fill(tree, 0..<50)
     try tree.compact()
@@ -61,7 +61,7 @@ import Testing
 
   @Test func dropsTablesThatARangeDeleteCoversWithoutReadingThem() throws {
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     options.table.compression = .none
     let tree = try TreeTests.open(MemoryFileSystem(), options)
     // Twice, so that a merge cuts it into small tables.
@@ -130,8 +130,8 @@ import Testing
   func jumpsOverADeletedRange(descending: Bool) throws {
     let fileSystem = MemoryFileSystem()
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
-    options.cacheBytes = 0
+    options.memtableSizeBytes = 1 << 20
+    options.cacheSizeBytes = 0
     let tree = try TreeTests.open(fileSystem, options)
     try Self.fill(tree, 0..<2000)
     try tree.compact()
@@ -146,7 +146,7 @@ import Testing
 
   @Test func flushesAfterManyRangeDeletes() throws {
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     options.rangeDeletesBeforeFlush = 10
     let tree = try TreeTests.open(MemoryFileSystem(), options)
     for number in 0..<25 {
@@ -158,7 +158,7 @@ import Testing
 
   @Test func compactsOnlyTheRangeAskedFor() throws {
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     options.level0CompactionCount = 100
     let tree = try TreeTests.open(MemoryFileSystem(), options)
     try Self.fill(tree, 0..<1000)

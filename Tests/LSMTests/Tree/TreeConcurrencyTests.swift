@@ -34,10 +34,10 @@ private final class Progress: Sendable {
   private static func makeOptions() -> TreeOptions {
     var options = TreeOptions.tiny
     options.backgroundThreads = 2
-    options.memtableBytes = 40 << 10
+    options.memtableSizeBytes = 40 << 10
     options.tableBytes = 8 << 10
     options.baseLevelBytes = 16 << 10
-    options.cacheBytes = 64 << 10
+    options.cacheSizeBytes = 64 << 10
     options.storeID = nil
     return options
   }

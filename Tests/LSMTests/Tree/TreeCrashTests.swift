@@ -169,7 +169,7 @@ import Testing
     let fileSystem = MemoryFileSystem()
     var run = TreeRun()
     let options = run.options
-    run.options.memtableBytes = 1 << 20
+    run.options.memtableSizeBytes = 1 << 20
     let tree = run.go(Self.puts(0..<60, bytes: 300, tag: 1), on: fileSystem)
     try tree?.close()
     // Now the log is many memtables' worth.

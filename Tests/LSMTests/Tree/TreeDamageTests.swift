@@ -10,7 +10,7 @@ import Testing
   private static func makeStore(closed: Bool) throws -> (MemoryFileSystem, TreeRun) {
     let fileSystem = MemoryFileSystem()
     var run = TreeRun()
-    run.options.memtableBytes = 600
+    run.options.memtableSizeBytes = 600
     var steps: [TreeStep] = (0..<12).map {
       .write([.put(key($0), [UInt8](repeating: UInt8($0), count: 30))], sync: true)
     }

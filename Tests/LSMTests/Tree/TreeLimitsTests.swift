@@ -10,7 +10,7 @@ import Testing
 
   private static let options: TreeOptions = {
     var options = TreeOptions.tiny
-    options.memtableBytes = 4 << 10
+    options.memtableSizeBytes = 4 << 10
     options.limits.keyBytes = 300
     options.limits.entryBytes = 2000
     options.limits.batchBytes = 5000
@@ -121,7 +121,7 @@ import Testing
     }
     try tree.close()
     var options = Self.options
-    options.memtableBytes = 1
+    options.memtableSizeBytes = 1
     let again = try TreeTests.open(fileSystem.restart(), options)
     #expect(try again.records().records == model.sorted())
     try again.close()
@@ -138,7 +138,7 @@ import Testing
   /// Long keys that compress to nothing: only their index is large.
   @Test func aTableEndsByItsIndexToo() throws {
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     options.tableBytes = 16 << 10
     let fileSystem = MemoryFileSystem()
     let tree = try TreeTests.open(fileSystem, options)
@@ -157,7 +157,7 @@ import Testing
   /// one tombstone for each place of it.
   @Test(arguments: [false, true]) func aTableEndsByItsRangeTombstonesToo(nested: Bool) throws {
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     options.tableBytes = 16 << 10
     options.level0CompactionCount = 100
     let fileSystem = MemoryFileSystem()

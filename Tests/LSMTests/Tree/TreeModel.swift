@@ -32,7 +32,7 @@ enum Change: Equatable {
     }
   }
 
-  /// The batch of some changes, as ``BatchReader`` draws it.
+  /// The batch of some changes, as ``BatchReader`` reads it.
   static func batch(_ changes: [Change]) -> [UInt8] {
     var bytes = withUnsafeBytes(of: UInt32(changes.count).littleEndian) { Array($0) }
     for change in changes { change.append(to: &bytes) }
@@ -148,8 +148,8 @@ extension TreeOptions {
   /// run is the same.
   static var tiny: TreeOptions {
     var options = TreeOptions()
-    options.cacheBytes = 1 << 20
-    options.memtableBytes = 2 << 10
+    options.cacheSizeBytes = 1 << 20
+    options.memtableSizeBytes = 2 << 10
     options.table.blockBytes = 256
     options.table.restartInterval = 4
     options.tableBytes = 2 << 10
@@ -165,8 +165,8 @@ extension TreeOptions {
   /// A drawn set of options: extremes are likely.
   static func random(_ random: inout SeededGenerator) -> TreeOptions {
     var options = tiny
-    options.cacheBytes = [0, 1, 4 << 10, 1 << 20][random.below(4)]
-    options.memtableBytes = [1, 300, 2 << 10, 20 << 10, 1 << 20][random.below(5)]
+    options.cacheSizeBytes = [0, 1, 4 << 10, 1 << 20][random.below(4)]
+    options.memtableSizeBytes = [1, 300, 2 << 10, 20 << 10, 1 << 20][random.below(5)]
     options.table.blockBytes = [1, 64, 256, 4 << 10, 64 << 10][random.below(5)]
     options.table.restartInterval = [1, 2, 16, 64][random.below(4)]
     options.table.compression = random.below(2) == 0 ? .none : .zstd

@@ -99,7 +99,7 @@ import Testing
   @Test func endsAtTheFirstDamageWhenToldSo() throws {
     let fileSystem = MemoryFileSystem()
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 20
+    options.memtableSizeBytes = 1 << 20
     let tree = try Self.open(fileSystem, options)
     for number in 0..<50 { try tree.apply([.put(Self.key(number), [1])], sync: true) }
     try tree.close()
@@ -176,7 +176,7 @@ import Testing
   @Test func beginsAManifestAnewWhenItHasGrown() throws {
     let fileSystem = MemoryFileSystem()
     var options = TreeOptions.tiny
-    options.memtableBytes = 1
+    options.memtableSizeBytes = 1
     let tree = try Self.open(fileSystem, options)
     func manifest() -> String? {
       fileSystem.names(in: TreeRun.directory).first { $0.hasPrefix("MANIFEST") }

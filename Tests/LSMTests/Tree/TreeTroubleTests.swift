@@ -53,7 +53,7 @@ import Testing
     let (name, rule) = Self.rules[index]
     let fileSystem = MemoryFileSystem()
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 10
+    options.memtableSizeBytes = 1 << 10
     let tree = try TreeTests.open(fileSystem, options)
     var model = TreeModel()
     var random = SeededGenerator(seed: UInt64(index))
@@ -144,7 +144,7 @@ import Testing
   @Test func aWaitingWriterIsToldAndBackgroundWorkGoesOn() throws {
     let fileSystem = MemoryFileSystem()
     var options = TreeOptions.tiny
-    options.memtableBytes = 1 << 10
+    options.memtableSizeBytes = 1 << 10
     options.backgroundThreads = 2
     options.shortestRetryNanoseconds = 1_000_000
     options.longestRetryNanoseconds = 4_000_000

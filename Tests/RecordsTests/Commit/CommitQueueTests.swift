@@ -116,7 +116,7 @@ private struct Observer: CommitObserver {
 
   @Test func refusesWhatWouldNotFit() {
     // The first is taken whatever its size; the commit thread has it, or it waits.
-    let size = CommitQueue.queuedBytes / 2 + 1
+    let size = CommitQueue.maximumQueuedBytes / 2 + 1
     let calls = (0..<4).map { _ in
       commits.enqueue(CommitTicket(words: (1, 0, 0)), byteCount: size) { $0.put([1], [1]) }
     }

@@ -1,4 +1,5 @@
 import Engine
+import EngineRocksDB
 import Glibc
 import Logging
 import Records
@@ -76,7 +77,7 @@ import Testing
     let lines = Lines()
     let recorded = ChangeRecorder()
     let monitor = WriteMonitor(
-      engine: engine, store: StoreWatch(store),
+      engine: engine, store: StoreWatch(store, EngineDescriptor.rocksDB.files),
       logger: Logger(label: "test") { _ in Handler(lines: lines) }
     ) { recorded.add($0) }
     monitor.start()
@@ -96,7 +97,7 @@ import Testing
     for name in ["CURRENT", "000001.log"] { close(creat(store + "/" + name, 0o644)) }
     let engine = GatedEngine()
     let monitor = WriteMonitor(
-      engine: engine, store: StoreWatch(store),
+      engine: engine, store: StoreWatch(store, EngineDescriptor.rocksDB.files),
       logger: Logger(label: "test") { _ in
         Handler(lines: Lines())
       }

@@ -1,3 +1,5 @@
+import Engine
+import EngineRocksDB
 import Glibc
 import Records
 import TestSupport
@@ -18,7 +20,7 @@ import Testing
   private func make(_ name: String) { close(creat(store + "/" + name, 0o644)) }
 
   @Test func missesNothingWhileFilesComeAndGo() throws {
-    var watch = try #require(StoreWatch(store))
+    var watch = try #require(StoreWatch(store, EngineDescriptor.rocksDB.files))
     for number in 6..<12 {
       #expect(watch.look() == nil)
       make("00000\(number).log")
@@ -30,7 +32,7 @@ import Testing
   }
 
   @Test func givesWhatIsPutBackAtOnceTheBenefitOfTheDoubt() throws {
-    var watch = try #require(StoreWatch(store))
+    var watch = try #require(StoreWatch(store, EngineDescriptor.rocksDB.files))
     for _ in 0..<3 {
       rename(store, store + ".away")
       #expect(watch.look() == nil)
@@ -41,7 +43,7 @@ import Testing
 
   @Test(arguments: ["renamed", "replaced", "CURRENT", "000004.log"])
   func saysWhatIsGoneAtTheSecondLook(what: String) throws {
-    var watch = try #require(StoreWatch(store))
+    var watch = try #require(StoreWatch(store, EngineDescriptor.rocksDB.files))
     #expect(watch.look() == nil)
     switch what {
     case "renamed": rename(store, store + ".away")
@@ -61,7 +63,7 @@ import Testing
   }
 
   @Test func lacksNoLogWhileTheEngineCannotBeginOne() throws {
-    var watch = try #require(StoreWatch(store))
+    var watch = try #require(StoreWatch(store, EngineDescriptor.rocksDB.files))
     unlink(store + "/000004.log")
     for _ in 0..<3 { #expect(watch.look(needsLog: false) == nil) }
     #expect(watch.look() == nil)

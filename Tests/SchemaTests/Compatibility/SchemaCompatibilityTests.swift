@@ -220,7 +220,7 @@ struct SchemaCompatibilityTests {
     let violations = SchemaCompatibility.violations(old: old, new: new)
     #expect(
       violations.compactMap(\.diagnostic.rule).sorted() == pair.rules.sorted(), "\(violations)")
-    #expect(violations.allSatisfy { $0.modelWithRecords == nil })
+    #expect(violations.allSatisfy { $0.deletedModel == nil })
     #expect(SchemaCompatibility.violations(old: old, new: old).isEmpty)
     #expect(SchemaCompatibility.violations(old: new, new: new).isEmpty)
   }
@@ -273,7 +273,7 @@ struct SchemaCompatibilityTests {
   private func summary(_ violation: SchemaCompatibility.Violation) -> String {
     let diagnostic = violation.diagnostic
     return "\(diagnostic.line):\(diagnostic.column) \(diagnostic.rule ?? "")"
-      + (violation.modelWithRecords.map { " \($0)" } ?? "")
+      + (violation.deletedModel.map { " \($0)" } ?? "")
   }
 
   @Test func namesTheModelThatWasDroppedOrRenamedOrLostItsKey() async throws {

@@ -1,4 +1,4 @@
-package import Bytes
+package import Engine
 
 /// What a stored key holds; the first byte of every key, so that the kinds lie apart.
 package enum KeyKind: UInt8, CaseIterable, Sendable {
@@ -23,17 +23,20 @@ package enum KeyKind: UInt8, CaseIterable, Sendable {
 // returns, and that has exactly the bytes of both parts.
 package struct KeyPrefix: Hashable, Sendable {
   /// Bytes of every prefix.
-  package static let byteCount = 5
+  package static let byteCount = FixedPrefix.byteCount
 
   /// The first byte.
   package let kind: KeyKind
   /// The id of the model; the catalogue's own keys have 0.
   package let model: UInt32
+  /// As a write batch takes it: made once, not for each record.
+  package let fixed: FixedPrefix
 
   /// - Parameter model: any number: the catalogue gives out ids.
   package init(_ kind: KeyKind, model: UInt32) {
     self.kind = kind
     self.model = model
+    fixed = FixedPrefix(kind.rawValue, model)
   }
 
   /// Reads the prefix of a stored key; nil when the key is shorter or its kind is unknown.
@@ -42,17 +45,12 @@ package struct KeyPrefix: Hashable, Sendable {
     guard key.count >= Self.byteCount, let kind = unsafe KeyKind(rawValue: key[0]) else {
       return nil
     }
-    self.kind = kind
-    model = unsafe UInt32(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+    let model = unsafe key.loadUnaligned(fromByteOffset: 1, as: UInt32.self)
+    self.init(kind, model: UInt32(bigEndian: model))
   }
 
-  /// The 5 bytes. Allocates; see ``append(to:)``.
-  package var bytes: [UInt8] {
-    [
-      kind.rawValue, UInt8(truncatingIfNeeded: model >> 24), UInt8(truncatingIfNeeded: model >> 16),
-      UInt8(truncatingIfNeeded: model >> 8), UInt8(truncatingIfNeeded: model),
-    ]
-  }
+  /// The 5 bytes. Allocates; see ``fixed`` and ``withKey(_:_:)``.
+  package var bytes: [UInt8] { fixed.bytes }
 
   /// The stored key of `key`.
   package func key(_ key: some Sequence<UInt8>) -> [UInt8] { bytes + key }
@@ -69,18 +67,6 @@ package struct KeyPrefix: Hashable, Sendable {
         from: key)
       count = Self.byteCount + key.count
     }
-  }
-
-  /// Appends the 5 bytes, without allocating.
-  package func append(to writer: inout ByteWriter) {
-    // SAFETY: five bytes in a tuple lie side by side, without padding.
-    unsafe withUnsafeBytes(
-      of: (
-        kind.rawValue, UInt8(truncatingIfNeeded: model >> 24),
-        UInt8(truncatingIfNeeded: model >> 16), UInt8(truncatingIfNeeded: model >> 8),
-        UInt8(truncatingIfNeeded: model)
-      )
-    ) { writer.append($0) }
   }
 
   /// Calls `body` with the stored key of `key`, built on the stack while it is short (about 1 KiB).

@@ -1,17 +1,14 @@
-import Bytes
 import Engine
+import Records
 import Testing
 
-@Suite("Key space")
-struct KeySpaceTests {
+@Suite("Key prefix")
+struct KeyPrefixTests {
   let prefix = KeyPrefix(.record, model: 0x0102_0304)
 
   @Test func beginsWithKindAndBigEndianModel() {
     #expect(prefix.bytes == [1, 1, 2, 3, 4])
     #expect(prefix.key([9, 8]) == [1, 1, 2, 3, 4, 9, 8])
-    var writer = ByteWriter()
-    prefix.append(to: &writer)
-    #expect(writer.array() == prefix.bytes)
   }
 
   @Test(arguments: [0, 1, 40, 5000])
