@@ -74,6 +74,10 @@ package enum StatusMapping {
   }
 
   static func status(of error: RecordBatchError, plan: RecordPlan) -> RPCStatus {
+    if error.error.reason == .notForWrites {
+      return RPCStatus(
+        .invalidArgument, reason: "BAD_RECORD", plan.describe(error.error) + "; nothing was stored")
+    }
     let index = String(error.index)
     return RPCStatus(
       .invalidArgument, reason: reason(error.error),
@@ -102,11 +106,27 @@ package enum StatusMapping {
   /// - Parameter key: as the request has it.
   @safe
   static func recordNotFound(model: String, key: UnsafeRawBufferPointer) -> RPCStatus {
-    // A key is UTF-8, and may be too long for a status.
-    let text = unsafe String(decoding: key.prefix(256), as: UTF8.self)
-    return RPCStatus(
-      .notFound, reason: "RECORD_NOT_FOUND", "no \(model) has the pk \"\(text)\"",
-      metadata: [("model", model), ("key", text)])
+    RPCStatus(
+      .notFound, reason: "RECORD_NOT_FOUND", "no \(model) has the pk \(quoted(key))",
+      metadata: [("model", model)] + keyMetadata(key))
+  }
+
+  /// The most of a key that a status has: clients take some kilobytes of headers in all.
+  private static let shownKeyBytes = 256
+
+  /// - Parameter key: UTF-8.
+  @safe
+  private static func quoted(_ key: UnsafeRawBufferPointer) -> String {
+    if key.count <= shownKeyBytes { return unsafe "\"\(String(decoding: key, as: UTF8.self))\"" }
+    let text = unsafe String(decoding: key.prefix(shownKeyBytes), as: UTF8.self)
+    // The last character may be cut.
+    return "\"\(text.dropLast())…\", of \(key.count) bytes"
+  }
+
+  /// The key, unless it is too long: whoever takes it from here wants all of it.
+  @safe
+  private static func keyMetadata(_ key: UnsafeRawBufferPointer) -> [(String, String)] {
+    key.count > shownKeyBytes ? [] : [("key", unsafe String(decoding: key, as: UTF8.self))]
   }
 
   // MARK: - Limits
@@ -116,6 +136,24 @@ package enum StatusMapping {
       .resourceExhausted, reason: "RESPONSE_TOO_LARGE",
       "the answer is larger than \(limit) bytes; ask for pages with page_size, for a stream, or for a smaller range, or raise --max-response-size",
       metadata: [("limitBytes", String(limit))])
+  }
+
+  /// One record is larger than an answer may be.
+  ///
+  /// - Parameters:
+  ///   - key: as the client knows it.
+  ///   - pageToken: where to go on after it; nil when the call has no pages.
+  @safe
+  static func recordTooLarge(
+    limit: Int, model: String, key: UnsafeRawBufferPointer, pageToken: String?
+  ) -> RPCStatus {
+    let goOn =
+      pageToken == nil ? "" : ", or go on after it with the pageToken of this error's metadata"
+    return RPCStatus(
+      .resourceExhausted, reason: "RESPONSE_TOO_LARGE",
+      "the \(model) with the pk \(quoted(key)) alone is larger than \(limit) bytes; raise --max-response-size, ask for fewer of its fields with read_mask\(goOn)",
+      metadata: [("limitBytes", String(limit)), ("model", model)] + keyMetadata(key)
+        + (pageToken.map { [("pageToken", $0)] } ?? []))
   }
 
   /// - Parameter pageToken: where to go on; nil: from the start.

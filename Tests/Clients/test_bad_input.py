@@ -103,6 +103,7 @@ BAD = {
     "pk of 4097 bytes": Bad(PUT, delimited(1, b"k" * 4097), r"4,?096"),
     "batch with a record without pk": Bad(BATCH, listed([PK, delimited(2, b"x")]), r"pk"),
     "batch with a varint for dogs": Bad(BATCH, tag(1, 0) + b"\x01", r"dogs"),
+    "batch with etags": Bad(BATCH, listed([PK]) + delimited(4, b"1"), r"etags.*leave it out"),
     "truncated batch": Bad(BATCH, listed([PK, PK])[:-1], r"byte|trunc|end|length"),
     "batch with a bad second record": Bad(BATCH, listed([PK, b"\x0a"]), r"byte|trunc|end|length"),
     # Queries

@@ -302,14 +302,42 @@ class TestPages:
         assert [key for message in messages for key in pks(message)] == PLAIN[299::-1]
         assert client.GetDogsByPk(client.query(begins_with="", count_only=True)).count == 300
 
-        # A record that is larger alone has no way out but the last one.
+    def test_a_record_that_is_too_large_alone_is_named_and_stepped_over(self, create, serve):
+        creation = create(DOG_SCHEMA)
+        server = serve(creation, "--max-response-size", "20000")
+        client = Client(creation.out, serve.connect(server).channel)
+        put(client, *PLAIN[:300], name="x" * 190)
         client.PutDog(dog(client, "k0150x", "y" * 21_000))
         for call in (client.GetDogsByPk, client.StreamDogsByPk):
-            failure = refused(call, client.query(gt="k0150", page_size=1))
+            request = client.query(gt="k0149", page_size=1)
+            first = call(request)
+            [answer] = [first] if call == client.GetDogsByPk else [next(iter(first))]
+            assert pks(answer) == ["k0150"]
+            request.page_token = answer.next_page_token
+            failure = refused(call, request)
             assert failure.reason == "RESPONSE_TOO_LARGE"
-        assert refused(client.GetDog, client.message("Dogs.Key")(pk="k0150x")).reason == (
-            "RESPONSE_TOO_LARGE"
-        )
+            status.assert_sentence(
+                failure.message, '"k0150x".*20000.*--max-response-size.*read_mask.*pageToken'
+            )
+            assert failure.metadata["key"] == "k0150x"
+            request.page_token = failure.metadata["pageToken"]
+            after = call(request)
+            [answer] = [after] if call == client.GetDogsByPk else [next(iter(after))]
+            assert pks(answer) == ["k0151"]
+        alone = [
+            refused(client.GetDog, client.message("Dogs.Key")(pk="k0150x")),
+            refused(client.GetDogsByPk, client.query(eq="k0150x")),
+            refused(client.GetDogsByPk, client.query(begins_with="k0150x", with_etags=True)),
+        ]
+        for failure in alone:
+            assert failure.reason == "RESPONSE_TOO_LARGE"
+            assert failure.metadata == {
+                "limitBytes": "20000",
+                "model": "database.Dog",
+                "key": "k0150x",
+            }
+            status.assert_sentence(failure.message, '"k0150x".*--max-response-size.*read_mask')
+            assert "pageToken" not in failure.message
         masked = client.GetDogsByPk(client.query(gt="k0150", page_size=1, read_mask=["age"]))
         assert [each.age for each in masked.dogs] == [6]
 
@@ -532,8 +560,11 @@ class TestOne:
     def test_that_is_not_there_is_not_found(self, loaded, pk):
         failure = refused(loaded.GetDog, loaded.message("Dogs.Key")(pk=pk))
         assert (failure.code, failure.reason) == (StatusCode.NOT_FOUND, "RECORD_NOT_FOUND")
-        assert failure.metadata == {"model": "database.Dog", "key": pk[:256]}
-        status.assert_sentence(failure.message, "no database.Dog has the pk")
+        # A program that takes the key from there needs all of it.
+        key = {"key": pk} if len(pk) <= 256 else {}
+        assert failure.metadata == {"model": "database.Dog", **key}
+        shown = f'"{pk}"' if key else '"zzz.*z…", of 4094 bytes'
+        status.assert_sentence(failure.message, f"no database.Dog has the pk {shown}")
 
     def test_of_another_model_is_not_found(self, loaded):
         failure = refused(loaded.GetDogTag, loaded.message("DogTags.Key")(pk="a"))

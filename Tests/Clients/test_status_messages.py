@@ -70,7 +70,7 @@ def bad_query(says: str, message: bytes, path: str = GET) -> Row:
 
 def bad_mask(path: str, says: str, mask: list | bytes | None = None) -> Row:
     message = query(eq="a", read_mask=[path] if mask is None else mask)
-    return Row("BAD_MASK", says, StatusCode.INVALID_ARGUMENT, GET, message, metadata={"path": path})
+    return Row("BAD_MASK", says, StatusCode.INVALID_ARGUMENT, GET, message, metadata={"path": path[:256]})
 
 
 def unimplemented(reason: str, says: str, path: str = PUT, **more) -> Row:
@@ -281,6 +281,12 @@ ROWS = [
         ["name"] * 3_000,
     ),
     bad_mask("", f"the mask is no FieldMask message{LIBRARY}", b"\x0a\x05a"),
+    bad_mask(
+        "é" * 300,
+        f"the path \"{'é' * 200}…\" of the mask: database.Dog has no field \"{'é' * 200}…\"; write fields as in the "
+        "schema, with dots between them",
+        ["é" * 300],
+    ),
     # One record
     Row(
         "RECORD_NOT_FOUND",

@@ -146,10 +146,12 @@ extension QueryError: CustomStringConvertible {
   }
 
   private static func describe(_ error: MaskError, _ path: String) -> String {
-    let subject = "the path \"\(path)\" of the mask"
+    // A status has room for some words, and not for a path of kilobytes.
+    func shown(_ text: String) -> String { text.count <= 200 ? text : text.prefix(200) + "…" }
+    let subject = "the path \"\(shown(path))\" of the mask"
     return switch error {
     case .unknownField(let name, let message):
-      "\(subject): \(message) has no field \"\(name)\"; write fields as in the schema, with dots between them"
+      "\(subject): \(message) has no field \"\(shown(name))\"; write fields as in the schema, with dots between them"
     case .notAMessage(let field):
       "\(subject) goes on after \(field), which is no message: end it there"
     case .throughRepeated(let field):

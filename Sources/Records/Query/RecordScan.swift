@@ -27,7 +27,7 @@ package struct RecordScan: Sendable {
     case complete
     /// The answer is as large as it may be, and more records are there.
     case pageFull
-    /// The answer would be larger than it may be.
+    /// The answer would be larger than it may be; see ``oversizedRecord``.
     case tooLarge
     /// What comes next is not in memory.
     case wouldBlock
@@ -47,6 +47,16 @@ package struct RecordScan: Sendable {
   private var lastKey: [UInt8] = []
   /// Records of this answer.
   private var recordCount = 0
+  /// After `tooLarge`, when the answer's first record is too large for any answer.
+  package private(set) var oversizedRecord: OversizedRecord?
+
+  /// A record that is larger than an answer may be.
+  package struct OversizedRecord: Sendable {
+    /// As its client knows it.
+    package let key: [UInt8]
+    /// Where a query goes on after it; nil when the query has no pages.
+    package let pageToken: String?
+  }
 
   init(
     store: ModelStore, source: RecordSource, isDescending: Bool, form: Form, limits: AnswerLimits,
@@ -93,17 +103,18 @@ package struct RecordScan: Sendable {
         response.appendField(ModelStore.ListField.count, varint: UInt64(recordCount))
       }
     } else if pause == .pageFull {
-      response.appendField(ModelStore.ListField.nextPageToken, pageToken())
+      response.appendField(ModelStore.ListField.nextPageToken, pageToken(after: lastKey))
     }
     recordCount = 0
   }
 
   /// Where another query goes on after the last answer; nil before the first one.
   package var nextPageToken: String? {
-    lastKey.isEmpty ? nil : String(decoding: pageToken(), as: UTF8.self)
+    lastKey.isEmpty ? nil : String(decoding: pageToken(after: lastKey), as: UTF8.self)
   }
 
-  private func pageToken() -> [UInt8] {
+  /// - Parameter lastKey: a stored key.
+  private func pageToken(after lastKey: [UInt8]) -> [UInt8] {
     unsafe lastKey.withUnsafeBytes { key in
       unsafe PageToken.text(
         query: queryHash, lastKey: UnsafeRawBufferPointer(rebasing: key[KeyPrefix.byteCount...]),
@@ -144,6 +155,7 @@ extension RecordScan {
       case .stopped: visitor.pause
       }
     guard pause != .complete else { return .complete }
+    if pause == .tooLarge { noteOversizedRecord(visitor.refusedKey) }
     if isMoved { lastKey = visitor.lastKey.array() }
     if let unchangedSince, pause == .wouldBlock || pause == .budgetSpent {
       guard try holdMoment(unchangedSince, start, &response) else { return .budgetSpent }
@@ -209,7 +221,16 @@ extension RecordScan {
     if visitor.recordCount > recordCount { lastKey = visitor.lastKey.array() }
     recordCount = visitor.recordCount
     if let failure = visitor.failure { throw failure }
+    if pause == .tooLarge { noteOversizedRecord(visitor.refusedKey) }
     return pause
+  }
+
+  /// - Parameter key: as it is stored; empty when the record would be too large for this answer alone.
+  private mutating func noteOversizedRecord(_ key: [UInt8]) {
+    guard !key.isEmpty else { return }
+    oversizedRecord = OversizedRecord(
+      key: Array(key.dropFirst(KeyPrefix.byteCount)),
+      pageToken: limits.isPaged ? String(decoding: pageToken(after: key), as: UTF8.self) : nil)
   }
 
   /// Takes the records of one run.
@@ -225,6 +246,8 @@ extension RecordScan {
     let firstCount: Int
     let firstBytes: Int
     var pause = Pause.complete
+    /// The stored key of a first record that was too large.
+    var refusedKey: [UInt8] = []
     var failure: EngineError?
 
     init(_ scan: RecordScan, _ budget: ReadBudget, _ start: Int, _ end: Int) {
@@ -252,7 +275,9 @@ extension RecordScan {
       if recordCount &- firstCount >= budget.records { return stop(.budgetSpent) }
       switch form {
       case .records:
-        if let reason = reasonToStop(response.count &- start &+ value.count) { return stop(reason) }
+        if let reason = reasonToStop(response.count &- start &+ value.count) {
+          return refuse(key, reason)
+        }
         response.appendField(ModelStore.ListField.records, value)
       case .shaped(let shape):
         let mark = response.count
@@ -267,7 +292,7 @@ extension RecordScan {
         }
         if let reason = reasonToStop(response.count &- start) {
           response.truncate(to: mark)
-          return stop(reason)
+          return refuse(key, reason)
         }
       case .count: break
       }
@@ -275,6 +300,14 @@ extension RecordScan {
       lastKey.removeAll()
       lastKey.append(key)
       return .next
+    }
+
+    /// Stops before a record that has no room.
+    @safe
+    @inline(never)
+    private mutating func refuse(_ key: UnsafeRawBufferPointer, _ reason: Pause) -> ScanStep {
+      if reason == .tooLarge && recordCount == 0 { refusedKey = unsafe Array(key) }
+      return stop(reason)
     }
 
     /// - Parameter bytes: of the answer, with this record.

@@ -1,4 +1,3 @@
-import Engine
 import Glibc
 
 // SAFETY: what is read of a key is within its count. Keys are lent until `body` returns, from an array that is not

@@ -193,6 +193,11 @@ package final class ModelStore: Sendable {
         unsafe records.append((record, key))
         byteCount += record.count + key.count
       }
+      if reader.hasSkipped(ListField.etags) {
+        throw RecordError(
+          .notForWrites, offset: 0, messageIndex: model.listMessageIndex,
+          fieldNumber: UInt32(ListField.etags))
+      }
     } catch {
       throw unsafe RecordBatchError(index: records.count, error: error)
     }

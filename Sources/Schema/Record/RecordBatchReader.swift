@@ -8,6 +8,8 @@ package struct RecordBatchReader {
   private let bytes: UnsafeRawBufferPointer
   private let messageIndex: Int
   private var offset = 0
+  /// A bit for each field number below 64 that was stepped over.
+  private var skippedNumbers: UInt64 = 0
 
   /// Reads `bytes`, which must outlive the reader and its records.
   ///
@@ -16,6 +18,10 @@ package struct RecordBatchReader {
     unsafe self.bytes = bytes
     self.messageIndex = messageIndex
   }
+
+  /// Whether a field of this number was stepped over.
+  /// - Precondition: below 64.
+  package func hasSkipped(_ number: Int) -> Bool { skippedNumbers >> UInt64(number) & 1 == 1 }
 
   /// The next record as it is in the request, unchecked (``RecordPlan/checkRecord(_:model:)``);
   /// nil at the end. Other fields than the list are stepped over.
@@ -39,6 +45,7 @@ package struct RecordBatchReader {
         defer { offset &+= length }
         return unsafe UnsafeRawBufferPointer(start: start + offset, count: length)
       }
+      if number < 64 { skippedNumbers |= 1 << UInt64(number) }
       try unsafe WireScan.skip(
         base, &offset, bytes.count, number: number, wireType: wireType, start: fieldStart, depth: 1)
     }

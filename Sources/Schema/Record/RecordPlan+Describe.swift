@@ -40,6 +40,9 @@ extension RecordPlan {
       return "\(subject): the key is empty; set it to 1 to \(Self.maximumKeySize) bytes"
     case .keyTooLong:
       return "\(subject): the key has more than \(Self.maximumKeySize) bytes; take a shorter one"
+    case .notForWrites:
+      return "\(subject) is set, and a BatchPut looks at no etags: it replaces whatever is there; "
+        + "leave it out"
     }
   }
 

@@ -44,7 +44,7 @@ struct GetHandler: UnaryHandler {
       case .complete, .pageFull:
         scan.finishAnswer(pause, into: &response)
         return .done
-      case .tooLarge: return .failed(reads.responseTooLarge)
+      case .tooLarge: return .failed(reads.tooLarge(scan))
       case .cancelled: return .failed(.deadlineExceeded)
       case .wouldBlock, .budgetSpent:
         return goOn(scan, context, start, &response)
@@ -73,7 +73,7 @@ struct GetHandler: UnaryHandler {
         ) { cancellation.isCancelled }
         switch pause {
         case .complete, .pageFull: scan.finishAnswer(pause, into: &response)
-        case .tooLarge: return .failed(reads.responseTooLarge)
+        case .tooLarge: return .failed(reads.tooLarge(scan))
         case .cancelled, .wouldBlock, .budgetSpent: return .failed(.deadlineExceeded)
         }
       } catch {

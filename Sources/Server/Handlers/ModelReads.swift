@@ -18,6 +18,22 @@ struct ModelReads: Sendable {
 
   var responseTooLarge: RPCStatus { StatusMapping.responseTooLarge(limit: maximumResponseBytes) }
 
+  /// Why a scan ended with `tooLarge`.
+  func tooLarge(_ scan: RecordScan) -> RPCStatus {
+    guard let record = scan.oversizedRecord else { return responseTooLarge }
+    return unsafe record.key.withUnsafeBytes {
+      StatusMapping.recordTooLarge(
+        limit: maximumResponseBytes, model: store.model.fullName, key: $0,
+        pageToken: record.pageToken)
+    }
+  }
+
+  @safe
+  private func tooLarge(_ key: UnsafeRawBufferPointer) -> RPCStatus {
+    StatusMapping.recordTooLarge(
+      limit: maximumResponseBytes, model: store.model.fullName, key: key, pageToken: nil)
+  }
+
   /// Whether an answer with gRPC's prefix is small enough.
   func fits(_ response: borrowing ByteWriter) -> Bool {
     response.count - Completions.prefixBytes <= maximumResponseBytes
@@ -34,7 +50,7 @@ struct ModelReads: Sendable {
     do throws(EngineError) {
       switch try store.point(key, answer, tier: .memory, into: &response) {
       case .wouldBlock: return unsafe pointFromStorage(key, answer, context, absent: absent(key))
-      case .found: return fits(response) ? .done : .failed(responseTooLarge)
+      case .found: return fits(response) ? .done : .failed(tooLarge(key))
       case .absent: return unsafe absent(key).map { .failed($0) } ?? .done
       }
     } catch {
@@ -65,7 +81,9 @@ struct ModelReads: Sendable {
         if let absent { return .failed(absent) }
       case .success: break
       }
-      return fits(response) ? .message(OwnedMessage(response)) : .failed(responseTooLarge)
+      return fits(response)
+        ? .message(OwnedMessage(response))
+        : .failed(unsafe key.withUnsafeBytes { tooLarge($0) })
     }
   }
 }

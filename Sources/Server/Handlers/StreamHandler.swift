@@ -87,7 +87,7 @@ private final class RecordStream: ServerStream {
         scan.finishAnswer(pause, into: &response)
         read.giveBack(pause == .complete ? nil : scan)
         return response.isEmpty ? .streamFinish(nil) : .streamMessage(OwnedMessage(response))
-      case .tooLarge: return .streamFinish(reads.responseTooLarge)
+      case .tooLarge: return .streamFinish(reads.tooLarge(scan))
       case .cancelled, .wouldBlock, .budgetSpent: return .streamFinish(.deadlineExceeded)
       }
     } catch {
