@@ -246,6 +246,25 @@ with Database(sys.argv[1]) as database:
         print(f"at most {more / MIB:.1f} MiB more than before")
         assert beside < (2 * alone if LONG else 250)
 
+    @pytest.mark.timeout(120)
+    def test_a_look_up_on_the_disk_does_not_wait_for_long_reads(self, start, serve, seed):
+        """Counts of everything, many more than threads, one after the other and all before the look-ups."""
+        rng = random.Random(seed)
+        server, client = start("--cache-size", "1M")
+        count = serve.connect(server).stub("GetDogsByPk")
+        counts = [count.future(query(begins_with="", count_only=True), timeout=100) for _ in range(40)]
+        eventually(lambda: any(each.done() for each in counts), "a count", 60)
+        for _ in range(5):
+            one = rng.randrange(RECORDS)
+            assert client.GetDog(client.message("Dogs.Key")(pk=key(one))).pk == key(one)
+            page = client.GetDogsByPk(client.query(gte=key(one), page_size=20))
+            assert numbers(page)[0] == one
+        done = sum(each.done() for each in counts)
+        assert done < 20, f"{done} counts went before ten short reads"
+        answers = {each.result() for each in counts}
+        [answer] = {client.message("Dogs").FromString(data).count for data in answers}
+        assert answer == RECORDS
+
     def test_streams_that_nobody_reads_cost_little_and_hold_up_nobody(self, start):
         server, client = start()
         idle = idle_memory(server)

@@ -8,11 +8,13 @@ import Wire
 /// `GetXsByPk`: the records that a query names, as stored unless it says otherwise.
 ///
 /// An answer is built without decoding a record: tag and length of the list's field, then the stored bytes. What is in
-/// memory is answered on the event loop. A read that would touch the disk, or that is longer than ``loopBudget``, goes
-/// on where it is on a storage thread, and sees the same moment there.
+/// memory is answered on the event loop. A read that would touch the disk goes on where it is on a thread for short
+/// reads, and one that is long on a thread for long ones; it sees the same moment there.
 struct GetHandler: UnaryHandler {
   /// How much of a read is done on the event loop, which other calls wait for meanwhile: about 0.1 ms.
   static let loopBudget = ReadBudget(records: 512, bytes: 64 << 10)
+  /// How much more is a short read: what other calls that need the disk may have to wait for, some milliseconds.
+  static let shortBudget = ReadBudget(records: 4096, bytes: 1 << 20)
 
   let reads: ModelReads
 
@@ -46,40 +48,74 @@ struct GetHandler: UnaryHandler {
         return .done
       case .tooLarge: return .failed(reads.tooLarge(scan))
       case .cancelled: return .failed(.deadlineExceeded)
-      case .wouldBlock, .budgetSpent:
-        return goOn(scan, context, start, &response)
+      case .wouldBlock: return goOn(scan, isLong: false, context, start, &response)
+      case .budgetSpent: return goOn(scan, isLong: true, context, start, &response)
       }
     } catch {
       return .failed(reads.status(of: error))
     }
   }
 
-  /// Has a storage thread read the rest. It goes on in the same memory: to copy the answer so far cost more than the
+  /// Has another thread read the rest. It goes on in the same memory: to copy the answer so far cost more than the
   /// hand-over.
   ///
   /// - Parameter response: is empty afterwards; before `start` it has gRPC's prefix, as every message of a completion.
   private func goOn(
-    _ scan: RecordScan, _ context: CallContext, _ start: Int, _ response: inout ByteWriter
+    _ scan: RecordScan, isLong: Bool, _ context: CallContext, _ start: Int,
+    _ response: inout ByteWriter
   ) -> UnaryOutcome {
     var answer = ByteWriter()
     swap(&answer, &response)
-    let unfinished = OwnedMessage(answer)
-    return reads.threads.submit(context) { [reads] cancellation in
-      var scan = scan
-      var response = unfinished.take()
-      do throws(EngineError) {
-        let pause = try scan.run(
-          tier: .any, budget: .unlimited, start: start, into: &response
-        ) { cancellation.isCancelled }
-        switch pause {
-        case .complete, .pageFull: scan.finishAnswer(pause, into: &response)
-        case .tooLarge: return .failed(reads.tooLarge(scan))
-        case .cancelled, .wouldBlock, .budgetSpent: return .failed(.deadlineExceeded)
-        }
-      } catch {
-        return .failed(reads.status(of: error))
+    let rest = RestOfRead(reads: reads, scan: scan, answer: OwnedMessage(answer), start: start)
+    if isLong { return reads.threads.submitLong(context) { rest.finish($0) } }
+    return reads.threads.submit(context) { cancellation in
+      switch rest.run(Self.shortBudget, cancellation) {
+      case .finished(let outcome): .finished(outcome)
+      case .unfinished(let rest): .goOn { rest.finish($0) }
       }
-      return .message(OwnedMessage(response))
     }
+  }
+}
+
+/// A read that has begun, on its way from thread to thread. To be run once.
+private struct RestOfRead: Sendable {
+  let reads: ModelReads
+  let scan: RecordScan
+  let answer: OwnedMessage
+  /// Where in `answer` its records begin.
+  let start: Int
+
+  enum Outcome {
+    case finished(Completions.Outcome)
+    case unfinished(RestOfRead)
+  }
+
+  func finish(_ cancellation: CallCancellation) -> Completions.Outcome {
+    switch run(.unlimited, cancellation) {
+    case .finished(let outcome): outcome
+    // Nothing is in the way of a read without a budget that may block.
+    case .unfinished: .failed(.deadlineExceeded)
+    }
+  }
+
+  func run(_ budget: ReadBudget, _ cancellation: CallCancellation) -> Outcome {
+    var scan = scan
+    var response = answer.take()
+    do throws(EngineError) {
+      let pause = try scan.run(tier: .any, budget: budget, start: start, into: &response) {
+        cancellation.isCancelled
+      }
+      switch pause {
+      case .complete, .pageFull: scan.finishAnswer(pause, into: &response)
+      case .tooLarge: return .finished(.failed(reads.tooLarge(scan)))
+      case .cancelled: return .finished(.failed(.deadlineExceeded))
+      case .wouldBlock, .budgetSpent:
+        return .unfinished(
+          RestOfRead(reads: reads, scan: scan, answer: OwnedMessage(response), start: start))
+      }
+    } catch {
+      return .finished(.failed(reads.status(of: error)))
+    }
+    return .finished(.message(OwnedMessage(response)))
   }
 }

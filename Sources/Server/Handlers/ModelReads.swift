@@ -76,14 +76,15 @@ struct ModelReads: Sendable {
         }
       }
       switch outcome {
-      case .failure(let error): return .failed(status(of: error))
+      case .failure(let error): return .finished(.failed(status(of: error)))
       case .success(.absent):
-        if let absent { return .failed(absent) }
+        if let absent { return .finished(.failed(absent)) }
       case .success: break
       }
-      return fits(response)
-        ? .message(OwnedMessage(response))
-        : .failed(unsafe key.withUnsafeBytes { tooLarge($0) })
+      return .finished(
+        fits(response)
+          ? .message(OwnedMessage(response))
+          : .failed(unsafe key.withUnsafeBytes { tooLarge($0) }))
     }
   }
 }

@@ -4,43 +4,77 @@ import Wire
 
 /// Threads for reads that block: the disk, or many records.
 ///
+/// Long reads have threads of their own, and so have streams: a look-up that needs the disk waits for other short reads
+/// alone.
+///
 /// Thread-safety: `submit` from any thread; `stop` once.
 final class StorageReads: Sendable {
   /// Reads waiting or running; beyond it, calls are refused.
   static let queuedReads = 8192
 
   private let threads: NIOThreadPool
-  /// Those of streams, apart: a hundred streams ask for a message each at one time, and a look-up is not to wait for
-  /// all of them.
+  private let longThreads: NIOThreadPool
+  /// A hundred streams ask for a message each at one time.
   private let streamThreads: NIOThreadPool
   private let queued = Atomic<Int>(0)
   private let server: GRPCServer
 
-  init(threadCount: Int, streamThreadCount: Int, server: GRPCServer) {
-    threads = NIOThreadPool(numberOfThreads: threadCount)
-    streamThreads = NIOThreadPool(numberOfThreads: streamThreadCount)
-    self.server = server
-    threads.start()
-    streamThreads.start()
+  /// What a short read came to.
+  enum Step {
+    case finished(Completions.Outcome)
+    /// It is a long one, and goes on as this.
+    case goOn(@Sendable (CallCancellation) -> Completions.Outcome)
   }
 
-  /// Runs `read` on a storage thread and completes the call with what it returns; not at all when nobody
+  /// - Parameter threadCount: for short reads, and once more for long ones.
+  init(threadCount: Int, streamThreadCount: Int, server: GRPCServer) {
+    threads = NIOThreadPool(numberOfThreads: threadCount)
+    longThreads = NIOThreadPool(numberOfThreads: threadCount)
+    streamThreads = NIOThreadPool(numberOfThreads: streamThreadCount)
+    self.server = server
+    for pool in [threads, longThreads, streamThreads] { pool.start() }
+  }
+
+  /// Runs `read` on a thread for short reads and completes the call with what it comes to; not at all when nobody
   /// waits for it any more by then. `read` is told by the cancellation when that happens meanwhile.
   func submit(
+    _ context: CallContext, _ read: @escaping @Sendable (CallCancellation) -> Step
+  ) -> UnaryOutcome {
+    let cancellation = CallCancellation()
+    let token = context.token
+    let isTaken = submit(to: threads, cancellation) { [self] in
+      guard !server.budgets.answers.isSpent else {
+        return complete(token, .failed(.answerMemoryFull))
+      }
+      switch read(cancellation) {
+      case .finished(let outcome): complete(token, outcome)
+      case .goOn(let rest):
+        // It was taken once, and is not refused any more.
+        queued.wrappingAdd(1, ordering: .relaxed)
+        run(on: longThreads, cancellation) { [self] in complete(token, rest(cancellation)) }
+      }
+    }
+    return isTaken ? .cancellable(cancellation) : .failed(StatusMapping.readQueueFull)
+  }
+
+  /// The same on a thread for long reads.
+  func submitLong(
     _ context: CallContext,
     _ read: @escaping @Sendable (CallCancellation) -> Completions.Outcome
   ) -> UnaryOutcome {
     let cancellation = CallCancellation()
     let token = context.token
-    let isTaken = submit(to: threads, cancellation) { [server] in
-      var completions = server.completions()
-      completions.complete(
-        token,
-        server.budgets.answers.isSpent
-          ? .failed(.answerMemoryFull) : read(cancellation))
-      completions.post()
+    let isTaken = submit(to: longThreads, cancellation) { [self] in
+      complete(
+        token, server.budgets.answers.isSpent ? .failed(.answerMemoryFull) : read(cancellation))
     }
     return isTaken ? .cancellable(cancellation) : .failed(StatusMapping.readQueueFull)
+  }
+
+  private func complete(_ token: CallToken, _ outcome: Completions.Outcome) {
+    var completions = server.completions()
+    completions.complete(token, outcome)
+    completions.post()
   }
 
   /// Runs `work`, which makes one message of a stream, on a thread for streams, unless it is cancelled by then.
@@ -60,15 +94,24 @@ final class StorageReads: Sendable {
       queued.wrappingSubtract(1, ordering: .relaxed)
       return false
     }
+    run(on: threads, cancellation, work)
+    return true
+  }
+
+  /// - Precondition: `queued` counts it.
+  private func run(
+    on threads: NIOThreadPool, _ cancellation: CallCancellation,
+    _ work: @escaping @Sendable () -> Void
+  ) {
     threads.submit { [self] _ in
       defer { queued.wrappingSubtract(1, ordering: .relaxed) }
       if !cancellation.isCancelled { work() }
     }
-    return true
   }
 
   /// Waits for the reads under way. Blocks.
   func stop() {
-    for pool in [threads, streamThreads] { try? pool.syncShutdownGracefully() }
+    // What a short read hands over is taken as long as the threads for long ones are there.
+    for pool in [threads, longThreads, streamThreads] { try? pool.syncShutdownGracefully() }
   }
 }
