@@ -1,5 +1,6 @@
 import Engine
 package import Logging
+import Platform
 import Records
 package import Schema
 import Wire
@@ -165,6 +166,7 @@ package final class DatabaseServer: Sendable {
       metadata: [
         "service": "\(schema.serviceName)", "models": "\(schema.models.count)",
         "engine": "\(database.engineDescriptor.name)", "data": "\(configuration.dataDirectory)",
+        "cacheSize": "\(ByteSize(bytes: configuration.cacheSizeBytes))",
       ])
     return port
   }

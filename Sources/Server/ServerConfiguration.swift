@@ -1,4 +1,5 @@
 package import Engine
+package import Platform
 import Wire
 
 /// How a database server runs. Sizes in bytes.
@@ -15,8 +16,10 @@ package struct ServerConfiguration: Sendable {
   package var port = 50051
   /// What an acknowledged write survives; see ``Durability``. Default: a power cut.
   package var durability = Durability.sync
-  /// Memory for uncompressed blocks of the store. Default: ``EngineOptions/cacheSizeBytes``.
+  /// Memory for uncompressed blocks of the store. Default: ``EngineOptions/cacheSizeBytes``, for any machine.
   package var cacheSizeBytes = EngineOptions().cacheSizeBytes
+  /// The share of the memory of the process that ``takeCacheSize(of:)`` takes.
+  private static let cacheShare = 4
   /// Size of one memtable; the store holds up to four. Default: ``EngineOptions/memtableSizeBytes``.
   package var memtableSizeBytes = EngineOptions().memtableSizeBytes
   /// The largest request message. Default: ``WireConfiguration/maximumRequestBytes``.
@@ -27,7 +30,7 @@ package struct ServerConfiguration: Sendable {
   package var maximumStreamSeconds = 300
   /// Event loops. Default: one a core, at least 1.
   package var eventLoops: Int
-  /// Threads for reads that touch the disk and for long scans. Default: two a core.
+  /// Threads for short reads that touch the disk, and as many for long reads. Default: two a core.
   package var storageThreads: Int
   /// Threads for the messages of streams. Default: one a core, at least 1.
   package var streamThreads: Int
@@ -40,5 +43,19 @@ package struct ServerConfiguration: Sendable {
     eventLoops = max(1, coreCount)
     storageThreads = max(2, coreCount * 2)
     streamThreads = max(1, coreCount)
+  }
+
+  /// A cache of a quarter of what the process may use, in whole MiB, and at least the default.
+  ///
+  /// The rest is for memtables, answers and requests, and for the system's page cache, which holds the tables
+  /// compressed. A limit of address space leaves less. Set the other sizes before.
+  package mutating func takeCacheSize(of memory: MemoryLimit) {
+    let least = EngineOptions().cacheSizeBytes
+    var size = memory.bytes / Self.cacheShare
+    if let limit = AddressSpaceLimit.current() {
+      cacheSizeBytes = 0
+      size = min(size, Int(clamping: limit) - Int(clamping: AddressSpaceLimit.neededBytes(self)))
+    }
+    cacheSizeBytes = max(least, (size >> 20) << 20)
   }
 }

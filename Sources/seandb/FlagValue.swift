@@ -126,14 +126,55 @@ extension ByteSize: FlagValue {
   var flagText: String { description }
 }
 
+/// `--cache-size`.
+enum CacheSize: FlagValue {
+  /// A share of the memory that the process may use.
+  case auto
+  case size(ByteSize)
+
+  init(flag text: String) throws(FlagProblem) {
+    if text == "auto" {
+      self = .auto
+    } else if let size = ByteSize(text) {
+      self = .size(size)
+    } else {
+      throw FlagProblem(
+        "takes auto, a number of bytes, or one with K, M or G, such as 256M; \(FlagProblem.notOne(text))"
+      )
+    }
+  }
+
+  var flagText: String {
+    switch self {
+    case .auto: "auto"
+    case .size(let size): size.flagText
+    }
+  }
+}
+
+extension Given<CacheSize> {
+  /// - Throws: for a size that is none, or is out of the bounds.
+  func check(_ flag: String, from least: Int, to most: Int) throws {
+    if case .size(let size) = try value(of: flag) {
+      try Given<ByteSize>.check(size, defaultValueDescription, flag, from: least, to: most)
+    }
+  }
+}
+
 extension Given<ByteSize> {
   /// - Throws: for a size that is none, or is out of the bounds.
   func check(_ flag: String, from least: Int, to most: Int) throws {
-    guard (least...most).contains(try value(of: flag).bytes) else {
+    try Self.check(try value(of: flag), defaultValueDescription, flag, from: least, to: most)
+  }
+
+  /// - Parameter text: as the size was given.
+  static func check(
+    _ size: ByteSize, _ text: String, _ flag: String, from least: Int, to most: Int
+  ) throws {
+    guard (least...most).contains(size.bytes) else {
       let bounds = [least, most].map { ByteSize(bytes: $0).flagText }
       throw ValidationError(
-        "\(flag) takes a size from \(bounds[0]) to \(bounds[1]); \"\(defaultValueDescription)\" is not in it"
-      )
+        "\(flag) takes a size from \(bounds[0]) to \(bounds[1]); \"\(text)\" is not in it")
     }
   }
 }

@@ -36,7 +36,6 @@ struct ServeCommand: AsyncParsableCommand {
       compiled = await SchemaInput.compile(
         schema, includeDirectories: includeDirectories, databaseName: naming.databaseName)
     }
-    if let warning = options.memoryWarning { Terminal.warn(warning) }
     await ServerProcess.run(schema: compiled, options: options)
   }
 }
@@ -54,7 +53,6 @@ struct EmbeddedServerCommand: AsyncParsableCommand {
   @OptionGroup var options: ServerOptions
 
   func run() async throws {
-    if let warning = options.memoryWarning { Terminal.warn(warning) }
     await ServerProcess.run(schema: Self.schema.withLock { $0 }, options: options)
   }
 }

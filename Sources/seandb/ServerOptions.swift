@@ -38,8 +38,10 @@ struct ServerOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "Memory for uncompressed blocks of the store: bytes, or with K, M or G.")
-  var cacheSize = Given(ByteSize(bytes: defaults.cacheSizeBytes))
+    help:
+      "Memory for uncompressed blocks of the store: bytes, or with K, M or G. auto: a quarter of what the process may use, at least \(ByteSize(bytes: defaults.cacheSizeBytes))."
+  )
+  var cacheSize = Given(CacheSize.auto)
 
   @Option(
     parsing: .unconditional,
@@ -76,14 +78,15 @@ struct ServerOptions: ParsableArguments {
     try logLevelFlag.value(of: "--log-level")
   }
 
-  /// What the log should say of sizes that the machine does not have; nil when it has them.
-  var memoryWarning: String? {
-    let wanted = cacheSize.value.bytes + 4 * memtableSize.value.bytes
-    let there = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-    guard there > 0, wanted > there, logLevel <= .warning else { return nil }
+  /// What the log should say of sizes that the machine, or its control group, does not have; nil when it has them.
+  func memoryWarning(_ configuration: ServerConfiguration) -> String? {
+    let wanted = configuration.cacheSizeBytes + 4 * configuration.memtableSizeBytes
+    let limit = MemoryLimit.ofThisProcess()
+    guard wanted > limit.bytes, logLevel <= .warning else { return nil }
+    let there = limit.isOfControlGroup ? "this process may use" : "this machine has"
     return
-      "warning: --cache-size and four of --memtable-size are \(wanted >> 20) MiB together, this machine "
-      + "has \(there >> 20) MiB; give it smaller sizes, or it may be killed for want of memory"
+      "warning: --cache-size and four of --memtable-size are \(wanted >> 20) MiB together, \(there) "
+      + "\(limit.bytes >> 20) MiB; give it smaller sizes, or it may be killed for want of memory"
   }
 
   var serverConfiguration: ServerConfiguration {
@@ -94,11 +97,14 @@ struct ServerOptions: ParsableArguments {
     configuration.host = listen.host
     configuration.port = listen.port
     configuration.durability = durability.value == .sync ? .sync : .buffered
-    configuration.cacheSizeBytes = cacheSize.value.bytes
     configuration.memtableSizeBytes = memtableSize.value.bytes
     configuration.maximumRequestBytes = maxRequestSize.value.bytes
     configuration.maximumResponseBytes = maxResponseSize.value.bytes
     if let eventLoops { configuration.eventLoops = eventLoops.value.count }
+    switch cacheSize.value {
+    case .size(let size): configuration.cacheSizeBytes = size.bytes
+    case .auto: configuration.takeCacheSize(of: MemoryLimit.ofThisProcess())
+    }
     return configuration
   }
 }

@@ -19,9 +19,11 @@ enum ServerProcess {
     // Buffers from this size on are given back to the system when they are freed; by default, glibc
     // raises the bound with the first large answer and then keeps the memory.
     mallopt(M_MMAP_THRESHOLD, 256 << 10)
+    let configuration = options.serverConfiguration
+    if let warning = options.memoryWarning(configuration) { Terminal.warn(warning) }
     do throws(ServerError) {
       let server = try DatabaseServer.open(
-        schema: schema, configuration: options.serverConfiguration, logger: logger)
+        schema: schema, configuration: configuration, logger: logger)
       try TerminationSignals.install()
       let port = try await server.start()
       Terminal.say("listening on \(options.listen.text(port: port))")

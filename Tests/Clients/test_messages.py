@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -92,8 +94,12 @@ MESSAGES = [
             f"{name} many",
             f'{name} takes a number of bytes, or one with K, M or G, such as 256M; "many" is not one',
         )
-        for name in ("--cache-size", "--memtable-size", "--max-request-size", "--max-response-size")
+        for name in ("--memtable-size", "--max-request-size", "--max-response-size")
     ],
+    flag(
+        "--cache-size many",
+        '--cache-size takes auto, a number of bytes, or one with K, M or G, such as 256M; "many" is not one',
+    ),
     flag("--cache-size 2048G", '--cache-size takes a size from 0 to 1024G; "2048G" is not in it'),
     flag("--memtable-size 1K", '--memtable-size takes a size from 64K to 1G; "1K" is not in it'),
     flag(
@@ -291,3 +297,41 @@ def test_sizes_beyond_the_machine_are_warned_of(create, serve):
     server = serve(create(SCHEMA), engine="rocksdb")
     server.stop()
     assert "warning: " not in server.stderr()
+
+
+def at_the_root_of_control_groups() -> bool:
+    lines = pathlib.Path("/proc/self/cgroup").read_text().split()
+    return all(line.endswith(":/") for line in lines if line.startswith("0::") or ":memory" in line)
+
+
+def test_the_cache_takes_a_quarter_of_the_memory_and_says_so(create, serve):
+    server = serve(create(SCHEMA))
+    server.stop()
+    [line] = [line for line in server.stderr().splitlines() if "cacheSize=" in line]
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    limits = [
+        int(text)
+        for name in ("memory.max", "memory/memory.limit_in_bytes")
+        if (path := pathlib.Path("/sys/fs/cgroup", name)).exists()
+        and (text := path.read_text().strip()).isdigit()
+    ]
+    memory = min([machine, *(limit >> 20 for limit in limits)])
+    [(number, unit)] = re.findall(r"\bcacheSize=(\d+)([MG])\b", line)
+    size = int(number) * {"M": 1, "G": 1024}[unit]
+    # The group of the tests may have a limit of its own.
+    assert 256 <= size <= max(256, memory // 4)
+    assert size == max(256, memory // 4) or not at_the_root_of_control_groups()
+    given = serve(create(SCHEMA), "--cache-size", "auto", "--log-level", "warning")
+    given.stop()
+    assert "cacheSize" not in given.stderr()
+
+
+@pytest.mark.one_engine
+def test_a_limit_of_address_space_leaves_less_for_the_cache(create, serve):
+    """Two gibibytes: what a server needs beside its cache leaves less than a quarter of most machines."""
+    command = ["prlimit", f"--as={2 << 30}", create(SCHEMA).server, "--event-loops", "2"]
+    server = serve(None, command=command)
+    server.stop()
+    [line] = [line for line in server.stderr().splitlines() if "cacheSize=" in line]
+    [size] = re.findall(r"\bcacheSize=(\d+)M\b", line)
+    assert 256 <= int(size) <= 640

@@ -12,12 +12,16 @@ import Synchronization
 /// Thread-safety: every call from any thread. No lock is held across I/O.
 ///
 /// Unsafe island: owns the slots and the blocks in them. Invariants:
-/// 1. `slots` and `tags` point to `setCount * ways` initialised elements until deinit.
+/// 1. `slots` and `tags` point to `setCount * ways` elements until deinit: memory of the system's that is zero until it
+///    is written to, and takes no room until then. Zero is an invisible slot, and its tag; what an invisible slot
+///    holds is not read.
 /// 2. The blocks in visible slots are `malloc`ed and the cache's alone.
 /// 3. No pin outlives the cache, see ``BlockPin``.
 @safe
 package final class BlockCache: @unchecked Sendable {
   // Constant after init.
+  private let memory: UnsafeMutableRawPointer
+  private let memoryBytes: Int
   /// What blocks and pinned parts of tables may take together.
   package let capacityBytes: Int
   private let slots: UnsafeMutablePointer<BlockCacheSlot.Fields>
@@ -48,26 +52,25 @@ package final class BlockCache: @unchecked Sendable {
     let setCount = setsPerShard
     shards = (0..<Self.shardCount).map { _ in BlockCacheShard(setCount: setCount) }
     let count = self.setCount * Self.ways
-    unsafe slots = .allocate(capacity: count)
-    // A set's tags are one cache line.
-    unsafe tags = UnsafeMutableRawPointer.allocate(
-      byteCount: count * MemoryLayout<BlockCacheSlot.Tag>.stride, alignment: 64
-    ).bindMemory(to: BlockCacheSlot.Tag.self, capacity: count)
-    for index in 0..<count {
-      unsafe (slots + index).initialize(to: BlockCacheSlot.Fields())
-      unsafe (tags + index).initialize(to: BlockCacheSlot.Tag(0))
+    // A set's tags are one cache line: they come first, at a page's start.
+    let tagBytes = count * MemoryLayout<BlockCacheSlot.Tag>.stride
+    memoryBytes = tagBytes + count * MemoryLayout<BlockCacheSlot.Fields>.stride
+    let memory = unsafe mmap(
+      nil, memoryBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
+      fatalError("out of memory: \(memoryBytes) bytes")
     }
+    unsafe self.memory = memory
+    unsafe tags = memory.bindMemory(to: BlockCacheSlot.Tag.self, capacity: count)
+    unsafe slots = (memory + tagBytes).bindMemory(to: BlockCacheSlot.Fields.self, capacity: count)
   }
 
   deinit {
-    let count = setCount * Self.ways
-    for index in 0..<count {
+    // What has no tag has no block.
+    for index in 0..<setCount * Self.ways where unsafe tags[index].load(ordering: .relaxed) != 0 {
       if let contents = slot(index).evict() { Self.release(contents.block) }
     }
-    unsafe slots.deinitialize(count: count)
-    unsafe slots.deallocate()
-    unsafe tags.deinitialize(count: count)
-    unsafe UnsafeMutableRawPointer(tags).deallocate()
+    unsafe munmap(memory, memoryBytes)
   }
 
   /// A number for a newly opened table, under which it keeps its blocks.
@@ -179,21 +182,23 @@ package final class BlockCache: @unchecked Sendable {
     return max(shardCapacityBytes - reserved, shardCapacityBytes / 8)
   }
 
-  /// Frees the blocks of a table that was closed for good; those that are pinned go later, by the
-  /// hand. O(slots); takes each shard's lock in turn.
-  package func removeBlocks(of owner: UInt64) {
-    let count = setsPerShard * Self.ways
-    for shard in 0..<Self.shardCount {
-      shards[shard].withLock { state in
-        for index in (shard * count)..<((shard + 1) * count) {
-          let slot = slot(index)
-          // SAFETY: only this shard's lock holder changes contents of its slots.
-          guard slot.isVisible, unsafe slot.fields.pointee.contents?.key.owner == owner,
-            let contents = slot.evict()
-          else { continue }
-          state.usedBytes -= contents.charge
-          Self.release(contents.block)
-        }
+  /// Frees a block of a table that was closed for good; one that is pinned goes later, by the hand. O(1); takes the
+  /// lock of a shard when the block may be there.
+  package func remove(_ key: BlockCacheKey) {
+    let hash = key.hash
+    let set = set(hash)
+    let tag = UInt32(truncatingIfNeeded: hash)
+    let ways = (set * Self.ways)..<((set + 1) * Self.ways)
+    guard ways.contains(where: { unsafe tags[$0].load(ordering: .relaxed) == tag }) else { return }
+    shards[set / setsPerShard].withLock { state in
+      for index in ways {
+        let slot = slot(index)
+        // SAFETY: only this shard's lock holder changes contents of its slots.
+        guard slot.isVisible, unsafe slot.fields.pointee.contents?.key == key,
+          let contents = slot.evict()
+        else { continue }
+        state.usedBytes -= contents.charge
+        Self.release(contents.block)
       }
     }
   }

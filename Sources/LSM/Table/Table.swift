@@ -127,8 +127,20 @@ package final class Table: @unchecked Sendable {
   }
 
   deinit {
-    cache.removeBlocks(of: cacheOwner)
+    removeBlocks()
     file.close()
+  }
+
+  /// Frees what the cache has of the table, which nobody will ask for any more. O(blocks of the table).
+  private func removeBlocks() {
+    var iterator = BlockIterator(index)
+    iterator.seekToFirst()
+    while iterator.isValid {
+      if let handle = BlockHandle(varints: iterator.value) {
+        cache.remove(BlockCacheKey(owner: cacheOwner, offset: handle.offset))
+      }
+      iterator.next()
+    }
   }
 
   // MARK: - Opening

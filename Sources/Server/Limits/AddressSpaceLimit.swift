@@ -24,10 +24,15 @@ package enum AddressSpaceLimit {
   /// - Throws: when a server of this configuration may not fit.
   static func check(_ configuration: ServerConfiguration) throws(ServerError) {
     guard let limit = current() else { return }
-    let sizes = UInt64(configuration.cacheSizeBytes + 4 * configuration.memtableSizeBytes)
-    let needed = commandMinimumBytes + UInt64(configuration.eventLoops) * loopBytes + sizes
+    let needed = neededBytes(configuration)
     guard limit >= needed else {
       throw .tooLittleAddressSpace(limitBytes: limit, neededBytes: needed)
     }
+  }
+
+  /// What a server of this configuration can be expected to take.
+  static func neededBytes(_ configuration: ServerConfiguration) -> UInt64 {
+    let sizes = UInt64(configuration.cacheSizeBytes + 4 * configuration.memtableSizeBytes)
+    return commandMinimumBytes + UInt64(configuration.eventLoops) * loopBytes + sizes
   }
 }

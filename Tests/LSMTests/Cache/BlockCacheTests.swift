@@ -105,7 +105,9 @@ import Testing
     let owner = cache.makeOwner()
     let pin = cache.insert(BlockCacheKey(owner: owner, offset: 1), try Self.block(1))
     for number in 2..<2000 as Range<UInt64> { try Self.insert(cache, owner, number) }
-    cache.removeBlocks(of: owner)
+    for number in 1..<2000 as Range<UInt64> {
+      cache.remove(BlockCacheKey(owner: owner, offset: number))
+    }
     #expect(Self.holds(pin.block, 1))
     #expect(Self.contains(cache, owner, 1))
     // A pin must not outlive its cache.
@@ -129,14 +131,18 @@ import Testing
     withExtendedLifetime(cache) {}
   }
 
-  @Test func removesTheBlocksOfOneTable() throws {
+  @Test func removesTheBlocksOfOneTableAlone() throws {
     let cache = BlockCache(capacityBytes: 4 << 20)
     let (first, second) = (cache.makeOwner(), cache.makeOwner())
     for number in 0..<50 as Range<UInt64> {
       try Self.insert(cache, first, number)
       try Self.insert(cache, second, number)
     }
-    cache.removeBlocks(of: first)
+    let before = cache.usedBytes
+    for number in 0..<60 as Range<UInt64> {
+      cache.remove(BlockCacheKey(owner: first, offset: number))
+    }
+    #expect(cache.usedBytes == before / 2)
     for number in 0..<50 as Range<UInt64> {
       #expect(!Self.contains(cache, first, number))
       #expect(Self.contains(cache, second, number))
@@ -161,7 +167,9 @@ import Testing
               let pin = cache.insert(key, block)
               if !Self.holds(pin.block, number) { return false }
             }
-            if number == 0 { cache.removeBlocks(of: owner + 1) }
+            if number % 7 == 0 {
+              cache.remove(BlockCacheKey(owner: owner, offset: number ^ 1))
+            }
           }
           return true
         }
