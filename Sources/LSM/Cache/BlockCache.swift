@@ -66,8 +66,8 @@ package final class BlockCache: @unchecked Sendable {
   }
 
   deinit {
-    // What has no tag has no block.
-    for index in 0..<setCount * Self.ways where unsafe tags[index].load(ordering: .relaxed) != 0 {
+    // To look costs no memory, to try to evict does.
+    for index in 0..<setCount * Self.ways where slot(index).isVisible {
       if let contents = slot(index).evict() { Self.release(contents.block) }
     }
     unsafe munmap(memory, memoryBytes)
