@@ -66,7 +66,7 @@ struct GetHandler: UnaryHandler {
   ) -> UnaryOutcome {
     var answer = ByteWriter()
     swap(&answer, &response)
-    let rest = RestOfRead(reads: reads, scan: scan, answer: OwnedMessage(answer), start: start)
+    let rest = RestOfRead(reads, scan, answer, start)
     if isLong { return reads.threads.submitLong(context) { rest.finish($0) } }
     return reads.threads.submit(context) { cancellation in
       switch rest.run(Self.shortBudget, cancellation) {
@@ -84,6 +84,13 @@ private struct RestOfRead: Sendable {
   let answer: OwnedMessage
   /// Where in `answer` its records begin.
   let start: Int
+
+  init(_ reads: ModelReads, _ scan: RecordScan, _ answer: consuming ByteWriter, _ start: Int) {
+    self.reads = reads
+    self.scan = scan
+    self.answer = OwnedMessage(answer, countedBy: reads.threads.answers)
+    self.start = start
+  }
 
   enum Outcome {
     case finished(Completions.Outcome)
@@ -111,11 +118,11 @@ private struct RestOfRead: Sendable {
       case .cancelled: return .finished(.failed(.deadlineExceeded))
       case .wouldBlock, .budgetSpent:
         return .unfinished(
-          RestOfRead(reads: reads, scan: scan, answer: OwnedMessage(response), start: start))
+          RestOfRead(reads, scan, response, start))
       }
     } catch {
       return .finished(.failed(reads.status(of: error)))
     }
-    return .finished(.message(OwnedMessage(response)))
+    return .finished(.message(OwnedMessage(response, countedBy: reads.threads.answers)))
   }
 }

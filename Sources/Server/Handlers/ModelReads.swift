@@ -83,7 +83,7 @@ struct ModelReads: Sendable {
       }
       return .finished(
         fits(response)
-          ? .message(OwnedMessage(response))
+          ? .message(OwnedMessage(response, countedBy: threads.answers))
           : .failed(unsafe key.withUnsafeBytes { tooLarge($0) }))
     }
   }

@@ -19,6 +19,9 @@ final class StorageReads: Sendable {
   private let queued = Atomic<Int>(0)
   private let server: GRPCServer
 
+  /// What counts the answers that are made and not sent yet.
+  var answers: MemoryBudget { server.budgets.answers }
+
   /// What a short read came to.
   enum Step {
     case finished(Completions.Outcome)
@@ -43,15 +46,17 @@ final class StorageReads: Sendable {
     let cancellation = CallCancellation()
     let token = context.token
     let isTaken = submit(to: threads, cancellation) { [self] in
-      guard !server.budgets.answers.isSpent else {
-        return complete(token, .failed(.answerMemoryFull))
-      }
-      switch read(cancellation) {
-      case .finished(let outcome): complete(token, outcome)
-      case .goOn(let rest):
-        // It was taken once, and is not refused any more.
-        queued.wrappingAdd(1, ordering: .relaxed)
-        run(on: longThreads, cancellation) { [self] in complete(token, rest(cancellation)) }
+      completeUnlessSpent(token) {
+        switch read(cancellation) {
+        case .finished(let outcome): return outcome
+        case .goOn(let rest):
+          // It was taken once, and is refused for its memory alone.
+          queued.wrappingAdd(1, ordering: .relaxed)
+          run(on: longThreads, cancellation) { [self] in
+            completeUnlessSpent(token) { rest(cancellation) }
+          }
+          return nil
+        }
       }
     }
     return isTaken ? .cancellable(cancellation) : .failed(StatusMapping.readQueueFull)
@@ -65,13 +70,14 @@ final class StorageReads: Sendable {
     let cancellation = CallCancellation()
     let token = context.token
     let isTaken = submit(to: longThreads, cancellation) { [self] in
-      complete(
-        token, server.budgets.answers.isSpent ? .failed(.answerMemoryFull) : read(cancellation))
+      completeUnlessSpent(token) { read(cancellation) }
     }
     return isTaken ? .cancellable(cancellation) : .failed(StatusMapping.readQueueFull)
   }
 
-  private func complete(_ token: CallToken, _ outcome: Completions.Outcome) {
+  /// Completes a call with what `make` gives, unless that is nil. While the memory for answers is spent none is made.
+  private func completeUnlessSpent(_ token: CallToken, _ make: () -> Completions.Outcome?) {
+    guard let outcome = answers.isSpent ? .failed(.answerMemoryFull) : make() else { return }
     var completions = server.completions()
     completions.complete(token, outcome)
     completions.post()

@@ -86,7 +86,9 @@ private final class RecordStream: ServerStream {
       case .complete, .pageFull:
         scan.finishAnswer(pause, into: &response)
         read.giveBack(pause == .complete ? nil : scan)
-        return response.isEmpty ? .streamFinish(nil) : .streamMessage(OwnedMessage(response))
+        return response.isEmpty
+          ? .streamFinish(nil)
+          : .streamMessage(OwnedMessage(response, countedBy: reads.threads.answers))
       case .tooLarge: return .streamFinish(reads.tooLarge(scan))
       case .cancelled, .wouldBlock, .budgetSpent: return .streamFinish(.deadlineExceeded)
       }

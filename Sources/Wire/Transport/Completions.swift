@@ -5,12 +5,32 @@ package import Bytes
 // that sends it, with the mailbox's mutex between.
 package final class OwnedMessage: @unchecked Sendable {
   private var writer: ByteWriter
+  private let budget: MemoryBudget?
+  /// Bytes that the budget counts for it.
+  private var countedBytes: Int
 
   /// Takes a message over.
-  package init(_ writer: consuming ByteWriter) { self.writer = writer }
+  ///
+  /// - Parameter budget: counts its bytes until it is given away, or gone: an event loop counts an answer once it has it,
+  ///   and threads may make many until then.
+  package init(_ writer: consuming ByteWriter, countedBy budget: MemoryBudget? = nil) {
+    self.budget = budget
+    countedBytes = budget == nil ? 0 : writer.count
+    self.writer = writer
+    if countedBytes > 0 { budget?.add(countedBytes) }
+  }
+
+  deinit { stopCounting() }
+
+  private func stopCounting() {
+    guard countedBytes > 0 else { return }
+    budget?.add(-countedBytes)
+    countedBytes = 0
+  }
 
   /// Gives the message away, once.
   package func take() -> ByteWriter {
+    stopCounting()
     var taken = ByteWriter()
     swap(&taken, &writer)
     return taken
