@@ -11,8 +11,8 @@ package final class OwnedMessage: @unchecked Sendable {
 
   /// Takes a message over.
   ///
-  /// - Parameter budget: counts its bytes until it is given away, or gone: an event loop counts an answer once it has it,
-  ///   and threads may make many until then.
+  /// - Parameter budget: counts its bytes until it is given away, or gone: an event loop counts an answer once it
+  ///   has it, and threads may make many until then.
   package init(_ writer: consuming ByteWriter, countedBy budget: MemoryBudget? = nil) {
     self.budget = budget
     countedBytes = budget == nil ? 0 : writer.count
