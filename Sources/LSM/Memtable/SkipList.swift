@@ -195,7 +195,7 @@ package final class SkipList: @unchecked Sendable {
   /// One of several searches that take turns.
   @safe
   private struct Search {
-    @safe var key: InternalKey
+    @safe let key: InternalKey
     let prefix: UInt64
     var at: UInt32
     var known: UInt32 = 0

@@ -117,8 +117,7 @@ private struct RestOfRead: Sendable {
       case .tooLarge: return .finished(.failed(reads.tooLarge(scan)))
       case .cancelled: return .finished(.failed(.deadlineExceeded))
       case .wouldBlock, .budgetSpent:
-        return .unfinished(
-          RestOfRead(reads, scan, response, start))
+        return .unfinished(RestOfRead(reads, scan, response, start))
       }
     } catch {
       return .finished(.failed(reads.status(of: error)))
