@@ -33,7 +33,7 @@ package protocol StorageEngine: AnyObject, Sendable {
   ///
   /// - Parameters:
   ///   - snapshot: a snapshot of this engine, or nil for the newest state.
-  ///   - tier: with ``ReadTier/memory`` the call never touches the disk; it answers
+  ///   - tier: but with ``ReadTier/any`` the call never waits for the disk; it answers
   ///     ``ReadOutcome/wouldBlock`` when it would have to.
   ///   - visit: called at most once, with the stored bytes. They are borrowed: valid until it returns.
   ///     It must not close the engine.
@@ -134,6 +134,16 @@ package enum ReadTier: Sendable {
   case any
   /// Only what is in memory already (memtables, block cache); never blocks on the disk.
   case memory
+  /// As `memory`, and of the files what the operating system has in its page cache: never blocks on the disk, but each
+  /// block costs some microseconds. The same as `memory` for an engine that cannot ask for that.
+  case pageCache
+}
+
+extension ReadTier {
+  /// Whether a read ends with `wouldBlock` where it would have to wait for the disk.
+  // Not `==`, which on an enum of another module is a call (docs/decisions/0008-cross-module-optimization.md).
+  @inline(__always)
+  package var neverBlocks: Bool { if case .any = self { false } else { true } }
 }
 
 /// How a point read ended.
@@ -142,7 +152,7 @@ package enum ReadOutcome: Sendable, Equatable {
   case found
   /// There is no such key.
   case absent
-  /// Only with ``ReadTier/memory``: the answer is not in memory. Nothing was visited.
+  /// Not with ``ReadTier/any``: the answer is not where the tier may look. Nothing was visited.
   case wouldBlock
 }
 
@@ -166,7 +176,7 @@ package enum ScanOutcome: Sendable, Equatable {
   case stopped
   /// `limit` records were visited. There may be more of them or not.
   case limitReached
-  /// Only with ``ReadTier/memory``: what comes next is not in memory.
+  /// Not with ``ReadTier/any``: what comes next is not where the tier may look.
   case wouldBlock
 }
 

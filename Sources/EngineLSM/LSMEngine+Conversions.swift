@@ -20,6 +20,7 @@ extension Table.ReadTier {
     switch tier {
     case .any: self = .any
     case .memory: self = .memory
+    case .pageCache: self = .pageCache
     }
   }
 }

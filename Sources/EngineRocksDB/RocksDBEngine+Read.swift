@@ -28,7 +28,7 @@ extension RocksDBEngine {
       handle.database, options, key.charPointer, key.count, &message)
     guard let pinned = unsafe pinned else {
       guard let status = unsafe RocksDBStatus(message) else { return .absent }
-      if case .memory = tier, status.isIncomplete { return .wouldBlock }
+      if tier.neverBlocks, status.isIncomplete { return .wouldBlock }
       throw status.error(operation, in: handle.directory)
     }
     defer { unsafe rocksdb_pinnableslice_destroy(pinned) }
@@ -36,7 +36,7 @@ extension RocksDBEngine {
     let value = unsafe rocksdb_pinnableslice_value(pinned, &length)
     // RocksDB answers "found, empty" for a table it would have to open first. `max_open_files` keeps that
     // from happening; an empty value is read again from the disk all the same, to be sure.
-    if case .memory = tier, length == 0 { return .wouldBlock }
+    if tier.neverBlocks, length == 0 { return .wouldBlock }
     unsafe visit(UnsafeRawBufferPointer(start: value, count: length))
     return .found
   }
@@ -57,12 +57,12 @@ extension RocksDBEngine {
     guard let snapshot else {
       return switch tier {
       case .any: unsafe handle.readAny.options
-      case .memory: unsafe handle.readMemory.options
+      case .memory, .pageCache: unsafe handle.readMemory.options
       }
     }
     return switch tier {
     case .any: unsafe snapshot.readAny.options
-    case .memory: unsafe snapshot.readMemory.options
+    case .memory, .pageCache: unsafe snapshot.readMemory.options
     }
   }
 }

@@ -85,7 +85,7 @@ extension RocksDBEngine {
       case .wouldBlock: return .wouldBlock
       case .absent:
         hidden += 1
-        if case .memory = tier, hidden == Self.hiddenRecordLimit { return .wouldBlock }
+        if tier.neverBlocks, hidden == Self.hiddenRecordLimit { return .wouldBlock }
       case .found:
         hidden = 0
         if case .stop = unsafe visit(key, records.value) { return .stopped }
@@ -102,7 +102,7 @@ extension RocksDBEngine {
   ) throws(EngineError) -> ScanOutcome {
     // An iterator that met an error is as invalid as one at its end: only its status tells them apart.
     guard let status = records.status else { return .complete }
-    if case .memory = tier, status.isIncomplete { return .wouldBlock }
+    if tier.neverBlocks, status.isIncomplete { return .wouldBlock }
     throw status.error(.scan, in: handle.directory)
   }
 }

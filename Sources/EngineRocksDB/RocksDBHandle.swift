@@ -195,7 +195,7 @@ struct RocksDBReadOptions: ~Copyable {
     unsafe options = rocksdb_readoptions_create().unsafelyUnwrapped
     switch tier {
     case .any: break
-    case .memory:
+    case .memory, .pageCache:
       unsafe rocksdb_readoptions_set_read_tier(options, 1)  // kBlockCacheTier
       // A scan that steps over many deleted records ends as "Incomplete", like one that needs the disk:
       // the caller's thread has other work.

@@ -42,6 +42,12 @@ package final class Table: @unchecked Sendable {
     case anyWithoutFilling
     /// Block cache only.
     case memory
+    /// Block cache, and what the operating system has of the file in memory; does not block. What was read is kept in
+    /// the cache.
+    case pageCache
+
+    /// Whether a read ends with ``LSMError/wouldBlock`` where it would have to wait for the disk.
+    var neverBlocks: Bool { self == .memory || self == .pageCache }
   }
 
   /// Opens a table and reads its index, filter, range tombstones and properties. Blocks on disk
@@ -290,7 +296,7 @@ package final class Table: @unchecked Sendable {
     case deleted(SequenceNumber)
     /// Nothing: older data decide.
     case absent
-    /// Only with ``ReadTier/memory``: the answer is not in memory.
+    /// The answer is not where the tier may look.
     case wouldBlock
   }
 

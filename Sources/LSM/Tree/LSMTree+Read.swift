@@ -6,7 +6,7 @@ extension LSMTree {
     /// The value was visited.
     case found
     case absent
-    /// Only with ``Table/ReadTier/memory``: the answer is not in memory.
+    /// The answer is not where the tier may look.
     case wouldBlock
   }
 
@@ -14,7 +14,7 @@ extension LSMTree {
   ///
   /// - Parameters:
   ///   - snapshot: nil for the newest state.
-  ///   - tier: with `memory` the call never touches the disk.
+  ///   - tier: with `memory` and `pageCache` the call never waits for the disk.
   ///   - visit: called at most once, with bytes borrowed until it returns.
   /// - Throws: ``LSMError/corruption(_:)``, ``LSMError/io(_:)``, ``LSMError/closed(path:)``.
   /// - Complexity: O(log n) for each memtable, table of level 0 and level; filters spare almost all of them.

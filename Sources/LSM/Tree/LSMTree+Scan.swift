@@ -213,6 +213,6 @@ struct TreeScan: ~Copyable {
   /// Counts an entry that is no record.
   private mutating func pass() throws(LSMError) {
     hidden &+= 1
-    if tier == .memory, hidden >= Self.hiddenLimit { throw .wouldBlock }
+    if tier.neverBlocks, hidden >= Self.hiddenLimit { throw .wouldBlock }
   }
 }
