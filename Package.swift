@@ -58,6 +58,7 @@ let package = Package(
     .systemLibrary(name: "CNghttp2"),
     .systemLibrary(name: "CMalloc"),
     .systemLibrary(name: "CZstd"),
+    .systemLibrary(name: "CLZ4"),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CEpoll"),
@@ -66,7 +67,7 @@ let package = Package(
     .target(name: "Bytes", swiftSettings: strictSettings),
     .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: strictSettings),
     .target(
-      name: "LSM", dependencies: ["Bytes", "CZstd", "CLinux"],
+      name: "LSM", dependencies: ["Bytes", "CZstd", "CLZ4", "CLinux"],
       swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "Engine", dependencies: ["Bytes"],

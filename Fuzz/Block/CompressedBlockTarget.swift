@@ -4,10 +4,10 @@ import Glibc
 import LSM
 import TestSupport
 
-/// A compressed payload, a zstd frame whose stated size is made right, and any block through the
+/// A compressed payload, a zstd frame or LZ4 block whose stated sizes are made right, and any block through the
 /// compressor and back.
 ///
-///     0   2 bits: payload, frame or block
+///     0   2 bits: payload, frame or block; 1 bit: zstd or LZ4
 ///     1   its bytes
 enum CompressedBlockTarget: FuzzTarget {
   static let name = "compressed-block"
@@ -18,15 +18,22 @@ enum CompressedBlockTarget: FuzzTarget {
   static func run(_ bytes: UnsafeRawBufferPointer) {
     guard let control = bytes.first else { return }
     let rest = UnsafeRawBufferPointer(rebasing: bytes.dropFirst())
+    let codec = control & 4 == 0 ? Compression.zstd : .lz4
     switch control & 3 {
-    case 0: decompress(rest)
+    case 0: decompress(rest, codec)
     case 1, 2:
-      let size = ZSTD_getFrameContentSize(rest.baseAddress, rest.count)
       var payload: [UInt8] = []
-      payload.append(littleEndian: UInt32(truncatingIfNeeded: size))
-      payload += rest
-      payload.withUnsafeBytes { decompress($0) }
-    default: checkRoundTrip(rest)
+      if codec == .zstd {
+        let size = ZSTD_getFrameContentSize(rest.baseAddress, rest.count)
+        payload.append(littleEndian: UInt32(truncatingIfNeeded: size))
+      } else {
+        // The size before compression is the input's.
+        payload += rest.prefix(4)
+        payload.append(littleEndian: UInt32(max(rest.count - 4, 0)))
+      }
+      payload += rest.dropFirst(codec == .zstd ? 0 : 4)
+      payload.withUnsafeBytes { decompress($0, codec) }
+    default: checkRoundTrip(rest, codec)
     }
   }
 
@@ -36,9 +43,9 @@ enum CompressedBlockTarget: FuzzTarget {
     return size > maximumStatedBytes && size <= Compression.maximumBlockBytes
   }
 
-  private static func decompress(_ payload: UnsafeRawBufferPointer) {
+  private static func decompress(_ payload: UnsafeRawBufferPointer, _ codec: Compression) {
     guard !statesTooMuch(payload),
-      let block = try? BlockDecompressor.decompressZstd(payload)
+      let block = try? BlockDecompressor.decompress(payload, codec)
     else { return }
     defer { free(block.baseAddress) }
     let stated = payload.loadUnaligned(as: UInt32.self)
@@ -47,13 +54,14 @@ enum CompressedBlockTarget: FuzzTarget {
     _ = XXH64.hash(UnsafeRawBufferPointer(block))
   }
 
-  private static func checkRoundTrip(_ block: UnsafeRawBufferPointer) {
+  private static func checkRoundTrip(_ block: UnsafeRawBufferPointer, _ codec: Compression) {
     var compressor = BlockCompressor()
     var output = ByteWriter()
-    switch compressor.compress(block, with: .zstd, into: &output) {
-    case .none: require(output.array() == Array(block), "a raw block is the block")
-    case .zstd:
-      let decompressed = try? BlockDecompressor.decompressZstd(output.bytes)
+    let compression = compressor.compress(block, with: codec, into: &output)
+    if compression == .none {
+      require(output.array() == Array(block), "a raw block is the block")
+    } else {
+      let decompressed = try? BlockDecompressor.decompress(output.bytes, compression)
       defer { free(decompressed?.baseAddress) }
       require(decompressed.map { Array($0) } == Array(block), "compression loses nothing")
     }
@@ -66,15 +74,19 @@ enum CompressedBlockTarget: FuzzTarget {
     blocks.append((0..<2000).map { _ in [1, 2, 3, 4].randomElement(using: &random) ?? 0 })
     var seeds: [[UInt8]] = []
     var compressor = BlockCompressor()
-    for block in blocks {
-      var output = ByteWriter()
-      let compression = block.withUnsafeBytes {
-        compressor.compress($0, with: .zstd, into: &output)
+    for (codec, bit) in [(Compression.zstd, UInt8(0)), (.lz4, 4)] {
+      for block in blocks {
+        var output = ByteWriter()
+        let compression = block.withUnsafeBytes {
+          compressor.compress($0, with: codec, into: &output)
+        }
+        seeds.append([3 | bit] + block)
+        guard compression == codec else { continue }
+        let payload = output.array()
+        seeds.append([0 | bit] + payload)
+        seeds.append(
+          codec == .zstd ? [1] + payload.dropFirst(4) : [1 | bit] + payload[..<4] + payload[8...])
       }
-      seeds.append([3] + block)
-      guard compression == .zstd else { continue }
-      seeds.append([0] + output.array())
-      seeds.append([1] + output.array().dropFirst(4))
     }
     return seeds
   }

@@ -113,9 +113,9 @@ struct TableModel {
         let (payload, compression) = try? BlockTrailer.open(
           stored, identity: identity, offset: UInt64(handle.begin))
       else { return nil }
-      guard compression == .zstd else { return entries(of: payload, content) }
+      guard compression != .none else { return entries(of: payload, content) }
       guard !CompressedBlockTarget.statesTooMuch(payload),
-        let raw = try? BlockDecompressor.decompressZstd(payload)
+        let raw = try? BlockDecompressor.decompress(payload, compression)
       else { return nil }
       defer { free(raw.baseAddress) }
       return entries(of: UnsafeRawBufferPointer(raw), content)

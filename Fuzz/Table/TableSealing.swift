@@ -49,7 +49,9 @@ enum TableSealing {
     let tag = handle.end - BlockTrailer.byteCount
     let payload = bytes[handle.begin..<tag]
     let compression = Compression(rawValue: bytes[tag])
-    if compression == .zstd, CompressedBlockTarget.statesTooMuch(payload) { return false }
+    if compression == .zstd || compression == .lz4, CompressedBlockTarget.statesTooMuch(payload) {
+      return false
+    }
     bytes.replaceSubrange(
       handle.begin..<handle.end,
       with: sealed(Array(payload), compression ?? .none, identity, at: handle.begin))

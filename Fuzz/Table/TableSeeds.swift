@@ -22,7 +22,7 @@ enum TableSeeds {
       ]
       for (blockBytes, compression, filterBits) in [
         (1, Compression.none, 0), (1, .none, 10), (100, .none, 0), (100, .none, 10),
-        (400, .zstd, 0), (400, .zstd, 10),
+        (400, .zstd, 0), (400, .zstd, 10), (400, .lz4, 0), (400, .lz4, 10),
       ] {
         options.blockBytes = blockBytes
         options.compression = compression

@@ -11,6 +11,18 @@ extension TreeOptions {
     dropsDamagedLogTail = options.logRecovery == .pointInTime
     isReadOnly = options.isReadOnly
     createIfMissing = options.createIfMissing
+    table = TableOptions(options.compression)
+  }
+}
+
+extension TableOptions {
+  init(_ compression: TableCompression) {
+    self.init()
+    if case .zstd = compression {
+      self.compression = .zstd
+      // What zstd needs to begin with, and what it gains, both ask for larger blocks.
+      blockBytes = 8 << 10
+    }
   }
 }
 

@@ -23,7 +23,6 @@ struct RocksDBOptions: ~Copyable {
       setWrites(engine)
       setLogs(engine)
       setCompaction(engine)
-      if isLikeLSM { setCompressionLikeLSM() }
     case .defaults:
       unsafe cache = nil
       unsafe rocksdb_options_set_create_if_missing(options, engine.createIfMissing ? 1 : 0)
@@ -41,12 +40,8 @@ struct RocksDBOptions: ~Copyable {
     let table = unsafe rocksdb_block_based_options_create().unsafelyUnwrapped
     defer { unsafe rocksdb_block_based_options_destroy(table) }
     unsafe rocksdb_block_based_options_set_block_cache(table, cache)
-    if isLikeLSM {
-      unsafe rocksdb_block_based_options_set_block_size(table, RocksDBSettings.lsmBlockSizeBytes)
-    } else {
-      // Blocks of 4 KiB, RocksDB's own size.
-      unsafe setPartitions(table)
-    }
+    // Blocks of 4 KiB, RocksDB's own size.
+    if !isLikeLSM { unsafe setPartitions(table) }
     // 1 % false positives; one cache line a lookup. Without a prefix extractor the filter
     // holds whole keys, which is what a point read asks for.
     unsafe rocksdb_block_based_options_set_filter_policy(
@@ -125,22 +120,12 @@ struct RocksDBOptions: ~Copyable {
     unsafe rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1)
     unsafe rocksdb_options_set_max_background_jobs(
       options, Int32(clamping: max(engine.backgroundJobs, 2)))
-    // The two upper levels are rewritten most often and hold little: a cheap codec. The rest, nine tenths
-    // of the data, gets the one that saves most.
+    // The two upper levels are rewritten most often and hold little: a cheap codec in any case.
     let upper = Int32(rocksdb_lz4_compression)
-    let lower = Int32(rocksdb_zstd_compression)
+    let lower = Int32(
+      engine.compression == .zstd ? rocksdb_zstd_compression : rocksdb_lz4_compression)
     let levels = [upper, upper, lower, lower, lower, lower, lower]
     unsafe rocksdb_options_set_compression_per_level(options, levels, levels.count)
     unsafe rocksdb_options_set_bottommost_compression(options, lower)
-  }
-
-  /// Zstandard of level 1 on every level.
-  private func setCompressionLikeLSM() {
-    let zstd = Int32(rocksdb_zstd_compression)
-    let levels = [Int32](repeating: zstd, count: 7)
-    unsafe rocksdb_options_set_compression_per_level(options, levels, levels.count)
-    // Window, level, strategy and dictionary; all but the level as RocksDB has them.
-    unsafe rocksdb_options_set_compression_options(options, -14, 1, 0, 0)
-    unsafe rocksdb_options_set_bottommost_compression_options(options, -14, 1, 0, 0, 1)
   }
 }

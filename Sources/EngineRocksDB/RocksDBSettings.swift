@@ -3,8 +3,8 @@
 package enum RocksDBSettings: Sendable {
   /// Those chosen for seandb, each with its reason: ``RocksDBOptions``.
   case production
-  /// The same, with blocks and compression like those of our own tree: 8 KiB, Zstandard of level 1 everywhere. To
-  /// compare the two with what they both do the same way.
+  /// The same, with an index and a filter for each table as a whole, as our own tree has them. To compare the two with
+  /// what they both do the same way.
   case likeLSM
   /// RocksDB's own: those it has when nothing is set. Of `EngineOptions` only `createIfMissing`, `isReadOnly`
   /// and `rangeDeletesBeforeFlush` hold then: cache, memtable, recovery and the rest are as RocksDB has them, so
@@ -13,5 +13,4 @@ package enum RocksDBSettings: Sendable {
 
   /// Of the production settings' bloom filters: 1 % false positives.
   package static let filterBitsPerKey = 10
-  static let lsmBlockSizeBytes = 8 << 10
 }

@@ -52,6 +52,7 @@ package final class DatabaseServer: Sendable {
     var options = EngineOptions()
     options.cacheSizeBytes = configuration.cacheSizeBytes
     options.memtableSizeBytes = configuration.memtableSizeBytes
+    options.compression = configuration.compression
     do throws(DatabaseError) {
       let database = try Database.open(
         schema: schema, path: path, engine: kind, options: options, logger: logger)

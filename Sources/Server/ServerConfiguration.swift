@@ -22,6 +22,8 @@ package struct ServerConfiguration: Sendable {
   private static let cacheShare = 4
   /// Size of one memtable; the store holds up to four. Default: ``EngineOptions/memtableSizeBytes``.
   package var memtableSizeBytes = EngineOptions().memtableSizeBytes
+  /// The codec of tables that are written from now on. Default: ``EngineOptions/compression``.
+  package var compression = EngineOptions().compression
   /// The largest request message. Default: ``WireConfiguration/maximumRequestBytes``.
   package var maximumRequestBytes = WireConfiguration(loopCount: 1).maximumRequestBytes
   /// The largest answer; a larger one is RESOURCE_EXHAUSTED, never cut. Default 64 MiB.

@@ -24,6 +24,7 @@ final class TableView {
       let compression =
         switch block.compression {
         case .zstd?: "zstd, \(block.rawBytes) bytes before"
+        case .lz4?: "LZ4, \(block.rawBytes) bytes before"
         case Compression.none?: "not compressed"
         case nil: "compression unknown"
         }

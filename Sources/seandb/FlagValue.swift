@@ -98,6 +98,12 @@ enum DurabilityOption: String, WordFlag {
   case buffered
 }
 
+/// `--compression`.
+enum CompressionOption: String, WordFlag {
+  case lz4
+  case zstd
+}
+
 // MARK: - Numbers
 
 /// `--event-loops`.

@@ -48,6 +48,11 @@ struct ServerOptions: ParsableArguments {
     help: "Writes gathered in memory before they become a table; the store holds up to four.")
   var memtableSize = Given(ByteSize(bytes: defaults.memtableSizeBytes))
 
+  @Option(
+    parsing: .unconditional,
+    help: "How tables are compressed from now on. lz4: fast reads. zstd: fewer bytes on the disk.")
+  var compression = Given(CompressionOption.lz4)
+
   @Option(parsing: .unconditional, help: "The largest request message.")
   var maxRequestSize = Given(ByteSize(bytes: defaults.maximumRequestBytes))
 
@@ -72,6 +77,7 @@ struct ServerOptions: ParsableArguments {
     try durability.value(of: "--durability")
     try cacheSize.check("--cache-size", from: 0, to: 1 << 40)
     try memtableSize.check("--memtable-size", from: 64 << 10, to: 1 << 30)
+    try compression.value(of: "--compression")
     try maxRequestSize.check("--max-request-size", from: 1 << 10, to: 1 << 30)
     try maxResponseSize.check("--max-response-size", from: 1 << 10, to: 2 << 30)
     try eventLoops?.value(of: "--event-loops")
@@ -98,6 +104,7 @@ struct ServerOptions: ParsableArguments {
     configuration.port = listen.port
     configuration.durability = durability.value == .sync ? .sync : .buffered
     configuration.memtableSizeBytes = memtableSize.value.bytes
+    configuration.compression = compression.value == .zstd ? .zstd : .lz4
     configuration.maximumRequestBytes = maxRequestSize.value.bytes
     configuration.maximumResponseBytes = maxResponseSize.value.bytes
     if let eventLoops { configuration.eventLoops = eventLoops.value.count }

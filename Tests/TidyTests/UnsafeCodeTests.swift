@@ -49,11 +49,12 @@ import Testing
     "LSM": [
       "Block/Block",
       "Block/BlockBuilder",
+      "Block/BlockCompressor",
+      "Block/BlockDecompressor",
       "Block/BlockEntry",
       "Block/BlockHandle",
       "Block/BlockIterator",
       "Block/BlockTrailer",
-      "Block/Compression",
       "Block/InlineVarint",
       "Cache/BlockCache",
       "Cache/BlockCacheSlot",

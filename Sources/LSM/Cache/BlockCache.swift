@@ -38,14 +38,14 @@ package final class BlockCache: @unchecked Sendable {
   private static let shardCount = 8
   /// What a block costs besides its bytes: its slot, and malloc's own.
   private static let slotBytes = MemoryLayout<BlockCacheSlot.Fields>.stride + 20
-  /// Twice as many slots as blocks of this size fill the capacity, so that sets seldom run full.
-  private static let expectedBlockBytes = 8 << 10
+  /// Half as many slots again as blocks of this size fill the capacity, so that sets seldom run full.
+  private static let expectedBlockBytes = 4 << 10
 
   /// - Parameter capacityBytes: 0 keeps nothing; every read of a block then goes to its file.
   package init(capacityBytes: Int) {
     precondition(capacityBytes >= 0)
     self.capacityBytes = capacityBytes
-    let wantedSets = 2 * (capacityBytes / Self.expectedBlockBytes) / Self.ways
+    let wantedSets = 3 * (capacityBytes / Self.expectedBlockBytes) / (2 * Self.ways)
     setsPerShard = max(wantedSets / Self.shardCount, 1)
     self.setCount = setsPerShard * Self.shardCount
     shardCapacityBytes = capacityBytes / Self.shardCount

@@ -90,6 +90,13 @@ package protocol ReadableFile: AnyObject, Sendable {
   @safe
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(LSMError)
 
+  /// Reads exactly `buffer.count` bytes if the operating system has them in memory; never waits for the disk.
+  ///
+  /// - Returns: false when it does not have all of them, cannot tell, or met an error: ``read(into:at:)`` will say.
+  ///   What is in the buffer is of no use then.
+  @safe
+  func readCached(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) -> Bool
+
   /// Gives the file descriptor back. A second call does nothing.
   func close()
 }

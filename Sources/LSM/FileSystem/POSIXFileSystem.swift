@@ -279,6 +279,18 @@ private final class POSIXReadableFile: ReadableFile {
     }
   }
 
+  /// preadv2(2) with `RWF_NOWAIT`, once: a short read is one whose rest is on the disk.
+  @safe
+  func readCached(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) -> Bool {
+    let descriptor = descriptor.load(ordering: .relaxed)
+    guard descriptor >= 0, let begin = buffer.baseAddress,
+      offset <= UInt64(Int64.max) - UInt64(buffer.count)
+    else { return false }
+    // SAFETY: invariant 2.
+    let count = unsafe linux_read_cached(descriptor, begin, UInt(buffer.count), Int64(offset))
+    return count == buffer.count
+  }
+
   @safe
   private func truncated(
     _ buffer: UnsafeMutableRawBufferPointer, _ offset: UInt64, _ done: Int

@@ -10,7 +10,7 @@ import Bytes
 ///     56   range tombstones: offset u64, byte count u64 (0, 0: none)
 ///     72   properties: offset u64, byte count u64
 ///     88   flags u32, 0
-///     92   version u32
+///     92   version u32: 2 when a block is compressed by LZ4, else 1
 ///     96   checksum u64: XXH64 over bytes 0 to 95, seed 0
 ///     104  magic u64
 ///
@@ -29,6 +29,8 @@ package struct Footer: Equatable, Sendable {
   package var rangeTombstones: BlockHandle?
   /// The encoded ``TableProperties``.
   package var properties: BlockHandle
+  /// Whether a block may be compressed by LZ4.
+  package var hasLZ4: Bool
 
   /// Bytes from the table's end.
   package static let byteCount = 112
@@ -36,7 +38,7 @@ package struct Footer: Equatable, Sendable {
 
   package init(
     identity: UInt64, fileBytes: UInt64, index: BlockHandle, filter: BlockHandle?,
-    rangeTombstones: BlockHandle?, properties: BlockHandle
+    rangeTombstones: BlockHandle?, properties: BlockHandle, hasLZ4: Bool = false
   ) {
     self.identity = identity
     self.fileBytes = fileBytes
@@ -44,6 +46,7 @@ package struct Footer: Equatable, Sendable {
     self.filter = filter
     self.rangeTombstones = rangeTombstones
     self.properties = properties
+    self.hasLZ4 = hasLZ4
   }
 
   /// The bytes as drawn above, with their checksum.
@@ -57,7 +60,7 @@ package struct Footer: Equatable, Sendable {
       writer.appendLittleEndian(handle.byteCount)
     }
     writer.appendLittleEndian(UInt32(0))
-    writer.appendLittleEndian(TableFormat.version)
+    writer.appendLittleEndian(hasLZ4 ? TableFormat.versionWithLZ4 : TableFormat.version)
     unsafe writer.appendLittleEndian(XXH64.hash(writer.bytes))
     writer.appendLittleEndian(TableFormat.magic)
     return writer.array()
@@ -98,7 +101,7 @@ package struct Footer: Equatable, Sendable {
         Self.checksumOffset,
         .checksum(expected: number(Self.checksumOffset), actual: checksum))
     }
-    guard version == TableFormat.version else {
+    guard version == TableFormat.version || version == TableFormat.versionWithLZ4 else {
       throw .unsupportedFormat(path: path, version: UInt64(version))
     }
     guard number(0) == TableFormat.magic else {
@@ -124,6 +127,6 @@ package struct Footer: Equatable, Sendable {
       identity: number(8), fileBytes: fileBytes, index: try handle(24, "index"),
       filter: try optionalHandle(40, "filter"),
       rangeTombstones: try optionalHandle(56, "range tombstones"),
-      properties: try handle(72, "properties"))
+      properties: try handle(72, "properties"), hasLZ4: version == TableFormat.versionWithLZ4)
   }
 }

@@ -219,8 +219,12 @@ package final class Table: @unchecked Sendable {
 
   /// Reads a block's payload into fresh `malloc`ed memory that the caller frees. Memory is bounded
   /// by the file's size, and by the size a checked compressed block states.
+  ///
+  /// - Parameter onlyCached: whether it is read only if the operating system has it in memory;
+  ///   ``LSMError/wouldBlock`` if not.
   static func readPayload(
-    _ file: any ReadableFile, _ path: String, _ identity: UInt64, _ handle: BlockHandle
+    _ file: any ReadableFile, _ path: String, _ identity: UInt64, _ handle: BlockHandle,
+    onlyCached: Bool = false
   ) throws(LSMError) -> UnsafeMutableRawBufferPointer {
     precondition(handle.fits(before: file.size))
     let size = Int(handle.byteCount)
@@ -229,7 +233,11 @@ package final class Table: @unchecked Sendable {
     }
     let stored = unsafe UnsafeMutableRawBufferPointer(start: memory, count: size)
     do throws(LSMError) {
-      try file.read(into: stored, at: handle.offset)
+      if onlyCached {
+        guard file.readCached(into: stored, at: handle.offset) else { throw .wouldBlock }
+      } else {
+        try file.read(into: stored, at: handle.offset)
+      }
     } catch {
       unsafe free(memory)
       throw error
@@ -240,8 +248,8 @@ package final class Table: @unchecked Sendable {
       switch compression {
       case .none:
         return unsafe UnsafeMutableRawBufferPointer(start: memory, count: payload.count)
-      case .zstd:
-        let block = try unsafe BlockDecompressor.decompressZstd(payload)
+      case .zstd, .lz4:
+        let block = try BlockDecompressor.decompress(payload, compression)
         unsafe free(memory)
         return unsafe block
       }
@@ -271,7 +279,8 @@ package final class Table: @unchecked Sendable {
     _ handle: BlockHandle, _ key: BlockCacheKey, _ tier: ReadTier
   ) throws(LSMError) -> BlockPin {
     if tier == .memory { throw .wouldBlock }
-    let bytes = try unsafe Self.readPayload(file, path, identity, handle)
+    let bytes = try unsafe Self.readPayload(
+      file, path, identity, handle, onlyCached: tier == .pageCache)
     let block: Block
     do throws(DamageInBlock) {
       block = try unsafe Block(validating: UnsafeRawBufferPointer(bytes), content: .entries)
@@ -283,7 +292,7 @@ package final class Table: @unchecked Sendable {
       unsafe free(bytes.baseAddress)
       throw error.located(path: path, offset: handle.offset)
     }
-    return tier == .any ? cache.insert(key, block) : BlockPin(owning: block)
+    return tier == .anyWithoutFilling ? BlockPin(owning: block) : cache.insert(key, block)
   }
 
   // MARK: - Reading

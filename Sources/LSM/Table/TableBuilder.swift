@@ -26,6 +26,7 @@ package struct TableBuilder: ~Copyable {
   private var lastKey = ByteWriter()
   private var lastTrailer: UInt64 = 0
   private var blockTombstones = 0
+  private var hasLZ4 = false
   /// What waits to be written to the file, in large pieces.
   private var pending = ByteWriter()
   private var stored = ByteWriter()
@@ -181,6 +182,7 @@ package struct TableBuilder: ~Copyable {
 
   /// Seals and writes the payload in `stored`.
   private mutating func writeStored(_ compression: Compression) throws(LSMError) -> BlockHandle {
+    if compression == .lz4 { hasLZ4 = true }
     BlockTrailer.seal(&stored, compression, identity: identity, offset: offset)
     let handle = BlockHandle(offset: offset, byteCount: UInt64(stored.count))
     unsafe pending.append(stored.bytes)
@@ -224,7 +226,8 @@ package struct TableBuilder: ~Copyable {
     let propertiesHandle = try write(properties.encoded())
     let footer = Footer(
       identity: identity, fileBytes: offset + UInt64(Footer.byteCount), index: indexHandle,
-      filter: filter, rangeTombstones: rangeTombstones, properties: propertiesHandle)
+      filter: filter, rangeTombstones: rangeTombstones, properties: propertiesHandle,
+      hasLZ4: hasLZ4)
     pending.append(footer.encoded())
     offset += UInt64(Footer.byteCount)
     try writePending()

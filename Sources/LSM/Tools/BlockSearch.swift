@@ -3,8 +3,9 @@ import Glibc
 
 /// Finds the blocks of a table whose index or footer is damaged, by looking at every byte of the file.
 ///
-/// A zstd frame tells its length, a raw block can be walked to its end; that a block is one, and is where it
-/// was written, its checksum says. A block that is damaged is stepped over, byte by byte, to the next one.
+/// A zstd frame tells its length, in front of an LZ4 block is its length, and a raw block can be walked to its end;
+/// that a block is one, and is where it was written, its checksum says. A damaged block is stepped over, byte by byte, to
+/// the next one.
 ///
 /// Memory: the file, and one block. Complexity: O(file size), and O(n²) in the entries of a raw block.
 ///
@@ -37,7 +38,7 @@ struct BlockSearch: ~Copyable {
     var result = Result()
     var offset = 0
     while offset + BlockTrailer.byteCount < bytes.count {
-      guard let byteCount = zstdBlock(at: offset) ?? rawBlock(at: offset) else {
+      guard let byteCount = compressedBlock(at: offset) ?? rawBlock(at: offset) else {
         offset += 1
         continue
       }
@@ -64,14 +65,27 @@ struct BlockSearch: ~Copyable {
   }
 
   /// The size of the compressed block that begins at `offset`, with its trailer.
+  private func compressedBlock(at offset: Int) -> Int? {
+    zstdBlock(at: offset) ?? lz4Block(at: offset)
+  }
+
+  private func lz4Block(at offset: Int) -> Int? {
+    let size = number(offset)
+    let compressedBytes = number(offset + 4)
+    guard compressedBytes > 0, compressedBytes < size, size <= Compression.maximumBlockBytes else {
+      return nil
+    }
+    return checked(offset, Compression.lz4.headerBytes + Int(compressedBytes), .lz4)
+  }
+
   private func zstdBlock(at offset: Int) -> Int? {
-    let frame = offset + Compression.sizeBytes
+    let frame = offset + Compression.zstd.headerBytes
     guard number(frame) == UInt32(ZSTD_MAGICNUMBER) else { return nil }
     // SAFETY: the frame begins inside the bytes; zstd reads no further than their end.
     let frameBytes = unsafe ZSTD_findFrameCompressedSize(
       bytes.baseAddress.unsafelyUnwrapped + frame, bytes.count - frame)
     guard ZSTD_isError(frameBytes) == 0 else { return nil }
-    return checked(offset, Compression.sizeBytes + frameBytes, .zstd)
+    return checked(offset, Compression.zstd.headerBytes + frameBytes, .zstd)
   }
 
   /// The size of the raw block that begins at `offset`, with its trailer. Walks over its entries, and looks
@@ -152,8 +166,8 @@ struct BlockSearch: ~Copyable {
     do throws(DamageInBlock) {
       let (payload, compression) = try unsafe BlockTrailer.open(
         stored, identity: identity, offset: handle.offset)
-      guard compression == .zstd else { return try unsafe body(payload) }
-      let block = try unsafe BlockDecompressor.decompressZstd(payload)
+      guard compression != .none else { return try unsafe body(payload) }
+      let block = try BlockDecompressor.decompress(payload, compression)
       defer { unsafe free(block.baseAddress) }
       return try unsafe body(UnsafeRawBufferPointer(block))
     } catch {

@@ -74,21 +74,24 @@ struct RocksDBEngineTests {
   }
 
   /// By what RocksDB itself writes down of them.
-  @Test func runsWithBlocksAndCompressionOfTheLSMWhenToldSo() throws {
+  @Test(arguments: [TableCompression.lz4, .zstd])
+  func compressesAsItIsTold(compression: TableCompression) throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
-    let engine = try EngineDescriptor.rocksDB(.likeLSM).open(
-      directory.path("store"), options: .small)
-    try engine.close()
-    let files = try FileManager.default.contentsOfDirectory(atPath: directory.path("store"))
-    let name = try #require(files.filter { $0.hasPrefix("OPTIONS-") }.max())
-    let written = try String(contentsOfFile: directory.path("store/\(name)"), encoding: .utf8)
-    let codecs = Array(repeating: "kZSTD", count: 7).joined(separator: ":")
-    #expect(written.contains("  block_size=8192\n"))
-    #expect(written.contains("  compression_per_level=\(codecs)\n"))
-    for kind in ["compression_opts", "bottommost_compression_opts"] {
-      let line = try #require(written.split(separator: "\n").first { $0.hasPrefix("  \(kind)=") })
-      #expect(line.contains(";level=1;"))
+    var options = EngineOptions.small
+    options.compression = compression
+    for descriptor in [EngineDescriptor.rocksDB, .rocksDB(.likeLSM)] {
+      let store = directory.path(descriptor == .rocksDB ? "store" : "like")
+      try descriptor.open(store, options: options).close()
+      let files = try FileManager.default.contentsOfDirectory(atPath: store)
+      let name = try #require(files.filter { $0.hasPrefix("OPTIONS-") }.max())
+      let written = try String(contentsOfFile: "\(store)/\(name)", encoding: .utf8)
+      let lower = compression == .zstd ? "kZSTD" : "kLZ4Compression"
+      let codecs = (["kLZ4Compression", "kLZ4Compression"] + Array(repeating: lower, count: 5))
+        .joined(separator: ":")
+      #expect(written.contains("  compression_per_level=\(codecs)\n"))
+      #expect(written.contains("  bottommost_compression=\(lower)\n"))
+      #expect(written.contains("  block_size=4096\n"))
     }
   }
 

@@ -94,7 +94,7 @@ extension TreeOptions {
     options.memtableSizeBytes = one(of: [2 << 10, 16 << 10, 64 << 10], &random)
     options.table.blockBytes = one(of: [1, 100, 4 << 10, 64 << 10], &random)
     options.table.restartInterval = one(of: [1, 2, 16, 64], &random)
-    options.table.compression = one(of: [.none, .zstd], &random)
+    options.table.compression = one(of: [.none, .zstd, .lz4], &random)
     options.table.filterBitsPerKey = one(of: [0, 1, 10], &random)
     options.tableBytes = one(of: [500, 4 << 10, 64 << 10], &random)
     options.baseLevelBytes = one(of: [1, 8 << 10, 1 << 20], &random)

@@ -64,6 +64,8 @@ final class MemoryFileSystem: FileSystem {
     var ruledCalls = 0..<Int.max
     var lastCall = Int.max
     var hitFaults = 0
+    /// Whether the bytes at an offset of a file are in the page cache; nil: all are.
+    var isCached: (@Sendable (String, UInt64) -> Bool)?
   }
 
   let state: Mutex<State>

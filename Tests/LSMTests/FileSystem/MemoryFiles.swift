@@ -101,6 +101,12 @@ final class MemoryReadableFile: ReadableFile {
     }
   }
 
+  func readCached(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) -> Bool {
+    let isCached = fileSystem.state.withLock { $0.isCached }
+    guard isCached?(path, offset) ?? true else { return false }
+    return (try? read(into: buffer, at: offset)) != nil
+  }
+
   func close() {}
 }
 

@@ -157,13 +157,13 @@ import Testing
     let fixture = try Self.fixture(.none)
     var bytes = fixture.bytes
     let start = bytes.count - Footer.byteCount
-    bytes[start + 92] = 2
+    bytes[start + 92] = 3
     let checksum = bytes[start..<(start + 96)].withUnsafeBytes { XXH64.hash($0) }
     withUnsafeBytes(of: checksum.littleEndian) {
       bytes.replaceSubrange((start + 96)..<(start + 104), with: $0)
     }
     fixture.fileSystem.setBytes(of: TableFixture.path, bytes)
-    #expect(throws: LSMError.unsupportedFormat(path: TableFixture.path, version: 2)) {
+    #expect(throws: LSMError.unsupportedFormat(path: TableFixture.path, version: 3)) {
       try fixture.open(cache: BlockCache(capacityBytes: 0))
     }
   }

@@ -62,7 +62,7 @@ struct TableFixture {
     var options = TableOptions()
     options.blockBytes = [1, 100, 1000, 8 << 10].randomElement(using: &random) ?? 1
     options.restartInterval = [1, 2, 16].randomElement(using: &random) ?? 1
-    options.compression = Bool.random(using: &random) ? .zstd : .none
+    options.compression = Compression.allCases.randomElement(using: &random) ?? .none
     options.filterBitsPerKey = [0, 4, 10].randomElement(using: &random) ?? 10
     return options
   }

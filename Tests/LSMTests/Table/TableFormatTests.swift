@@ -17,6 +17,18 @@ import Testing
   @Test func hasTheDocumentedBytes() throws {
     #expect(try Self.fixture().bytes == Self.golden)
   }
+
+  /// A program that knows no LZ4 refuses the table by name, and reads all others.
+  @Test(arguments: zip(Compression.allCases, [1, 1, 2] as [UInt8]))
+  func hasVersion2OnlyWithLZ4(compression: Compression, version: UInt8) throws {
+    var options = TableOptions()
+    options.compression = compression
+    let entries = (0..<200).map { Entry([UInt8($0)], 1, value: [UInt8](repeating: 7, count: 50)) }
+    let fixture = try TableFixture(entries, options: options)
+    #expect(fixture.bytes[fixture.bytes.count - 20] == version)
+    let cache = BlockCache(capacityBytes: 1 << 20)
+    #expect(try fixture.open(cache: cache).allEntries() == entries)
+  }
 }
 
 /// Line by line as on the page, so that the two can be compared by eye.

@@ -1,4 +1,5 @@
 import LSM
+import Synchronization
 import TestSupport
 import Testing
 
@@ -156,6 +157,27 @@ import Testing
     #expect(try table.answer([9, 9, 9, 9, 9, 9], at: 1, tier: .memory) == .absent)
     _ = try table.allEntries()
     #expect(try table.allEntries(tier: .memory) == fixture.entries)
+  }
+
+  @Test func pageCacheTierReadsOnlyWhatTheSystemHasInMemory() throws {
+    var random = SeededGenerator(seed: 13)
+    var options = TableOptions()
+    options.blockBytes = 200
+    let fixture = try TableFixture(random.entries(300), options: options)
+    let table = try fixture.open(cache: BlockCache(capacityBytes: 8 << 20))
+    let entry = try #require(fixture.entries.dropFirst(150).first { $0.kind == .value })
+    let answer = TableAnswer.value(entry.value, entry.sequence)
+    let none: @Sendable (String, UInt64) -> Bool = { _, _ in false }
+    fixture.fileSystem.state.withLock { $0.isCached = none }
+    #expect(try table.answer(entry.key, at: entry.sequence, tier: .pageCache) == .wouldBlock)
+    #expect(throws: LSMError.wouldBlock) { try table.allEntries(tier: .pageCache) }
+    fixture.fileSystem.state.withLock { $0.isCached = nil }
+    #expect(try table.answer(entry.key, at: entry.sequence, tier: .pageCache) == answer)
+    // It stays in the block cache.
+    fixture.fileSystem.state.withLock { $0.isCached = none }
+    #expect(try table.answer(entry.key, at: entry.sequence, tier: .memory) == answer)
+    fixture.fileSystem.state.withLock { $0.isCached = nil }
+    #expect(try table.allEntries(forward: false, tier: .pageCache) == fixture.entries.reversed())
   }
 
   @Test func anIteratorGoesOnAfterAnError() throws {

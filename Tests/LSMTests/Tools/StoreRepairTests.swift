@@ -148,7 +148,7 @@ import Testing
     for record in found { #expect(fixture.expected.contains(record)) }
   }
 
-  @Test(arguments: [Compression.none, .zstd])
+  @Test(arguments: Compression.allCases)
   func findsTheBlocksWithoutFooterOrIndex(compression: Compression) throws {
     var options = TreeOptions.tiny
     options.table.compression = compression

@@ -169,7 +169,7 @@ extension TreeOptions {
     options.memtableSizeBytes = [1, 300, 2 << 10, 20 << 10, 1 << 20][random.below(5)]
     options.table.blockBytes = [1, 64, 256, 4 << 10, 64 << 10][random.below(5)]
     options.table.restartInterval = [1, 2, 16, 64][random.below(4)]
-    options.table.compression = random.below(2) == 0 ? .none : .zstd
+    options.table.compression = [.none, .zstd, .lz4][random.below(3)]
     options.table.filterBitsPerKey = [0, 1, 10, 30][random.below(4)]
     options.tableBytes = [1, 500, 2 << 10, 64 << 10][random.below(4)]
     options.baseLevelBytes = [1, 2 << 10, 8 << 10, 1 << 20][random.below(4)]
