@@ -96,8 +96,9 @@ package final class DatabaseServer: Sendable {
       engine: database.engine, durability: configuration.durability, mark: database.mark,
       sweeper: sweeper, monitor: monitor)
     reads = StorageReads(
-      threadCount: configuration.storageThreads, streamThreadCount: configuration.streamThreads,
-      server: server)
+      engine: database.engine, threadCount: configuration.storageThreads,
+      streamThreadCount: configuration.streamThreads,
+      maximumResponseBytes: configuration.maximumResponseBytes, server: server)
     snapshots = StreamSnapshots(maximumSeconds: configuration.maximumStreamSeconds)
     registerModels()
     registerServices()
@@ -110,6 +111,7 @@ package final class DatabaseServer: Sendable {
     let (schema, adopted) = (database.schema, database.adopted)
     // The methods are those of the served schema, the checks those of the stored one.
     let recordSchema = adopted.recordSchema
+    let tries = MemoryTries()
     let names = Set(schema.models.map(\.fullName))
     for model in recordSchema.models where names.contains(model.fullName) {
       guard let id = adopted.modelIDs[model.fullName] else {
@@ -119,7 +121,8 @@ package final class DatabaseServer: Sendable {
         model: model, modelID: id, plan: recordSchema.recordPlan, engine: database.engine,
         commits: commits, identity: database.identity)
       let reads = ModelReads(
-        store: store, threads: reads, maximumResponseBytes: configuration.maximumResponseBytes)
+        store: store, threads: reads, tries: tries,
+        maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"
       server.register(service + model.getMethod, unary: GetHandler(reads: reads))
       server.register(

@@ -184,6 +184,7 @@ import Testing
       "Handlers/GetHandler",
       "Handlers/GetOneHandler",
       "Handlers/ModelReads",
+      "Handlers/PointReads",
       "Handlers/StreamHandler",
       "Limits/AddressSpaceLimit",
       "Limits/OpenFileLimit",

@@ -41,10 +41,13 @@ package struct AnswerLimits: Sendable {
 package struct ReadBudget: Sendable {
   let records: Int
   let bytes: Int
+  /// Bytes of the records that are looked at, of which an answer may have fewer or none.
+  let visitedBytes: Int
 
-  package init(records: Int, bytes: Int) {
+  package init(records: Int, bytes: Int, visitedBytes: Int = .max) {
     self.records = records
     self.bytes = bytes
+    self.visitedBytes = visitedBytes
   }
 
   /// For a thread that may block until the whole answer is read.

@@ -50,6 +50,10 @@ package struct RecordScan: Sendable {
   /// After `tooLarge`, when the answer's first record is too large for any answer.
   package private(set) var oversizedRecord: OversizedRecord?
 
+  /// What the last run cost, in look-ups of single records: a range counts by the bytes it has seen.
+  package private(set) var lookUps = 0
+  private static let lookUpBytes = 16 << 10
+
   /// A record that is larger than an answer may be.
   package struct OversizedRecord: Sendable {
     /// As its client knows it.
@@ -145,6 +149,7 @@ extension RecordScan {
     ) { key, value in
       isCancelled() ? visitor.stop(.cancelled) : visitor.visit(key, value, &response)
     }
+    lookUps = 1 + visitor.visitedBytes / Self.lookUpBytes
     if let failure = visitor.failure { throw failure }
     let isMoved = visitor.recordCount > recordCount
     recordCount = visitor.recordCount
@@ -215,6 +220,7 @@ extension RecordScan {
       case .wouldBlock: .wouldBlock
       case .stopped: visitor.pause
       }
+    lookUps = visited
     var left = keys
     left.drop(visited, fromEnd: isDescending)
     source = .keys(left)
@@ -249,6 +255,8 @@ extension RecordScan {
     /// The stored key of a first record that was too large.
     var refusedKey: [UInt8] = []
     var failure: EngineError?
+    /// Bytes of the values seen in this run.
+    var visitedBytes = 0
 
     init(_ scan: RecordScan, _ budget: ReadBudget, _ start: Int, _ end: Int) {
       form = scan.form
@@ -272,7 +280,10 @@ extension RecordScan {
       _ response: inout ByteWriter
     ) -> ScanStep {
       if recordCount == limits.records { return stop(.pageFull) }
-      if recordCount &- firstCount >= budget.records { return stop(.budgetSpent) }
+      if recordCount &- firstCount >= budget.records || visitedBytes > budget.visitedBytes {
+        return stop(.budgetSpent)
+      }
+      visitedBytes &+= value.count
       switch form {
       case .records:
         if let reason = reasonToStop(response.count &- start &+ value.count) {

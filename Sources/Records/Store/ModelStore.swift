@@ -20,7 +20,7 @@ package final class ModelStore: Sendable {
   /// The one whose records these are.
   package let model: Model
   /// Kind and permanent id: the first bytes of every key of the model.
-  let prefix: KeyPrefix
+  package let prefix: KeyPrefix
   /// By which records are checked before they are stored.
   package let plan: RecordPlan
   let engine: any StorageEngine
@@ -53,7 +53,7 @@ package final class ModelStore: Sendable {
 
   /// Looks the record under `key` up and appends it, byte for byte as it is stored.
   ///
-  /// - Parameter tier: with `memory` it never touches the disk, and may answer `wouldBlock`.
+  /// - Parameter tier: but with `any` it never waits for the disk, and may answer `wouldBlock`.
   @safe
   package func point(
     _ key: UnsafeRawBufferPointer, _ answer: PointAnswer, tier: ReadTier,
@@ -64,16 +64,25 @@ package final class ModelStore: Sendable {
       do throws(EngineError) {
         result = .success(
           try engine.get(storedKey, snapshot: nil, tier: tier) {
-            switch answer {
-            case .inList: response.appendField(ListField.records, $0)
-            case .alone: response.append($0)
-            }
+            Self.append($0, as: answer, to: &response)
           })
       } catch {
         result = .failure(error)
       }
     }
     return try result.get()
+  }
+
+  /// Appends a record that was looked up to an answer.
+  @safe
+  @inline(__always)
+  package static func append(
+    _ record: UnsafeRawBufferPointer, as answer: PointAnswer, to response: inout ByteWriter
+  ) {
+    switch answer {
+    case .inList: response.appendField(ListField.records, record)
+    case .alone: response.append(record)
+    }
   }
 
   // MARK: - Reading several

@@ -12,7 +12,7 @@ import Wire
 /// reads, and one that is long on a thread for long ones; it sees the same moment there.
 struct GetHandler: UnaryHandler {
   /// How much of a read is done on the event loop, which other calls wait for meanwhile: about 0.1 ms.
-  static let loopBudget = ReadBudget(records: 512, bytes: 64 << 10)
+  static let loopBudget = ReadBudget(records: 512, bytes: 64 << 10, visitedBytes: 512 << 10)
   /// How much more is a short read: what other calls that need the disk may have to wait for, some milliseconds.
   static let shortBudget = ReadBudget(records: 4096, bytes: 1 << 20)
 
@@ -24,7 +24,7 @@ struct GetHandler: UnaryHandler {
     do throws(QueryError) {
       let query = try unsafe parseIndexQuery(request)
       if case .eq(let key) = query.expression, query.options.isPlain {
-        return reads.point(key, .inList, context, &response) { _ in nil }
+        return reads.point(key, .inList, context, &response)
       }
       let limits = AnswerLimits(bytes: reads.maximumResponseBytes)
       var scan = try reads.store.scan(query, of: request, limits)
@@ -40,8 +40,10 @@ struct GetHandler: UnaryHandler {
     let start = response.count
     do throws(EngineError) {
       let pause = try scan.run(
-        tier: .memory, budget: Self.loopBudget, start: start, into: &response
+        tier: context.mayReadBlocks ? .pageCache : .memory, budget: Self.loopBudget, start: start,
+        into: &response
       ) { false }
+      context.charge(lookUps: scan.lookUps)
       switch pause {
       case .complete, .pageFull:
         scan.finishAnswer(pause, into: &response)

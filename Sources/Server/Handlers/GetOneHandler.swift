@@ -13,9 +13,7 @@ struct GetOneHandler: UnaryHandler {
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
     do throws(QueryError) {
-      return unsafe reads.point(try parseKey(request), .alone, context, &response) {
-        StatusMapping.recordNotFound(model: reads.store.model.fullName, key: $0)
-      }
+      return unsafe reads.point(try parseKey(request), .alone, context, &response)
     } catch {
       return .failed(StatusMapping.status(of: error))
     }

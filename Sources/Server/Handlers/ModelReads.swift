@@ -4,12 +4,14 @@ import Records
 import Schema
 import Wire
 
-// SAFETY: a key is lent until the return, its copy until the closure returns.
+// SAFETY: a key is lent until the return.
 
 /// What the reading handlers of one model share: the store, the threads for what blocks, and the limit of an answer.
 struct ModelReads: Sendable {
   let store: ModelStore
   let threads: StorageReads
+  /// Of all models: they share caches and disk.
+  let tries: MemoryTries
   let maximumResponseBytes: Int
 
   func status(of error: EngineError) -> RPCStatus {
@@ -28,10 +30,20 @@ struct ModelReads: Sendable {
     }
   }
 
+  /// Why a look-up failed whose answer would be larger than `limit`.
+  ///
+  /// - Parameter key: as the request has it, as below.
   @safe
-  private func tooLarge(_ key: UnsafeRawBufferPointer) -> RPCStatus {
+  static func tooLarge(_ key: UnsafeRawBufferPointer, _ store: ModelStore, limit: Int) -> RPCStatus
+  {
     StatusMapping.recordTooLarge(
-      limit: maximumResponseBytes, model: store.model.fullName, key: key, pageToken: nil)
+      limit: limit, model: store.model.fullName, key: key, pageToken: nil)
+  }
+
+  /// What a look-up ends with that has to find a record, and finds none.
+  @safe
+  static func absent(_ key: UnsafeRawBufferPointer, _ store: ModelStore) -> RPCStatus {
+    StatusMapping.recordNotFound(model: store.model.fullName, key: key)
   }
 
   /// Whether an answer with gRPC's prefix is small enough.
@@ -39,52 +51,32 @@ struct ModelReads: Sendable {
     response.count - Completions.prefixBytes <= maximumResponseBytes
   }
 
-  /// Answers with the record under `key`: at once when it is in memory, else from a storage thread.
-  ///
-  /// - Parameter absent: what the call ends with when there is no such record; nil is OK.
+  /// Answers with the record under `key`: at once when no wait for the disk is needed, else from a storage thread.
+  /// Without such a record the list is empty, and a record alone is NOT_FOUND.
   @safe
   func point(
     _ key: UnsafeRawBufferPointer, _ answer: ModelStore.PointAnswer, _ context: CallContext,
-    _ response: inout ByteWriter, absent: (UnsafeRawBufferPointer) -> RPCStatus?
+    _ response: inout ByteWriter
   ) -> UnaryOutcome {
     do throws(EngineError) {
-      switch try store.point(key, answer, tier: .memory, into: &response) {
-      case .wouldBlock: return unsafe pointFromStorage(key, answer, context, absent: absent(key))
-      case .found: return fits(response) ? .done : .failed(tooLarge(key))
-      case .absent: return unsafe absent(key).map { .failed($0) } ?? .done
+      guard tries.isDue else { return threads.points.read(key, of: store, answer, context) }
+      let tier: ReadTier = context.mayReadBlocks ? .pageCache : .memory
+      switch try store.point(key, answer, tier: tier, into: &response) {
+      case .wouldBlock:
+        // Without leave to read blocks it says nothing of the tries that have it.
+        if context.mayReadBlocks { tries.wouldBlock() }
+        return threads.points.read(key, of: store, answer, context)
+      case .found:
+        tries.succeeded()
+        return fits(response)
+          ? .done : .failed(Self.tooLarge(key, store, limit: maximumResponseBytes))
+      case .absent:
+        tries.succeeded()
+        if case .alone = answer { return .failed(Self.absent(key, store)) }
+        return .done
       }
     } catch {
       return .failed(status(of: error))
-    }
-  }
-
-  @safe
-  @inline(never)
-  private func pointFromStorage(
-    _ key: UnsafeRawBufferPointer, _ answer: ModelStore.PointAnswer, _ context: CallContext,
-    absent: RPCStatus?
-  ) -> UnaryOutcome {
-    let key = unsafe Array(key)
-    return threads.submit(context) { [self] _ in
-      var response = Completions.messageWriter()
-      var outcome = Result<ReadOutcome, EngineError>.success(.absent)
-      unsafe key.withUnsafeBytes { key in
-        do throws(EngineError) {
-          outcome = .success(try store.point(key, answer, tier: .any, into: &response))
-        } catch {
-          outcome = .failure(error)
-        }
-      }
-      switch outcome {
-      case .failure(let error): return .finished(.failed(status(of: error)))
-      case .success(.absent):
-        if let absent { return .finished(.failed(absent)) }
-      case .success: break
-      }
-      return .finished(
-        fits(response)
-          ? .message(OwnedMessage(response, countedBy: threads.answers))
-          : .failed(unsafe key.withUnsafeBytes { tooLarge($0) }))
     }
   }
 }

@@ -1,5 +1,5 @@
+import Engine
 import NIOPosix
-import Synchronization
 import Wire
 
 /// Threads for reads that block: the disk, or many records.
@@ -9,14 +9,13 @@ import Wire
 ///
 /// Thread-safety: `submit` from any thread; `stop` once.
 final class StorageReads: Sendable {
-  /// Reads waiting or running; beyond it, calls are refused.
-  static let queuedReads = 8192
-
+  /// Look-ups of single records, which are most reads, have threads that do many at once.
+  let points: PointReadQueue
   private let threads: NIOThreadPool
   private let longThreads: NIOThreadPool
   /// A hundred streams ask for a message each at one time.
   private let streamThreads: NIOThreadPool
-  private let queued = Atomic<Int>(0)
+  private let queued = QueuedReads()
   private let server: GRPCServer
 
   /// What counts the answers that are made and not sent yet.
@@ -29,13 +28,22 @@ final class StorageReads: Sendable {
     case goOn(@Sendable (CallCancellation) -> Completions.Outcome)
   }
 
-  /// - Parameter threadCount: for short reads, and once more for long ones.
-  init(threadCount: Int, streamThreadCount: Int, server: GRPCServer) {
+  /// - Parameters:
+  ///   - threadCount: for look-ups of single records, once more for other short reads, and for long ones.
+  ///   - maximumResponseBytes: of an answer to a look-up.
+  init(
+    engine: any StorageEngine, threadCount: Int, streamThreadCount: Int, maximumResponseBytes: Int,
+    server: GRPCServer
+  ) {
+    points = PointReadQueue(
+      engine: engine, threadCount: threadCount, maximumResponseBytes: maximumResponseBytes,
+      answers: server.budgets.answers, queued: queued)
     threads = NIOThreadPool(numberOfThreads: threadCount)
     longThreads = NIOThreadPool(numberOfThreads: threadCount)
     streamThreads = NIOThreadPool(numberOfThreads: streamThreadCount)
     self.server = server
     for pool in [threads, longThreads, streamThreads] { pool.start() }
+    points.start(server.completions())
   }
 
   /// Runs `read` on a thread for short reads and completes the call with what it comes to; not at all when nobody
@@ -51,7 +59,7 @@ final class StorageReads: Sendable {
         case .finished(let outcome): return outcome
         case .goOn(let rest):
           // It was taken once, and is refused for its memory alone.
-          queued.wrappingAdd(1, ordering: .relaxed)
+          queued.addTaken()
           run(on: longThreads, cancellation) { [self] in
             completeUnlessSpent(token) { rest(cancellation) }
           }
@@ -96,10 +104,7 @@ final class StorageReads: Sendable {
     to threads: NIOThreadPool, _ cancellation: CallCancellation,
     _ work: @escaping @Sendable () -> Void
   ) -> Bool {
-    guard queued.wrappingAdd(1, ordering: .relaxed).newValue <= Self.queuedReads else {
-      queued.wrappingSubtract(1, ordering: .relaxed)
-      return false
-    }
+    guard queued.add() else { return false }
     run(on: threads, cancellation, work)
     return true
   }
@@ -110,13 +115,14 @@ final class StorageReads: Sendable {
     _ work: @escaping @Sendable () -> Void
   ) {
     threads.submit { [self] _ in
-      defer { queued.wrappingSubtract(1, ordering: .relaxed) }
+      defer { queued.remove(1) }
       if !cancellation.isCancelled { work() }
     }
   }
 
   /// Waits for the reads under way. Blocks.
   func stop() {
+    points.stop()
     // What a short read hands over is taken as long as the threads for long ones are there.
     for pool in [threads, longThreads, streamThreads] { try? pool.syncShutdownGracefully() }
   }

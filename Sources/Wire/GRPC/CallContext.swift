@@ -9,6 +9,19 @@ package struct CallContext: Sendable {
   package let token: CallToken
   // Unmanaged, so that the context stays a trivial value: handing it on counts no references.
   let loop: Unmanaged<LoopContext>
+  /// Whether the handler may read some blocks that are not in the process's own memory, without a wait for the disk:
+  /// false when the calls that came with this one have kept the loop for long.
+  package let mayReadBlocks: Bool
+
+  /// How many look-ups, of some microseconds each when none is in the process's own memory, a loop does for what it
+  /// has read of one connection: about a millisecond of them.
+  package static let lookUpsPerRead = 128
+
+  /// Says that the handler did more look-ups than the one that each call counts for. To be called during the handler's
+  /// call.
+  package func charge(lookUps count: Int) {
+    unsafe loop.takeUnretainedValue().lookUpsLeft -= count
+  }
 
   /// What answers a streaming call later, from any thread. To be taken during the handler's call.
   package var output: ResponseStream {

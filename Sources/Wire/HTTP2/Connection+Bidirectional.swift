@@ -56,7 +56,8 @@ extension Connection {
     guard case .streaming(let handler) = methods.methods[Int(slot.pointee.method)].handler else {
       return
     }
-    let context = unsafe CallContext(token: token(slot), loop: .passUnretained(loop))
+    let context = unsafe CallContext(
+      token: token(slot), loop: .passUnretained(loop), mayReadBlocks: false)
     guard isAdmitted(slot, context) else { return }
     stream.call = .pushing(handler.start(context, context.output))
     if draining { drainStream(slot) }

@@ -145,6 +145,7 @@ final class Connection {
   func receive(_ bytes: UnsafeRawBufferPointer) {
     guard let session = unsafe session, !mustClose else { return }
     hasReceived = true
+    loop.lookUpsLeft = CallContext.lookUpsPerRead
     let consumed = unsafe nghttp2_session_mem_recv(
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     // Any error is fatal for the session; what nghttp2 queued to say about it still goes out.
@@ -365,7 +366,9 @@ final class Connection {
   }
 
   private func run(_ slot: SlotReference) {
-    let context = unsafe CallContext(token: token(slot), loop: .passUnretained(loop))
+    loop.lookUpsLeft &-= 1
+    let context = unsafe CallContext(
+      token: token(slot), loop: .passUnretained(loop), mayReadBlocks: loop.lookUpsLeft >= 0)
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, .deadlineExceeded)
     }
@@ -389,6 +392,7 @@ final class Connection {
     case .done:
       // Small answers are bounded by the streams of a connection.
       let bytes = slot.pointee.response.count
+      loop.lookUpsLeft &-= bytes / Self.lookUpBytes
       if bytes > Self.smallAnswerBytes {
         guard !loop.budgets.answers.isSpent else { return fail(slot, .answerMemoryFull) }
         countAnswer(slot, bytes)
@@ -401,6 +405,8 @@ final class Connection {
   }
 
   private static let smallAnswerBytes = 4 << 10
+  /// Bytes of an answer that count for a look-up.
+  private static let lookUpBytes = 16 << 10
 
   /// Says what a call's answer holds of the memory for answers.
   func countAnswer(_ slot: SlotReference, _ bytes: Int) {

@@ -35,6 +35,8 @@ final class LoopContext: @unchecked Sendable {
   private var dirty: [ConnectionHandler] = []
   private var deadlineTimer: Scheduled<Void>?
   private(set) var draining = false
+  /// See ``CallContext/lookUpsPerRead``; below 0 none is left.
+  var lookUpsLeft = CallContext.lookUpsPerRead
 
   init(
     index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, hooks: CallHooks,

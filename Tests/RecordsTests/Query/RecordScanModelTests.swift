@@ -95,7 +95,8 @@ import Testing
     #expect(whole.nextPageToken.isEmpty, "\(context)")
     // It goes on where it was, however often it is stopped.
     let budget = ReadBudget(
-      records: 1 + maker.generator.below(4), bytes: 200 + maker.generator.below(200))
+      records: 1 + maker.generator.below(4), bytes: 200 + maker.generator.below(200),
+      visitedBytes: maker.generator.below(400))
     #expect(try fixture.get(query, budget: budget) == whole, "\(context)")
     // Pages of any size, with the mask and the size changing from page to page, are the whole.
     var query = query
