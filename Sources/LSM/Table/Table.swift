@@ -42,12 +42,9 @@ package final class Table: @unchecked Sendable {
     case anyWithoutFilling
     /// Block cache only.
     case memory
-    /// Block cache, and what the operating system has of the file in memory; does not block. What was read is kept in
-    /// the cache.
+    /// Block cache, and what the operating system has of the file in memory, but for blocks over 64 KiB; does not block.
+    /// What was read is kept in the cache.
     case pageCache
-
-    /// Whether a read ends with ``LSMError/wouldBlock`` where it would have to wait for the disk.
-    var neverBlocks: Bool { self == .memory || self == .pageCache }
   }
 
   /// Opens a table and reads its index, filter, range tombstones and properties. Blocks on disk
@@ -275,10 +272,15 @@ package final class Table: @unchecked Sendable {
     return try readDataBlock(handle, key, tier)
   }
 
+  /// A larger block is not read by who must not be held up: to decode and check this one takes some 30 microseconds.
+  private static let quickBlockBytes: UInt64 = 64 << 10
+
   private func readDataBlock(
     _ handle: BlockHandle, _ key: BlockCacheKey, _ tier: ReadTier
   ) throws(LSMError) -> BlockPin {
-    if tier == .memory { throw .wouldBlock }
+    if tier == .memory || (tier == .pageCache && handle.byteCount > Self.quickBlockBytes) {
+      throw .wouldBlock
+    }
     let bytes = try unsafe Self.readPayload(
       file, path, identity, handle, onlyCached: tier == .pageCache)
     let block: Block

@@ -63,6 +63,8 @@ struct TreeScan: ~Copyable {
 
   /// Entries in a row that a scan in memory may pass without a record: its thread has other work.
   private static let hiddenLimit = 4096
+  /// The same where each may be in a block that has to be read.
+  private static let hiddenLimitInPageCache = 128
 
   init(
     _ state: ReadState, from lower: UnsafeRawBufferPointer, upTo upper: UnsafeRawBufferPointer?,
@@ -213,6 +215,10 @@ struct TreeScan: ~Copyable {
   /// Counts an entry that is no record.
   private mutating func pass() throws(LSMError) {
     hidden &+= 1
-    if tier.neverBlocks, hidden >= Self.hiddenLimit { throw .wouldBlock }
+    switch tier {
+    case .any, .anyWithoutFilling: return
+    case .memory: if hidden >= Self.hiddenLimit { throw .wouldBlock }
+    case .pageCache: if hidden >= Self.hiddenLimitInPageCache { throw .wouldBlock }
+    }
   }
 }

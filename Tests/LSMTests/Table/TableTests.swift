@@ -180,6 +180,19 @@ import Testing
     #expect(try table.allEntries(forward: false, tier: .pageCache) == fixture.entries.reversed())
   }
 
+  @Test func pageCacheTierLeavesLargeBlocksToThreadsThatMayBlock() throws {
+    var options = TableOptions()
+    options.compression = .none
+    let entries = [
+      Entry([1], 1, value: [UInt8](repeating: 7, count: 60 << 10)),
+      Entry([2], 1, value: [UInt8](repeating: 7, count: 70 << 10)),
+    ]
+    let fixture = try TableFixture(entries, options: options)
+    let table = try fixture.open(cache: BlockCache(capacityBytes: 8 << 20))
+    #expect(try table.answer([1], at: 1, tier: .pageCache) == .value(entries[0].value, 1))
+    #expect(try table.answer([2], at: 1, tier: .pageCache) == .wouldBlock)
+  }
+
   @Test func anIteratorGoesOnAfterAnError() throws {
     var random = SeededGenerator(seed: 12)
     var options = TableOptions()
