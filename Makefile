@@ -14,8 +14,8 @@
 # make format   bring all Swift files into the format that `lint` asks for
 # make clean    remove what was built, not your data
 #
-# ENGINE_FLAGS="--workloads readrandom", SERVER_FLAGS and AGREEMENT_FLAGS narrow a benchmark; what there is:
-# .build/release/seandb-bench help server
+# ENGINE_FLAGS="--workloads readrandom", ENGINE_MISSES_FLAGS, SERVER_FLAGS, SERVER_LARGE_FLAGS and AGREEMENT_FLAGS
+# narrow a benchmark; what there is: .build/release/seandb-bench help server
 #
 # PROFILE="server --targets seandb-lsm --workloads put" profiles another benchmark, PROFILE_TOOL=callgrind counts
 # instructions, PROFILE_FOCUS=readRandom shows only what runs inside a function of that name.
@@ -75,10 +75,14 @@ $(VENV)/requirements.txt: $(CLIENTS)/requirements.txt | test-packages
 
 bench: build bench-build peers $(REPORT_VENV)/requirements.txt
 	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="$(ENGINE_FLAGS)" SERVER_FLAGS="$(SERVER_FLAGS)" \
+	  ENGINE_MISSES_FLAGS="$(ENGINE_MISSES_FLAGS)" SERVER_LARGE_FLAGS="$(SERVER_LARGE_FLAGS)" \
 	  AGREEMENT_FLAGS="$(AGREEMENT_FLAGS)" scripts/bench $(BENCH_DIRECTORY) $(BENCH_PARTS)
 
 bench-short: build bench-build peers gate-packages $(REPORT_VENV)/requirements.txt
 	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="--records 20000 --rounds 1" \
+	  ENGINE_MISSES_FLAGS="--records 50000 --cache-size 600K" \
+	  SERVER_LARGE_FLAGS="--records 200000 --cache-size 6M --memtable-size 4M --seconds 0.2 --write-seconds 0.2 \
+	    --rates 2000 --warm-gets 2000" \
 	  SERVER_FLAGS="--records 20000 --rounds 1 --seconds 0.2 --write-seconds 0.2 --rates 2000" \
 	  AGREEMENT_FLAGS="--records 20000 --rounds 1 --seconds 0.2" scripts/bench $(BENCH_DIRECTORY)-short
 	@echo "==> what an operation costs"
