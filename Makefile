@@ -3,7 +3,8 @@
 # make test     everything: unit tests, then real gRPC clients against the release binary
 # make build    the release binary, .build/seandb
 # make bench    engines, servers and what people would use instead, side by side: .build/bench/report.html.
-#               Less than half an hour; BENCH_PARTS=engine (server, agreement) for a part
+#               Some 35 minutes, builds included, 8 of them for stores that are larger than their cache, which take 2 GB
+#               of disk; BENCH_PARTS=engine (engine-misses, server, server-large, agreement) for a part
 # make bench-short
 #               the same in small, and gates on what an operation costs; fails when an answer is wrong
 # make peers    what the server benchmark compares with: .build/peers/bin (Bench/Peers/README.md)
