@@ -12,6 +12,7 @@ Ends with exit code 1 when a gate fails or a program does.
 import argparse
 import json
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -31,6 +32,10 @@ CALLS = {
     "batch-put": (100, 300),
 }
 RANGE_CALLS = (100, 300)
+# A store of 24 MB in tables and a cache of 1 MiB: of the blocks that a random Get needs, one in thirty is there.
+MISS_RECORDS = 200_000
+MISS_CALLS = (1_000, 3_000)
+MISS_FLAGS = ("--cache-size", "1M", "--memtable-size", "1M")
 RECORDS = (10_000, 30_000)
 ENGINES = ("rocksdb", "lsm")
 
@@ -61,6 +66,31 @@ def cost_of_call(
             server.load(workload, count, *flags)
         counts.append(server.count)
     return (counts[1] - counts[0]) / (calls[1] - calls[0])
+
+
+def miss_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
+    """Instructions of a Get whose block is not in the cache, on whichever thread of the server they run."""
+    return {
+        f"server.{engine}.get-miss.instructions": cost_of_miss(programs, scratch, engine)
+        for engine in ENGINES
+    }
+
+
+def cost_of_miss(programs: Programs, scratch: pathlib.Path, engine: str) -> float:
+    """As ``cost_of_call``, of servers that all begin with the same tables."""
+    with CountedServer(programs, scratch, engine, "nothing", *MISS_FLAGS) as server:
+        server.load("get", 1, records=MISS_RECORDS)
+        server.wait_until_quiet()
+    filled = server.data.rename(scratch / f"filled-{engine}")
+    counts = []
+    for count in MISS_CALLS:
+        with CountedServer(
+            programs, scratch, engine, "instructions", *MISS_FLAGS, filled=filled
+        ) as server:
+            server.load("get", count, records=MISS_RECORDS)
+        counts.append(server.count)
+    shutil.rmtree(filled)
+    return (counts[1] - counts[0]) / (MISS_CALLS[1] - MISS_CALLS[0])
 
 
 def print_ranges(programs: Programs, scratch: pathlib.Path, lengths: list[int]) -> None:
@@ -137,7 +167,7 @@ def main() -> int:
         if arguments.ranges:
             print_ranges(programs, scratch, [int(length) for length in arguments.ranges.split(",")])
             return 0
-        for measure in (written_figures, engine_figures, server_figures):
+        for measure in (written_figures, engine_figures, server_figures, miss_figures):
             figures |= measure(programs, scratch)
     return report(figures, thresholds)
 

@@ -1,4 +1,4 @@
-"""A server of the seed's schema whose instructions or allocations are counted."""
+"""A server of the seed's schema whose instructions or allocations are counted, those of all its threads."""
 
 import os
 import pathlib
@@ -6,6 +6,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import time
 
 from programs import Programs, run, total_of
 
@@ -22,28 +23,42 @@ message Dog {
 """
 # Under callgrind a server ends some twenty times more slowly.
 STOP_SECONDS = 120
+# A server that finds its records there has finished compacting when it has used no time for so long.
+QUIET_SECONDS = 1.0
+QUIET_WITHIN_SECONDS = 60
 
 
 class CountedServer:
     """Runs while the `with` block does; `count` is known afterwards.
 
-    `tool` counts "allocations" (calls of the allocator) or "instructions" (in user mode, by callgrind).
+    `tool` counts "allocations" (calls of the allocator), "instructions" (in user mode, by callgrind) or "nothing".
+    It begins with a copy of the data in `filled`, or with none.
     """
 
-    def __init__(self, programs: Programs, scratch: pathlib.Path, engine: str, tool: str) -> None:
-        self.programs, self.scratch, self.tool = programs, scratch, tool
+    def __init__(
+        self,
+        programs: Programs,
+        scratch: pathlib.Path,
+        engine: str,
+        tool: str,
+        *flags: str,
+        filled: pathlib.Path | None = None,
+    ) -> None:
+        self.programs, self.scratch, self.tool, self.is_filled = programs, scratch, tool, filled is not None
         self.data = scratch / "data"
         self.counts = scratch / "counts"
         self.count = 0
         shutil.rmtree(self.data, ignore_errors=True)
+        if filled:
+            shutil.copytree(filled, self.data)
         self.counts.unlink(missing_ok=True)
         command = [self.program(), "--data", self.data, "--engine", engine, "--listen", "127.0.0.1:0"]
         # One loop: which of several gets a connection is chance.
-        command += ["--durability", "buffered", "--event-loops", "1", "--log-level", "warning"]
+        command += ["--durability", "buffered", "--event-loops", "1", "--log-level", "warning", *flags]
         environment = dict(os.environ)
         if tool == "instructions":
             command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.counts}", *command]
-        else:
+        elif tool == "allocations":
             environment |= {"LD_PRELOAD": str(self.counter()), "ALLOCATION_COUNTER": str(self.counts)}
         self.log = open(scratch / "server.log", "w")
         self.process = subprocess.Popen(
@@ -75,20 +90,36 @@ class CountedServer:
         self.address = line.removeprefix("listening on ").strip()
         return self
 
-    def load(self, workload: str, calls: int, *flags: str) -> None:
-        """Makes `calls` calls, one after the other, after the filling of 2000 records."""
+    def load(self, workload: str, calls: int, *flags: str, records: int = 2000) -> None:
+        """Makes `calls` calls, one after the other, after the filling of `records` unless they are there."""
         command = [self.programs.bench, "server", "--targets", "external", "--address", self.address]
         command += ["--workloads", workload, "--loads", "1x1", "--rates", "0", "--calls", str(calls)]
-        command += ["--records", "2000", "--rounds", "1", "--durability", "buffered"]
+        command += ["--records", str(records), "--rounds", "1", "--durability", "buffered"]
+        command += ["--filled"] if self.is_filled else []
         run([*command, *flags])
+
+    def wait_until_quiet(self) -> None:
+        """Until nothing runs in the background any more."""
+        end, before = time.monotonic() + QUIET_WITHIN_SECONDS, None
+        while (now := self.processor_time()) != before:
+            if time.monotonic() > end:
+                raise SystemExit(f"the server is busy {QUIET_WITHIN_SECONDS} s after its last call")
+            before = now
+            time.sleep(QUIET_SECONDS)
+
+    def processor_time(self) -> tuple[str, str]:
+        """In ticks of a hundredth of a second, in user mode and in the kernel."""
+        # The name of the program, in brackets, may hold anything.
+        words = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return words[11], words[12]
 
     def __exit__(self, *_: object) -> None:
         self.stop()
         if self.tool == "instructions":
             self.count = total_of(self.counts)
-        else:
+        elif self.tool == "allocations":
             self.count = struct.unpack("Q", self.counts.read_bytes())[0]
-        if self.count == 0:
+        if self.count == 0 and self.tool != "nothing":
             raise SystemExit(f"{self.tool}: nothing was counted")
 
     def stop(self) -> None:

@@ -16,9 +16,9 @@ struct RocksDBOptions: ~Copyable {
     unsafe options = rocksdb_options_create().unsafelyUnwrapped
     switch settings {
     case .production, .likeLSM:
-      let cache = unsafe rocksdb_cache_create_lru(max(engine.cacheSizeBytes, 0)).unsafelyUnwrapped
-      unsafe self.cache = cache
       let isLikeLSM = settings == .likeLSM
+      let cache = unsafe Self.makeCache(max(engine.cacheSizeBytes, 0), hasLargeShards: isLikeLSM)
+      unsafe self.cache = cache
       unsafe setTables(cache, isLikeLSM: isLikeLSM)
       setWrites(engine)
       setLogs(engine)
@@ -34,6 +34,22 @@ struct RocksDBOptions: ~Copyable {
     if let cache = unsafe cache { unsafe rocksdb_cache_destroy(cache) }
   }
 
+  /// - Parameter hasLargeShards: fewer shards than RocksDB makes, where those could not hold the whole filter of a
+  ///   table.
+  private static func makeCache(_ bytes: Int, hasLargeShards: Bool) -> OpaquePointer {
+    guard hasLargeShards else { return unsafe rocksdb_cache_create_lru(bytes).unsafelyUnwrapped }
+    var shardBits: Int32 = 0
+    while shardBits < 6, bytes >> (shardBits + 1) >= RocksDBSettings.wholeFilterShardBytes {
+      shardBits += 1
+    }
+    // SAFETY: the cache copies its options.
+    let options = unsafe rocksdb_lru_cache_options_create()
+    defer { unsafe rocksdb_lru_cache_options_destroy(options) }
+    unsafe rocksdb_lru_cache_options_set_capacity(options, bytes)
+    unsafe rocksdb_lru_cache_options_set_num_shard_bits(options, shardBits)
+    return unsafe rocksdb_cache_create_lru_opts(options).unsafelyUnwrapped
+  }
+
   private func setTables(_ cache: OpaquePointer, isLikeLSM: Bool) {
     // SAFETY: the factory copies the table options; the filter policy becomes theirs, so that it is not
     // destroyed here.
@@ -41,7 +57,11 @@ struct RocksDBOptions: ~Copyable {
     defer { unsafe rocksdb_block_based_options_destroy(table) }
     unsafe rocksdb_block_based_options_set_block_cache(table, cache)
     // Blocks of 4 KiB, RocksDB's own size.
-    if !isLikeLSM { unsafe setPartitions(table) }
+    if unsafe !isLikeLSM
+      || rocksdb_cache_get_capacity(cache) < RocksDBSettings.wholeFilterShardBytes
+    {
+      unsafe setPartitions(table)
+    }
     // 1 % false positives; one cache line a lookup. Without a prefix extractor the filter
     // holds whole keys, which is what a point read asks for.
     unsafe rocksdb_block_based_options_set_filter_policy(

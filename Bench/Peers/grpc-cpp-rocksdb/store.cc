@@ -39,7 +39,7 @@ rocksdb::Options MakeOptions(const Flags& flags) {
   options.wal_bytes_per_sync = 0;
   options.bytes_per_sync = 1 << 20;
   options.max_total_wal_size = 1 << 30;
-  options.max_manifest_file_size = 64 << 20;
+  options.max_manifest_file_size = 4 << 20;
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.max_log_file_size = 4 << 20;
   options.keep_log_file_num = 4;

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable, Sequence
 
-from report import display, headlines, markup, preface, sections, tables
+from report import display, headlines, markup, preface, sections, sizes, tables
 from report.charts import dots
 from report.display import Look
+from report.headlines import Headline
 from report.markup import anchor, escaped, section
 from report.preface import Input
 from report.results import Check, Result
@@ -85,11 +86,14 @@ def page(inputs: Sequence[Input]) -> str:
         return "".join(f"<h3>{escaped(name)}</h3>{part}" for name, part in parts if part)
 
     known = [(title, section(title, how, of_each(content))) for title, how, content in SECTIONS]
+    sized = section("By size", sizes.HOW, sizes.side_by_side(runs, looks))
+    known.insert(1, ("By size", sized))
     known.append(("Agreement", agreement(checks)))
     known.append(("What is fair about it", fairness(results, runs)))
     known = [(title, html) for title, html in known if html]
     links = "".join(f'<a href="#{anchor(title)}">{escaped(title)}</a> ' for title, _ in known)
-    spoken = [one for run in runs for one in headlines.of(run, looks)] + headlines.of_agreement(checks)
+    spoken = [one for run in runs for one in spoken_of(run, results, looks)]
+    spoken += headlines.of_agreement(checks)
     parts = [
         "<h1>How fast is seandb?</h1>",
         preface.facts(results),
@@ -106,6 +110,15 @@ def page(inputs: Sequence[Input]) -> str:
         f"<style>\n{variables(display.colours(looks.values()))}\n{STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
+
+
+def spoken_of(run: Run, results: Sequence[Result], looks: dict[str, Look]) -> list[Headline]:
+    """Its headlines; beside runs of other sizes they say which one is meant."""
+    size = preface.difference(run.result, results)
+    return [
+        Headline(", ".join(filter(None, [one.subject, size])), one.text)
+        for one in headlines.of(run, looks)
+    ]
 
 
 def variables(colours: dict[str, str]) -> str:
@@ -141,6 +154,6 @@ def fairness(results: Sequence[Result], runs: Sequence[Run]) -> str:
     html = "".join(f"<p>{escaped(text)}</p>" for text in texts)
     html += "<p>All of it, and how each peer is set up: <code>docs/benchmarks.md</code>.</p>"
     for result in results:
-        name = preface.BENCHMARKS[result.benchmark]
+        name = preface.label(result, results)
         html += f"<h3>Options: {escaped(name)}</h3>{tables.options(result)}"
     return section("What is fair about it", "", html)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from report import quantities
 from report.markup import escaped, table
-from report.results import Result
+from report.results import Result, Value
 from report.runs import Run
+
+# The options that say how large a store is, and what of it fits into memory.
+SIZES: dict[str, Callable[[float], str]] = {
+    "records": lambda count: quantities.plural(int(count), "record"),
+    "cacheBytes": lambda count: f"cache of {quantities.size(count)}",
+}
 
 BENCHMARKS = {
     "engine": "storage engines",
@@ -40,7 +46,7 @@ def facts(results: Sequence[Result]) -> str:
     html = "".join(f"<p class=facts>{escaped(line)}</p>" for line in lines)
     columns = [("run", "text"), ("commit", "text"), ("started", "text"), ("took", "number")]
     columns += [("load before", "number"), ("", "text")]
-    return html + table(columns, [("", [row(result) for result in results])])
+    return html + table(columns, [("", [row(result, label(result, results)) for result in results])])
 
 
 def absent(results: Sequence[Result]) -> str:
@@ -63,13 +69,13 @@ def machine(result: Result) -> str:
     return ", ".join(filter(None, parts))
 
 
-def row(result: Result) -> list[str]:
+def row(result: Result, name: str) -> list[str]:
     commit = escaped(result.commit.removesuffix("+"))
     if result.commit.endswith("+"):
         commit += " with local changes"
     load = result.machine.get("load")
     return [
-        BENCHMARKS[result.benchmark],
+        escaped(name),
         commit,
         escaped(moment(result.started_at)),
         quantities.elapsed(result.seconds) if result.seconds is not None else "",
@@ -86,10 +92,38 @@ def moment(started_at: str) -> str:
 def title(run: Run, runs: Sequence[Run]) -> str:
     """What a run is called beside these others."""
     kind = "Servers" if run.is_server else "Storage engines"
-    alike = [one for one in runs if one.is_server == run.is_server]
-    if len(alike) == 1:
+    results = [one.result for one in runs]
+    if len(alike(run.result, results)) == 1:
         return kind
+    if known := difference(run.result, results):
+        return f"{kind}, {known}"
     return ", ".join(filter(None, [kind, run.result.commit, moment(run.result.started_at)]))
+
+
+def label(result: Result, results: Sequence[Result]) -> str:
+    """The same, within a sentence."""
+    return ", ".join(filter(None, [BENCHMARKS[result.benchmark], difference(result, results)]))
+
+
+def alike(result: Result, results: Sequence[Result]) -> list[Result]:
+    return [one for one in results if one.benchmark == result.benchmark]
+
+
+def difference(result: Result, results: Sequence[Result]) -> str:
+    """How the sizes of a run differ from those of its kind: `10,000,000 records`; "" when that does not tell them apart."""
+
+    def sizes(one: Result) -> tuple[Value, ...]:
+        return tuple(one.options.get(name) for name in SIZES)
+
+    own_kind = alike(result, results)
+    if len({sizes(one) for one in own_kind}) < len(own_kind) or len(own_kind) == 1:
+        return ""
+    parts = []
+    for name, text in SIZES.items():
+        value = result.options.get(name)
+        if len({one.options.get(name) for one in own_kind}) > 1 and isinstance(value, int | float):
+            parts.append(text(value))
+    return ", ".join(parts)
 
 
 def notices(inputs: Sequence[Input], runs: Sequence[Run]) -> list[str]:

@@ -31,7 +31,8 @@ struct H2loadChecks {
     records = RecordSource(byteCount: 100, seed: seed)
     plan = ServerPlan(
       workloads: [], loads: [load], rates: [], durabilities: [.buffered], threads: 1,
-      seconds: seconds, writeSeconds: seconds, calls: nil, records: 10_000, keys: .single,
+      seconds: seconds, writeSeconds: seconds, calls: nil, records: 10_000,
+      cacheSizeBytes: EngineOptions().cacheSizeBytes, keys: .single,
       sizes: CallSizes(), seed: seed)
     let engine = EngineOptions()
     launcher = ServerLauncher(

@@ -36,8 +36,11 @@ struct EngineCommand: ParsableCommand {
   @OptionGroup var memory: MemoryOptions
 
   @Option(
-    help: "Threads that share a workload's operations; those of one scan or compaction have one.")
-  var threads = 1
+    help: """
+      Threads that share a workload's operations; those of one scan or compaction have one. With several numbers, \
+      by commas, random reads run with each and all else with the first.
+      """)
+  var threads = ThreadCounts()
 
   func validate() throws {
     guard (Workload.groupSize...1 << 40).contains(records) else {
@@ -49,9 +52,6 @@ struct EngineCommand: ParsableCommand {
         "--value-bytes must be from \(sizes.lowerBound) to \(sizes.upperBound)")
     }
     try RunOptions.check(rounds: rounds)
-    guard (1...1024).contains(threads) else {
-      throw ValidationError("--threads must be from 1 to 1024")
-    }
     guard memory.memtableSize.bytes >= 64 << 10 else {
       throw ValidationError("--memtable-size must be at least 64K")
     }
@@ -70,9 +70,11 @@ struct EngineCommand: ParsableCommand {
     defer { scratch.remove() }
     let settings = BenchSettings(
       records: records, valueByteCount: valueBytes, cacheSizeBytes: memory.cacheSize.bytes,
-      memtableSizeBytes: memory.memtableSize.bytes, threads: threads, seed: options.seed)
+      memtableSizeBytes: memory.memtableSize.bytes, threads: threads.counts[0],
+      seed: options.seed)
+    let steps = workloads.elements.map { $0.canRunAgain ? threads.counts.count : 1 }
     let progress = Progress(
-      rounds: rounds, stepCount: rounds * engines.elements.count * workloads.elements.count)
+      rounds: rounds, stepCount: rounds * engines.elements.count * steps.reduce(0, +))
     if Machine(directory: scratch.path).keepsFilesInMemory {
       progress.note("\(scratch.path) is in memory: fillsync means nothing there")
     }
@@ -80,7 +82,7 @@ struct EngineCommand: ParsableCommand {
       for target in engines.elements.turns(in: round) {
         let turn = EngineTurn(
           target: target, round: round, workloads: Set(workloads.elements), settings: settings,
-          scratch: scratch,
+          threadCounts: threads.counts, scratch: scratch,
           onStart: { progress.start($0.rawValue, on: target.rawValue, round: round) },
           onEnd: { measurements in
             progress.end(measurements)
@@ -106,7 +108,7 @@ struct EngineCommand: ParsableCommand {
       options: [
         ("records", .integer(records)), ("keyBytes", .integer(KeyBuffer.byteCount)),
         ("valueBytes", .integer(valueBytes)), ("cacheBytes", .integer(memory.cacheSize.bytes)),
-        ("memtableBytes", .integer(memory.memtableSize.bytes)), ("threads", .integer(threads)),
+        ("memtableBytes", .integer(memory.memtableSize.bytes)), ("threads", threads.json),
         // A string: readers of JSON keep 53 bits of a number.
         ("seed", .string(String(options.seed))),
       ],
@@ -114,5 +116,12 @@ struct EngineCommand: ParsableCommand {
         \(Figure.grouped(Double(records))) records, keys of \(KeyBuffer.byteCount) bytes, \
         values of \(valueBytes), cache \(cache) MiB, memtable \(memtable) MiB, seed \(options.seed)
         """)
+  }
+}
+
+extension ThreadCounts {
+  /// A number, or several in a text.
+  fileprivate var json: JSONValue {
+    counts.count == 1 ? .integer(counts[0]) : .string(text)
   }
 }

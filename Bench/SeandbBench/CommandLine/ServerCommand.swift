@@ -54,6 +54,18 @@ struct ServerCommand: ParsableCommand {
   @Option(help: "The same, for put and mixed at the heaviest load, where stalls are to show.")
   var writeSeconds = 2.0
 
+  @Option(help: "Seconds that the fill of a server may take.")
+  var fillSeconds = 600.0
+
+  @Option(help: "Seconds that a server may go on compacting after its fill, at most.")
+  var settleSeconds = 0.0
+
+  @Option(help: "Random gets after the fill that do not count, so that the cache is full.")
+  var warmGets = 0
+
+  @Flag(help: "The external server has the records already.")
+  var filled = false
+
   @Option(help: "Ends a closed loop after so many calls instead.")
   var calls: Int?
 
@@ -83,6 +95,16 @@ struct ServerCommand: ParsableCommand {
     try callSizes.check(records: records)
     guard seconds >= 0.01, writeSeconds >= 0.01, seconds <= 86_400, writeSeconds <= 86_400 else {
       throw ValidationError("--seconds and --write-seconds must be from 0.01 to 86400")
+    }
+    guard (1...86_400).contains(fillSeconds), (0...86_400).contains(settleSeconds) else {
+      throw ValidationError(
+        "--fill-seconds must be from 1 to 86400, and --settle-seconds from 0 to 86400")
+    }
+    guard (0...1 << 40).contains(warmGets) else {
+      throw ValidationError("--warm-gets must not be negative")
+    }
+    guard !filled || targets.elements == [.external] else {
+      throw ValidationError("--filled goes with --targets external alone")
     }
     try RunOptions.check(rounds: rounds)
     if let calls, calls < 1 { throw ValidationError("--calls must be positive") }
@@ -124,7 +146,9 @@ struct ServerCommand: ParsableCommand {
     ServerPlan(
       workloads: workloads.elements, loads: loads.loads, rates: rates.rates,
       durabilities: durability.elements, threads: threads, seconds: seconds,
-      writeSeconds: writeSeconds, calls: calls, records: records, keys: keys,
+      writeSeconds: writeSeconds, calls: calls, records: records,
+      cacheSizeBytes: memory.cacheSize.bytes, fillSeconds: fillSeconds,
+      settleSeconds: settleSeconds, warmGets: warmGets, isFilled: filled, keys: keys,
       sizes: callSizes.sizes, seed: options.seed)
   }
 }

@@ -6,6 +6,6 @@ struct BenchSettings: Sendable {
   let cacheSizeBytes: Int
   let memtableSizeBytes: Int
   /// Threads of the workloads that can have several.
-  let threads: Int
+  var threads: Int
   let seed: UInt64
 }

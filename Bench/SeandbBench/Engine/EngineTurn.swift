@@ -7,6 +7,8 @@ struct EngineTurn {
   let round: Int
   let workloads: Set<Workload>
   let settings: BenchSettings
+  /// Reads run with each of them, the rest with the first, as ``settings`` says.
+  let threadCounts: [Int]
   let scratch: ScratchDirectory
   /// Told what starts.
   let onStart: (Workload) -> Void
@@ -30,10 +32,13 @@ struct EngineTurn {
         let isWanted = shared.contains(workload)
         // These two make the store that the others read, wanted or not.
         guard isWanted || workload == .fillrandom || workload == .compact else { continue }
-        onStart(workload)
-        try store.prepare(workload)
-        let measurements = try store.run(workload)
-        if isWanted { try onEnd(measurements) }
+        for threads in workload.canRunAgain ? threadCounts[...] : threadCounts.prefix(1) {
+          onStart(workload)
+          store.settings.threads = threads
+          try store.prepare(workload)
+          let measurements = try store.run(workload)
+          if isWanted { try onEnd(measurements) }
+        }
         if workload == last { break }
       }
     }

@@ -6,7 +6,7 @@ struct Store: Sendable {
   let target: EngineTarget
   let directory: String
   let round: Int
-  let settings: BenchSettings
+  var settings: BenchSettings
   /// Records from the first key on, without a hole.
   var recordCount = 0
   /// Records that a range delete took out of them.

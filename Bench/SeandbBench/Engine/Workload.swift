@@ -39,6 +39,16 @@ enum Workload: String, CaseIterable, Sendable {
 
   var needsCompactedStore: Bool { self == .readwhilewriting || self == .deleterange }
 
+  /// Whether it reads alone, and threads share its reads: it can run on the same store again.
+  var canRunAgain: Bool {
+    switch self {
+    case .readrandom, .readhot, .readmissing, .seekrandom, .prefixscan, .ycsbC: true
+    case .fillseq, .fillsync, .fillbatch, .fillrandom, .overwrite, .compact, .readseq,
+      .readreverse, .ycsbA, .ycsbB, .ycsbF, .ycsbD, .ycsbE, .readwhilewriting, .deleterange:
+      false
+    }
+  }
+
   /// The number of the random stream of a thread in `round`: every target gets the same choices.
   func stream(round: Int, thread: Int = 0) -> UInt64 {
     let ordinal = Self.allCases.firstIndex(of: self) ?? 0

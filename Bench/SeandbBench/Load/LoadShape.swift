@@ -13,8 +13,8 @@ package struct LoadShape: Sendable {
   package var duration: UInt64
   /// Ends after this many calls, which all count; nil: when the time is over.
   package var callCount: Int?
-  /// Whether batches take each record once, in order.
-  package var isFill = false
+  /// The batch with which a fill begins, whose batches take each record once, in order; nil: this is no fill.
+  package var firstFillBatch: Int?
   /// Records of the store.
   package var records: Int
   package var keys: KeyDistribution
@@ -41,6 +41,14 @@ package struct LoadShape: Sendable {
     self.sizes = sizes.within(records)
     self.seed = seed
     self.stream = stream
+  }
+
+  /// The first record of a fill's batch, whose threads take turns.
+  ///
+  /// - Parameter batch: counted by each thread, from 0 on.
+  @inline(__always)
+  package func fillIndex(ofBatch batch: Int, thread: Int) -> Int {
+    ((firstFillBatch ?? 0) + batch * threads + thread) * sizes.batchPut
   }
 
   /// The records that a read asks for, unless that is `in`.

@@ -237,10 +237,7 @@ final class LoadThread<D: Dialect> {
   }
 
   private func nextIndex(_ operation: Operation) -> Int {
-    if shape.isFill {
-      // Each record once, by batches that threads take in turns.
-      return (begunCount * shape.threads + number) * shape.sizes.batchPut
-    }
+    if shape.firstFillBatch != nil { return shape.fillIndex(ofBatch: begunCount, thread: number) }
     let index = nextRecord()
     switch operation {
     case .get, .put, .in: return index

@@ -51,6 +51,11 @@ package final class ChildProcess: Sendable {
   private static let registry = Mutex(Registry())
   /// Between two looks at what cannot be waited for with a limit. Unit: microseconds.
   private static let lookInterval: UInt32 = 1000
+  /// It is quiet when it has used less than this part of a core in so many intervals, one after the other.
+  private static let quietShare = 0.05
+  private static let quietLooks = 3
+  /// Unit: microseconds.
+  private static let quietInterval: UInt32 = 200_000
 
   private let name: String
   private let outputPath: String
@@ -282,6 +287,25 @@ package final class ChildProcess: Sendable {
         cpuSeconds: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9, writtenBytes: written,
         peakResidentBytes: peak << 10)
     }
+  }
+
+  /// Waits until it does next to nothing, as after its last compaction.
+  ///
+  /// - Returns: false when it is busy still after `timeoutSeconds`.
+  package func waitUntilQuiet(timeoutSeconds: Double) -> Bool {
+    let start = MonotonicClock.now()
+    var before = usage?.cpuSeconds
+    var quietLooks = 0
+    while quietLooks < Self.quietLooks {
+      guard let used = before, Double(MonotonicClock.now() - start) / 1e9 < timeoutSeconds else {
+        return false
+      }
+      usleep(Self.quietInterval)
+      before = usage?.cpuSeconds
+      let share = ((before ?? used) - used) * 1e6 / Double(Self.quietInterval)
+      quietLooks = share < Self.quietShare ? quietLooks + 1 : 0
+    }
+    return true
   }
 
   /// Makes its memory of now the peak. Where the kernel does not allow it, the peak stays that since its start.

@@ -14,6 +14,16 @@ struct ServerPlan: Sendable {
   /// Ends a closed loop after so many calls, which all count; nil: after its time.
   var calls: Int?
   var records: Int
+  /// Bytes of a store's cache, for those that have one.
+  var cacheSizeBytes: Int
+  /// How long a fill may take.
+  var fillSeconds = 600.0
+  /// How long a server may compact after its fill, before anything is measured.
+  var settleSeconds = 0.0
+  /// Random gets after the fill, which do not count.
+  var warmGets = 0
+  /// Whether an external server has the records already.
+  var isFilled = false
   var keys: KeyDistribution
   var sizes: CallSizes
   var seed: UInt64

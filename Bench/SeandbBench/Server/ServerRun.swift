@@ -67,7 +67,7 @@ struct ServerRun {
             onEnd: { measurement in
               progress.end(measurement.map { [$0] } ?? [])
               if let measurement { try record.add(measurement) }
-            })
+            }, onNote: { progress.note($0) })
           try turn.run()
         }
       }
@@ -88,7 +88,7 @@ extension ServerPlan {
       ("inRecords", .integer(sizes.in)), ("countRecords", .integer(sizes.count)),
       ("streamRecords", .integer(sizes.stream)), ("seconds", .number(seconds)),
       ("writeSeconds", .number(writeSeconds)), ("threads", .integer(threads)),
-      ("seed", .string(String(seed))),
+      ("cacheBytes", .integer(cacheSizeBytes)), ("seed", .string(String(seed))),
     ]
   }
 

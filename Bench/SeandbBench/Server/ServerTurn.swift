@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// One server's turn in a round, with one durability: starts it, fills it, puts every load on it and ends it.
 struct ServerTurn {
@@ -13,6 +14,8 @@ struct ServerTurn {
   let onStart: (String) -> Void
   /// Told what a step has given; nil when it is left out.
   let onEnd: (Measurement?) throws -> Void
+  /// Told what took long and is no step.
+  var onNote: (String) -> Void = { _ in }
 
   func run() throws {
     try withServer { _, server in
@@ -41,9 +44,8 @@ struct ServerTurn {
       launcher.scratch.remove(target.rawValue)
     }
     do {
-      if target.stores {
-        onStart("filling")
-        try fill(server, batches: plan.records / plan.sizes.batchPut)
+      if target.stores, target != .external || !plan.isFilled {
+        try fill(server)
       }
       if target == .etcd {
         // etcd 3.4 copies its buffer of uncommitted writes for each read, and that buffer keeps the size that the
@@ -51,8 +53,9 @@ struct ServerTurn {
         server.stop()
         server = try launcher.start(target, durability, isNew: false)
         // Its first write waits for the election of a leader.
-        try fill(server, batches: 1)
+        try fill(server, FillSlice(firstBatch: 0, batches: 1))
       }
+      if target.stores, plan.warmGets > 0 { try warm(server) }
       return try body(self, server)
     } catch {
       // What the server says about it, if anything.
@@ -61,13 +64,51 @@ struct ServerTurn {
     }
   }
 
-  /// Stores the records of the first batches.
-  private func fill(_ server: RunningServer, batches: Int) throws {
+  /// Stores all records, and lets the server finish what that has left it to do.
+  private func fill(_ server: RunningServer) throws {
+    let start = MonotonicClock.now()
+    func elapsed() -> Double { Double(MonotonicClock.now() - start) / 1e9 }
+    let batches = plan.records / plan.sizes.batchPut
+    let slices = FillSlice.slices(ofBatches: batches)
+    for slice in slices {
+      onStart("filling, \(slice.firstBatch * 100 / batches) % done")
+      guard elapsed() < plan.fillSeconds else {
+        throw LoadFailure(
+          "the fill has taken \(Figure.fixed(elapsed(), places: 0)) s for \(slice.firstBatch) of "
+            + "\(batches) batches: --fill-seconds allows no more")
+      }
+      try fill(server, slice)
+    }
+    let filled = elapsed()
+    guard plan.settleSeconds > 0, let process = server.process else { return }
+    onStart("compacting")
+    let isQuiet = process.waitUntilQuiet(timeoutSeconds: plan.settleSeconds)
+    onNote(
+      "\(target.rawValue) was filled in \(Figure.fixed(filled, places: 1)) s and "
+        + "\(isQuiet ? "quiet" : "not quiet yet") \(Figure.fixed(elapsed() - filled, places: 1)) s later"
+    )
+  }
+
+  /// Random gets that do not count, until the cache holds what it will.
+  private func warm(_ server: RunningServer) throws {
+    onStart("warming its cache")
+    guard let load = plan.loads.last else { return }
+    var shape = plan.shape(
+      of: ServerStep(workload: .get, connections: load.connections, inFlight: load.inFlight), round)
+    shape.warmUp = 0
+    shape.callCount = plan.warmGets
+    // Other records than the measured gets begin with.
+    shape.stream = UInt64(round) | 1 << 32
+    let result = try self.load(shape, on: server, onBegin: {}, onEnd: {})
+    if let text = result.firstError { throw LoadFailure("cannot warm the cache: \(text)") }
+  }
+
+  private func fill(_ server: RunningServer, _ slice: FillSlice) throws {
     var shape = plan.shape(of: ServerStep(workload: .batchPut, connections: 2, inFlight: 4), round)
     shape.threads = 1
     shape.warmUp = 0
-    shape.callCount = batches
-    shape.isFill = true
+    shape.callCount = slice.batches
+    shape.firstFillBatch = slice.firstBatch
     let result = try load(shape, on: server, onBegin: {}, onEnd: {})
     if result.errors > 0 {
       throw LoadFailure("cannot fill the store: \(result.firstError ?? "")")

@@ -61,4 +61,23 @@ struct ChildProcessTests {
       #expect(error?.description == "sh ended (exit code 3) and said nothing:\nbroken")
     }
   }
+
+  @Test func isQuietOnceItsWorkIsDone() throws {
+    try withOutput { path in
+      let child = try shell(
+        "i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; echo done; exec sleep 100", path)
+      #expect(child.waitUntilQuiet(timeoutSeconds: 60))
+      #expect(child.output == "done\n")
+      child.stop()
+    }
+  }
+
+  @Test func isNotQuietWhileItWorksNorWhenItHasEnded() throws {
+    try withOutput { path in
+      let child = try shell("while :; do :; done", path)
+      #expect(!child.waitUntilQuiet(timeoutSeconds: 0.25))
+      child.stop()
+      #expect(!child.waitUntilQuiet(timeoutSeconds: 10))
+    }
+  }
 }
