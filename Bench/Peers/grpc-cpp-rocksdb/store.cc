@@ -48,11 +48,8 @@ rocksdb::Options MakeOptions(const Flags& flags) {
 
   options.level_compaction_dynamic_level_bytes = true;
   options.max_background_jobs = 2;
-  const auto upper = rocksdb::kLZ4Compression;
-  const auto lower = rocksdb::kZSTD;
-  options.compression_per_level = {upper, upper, lower, lower,
-                                   lower, lower, lower};
-  options.bottommost_compression = lower;
+  options.compression = rocksdb::kLZ4Compression;
+  options.bottommost_compression = rocksdb::kLZ4Compression;
   return options;
 }
 
