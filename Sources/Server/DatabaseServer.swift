@@ -112,6 +112,7 @@ package final class DatabaseServer: Sendable {
     // The methods are those of the served schema, the checks those of the stored one.
     let recordSchema = adopted.recordSchema
     let tries = MemoryTries()
+    let scanTries = MemoryTries()
     let names = Set(schema.models.map(\.fullName))
     for model in recordSchema.models where names.contains(model.fullName) {
       guard let id = adopted.modelIDs[model.fullName] else {
@@ -121,7 +122,7 @@ package final class DatabaseServer: Sendable {
         model: model, modelID: id, plan: recordSchema.recordPlan, engine: database.engine,
         commits: commits, identity: database.identity)
       let reads = ModelReads(
-        store: store, threads: reads, tries: tries,
+        store: store, threads: reads, tries: tries, scanTries: scanTries,
         maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"
       server.register(service + model.getMethod, unary: GetHandler(reads: reads))

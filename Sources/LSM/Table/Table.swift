@@ -42,8 +42,8 @@ package final class Table: @unchecked Sendable {
     case anyWithoutFilling
     /// Block cache only.
     case memory
-    /// Block cache, and what the operating system has of the file in memory, but for blocks over 64 KiB; does not block.
-    /// What was read is kept in the cache.
+    /// Block cache, and what the operating system has of the file in memory, but for blocks over 64 KiB; does not
+    /// block. What was read is kept in the cache.
     case pageCache
   }
 

@@ -4,8 +4,8 @@ import Glibc
 /// Finds the blocks of a table whose index or footer is damaged, by looking at every byte of the file.
 ///
 /// A zstd frame tells its length, in front of an LZ4 block is its length, and a raw block can be walked to its end;
-/// that a block is one, and is where it was written, its checksum says. A damaged block is stepped over, byte by byte, to
-/// the next one.
+/// that a block is one, and is where it was written, its checksum says. A damaged block is stepped over, byte by byte,
+/// to the next one.
 ///
 /// Memory: the file, and one block. Complexity: O(file size), and O(n²) in the entries of a raw block.
 ///

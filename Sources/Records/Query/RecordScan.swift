@@ -7,8 +7,9 @@ import Schema
 
 /// One read of several records, which can stop and go on where it was, on any thread: all of it sees one moment.
 ///
-/// The first run of a range takes no snapshot, which costs more than a short read. If it does not come to its end a
-/// snapshot is taken then; should something have been written during that run, the answer begins anew under it.
+/// The first run of a range takes no snapshot, which costs more than a short read. If its budget is spent before its
+/// end a snapshot is taken then; should something have been written during that run, the answer begins anew under it.
+/// When the disk is in its way the answer begins anew without one.
 ///
 /// Thread-safety: a value; one thread runs it at a time.
 package struct RecordScan: Sendable {
@@ -76,8 +77,8 @@ package struct RecordScan: Sendable {
 
   /// Goes on until all is answered or something is in the way, and appends to the answer.
   ///
-  /// After `wouldBlock` and `budgetSpent` the answer goes on where it was. After `pageFull` the next call begins a new
-  /// answer.
+  /// After `wouldBlock` and `budgetSpent` the answer goes on where it was, or begins anew. After `pageFull` the next
+  /// call begins a new answer.
   ///
   /// - Parameters:
   ///   - response: has nothing but this answer after `start`.
@@ -160,9 +161,15 @@ extension RecordScan {
       case .stopped: visitor.pause
       }
     guard pause != .complete else { return .complete }
+    if unchangedSince != nil && pause == .wouldBlock {
+      // The few records so far are read again, on a thread that reads all at one go, and for which no moment need be
+      // held. A snapshot that RocksDB releases has it rewrite every table that was written since the one before.
+      takeBack(start, &response)
+      return .wouldBlock
+    }
     if pause == .tooLarge { noteOversizedRecord(visitor.refusedKey) }
     if isMoved { lastKey = visitor.lastKey.array() }
-    if let unchangedSince, pause == .wouldBlock || pause == .budgetSpent {
+    if let unchangedSince, pause == .budgetSpent {
       guard try holdMoment(unchangedSince, start, &response) else { return .budgetSpent }
     }
     if isMoved { source.skip(to: lastKey, isDescending: isDescending) }
@@ -179,10 +186,15 @@ extension RecordScan {
   ) throws(EngineError) -> Bool {
     snapshot = try store.engine.snapshot()
     if try store.engine.lastSequence() == sequence { return true }
+    takeBack(start, &response)
+    return false
+  }
+
+  /// Begins the answer anew.
+  private mutating func takeBack(_ start: Int, _ response: inout ByteWriter) {
     response.truncate(to: start)
     recordCount = 0
     lastKey = []
-    return false
   }
 
   private mutating func run(

@@ -38,12 +38,18 @@ struct GetHandler: UnaryHandler {
     _ scan: inout RecordScan, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
     let start = response.count
+    guard reads.scanTries.isDue else { return goOn(scan, isLong: false, context, start, &response) }
     do throws(EngineError) {
       let pause = try scan.run(
         tier: context.mayReadBlocks ? .pageCache : .memory, budget: Self.loopBudget, start: start,
         into: &response
       ) { false }
       context.charge(lookUps: scan.lookUps)
+      if pause != .wouldBlock {
+        reads.scanTries.succeeded()
+      } else if context.mayReadBlocks {
+        reads.scanTries.wouldBlock()
+      }
       switch pause {
       case .complete, .pageFull:
         scan.finishAnswer(pause, into: &response)

@@ -12,6 +12,8 @@ struct ModelReads: Sendable {
   let threads: StorageReads
   /// Of all models: they share caches and disk.
   let tries: MemoryTries
+  /// The same for reads of several records.
+  let scanTries: MemoryTries
   let maximumResponseBytes: Int
 
   func status(of error: EngineError) -> RPCStatus {

@@ -171,6 +171,34 @@ import Testing
     #expect(keys.contains(WireBytes.field(1, "k150x")))
   }
 
+  /// A snapshot that is released has RocksDB rewrite tables.
+  @Test(
+    "Takes no snapshot for a short read that the disk is in the way of",
+    arguments: [EngineKind.lsm, .rocksdb])
+  func takesNoSnapshotForTheDisk(_ kind: EngineKind) async throws {
+    let fixture = try await StoreFixture(kind, cacheSizeBytes: 0)
+    for index in 0..<100 { try fixture.put(WireBytes.field(1, "k\(index + 100)")) }
+    try (fixture.engine as? any LocalStore)?.flush()
+    let request = TestQuery(.gte("k")).bytes
+    try request.withUnsafeBytes { request in
+      var scan = try fixture.store.scan(
+        parseIndexQuery(request), of: request, AnswerLimits(bytes: 1 << 20))
+      var response = ByteWriter()
+      response.append([0xFF])
+      let budget = ReadBudget(records: 1000, bytes: .max)
+      var pause = try scan.run(tier: .memory, budget: budget, start: 1, into: &response) { false }
+      #expect(pause == .wouldBlock)
+      #expect(response.array() == [0xFF])
+      #expect(try fixture.engine.statistics().snapshotCount == 0)
+      // What is written meanwhile is seen: nothing of the answer is there yet.
+      try fixture.put(WireBytes.field(1, "k100x"))
+      pause = try scan.run(tier: .any, budget: budget, start: 1, into: &response) { false }
+      #expect(pause == .complete)
+      #expect(try fixture.engine.statistics().snapshotCount == 0)
+      #expect(TestAnswer(Array(response.array().dropFirst())).records.count == 101)
+    }
+  }
+
   @Test("Sees one moment, whatever is written between its slices", arguments: EngineKind.allCases)
   func seesOneMoment(_ kind: EngineKind) async throws {
     let fixture = try await StoreFixture(kind)

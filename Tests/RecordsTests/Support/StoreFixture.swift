@@ -50,13 +50,13 @@ final class StoreFixture {
   private let folder: TemporaryFolder
   private let committed = DispatchSemaphore(value: 0)
 
-  init(_ kind: EngineKind) async throws {
+  init(_ kind: EngineKind, cacheSizeBytes: Int = 1 << 20) async throws {
     folder = try TemporaryFolder()
     let path = try folder.write("schema.proto", Self.schema)
     let compiled = try await SchemaCompiler(includeDirectories: []).compile(path)
     var options = EngineOptions()
     options.memtableSizeBytes = 64 << 10
-    options.cacheSizeBytes = 1 << 20
+    options.cacheSizeBytes = cacheSizeBytes
     engine =
       switch kind {
       case .memory: MemoryEngine()
