@@ -170,6 +170,10 @@ package enum StatusMapping {
     "more writes are waiting than the server keeps in memory; this one was not stored, call again later"
   )
 
+  /// The engine said nothing of the record.
+  static let readUnanswered = RPCStatus(
+    .internal, reason: "STORAGE_FAILED", "the storage engine gave no answer")
+
   /// The threads for reads have as much to do as they may have.
   package static let readQueueFull = RPCStatus(
     .resourceExhausted, reason: "READ_QUEUE_FULL",

@@ -48,6 +48,13 @@ package enum BlockDecompressor {
     }
   }
 
+  /// The size before compression that a payload of a codec states, unchecked; 0 when there is no room for one.
+  @safe
+  static func statedBytes(_ payload: UnsafeRawBufferPointer) -> UInt64 {
+    // SAFETY: four bytes are there.
+    payload.count < 4 ? 0 : unsafe UInt64(UInt32(littleEndian: payload.loadUnaligned(as: UInt32.self)))
+  }
+
   private static func decompressZstd(
     _ frame: UnsafeRawBufferPointer, _ size: Int
   ) throws(DamageInBlock) -> UnsafeMutableRawBufferPointer {

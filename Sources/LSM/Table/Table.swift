@@ -246,14 +246,18 @@ package final class Table: @unchecked Sendable {
       case .none:
         return unsafe UnsafeMutableRawBufferPointer(start: memory, count: payload.count)
       case .zstd, .lz4:
-        let block = try BlockDecompressor.decompress(payload, compression)
-        unsafe free(memory)
-        return unsafe block
+        if !onlyCached || BlockDecompressor.statedBytes(payload) <= Self.quickBlockBytes {
+          let block = try BlockDecompressor.decompress(payload, compression)
+          unsafe free(memory)
+          return unsafe block
+        }
       }
     } catch {
       unsafe free(memory)
       throw error.located(path: path, offset: handle.offset)
     }
+    unsafe free(memory)
+    throw .wouldBlock
   }
 
   /// The data block of an index entry, pinned.
@@ -272,7 +276,8 @@ package final class Table: @unchecked Sendable {
     return try readDataBlock(handle, key, tier)
   }
 
-  /// A larger block is not read by who must not be held up: to decode and check this one takes some 30 microseconds.
+  /// A larger block, stored or decompressed, is not read by who must not be held up: to decode and check this one takes
+  /// some 30 microseconds.
   private static let quickBlockBytes: UInt64 = 64 << 10
 
   private func readDataBlock(

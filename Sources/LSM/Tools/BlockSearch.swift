@@ -7,7 +7,8 @@ import Glibc
 /// that a block is one, and is where it was written, its checksum says. A damaged block is stepped over, byte by byte,
 /// to the next one.
 ///
-/// Memory: the file, and one block. Complexity: O(file size), and O(n²) in the entries of a raw block.
+/// Memory: the file, and one block. Complexity: O(file size), 64 times that for bytes made to look like blocks,
+/// and O(n²) in the entries of a raw block.
 ///
 /// Unsafe island. Invariant: `bytes` owns `malloc`ed memory, freed in deinit.
 @safe
@@ -22,11 +23,19 @@ struct BlockSearch: ~Copyable {
 
   @safe let bytes: UnsafeRawBufferPointer
   let identity: UInt64
+  /// Bytes of what looked like a block of LZ4 and was none. Hostile bytes may look so at every place: after 64 times
+  /// the file such blocks are searched no more.
+  private var checkedInVain = 0
+
+  init(bytes: UnsafeRawBufferPointer, identity: UInt64) {
+    unsafe self.bytes = bytes
+    self.identity = identity
+  }
 
   static func run(_ parts: TableParts, identity: UInt64) -> Result {
     let size = Int(parts.fileBytes)
     guard size > 0, let memory = unsafe malloc(size) else { return Result() }
-    let search = unsafe BlockSearch(
+    var search = unsafe BlockSearch(
       bytes: UnsafeRawBufferPointer(start: memory, count: size), identity: identity)
     unsafe parts.readAll(into: UnsafeMutableRawBufferPointer(start: memory, count: size))
     return search.result()
@@ -34,7 +43,7 @@ struct BlockSearch: ~Copyable {
 
   deinit { unsafe free(UnsafeMutableRawPointer(mutating: bytes.baseAddress)) }
 
-  private func result() -> Result {
+  private mutating func result() -> Result {
     var result = Result()
     var offset = 0
     while offset + BlockTrailer.byteCount < bytes.count {
@@ -65,20 +74,22 @@ struct BlockSearch: ~Copyable {
   }
 
   /// The size of the compressed block that begins at `offset`, with its trailer.
-  private func compressedBlock(at offset: Int) -> Int? {
+  private mutating func compressedBlock(at offset: Int) -> Int? {
     zstdBlock(at: offset) ?? lz4Block(at: offset)
   }
 
-  private func lz4Block(at offset: Int) -> Int? {
+  private mutating func lz4Block(at offset: Int) -> Int? {
     let size = number(offset)
     let compressedBytes = number(offset + 4)
-    guard compressedBytes > 0, compressedBytes < size, size <= Compression.maximumBlockBytes else {
-      return nil
-    }
+    let storedBytes = Int(compressedBytes) + Compression.lz4.headerBytes
+    // What the compressor keeps to, and what LZ4 can make of so many bytes.
+    guard size <= Compression.maximumBlockBytes, storedBytes <= Int(size) - Int(size) / 8,
+      Int(size) / 255 <= Int(compressedBytes), checkedInVain < 64 * bytes.count
+    else { return nil }
     return checked(offset, Compression.lz4.headerBytes + Int(compressedBytes), .lz4)
   }
 
-  private func zstdBlock(at offset: Int) -> Int? {
+  private mutating func zstdBlock(at offset: Int) -> Int? {
     let frame = offset + Compression.zstd.headerBytes
     guard number(frame) == UInt32(ZSTD_MAGICNUMBER) else { return nil }
     // SAFETY: the frame begins inside the bytes; zstd reads no further than their end.
@@ -90,7 +101,7 @@ struct BlockSearch: ~Copyable {
 
   /// The size of the raw block that begins at `offset`, with its trailer. Walks over its entries, and looks
   /// after each for the end of the block.
-  private func rawBlock(at offset: Int) -> Int? {
+  private mutating func rawBlock(at offset: Int) -> Int? {
     var at = offset
     var entryCount: UInt32 = 0
     var wholeKeys: UInt32 = 0
@@ -124,7 +135,7 @@ struct BlockSearch: ~Copyable {
     return nil
   }
 
-  private func rawEnd(
+  private mutating func rawEnd(
     _ offset: Int, entriesEnd: Int, _ entryCount: UInt32, _ wholeKeys: UInt32
   ) -> Int? {
     for restartCount in 1...wholeKeys {
@@ -139,7 +150,7 @@ struct BlockSearch: ~Copyable {
     return nil
   }
 
-  private func checked(_ offset: Int, _ payloadBytes: Int, _ compression: Compression) -> Int? {
+  private mutating func checked(_ offset: Int, _ payloadBytes: Int, _ compression: Compression) -> Int? {
     let byteCount = payloadBytes + BlockTrailer.byteCount
     guard byteCount <= bytes.count - offset, bytes[offset + payloadBytes] == compression.rawValue
     else { return nil }
@@ -149,6 +160,7 @@ struct BlockSearch: ~Copyable {
         identity: identity, offset: UInt64(offset))
       return byteCount
     } catch {
+      if compression == .lz4 { checkedInVain += byteCount }
       return nil
     }
   }

@@ -55,30 +55,44 @@ extension LSMTree {
     _ keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, snapshot: TreeSnapshot?,
     tier: Table.ReadTier, _ visit: (Int, UnsafeRawBufferPointer?) -> Bool
   ) throws(LSMError) -> ManyOutcome {
-    try readState.withValue { (state) throws(LSMError) -> ManyOutcome in
-      guard let state else { throw .closed(path: directory) }
-      let sequence = snapshot?.sequence ?? visibleSequence
-      var first = 0
-      while first < keys.count {
-        let group = unsafe keys[first..<min(first + SkipList.groupCount, keys.count)]
-        let places = state.memtable.entries.places(of: group, at: sequence)
-        for index in unsafe group.indices {
-          let key = unsafe keys[index]
-          var isWanted = true
-          let lookup = state.memtable.get(key, place: places[index - first], at: sequence)
-          switch try Self.look(
-            key, lookup, in: state, at: sequence, tier, { isWanted = unsafe visit(index, $0) })
-          {
-          case .found: break
-          case .absent: isWanted = visit(index, nil)
-          case .wouldBlock: return .wouldBlock
-          }
-          if !isWanted { return .stopped }
-        }
-        first += SkipList.groupCount
-      }
-      return .complete
+    // Several waits for the disk are too long for an epoch: what a flush or a compaction replaces would be kept.
+    if tier == .any {
+      return try look(keys, in: readState.strongValue(), snapshot, tier, visit)
     }
+    return try readState.withValue { (state) throws(LSMError) in
+      try look(keys, in: state, snapshot, tier, visit)
+    }
+  }
+
+  @safe
+  private func look(
+    _ keys: UnsafeBufferPointer<UnsafeRawBufferPointer>, in state: ReadState?,
+    _ snapshot: TreeSnapshot?, _ tier: Table.ReadTier,
+    _ visit: (Int, UnsafeRawBufferPointer?) -> Bool
+  ) throws(LSMError) -> ManyOutcome {
+    guard let state else { throw .closed(path: directory) }
+    // After the state, as for one key.
+    let sequence = snapshot?.sequence ?? visibleSequence
+    var first = 0
+    while first < keys.count {
+      let group = unsafe keys[first..<min(first + SkipList.groupCount, keys.count)]
+      let places = state.memtable.entries.places(of: group, at: sequence)
+      for index in unsafe group.indices {
+        let key = unsafe keys[index]
+        var isWanted = true
+        let lookup = state.memtable.get(key, place: places[index - first], at: sequence)
+        switch try Self.look(
+          key, lookup, in: state, at: sequence, tier, { isWanted = unsafe visit(index, $0) })
+        {
+        case .found: break
+        case .absent: isWanted = visit(index, nil)
+        case .wouldBlock: return .wouldBlock
+        }
+        if !isWanted { return .stopped }
+      }
+      first += SkipList.groupCount
+    }
+    return .complete
   }
 
   /// - Parameter newest: what the newest memtable knows of the key.

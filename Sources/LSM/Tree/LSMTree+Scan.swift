@@ -63,7 +63,7 @@ struct TreeScan: ~Copyable {
 
   /// Entries in a row that a scan in memory may pass without a record: its thread has other work.
   private static let hiddenLimit = 4096
-  /// The same where each may be in a block that has to be read.
+  /// The same, in all, where each may be in a block that has to be read.
   private static let hiddenLimitInPageCache = 128
 
   init(
@@ -122,7 +122,7 @@ struct TreeScan: ~Copyable {
         continue
       }
       if entry.kind == .value {
-        hidden = 0
+        if tier != .pageCache { hidden = 0 }
         visited &+= 1
         if unsafe !visit(entry.userKey, entries.value) { return .stopped }
         if visited == limit { return .limitReached }
@@ -163,7 +163,7 @@ struct TreeScan: ~Copyable {
       let isSameKey = unsafe hasKey && KeyOrder.compare(key.bytes, entry.userKey) == 0
       if !isSameKey, isValue {
         isValue = false
-        hidden = 0
+        if tier != .pageCache { hidden = 0 }
         visited &+= 1
         if unsafe !visit(key.bytes, value.bytes) { return .stopped }
         if visited == limit { return .limitReached }

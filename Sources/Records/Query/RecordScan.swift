@@ -54,6 +54,8 @@ package struct RecordScan: Sendable {
   /// What the last run cost, in look-ups of single records: a range counts by the bytes it has seen.
   package private(set) var lookUps = 0
   private static let lookUpBytes = 16 << 10
+  /// To find where a range begins takes a block of each of several tables.
+  private static let lookUpsOfSeek = 4
 
   /// A record that is larger than an answer may be.
   package struct OversizedRecord: Sendable {
@@ -150,7 +152,7 @@ extension RecordScan {
     ) { key, value in
       isCancelled() ? visitor.stop(.cancelled) : visitor.visit(key, value, &response)
     }
-    lookUps = 1 + visitor.visitedBytes / Self.lookUpBytes
+    lookUps = Self.lookUpsOfSeek + visitor.visitedBytes / Self.lookUpBytes
     if let failure = visitor.failure { throw failure }
     let isMoved = visitor.recordCount > recordCount
     recordCount = visitor.recordCount

@@ -45,10 +45,12 @@ struct GetHandler: UnaryHandler {
         into: &response
       ) { false }
       context.charge(lookUps: scan.lookUps)
-      if pause != .wouldBlock {
-        reads.scanTries.succeeded()
-      } else if context.mayReadBlocks {
-        reads.scanTries.wouldBlock()
+      if context.mayReadBlocks {
+        if pause == .wouldBlock {
+          reads.scanTries.wouldBlock()
+        } else {
+          reads.scanTries.succeeded()
+        }
       }
       switch pause {
       case .complete, .pageFull:

@@ -61,19 +61,22 @@ struct ModelReads: Sendable {
     _ response: inout ByteWriter
   ) -> UnaryOutcome {
     do throws(EngineError) {
-      guard tries.isDue else { return threads.points.read(key, of: store, answer, context) }
+      // What the threads would refuse may be in memory all the same.
+      guard tries.isDue || threads.points.isFull else {
+        return threads.points.read(key, of: store, answer, context)
+      }
+      // A try without leave to read blocks says nothing of those that have it, and is not told of.
       let tier: ReadTier = context.mayReadBlocks ? .pageCache : .memory
       switch try store.point(key, answer, tier: tier, into: &response) {
       case .wouldBlock:
-        // Without leave to read blocks it says nothing of the tries that have it.
         if context.mayReadBlocks { tries.wouldBlock() }
         return threads.points.read(key, of: store, answer, context)
       case .found:
-        tries.succeeded()
+        if context.mayReadBlocks { tries.succeeded() }
         return fits(response)
           ? .done : .failed(Self.tooLarge(key, store, limit: maximumResponseBytes))
       case .absent:
-        tries.succeeded()
+        if context.mayReadBlocks { tries.succeeded() }
         if case .alone = answer { return .failed(Self.absent(key, store)) }
         return .done
       }

@@ -66,6 +66,9 @@ package final class PointReadQueue: Sendable {
     for thread in threads { thread.start { [self] in run(completions) } }
   }
 
+  /// Whether what comes now would be refused, for the number of reads or for the memory of answers.
+  var isFull: Bool { queued.isFull || limits.answers.isSpent }
+
   /// Has the call answered with the record under `key`, as it is when a thread comes to it; not looked up at all when
   /// nobody waits for it any more by then.
   ///

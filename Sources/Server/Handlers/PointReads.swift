@@ -121,6 +121,11 @@ struct PointReads: ~Copyable {
             next += 1
             return .next
           }
+          // An engine that visits fewer keys breaks its contract, and no call may wait for ever because of that.
+          while next < reads.count {
+            completions.complete(reads[next].token, .failed(StatusMapping.readUnanswered))
+            next += 1
+          }
           return
         } catch {
           // Those before it are answered.

@@ -20,6 +20,9 @@ package final class QueuedReads: Sendable {
     return true
   }
 
+  /// Whether one more would be refused.
+  var isFull: Bool { count.load(ordering: .relaxed) >= Self.limit }
+
   /// Counts one more that was taken before in another form.
   func addTaken() { count.wrappingAdd(1, ordering: .relaxed) }
 

@@ -180,9 +180,11 @@ import Testing
     #expect(try table.allEntries(forward: false, tier: .pageCache) == fixture.entries.reversed())
   }
 
-  @Test func pageCacheTierLeavesLargeBlocksToThreadsThatMayBlock() throws {
+  /// By their bytes before compression: these are some hundred with a codec.
+  @Test(arguments: Compression.allCases)
+  func pageCacheTierLeavesLargeBlocksToThreadsThatMayBlock(compression: Compression) throws {
     var options = TableOptions()
-    options.compression = .none
+    options.compression = compression
     let entries = [
       Entry([1], 1, value: [UInt8](repeating: 7, count: 60 << 10)),
       Entry([2], 1, value: [UInt8](repeating: 7, count: 70 << 10)),
