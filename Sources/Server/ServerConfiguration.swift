@@ -32,7 +32,8 @@ package struct ServerConfiguration: Sendable {
   package var maximumStreamSeconds = 300
   /// Event loops. Default: one a core, at least 1.
   package var eventLoops: Int
-  /// Threads for short reads that touch the disk, and as many for long reads. Default: two a core.
+  /// Threads for look-ups that touch the disk, as many for other short reads, and as many for long ones. Default: two a
+  /// core.
   package var storageThreads: Int
   /// Threads for the messages of streams. Default: one a core, at least 1.
   package var streamThreads: Int

@@ -262,7 +262,7 @@ class TestLimits:
         assert names(tmp_path) == ["schema.proto"]
 
     def test_a_server_with_just_enough_address_space(self, create, serve):
-        command = ["prlimit", f"--as={1664 << 20}", create(DOG_SCHEMA).server, "--event-loops", "2"]
+        command = ["prlimit", f"--as={1792 << 20}", create(DOG_SCHEMA).server, "--event-loops", "2"]
         dogs = serve.connect(serve(command=command)).model("Dog")
         dogs.put(b"\x0a\x01a")
         assert dogs.get(begins_with="") == [b"\x0a\x01a"]

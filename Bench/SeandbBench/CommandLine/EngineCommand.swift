@@ -11,7 +11,7 @@ struct EngineCommand: ParsableCommand {
     abstract: "Measures the storage engines, with the workloads of RocksDB's db_bench and of YCSB.",
     discussion: """
       Every engine runs the same code, a key at a time: lsm and rocksdb with the settings they have in \
-      production, rocksdb-tuned with blocks and compression like those of lsm, rocksdb-defaults with RocksDB's \
+      production, rocksdb-tuned with whole indexes and filters as lsm has them, rocksdb-defaults with RocksDB's \
       own settings. Every answer is checked; a wrong one ends the program \
       with exit code 1. The table goes to stdout: each figure is the median of the rounds, and a ratio, to the \
       first engine, the median of the rounds' ratios.
@@ -103,7 +103,7 @@ struct EngineCommand: ParsableCommand {
       "engine",
       origin: Origin(
         directory: directory,
-        packages: ["rocksdb": "librocksdb-dev", "zstd": "libzstd-dev", "glibc": "libc6"]),
+        packages: ["rocksdb": "librocksdb-dev", "lz4": "liblz4-dev", "glibc": "libc6"]),
       targets: engines.elements.map(\.rawValue), rounds: rounds,
       options: [
         ("records", .integer(records)), ("keyBytes", .integer(KeyBuffer.byteCount)),

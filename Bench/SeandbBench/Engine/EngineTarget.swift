@@ -4,7 +4,7 @@ import EngineRocksDB
 
 /// What is measured: an engine with its settings.
 enum EngineTarget: String, CaseIterable, Sendable {
-  /// RocksDB with the settings of `seandb serve`, but blocks and compression like those of `lsm`.
+  /// RocksDB with the settings of `seandb serve`, but whole indexes and filters, as `lsm` has them.
   case rocksdbTuned = "rocksdb-tuned"
   /// Our own tree with the settings of `seandb serve`.
   case lsm

@@ -52,7 +52,8 @@ package enum BlockDecompressor {
   @safe
   static func statedBytes(_ payload: UnsafeRawBufferPointer) -> UInt64 {
     // SAFETY: four bytes are there.
-    payload.count < 4 ? 0 : unsafe UInt64(UInt32(littleEndian: payload.loadUnaligned(as: UInt32.self)))
+    payload.count < 4
+      ? 0 : unsafe UInt64(UInt32(littleEndian: payload.loadUnaligned(as: UInt32.self)))
   }
 
   private static func decompressZstd(

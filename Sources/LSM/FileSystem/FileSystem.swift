@@ -90,12 +90,19 @@ package protocol ReadableFile: AnyObject, Sendable {
   @safe
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(LSMError)
 
-  /// Reads exactly `buffer.count` bytes if the operating system has them in memory; never waits for the disk.
+  /// Reads exactly `buffer.count` bytes if the operating system has them in memory; does not wait for what it has not.
   ///
   /// - Returns: false when it does not have all of them, cannot tell, or met an error: ``read(into:at:)`` will say.
   ///   What is in the buffer is of no use then.
   @safe
   func readCached(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) -> Bool
+
+  /// Says that reads go to places in no order, so that the system reads nothing beside what is asked for. A hint.
+  func expectRandomReads()
+
+  /// Has the operating system begin to read bytes into its memory, and does not wait for them. A hint; what is after
+  /// the file's end is left out.
+  func prefetch(_ byteCount: UInt64, at offset: UInt64)
 
   /// Gives the file descriptor back. A second call does nothing.
   func close()

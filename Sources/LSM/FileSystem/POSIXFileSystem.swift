@@ -291,6 +291,19 @@ private final class POSIXReadableFile: ReadableFile {
     return count == buffer.count
   }
 
+  /// posix_fadvise(2).
+  func expectRandomReads() { advise(0, 0, POSIX_FADV_RANDOM) }
+
+  /// posix_fadvise(2).
+  func prefetch(_ byteCount: UInt64, at offset: UInt64) {
+    advise(Int(clamping: offset), Int(clamping: byteCount), POSIX_FADV_WILLNEED)
+  }
+
+  private func advise(_ offset: Int, _ byteCount: Int, _ advice: Int32) {
+    let descriptor = descriptor.load(ordering: .relaxed)
+    if descriptor >= 0 { _ = posix_fadvise(descriptor, offset, byteCount, advice) }
+  }
+
   @safe
   private func truncated(
     _ buffer: UnsafeMutableRawBufferPointer, _ offset: UInt64, _ done: Int

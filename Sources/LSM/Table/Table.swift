@@ -127,6 +127,7 @@ package final class Table: @unchecked Sendable {
     self.dataEnd = dataEnd
     pinnedBytes = pinned.byteCount
     cacheOwner = cache.makeOwner()
+    file.expectRandomReads()
   }
 
   deinit {
@@ -261,7 +262,7 @@ package final class Table: @unchecked Sendable {
   }
 
   /// The data block of an index entry, pinned.
-  /// - Throws: ``LSMError/wouldBlock`` when the tier is `memory` and the cache does not have it.
+  /// - Throws: ``LSMError/wouldBlock`` when it is not where the tier may look.
   @inline(__always)
   @safe
   func dataBlock(
@@ -273,6 +274,24 @@ package final class Table: @unchecked Sendable {
     }
     let key = BlockCacheKey(owner: cacheOwner, offset: handle.offset)
     if let pin = cache.find(key) { return pin }
+    return try readDataBlock(handle, key, tier)
+  }
+
+  /// The same for an iterator, which may want the blocks after it as well.
+  @safe
+  func dataBlock(
+    _ entry: UnsafeRawBufferPointer, _ tier: ReadTier, _ readAhead: inout ReadAhead
+  ) throws(LSMError) -> BlockPin {
+    guard let handle = BlockHandle(varints: entry) else {
+      preconditionFailure("an index entry without a handle")
+    }
+    let key = BlockCacheKey(owner: cacheOwner, offset: handle.offset)
+    if let pin = cache.find(key) { return pin }
+    switch tier {
+    case .any: readAhead.willRead(handle, isForAll: false, file)
+    case .anyWithoutFilling: readAhead.willRead(handle, isForAll: true, file)
+    case .memory, .pageCache: break
+    }
     return try readDataBlock(handle, key, tier)
   }
 

@@ -1,7 +1,7 @@
 /// A place in a table that moves in both directions.
 ///
 /// Every move may throw: ``LSMError/corruption(_:)`` or an I/O error of the block it goes to, or
-/// ``LSMError/wouldBlock`` with ``Table/ReadTier/memory``. After that it is on no entry; seek
+/// ``LSMError/wouldBlock`` where the tier may not look. After that it is on no entry; seek
 /// again. The end is only ever said when it is the end.
 ///
 /// Thread-safety: none; one owner at a time.
@@ -17,6 +17,7 @@ package final class TableIterator {
   private var pin: BlockPin?
   /// The index entry's value of the block in `pin`; it points into the table's index.
   private var loaded: UnsafeRawPointer?
+  private var readAhead = ReadAhead()
 
   init(_ table: Table, _ tier: Table.ReadTier) {
     self.table = table
@@ -108,7 +109,7 @@ package final class TableIterator {
     if unsafe loaded == handle.baseAddress { return }
     // An error must not leave it in the block before.
     unload()
-    let pin = try table.dataBlock(handle, tier)
+    let pin = try table.dataBlock(handle, tier, &readAhead)
     data.reset(pin.block)
     self.pin = consume pin
     unsafe loaded = handle.baseAddress

@@ -150,7 +150,9 @@ struct BlockSearch: ~Copyable {
     return nil
   }
 
-  private mutating func checked(_ offset: Int, _ payloadBytes: Int, _ compression: Compression) -> Int? {
+  private mutating func checked(_ offset: Int, _ payloadBytes: Int, _ compression: Compression)
+    -> Int?
+  {
     let byteCount = payloadBytes + BlockTrailer.byteCount
     guard byteCount <= bytes.count - offset, bytes[offset + payloadBytes] == compression.rawValue
     else { return nil }

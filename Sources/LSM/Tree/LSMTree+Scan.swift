@@ -9,7 +9,7 @@ extension LSMTree {
     /// The visitor said so.
     case stopped
     case limitReached
-    /// Only with ``Table/ReadTier/memory``: what comes next is not in memory.
+    /// What comes next is not where the tier may look.
     case wouldBlock
   }
 

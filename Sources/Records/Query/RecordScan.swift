@@ -30,7 +30,7 @@ package struct RecordScan: Sendable {
     case pageFull
     /// The answer would be larger than it may be; see ``oversizedRecord``.
     case tooLarge
-    /// What comes next is not in memory.
+    /// What comes next is not where the tier may look.
     case wouldBlock
     case budgetSpent
     case cancelled

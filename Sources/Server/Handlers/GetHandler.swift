@@ -8,8 +8,8 @@ import Wire
 /// `GetXsByPk`: the records that a query names, as stored unless it says otherwise.
 ///
 /// An answer is built without decoding a record: tag and length of the list's field, then the stored bytes. What is in
-/// memory is answered on the event loop. A read that would touch the disk goes on where it is on a thread for short
-/// reads, and one that is long on a thread for long ones; it sees the same moment there.
+/// memory is answered on the event loop. A read that would touch the disk goes to a thread for short reads, and one
+/// that is long goes on where it is on a thread for long ones: it sees the same moment there.
 struct GetHandler: UnaryHandler {
   /// How much of a read is done on the event loop, which other calls wait for meanwhile: about 0.1 ms.
   static let loopBudget = ReadBudget(records: 512, bytes: 64 << 10, visitedBytes: 512 << 10)

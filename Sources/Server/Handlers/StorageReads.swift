@@ -4,8 +4,8 @@ import Wire
 
 /// Threads for reads that block: the disk, or many records.
 ///
-/// Long reads have threads of their own, and so have streams: a look-up that needs the disk waits for other short reads
-/// alone.
+/// Look-ups of single records, other short reads, long reads and streams have threads of their own each: a look-up that
+/// needs the disk waits for other look-ups alone.
 ///
 /// Thread-safety: `submit` from any thread; `stop` once.
 final class StorageReads: Sendable {

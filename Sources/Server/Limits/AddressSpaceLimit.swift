@@ -9,8 +9,8 @@ import Glibc
 package enum AddressSpaceLimit {
   /// The program, stacks and heaps of its threads, and the storage library, in bytes: what any command needs.
   package static let commandMinimumBytes: UInt64 = 1 << 30
-  /// Stack and heap of an event loop and of the storage thread beside it, in bytes.
-  private static let loopBytes: UInt64 = 64 << 20
+  /// Stacks and heaps of an event loop and of the seven threads for reads that a core has beside it, in bytes.
+  private static let loopBytes: UInt64 = 128 << 20
 
   /// The limit in bytes; nil when there is none, or the system does not say.
   package static func current() -> UInt64? {

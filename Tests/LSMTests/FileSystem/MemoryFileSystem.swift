@@ -66,6 +66,8 @@ final class MemoryFileSystem: FileSystem {
     var hitFaults = 0
     /// Whether the bytes at an offset of a file are in the page cache; nil: all are.
     var isCached: (@Sendable (String, UInt64) -> Bool)?
+    /// What was asked to be read ahead.
+    var prefetches: [Range<UInt64>] = []
   }
 
   let state: Mutex<State>

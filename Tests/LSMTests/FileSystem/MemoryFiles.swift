@@ -107,6 +107,12 @@ final class MemoryReadableFile: ReadableFile {
     return (try? read(into: buffer, at: offset)) != nil
   }
 
+  func expectRandomReads() {}
+
+  func prefetch(_ byteCount: UInt64, at offset: UInt64) {
+    fileSystem.state.withLock { $0.prefetches.append(offset..<offset + byteCount) }
+  }
+
   func close() {}
 }
 

@@ -18,16 +18,20 @@ import Testing
   }
 
   /// Everything a reader can ask of the table; nil when it says that the file is damaged.
-  private static func readAll(_ fixture: TableFixture) throws -> [TableAnswer]? {
+  private static func readAll(
+    _ fixture: TableFixture, tier: Table.ReadTier = .any
+  ) throws -> [TableAnswer]? {
     do throws(LSMError) {
       let table = try fixture.open(cache: BlockCache(capacityBytes: 1 << 20))
       var answers: [TableAnswer] = []
       for entry in fixture.entries {
-        answers.append(try table.answer(entry.key, at: entry.sequence))
-        answers.append(try table.answer(entry.key, at: 200))
+        answers.append(try table.answer(entry.key, at: entry.sequence, tier: tier))
+        answers.append(try table.answer(entry.key, at: 200, tier: tier))
       }
-      answers.append(try table.answer([0x61, 0x61, 0x61], at: 200))
-      for entry in try table.allEntries() { answers.append(.value(entry.value, entry.sequence)) }
+      answers.append(try table.answer([0x61, 0x61, 0x61], at: 200, tier: tier))
+      for entry in try table.allEntries(tier: tier) {
+        answers.append(.value(entry.value, entry.sequence))
+      }
       return answers
     } catch {
       guard case .corruption(let damage) = error else {
@@ -50,6 +54,7 @@ import Testing
       damaged[place] ^= UInt8(1 << (place % 8))
       fixture.fileSystem.setBytes(of: TableFixture.path, damaged)
       #expect(try Self.readAll(fixture) == nil, "byte \(place) of \(whole.count)")
+      #expect(try Self.readAll(fixture, tier: .pageCache) == nil, "byte \(place), page cache")
     }
   }
 

@@ -195,6 +195,34 @@ import Testing
     #expect(try table.answer([2], at: 1, tier: .pageCache) == .wouldBlock)
   }
 
+  @Test func readsAheadOnlyForBlocksInARow() throws {
+    var random = SeededGenerator(seed: 14)
+    var options = TableOptions()
+    options.compression = .none
+    let fixture = try TableFixture(random.entries(4000, valueBytes: 90..<110), options: options)
+    let prefetches = { fixture.fileSystem.state.withLock { $0.prefetches } }
+    let table = try fixture.open(cache: BlockCache(capacityBytes: 0))
+    for entry in fixture.entries.prefix(50) { _ = try table.answer(entry.key, at: entry.sequence) }
+    let iterator = table.makeIterator(tier: .any)
+    try iterator.seekToFirst()
+    #expect(prefetches().isEmpty)
+    while iterator.isValid { try iterator.next() }
+    // Without holes, in pieces that grow.
+    let found = prefetches()
+    #expect(found.count > 2)
+    #expect(found.first?.lowerBound ?? 0 > 0)
+    for (before, after) in zip(found, found.dropFirst()) {
+      #expect(before.upperBound == after.lowerBound)
+      #expect(before.count <= after.count)
+    }
+    #expect(found.last?.upperBound ?? 0 > fixture.properties.storedDataBytes)
+    fixture.fileSystem.state.withLock { $0.prefetches = [] }
+    _ = try table.allEntries(tier: .pageCache)
+    #expect(prefetches().isEmpty)
+    try table.makeIterator(tier: .anyWithoutFilling).seekToFirst()
+    #expect(prefetches() == [0..<512 << 10])
+  }
+
   @Test func anIteratorGoesOnAfterAnError() throws {
     var random = SeededGenerator(seed: 12)
     var options = TableOptions()
