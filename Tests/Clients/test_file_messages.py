@@ -236,12 +236,12 @@ class TestLimits:
         done = run("prlimit", "--nofile=24", process.binary(), "create", "schema.proto", cwd=tmp_path)
         assert done.returncode == 0, done
 
-    @pytest.mark.parametrize("mebibytes", [1024, 1663])
+    @pytest.mark.parametrize("mebibytes", [1024, 1791])
     def test_a_server_with_too_little_address_space(self, create, tmp_path, mebibytes):
         server = [create(DOG_SCHEMA).server, "--event-loops", 2, "--data", tmp_path / "data"]
         done = run("prlimit", f"--as={mebibytes << 20}", *server)
         assert message(done) == (
-            f"this process may have {mebibytes} MiB of address space, and a server with these sizes needs 1664 MiB. "
+            f"this process may have {mebibytes} MiB of address space, and a server with these sizes needs 1792 MiB. "
             "Lift the limit (ulimit -v unlimited), or give it smaller --cache-size and --memtable-size"
         )
         assert not (tmp_path / "data").exists()

@@ -99,7 +99,7 @@ class TestLSM:
         table = int(self.file(data, "*.table").stem)
         blocks = tool("inspect", data, "--table", table)
         assert blocks.returncode == 0, blocks
-        assert re.search(r"^block 0: at byte 0, \d+ bytes, zstd", blocks.stdout, re.M)
+        assert re.search(r"^block 0: at byte 0, \d+ bytes, LZ4", blocks.stdout, re.M)
         assert "Rover" not in blocks.stdout
         listed = tool("inspect", data, "--table", table, "--records", "--values")
         assert len(re.findall(r"k\d{5} @\d+ = .*Rover$", listed.stdout, re.M)) == RECORDS
