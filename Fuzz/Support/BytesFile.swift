@@ -26,5 +26,14 @@ final class BytesFile: ReadableFile {
     }
   }
 
+  /// All of it is in memory.
+  func readCached(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) -> Bool {
+    (try? read(into: buffer, at: offset)) != nil
+  }
+
+  func expectRandomReads() {}
+
+  func prefetch(_ byteCount: UInt64, at offset: UInt64) {}
+
   func close() {}
 }
