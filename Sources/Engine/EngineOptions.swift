@@ -43,11 +43,11 @@ package struct EngineOptions: Sendable {
   package init() {}
 }
 
-/// The codec of a store's tables.
-package enum TableCompression: Sendable {
-  /// A read that misses the cache costs half of the processor's time or less, and so does a compaction.
+/// The codec of a store's tables; the raw values are what `--compression` takes.
+package enum TableCompression: String, CaseIterable, Sendable {
+  /// A read that misses the cache, and a compaction, cost less of the processor's time: on the LSM less than half.
   case lz4
-  /// Fewer bytes on the disk: an eighth fewer of random values, up to half of text.
+  /// Fewer bytes on the disk: an eighth fewer of random values, a third to a half of text.
   case zstd
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Engine
 import Logging
 import Platform
 
@@ -99,10 +100,7 @@ enum DurabilityOption: String, WordFlag {
 }
 
 /// `--compression`.
-enum CompressionOption: String, WordFlag {
-  case lz4
-  case zstd
-}
+extension TableCompression: WordFlag {}
 
 // MARK: - Numbers
 

@@ -51,7 +51,7 @@ struct ServerOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: "How tables are compressed from now on. lz4: fast reads. zstd: fewer bytes on the disk.")
-  var compression = Given(CompressionOption.lz4)
+  var compression = Given(defaults.compression)
 
   @Option(parsing: .unconditional, help: "The largest request message.")
   var maxRequestSize = Given(ByteSize(bytes: defaults.maximumRequestBytes))
@@ -104,7 +104,7 @@ struct ServerOptions: ParsableArguments {
     configuration.port = listen.port
     configuration.durability = durability.value == .sync ? .sync : .buffered
     configuration.memtableSizeBytes = memtableSize.value.bytes
-    configuration.compression = compression.value == .zstd ? .zstd : .lz4
+    configuration.compression = compression.value
     configuration.maximumRequestBytes = maxRequestSize.value.bytes
     configuration.maximumResponseBytes = maxResponseSize.value.bytes
     if let eventLoops { configuration.eventLoops = eventLoops.value.count }

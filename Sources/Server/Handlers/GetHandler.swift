@@ -38,7 +38,10 @@ struct GetHandler: UnaryHandler {
     _ scan: inout RecordScan, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
     let start = response.count
-    guard reads.scanTries.isDue else { return goOn(scan, isLong: false, context, start, &response) }
+    // As for one record: what the threads would refuse may be in memory all the same.
+    guard reads.scanTries.isDue || reads.threads.points.isFull else {
+      return goOn(scan, isLong: false, context, start, &response)
+    }
     do throws(EngineError) {
       let pause = try scan.run(
         tier: context.mayReadBlocks ? .pageCache : .memory, budget: Self.loopBudget, start: start,

@@ -137,11 +137,16 @@ import Testing
     #expect(try table.answer([1], at: 7) == .absent)
   }
 
-  @Test func memoryTierAnswersFromTheCacheOnly() throws {
-    var random = SeededGenerator(seed: 11)
+  /// A table of many blocks.
+  private static func smallBlocks(seed: UInt64) throws -> TableFixture {
+    var random = SeededGenerator(seed: seed)
     var options = TableOptions()
     options.blockBytes = 200
-    let fixture = try TableFixture(random.entries(300), options: options)
+    return try TableFixture(random.entries(300), options: options)
+  }
+
+  @Test func memoryTierAnswersFromTheCacheOnly() throws {
+    let fixture = try Self.smallBlocks(seed: 11)
     let table = try fixture.open(cache: BlockCache(capacityBytes: 8 << 20))
     let entry = try #require(fixture.entries.dropFirst(150).first { $0.kind == .value })
     #expect(try table.answer(entry.key, at: entry.sequence, tier: .memory) == .wouldBlock)
@@ -160,10 +165,7 @@ import Testing
   }
 
   @Test func pageCacheTierReadsOnlyWhatTheSystemHasInMemory() throws {
-    var random = SeededGenerator(seed: 13)
-    var options = TableOptions()
-    options.blockBytes = 200
-    let fixture = try TableFixture(random.entries(300), options: options)
+    let fixture = try Self.smallBlocks(seed: 13)
     let table = try fixture.open(cache: BlockCache(capacityBytes: 8 << 20))
     let entry = try #require(fixture.entries.dropFirst(150).first { $0.kind == .value })
     let answer = TableAnswer.value(entry.value, entry.sequence)
@@ -224,10 +226,7 @@ import Testing
   }
 
   @Test func anIteratorGoesOnAfterAnError() throws {
-    var random = SeededGenerator(seed: 12)
-    var options = TableOptions()
-    options.blockBytes = 200
-    let fixture = try TableFixture(random.entries(300), options: options)
+    let fixture = try Self.smallBlocks(seed: 12)
     let table = try fixture.open(cache: BlockCache(capacityBytes: 8 << 20))
     let iterator = table.makeIterator(tier: .memory)
     #expect(throws: LSMError.wouldBlock) { try iterator.seekToFirst() }

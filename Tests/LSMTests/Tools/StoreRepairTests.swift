@@ -148,6 +148,28 @@ import Testing
     for record in found { #expect(fixture.expected.contains(record)) }
   }
 
+  /// Each eighth byte of the value begins what looks like a block of LZ4 of half a mebibyte: 34 GB to be checksummed.
+  @Test(.timeLimit(.minutes(1)))
+  func endsSoonOverBytesMadeToLookLikeBlocks() throws {
+    let fileSystem = MemoryFileSystem()
+    var run = TreeRun()
+    run.options.table.compression = .none
+    run.options.memtableSizeBytes = 4 << 20
+    let lookalike: [UInt8] = [2, 0, 12, 0, 0, 0, 8, 0]
+    let value = (0..<1 << 20).map { lookalike[$0 % 8] }
+    try run.go([.write([.put([1], value)], sync: true), .flush], on: fileSystem)?.close()
+    #expect(run.failure == nil)
+    let name = try #require(
+      fileSystem.names(in: ToolFixture.directory).first { $0.hasSuffix(".table") })
+    let path = ToolFixture.path(name)
+    let size = try #require(fileSystem.bytes(of: path)).count
+    // The block, so that it is not stepped over, and index and footer, so that it is searched for.
+    fileSystem.damage(path, at: 2..<4)
+    fileSystem.damage(path, at: size - 300..<size - 90)
+    let report = try fileSystem.repair()
+    #expect(!report.losses.isEmpty)
+  }
+
   @Test(arguments: Compression.allCases)
   func findsTheBlocksWithoutFooterOrIndex(compression: Compression) throws {
     var options = TreeOptions.tiny
