@@ -64,6 +64,8 @@ let package = Package(
     .systemLibrary(name: "CEpoll"),
     // Holds a constructor, which only C can write.
     .target(name: "CProgram"),
+    // The part of RocksDB that only C++ can reach.
+    .target(name: "CRocksDBFiles"),
     .target(name: "Bytes", swiftSettings: strictSettings),
     .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: strictSettings),
     .target(
@@ -74,7 +76,8 @@ let package = Package(
       swiftSettings: strictSettings + uncheckedExclusivity),
     // The back ends: only programs and tests name them.
     .target(
-      name: "EngineRocksDB", dependencies: ["Bytes", "Platform", "Engine", "CRocksDB"],
+      name: "EngineRocksDB",
+      dependencies: ["Bytes", "Platform", "Engine", "CRocksDB", "CRocksDBFiles"],
       swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "EngineLSM", dependencies: ["Engine", "LSM"],
@@ -178,5 +181,6 @@ let package = Package(
       swiftSettings: swiftSettings,
       linkerSettings: benchLibraries),
     .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
-  ]
+  ],
+  cxxLanguageStandard: .cxx17
 )

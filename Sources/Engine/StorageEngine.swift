@@ -135,7 +135,7 @@ package enum ReadTier: Sendable {
   /// Only what is in memory already (memtables, block cache); never blocks on the disk.
   case memory
   /// As `memory`, and of the files what the operating system has in its page cache: never blocks on the disk, but each
-  /// block costs some microseconds. The same as `memory` for an engine that cannot ask for that.
+  /// block costs some microseconds. The same as `memory` for an engine that has no files.
   case pageCache
 }
 

@@ -1,4 +1,5 @@
 import CRocksDB
+import CRocksDBFiles
 import Engine
 
 // SAFETY: Inside the gate the database is open, and `handle` or the snapshot owns the read options. The value is lent
@@ -12,7 +13,16 @@ extension RocksDBEngine {
     guard handle.gate.enter() else { throw .closed }
     defer { handle.gate.leave() }
     let own = try ownSnapshot(snapshot)
+    let tier = offered(tier)
+    let waiting = RocksDBWaiting(tier)
+    defer { waiting.end() }
     return try unsafe lookUp(key, readOptions(own, tier), tier, .get, visit)
+  }
+
+  /// The tier itself, or the memory tier where the page cache cannot be asked for.
+  @inline(__always)
+  func offered(_ tier: ReadTier) -> ReadTier {
+    if case .pageCache = tier, !handle.options.readsPageCache { .memory } else { tier }
   }
 
   /// - Precondition: called inside the gate; the owner of `options` lives until it returns.
@@ -36,7 +46,7 @@ extension RocksDBEngine {
     let value = unsafe rocksdb_pinnableslice_value(pinned, &length)
     // RocksDB answers "found, empty" for a table it would have to open first. `max_open_files` keeps that
     // from happening; an empty value is read again from the disk all the same, to be sure.
-    if tier.neverBlocks, length == 0 { return .wouldBlock }
+    if case .memory = tier, length == 0 { return .wouldBlock }
     unsafe visit(UnsafeRawBufferPointer(start: value, count: length))
     return .found
   }
@@ -57,12 +67,30 @@ extension RocksDBEngine {
     guard let snapshot else {
       return switch tier {
       case .any: unsafe handle.readAny.options
-      case .memory, .pageCache: unsafe handle.readMemory.options
+      case .memory: unsafe handle.readMemory.options
+      case .pageCache: unsafe handle.readPageCache.options
       }
     }
     return switch tier {
     case .any: unsafe snapshot.readAny.options
-    case .memory, .pageCache: unsafe snapshot.readMemory.options
+    case .memory: unsafe snapshot.readMemory.options
+    case .pageCache: unsafe snapshot.readPageCache.options
     }
   }
+}
+
+/// Keeps the calling thread from waiting for the disk in RocksDB's reads of tables, where their tier says so.
+///
+/// To be ended on the same thread, before the call returns.
+struct RocksDBWaiting {
+  private let isForbidden: Bool
+
+  @inline(__always)
+  init(_ tier: ReadTier) {
+    isForbidden = if case .pageCache = tier { true } else { false }
+    if isForbidden { page_cache_files_set_waiting(false) }
+  }
+
+  @inline(__always)
+  func end() { if isForbidden { page_cache_files_set_waiting(true) } }
 }

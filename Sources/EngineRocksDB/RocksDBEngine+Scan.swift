@@ -33,6 +33,9 @@ extension RocksDBEngine {
     let own = try ownSnapshot(snapshot)
     if limit == 0 { return .limitReached }
     if range.isEmpty { return .complete }
+    let tier = offered(tier)
+    let waiting = RocksDBWaiting(tier)
+    defer { waiting.end() }
 
     if !rangeDeletes.mayBePresent {
       let records = unsafe RocksDBIterator(

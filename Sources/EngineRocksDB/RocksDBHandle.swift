@@ -22,6 +22,7 @@ final class RocksDBHandle: @unchecked Sendable {
 
   let readAny: RocksDBReadOptions
   let readMemory: RocksDBReadOptions
+  let readPageCache: RocksDBReadOptions
   let writeSync: OpaquePointer
   let writeBuffered: OpaquePointer
   let options: RocksDBOptions
@@ -47,6 +48,7 @@ final class RocksDBHandle: @unchecked Sendable {
     self.options = options
     readAny = unsafe RocksDBReadOptions(.any)
     readMemory = unsafe RocksDBReadOptions(.memory)
+    readPageCache = unsafe RocksDBReadOptions(.pageCache)
     unsafe writeSync = rocksdb_writeoptions_create().unsafelyUnwrapped
     unsafe rocksdb_writeoptions_set_sync(writeSync, 1)
     // The log is written, not fsynced: the default of RocksDB.
@@ -193,10 +195,10 @@ struct RocksDBReadOptions: ~Copyable {
   ///   - ignoringRangeDeletes: whether records that a range delete covers are shown.
   init(_ tier: ReadTier, snapshot: OpaquePointer? = nil, ignoringRangeDeletes: Bool = false) {
     unsafe options = rocksdb_readoptions_create().unsafelyUnwrapped
-    switch tier {
-    case .any: break
-    case .memory, .pageCache:
+    if case .memory = tier {
       unsafe rocksdb_readoptions_set_read_tier(options, 1)  // kBlockCacheTier
+    }
+    if tier.neverBlocks {
       // A scan that steps over many deleted records ends as "Incomplete", like one that needs the disk:
       // the caller's thread has other work.
       unsafe rocksdb_readoptions_set_max_skippable_internal_keys(options, 1000)
@@ -220,12 +222,14 @@ final class RocksDBSnapshot: EngineSnapshot, @unchecked Sendable {
   let snapshot: OpaquePointer
   let readAny: RocksDBReadOptions
   let readMemory: RocksDBReadOptions
+  let readPageCache: RocksDBReadOptions
 
   init(_ snapshot: OpaquePointer, of handle: RocksDBHandle) {
     self.handle = handle
     unsafe self.snapshot = snapshot
     readAny = unsafe RocksDBReadOptions(.any, snapshot: snapshot)
     readMemory = unsafe RocksDBReadOptions(.memory, snapshot: snapshot)
+    readPageCache = unsafe RocksDBReadOptions(.pageCache, snapshot: snapshot)
   }
 
   deinit { unsafe handle.release(snapshot) }

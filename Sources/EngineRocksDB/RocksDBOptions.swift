@@ -1,4 +1,5 @@
 import CRocksDB
+import CRocksDBFiles
 import Engine
 
 /// The settings RocksDB 7.8 runs with, each with its reason. Only ``RocksDBHandle`` uses it.
@@ -10,10 +11,14 @@ struct RocksDBOptions: ~Copyable {
   let options: OpaquePointer
   /// nil: RocksDB makes its own.
   private let cache: OpaquePointer?
+  /// Whether reads can be told not to wait for the disk.
+  let readsPageCache: Bool
 
   init(_ engine: EngineOptions, _ settings: RocksDBSettings) {
     // SAFETY: the create functions never return nil; out of memory ends the process inside C++.
-    unsafe options = rocksdb_options_create().unsafelyUnwrapped
+    let options = unsafe rocksdb_options_create().unsafelyUnwrapped
+    unsafe self.options = options
+    readsPageCache = unsafe settings != .defaults && page_cache_files_use(options)
     switch settings {
     case .production, .likeLSM:
       let isLikeLSM = settings == .likeLSM

@@ -123,6 +123,7 @@ package final class DatabaseServer: Sendable {
         commits: commits, identity: database.identity)
       let reads = ModelReads(
         store: store, threads: reads, tries: tries, scanTries: scanTries,
+        lookUpCost: database.engine.traits.lookUpCost,
         maximumResponseBytes: configuration.maximumResponseBytes)
       let service = "/" + schema.serviceName + "/"
       server.register(service + model.getMethod, unary: GetHandler(reads: reads))

@@ -47,7 +47,7 @@ struct GetHandler: UnaryHandler {
         tier: context.mayReadBlocks ? .pageCache : .memory, budget: Self.loopBudget, start: start,
         into: &response
       ) { false }
-      context.charge(lookUps: scan.lookUps)
+      context.charge(lookUps: scan.lookUps * reads.lookUpCost)
       if context.mayReadBlocks {
         if pause == .wouldBlock {
           reads.scanTries.wouldBlock()

@@ -14,6 +14,8 @@ struct ModelReads: Sendable {
   let tries: MemoryTries
   /// The same for reads of several records.
   let scanTries: MemoryTries
+  /// Of the engine's traits.
+  let lookUpCost: Int
   let maximumResponseBytes: Int
 
   func status(of error: EngineError) -> RPCStatus {
@@ -67,6 +69,8 @@ struct ModelReads: Sendable {
       }
       // A try without leave to read blocks says nothing of those that have it, and is not told of.
       let tier: ReadTier = context.mayReadBlocks ? .pageCache : .memory
+      // The call itself has counted for one.
+      if lookUpCost > 1 { context.charge(lookUps: lookUpCost - 1) }
       switch try store.point(key, answer, tier: tier, into: &response) {
       case .wouldBlock:
         if context.mayReadBlocks { tries.wouldBlock() }

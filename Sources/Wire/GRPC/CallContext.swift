@@ -13,8 +13,8 @@ package struct CallContext: Sendable {
   /// false when the calls that came with this one have kept the loop for long.
   package let mayReadBlocks: Bool
 
-  /// How many look-ups, of some microseconds each when none is in the process's own memory, a loop does for what it
-  /// has read of one connection: about a millisecond of them.
+  /// How many look-ups, of five microseconds each when none is in the process's own memory, a loop does for what it
+  /// has read of one connection: somewhat over half a millisecond of them.
   package static let lookUpsPerRead = 128
 
   /// Says that the handler did more look-ups than the one that each call counts for. To be called during the handler's

@@ -67,6 +67,18 @@ struct RocksDBDamageTests {
       options.isReadOnly = true
       let engine = try EngineDescriptor.rocksDB.open(fixture.path, options: options)
       defer { try? engine.close() }
+      // First, while nothing is in the block cache.
+      for record in expected {
+        do {
+          let (outcome, value) = try engine.read(record.key, tier: .pageCache)
+          // As after an error: a thread that may wait decides.
+          #expect(outcome == .wouldBlock || value == record.value, "\(outcome)")
+        } catch let error as EngineError {
+          #expect(error.isCorruption, "\(error)")
+          #expect("\(error)".contains(".sst"), "\(error)")
+          isWhole = false
+        }
+      }
       for direction in ScanDirection.allCases {
         do {
           let records = try engine.records(.all, direction)

@@ -1,4 +1,5 @@
 import Engine
+import TestSupport
 import Testing
 
 /// The memory tier may decline to answer; it may never be wrong.
@@ -33,6 +34,61 @@ struct RocksDBReadTierTests {
       #expect(try engine.read(Self.key(index), tier: .any) == (.found, value))
       #expect(try engine.read(Self.key(index), tier: .memory) == (.found, value))
     }
+  }
+
+  /// The system has just written the tables, so that it has them in memory until it is told to forget them.
+  @Test(.enabled(if: PageCache.canForget))
+  func pageCacheTierReadsOnlyWhatTheSystemHasInMemory() throws {
+    let fixture = try Self.makeColdFixture()
+    defer { fixture.remove() }
+    var engine = fixture.engine
+    let value = [UInt8](repeating: 7, count: 100)
+    #expect(try engine.read(Self.key(7), tier: .memory) == (.wouldBlock, nil))
+    #expect(try engine.read(Self.key(7), tier: .pageCache) == (.found, value))
+    // It stays in the block cache.
+    #expect(try engine.read(Self.key(7), tier: .memory) == (.found, value))
+    let expected = try engine.records()
+    try fixture.reopen()
+    engine = fixture.engine
+    #expect(try engine.scanned(tier: .pageCache) == (.complete, expected))
+    #expect(try engine.scanned(.all, .descending, tier: .memory) == (.complete, expected.reversed()))
+
+    try fixture.reopen()
+    engine = fixture.engine
+    try PageCache.forget(TestFile.names(in: fixture.path, suffix: ".sst"))
+    #expect(try engine.read(Self.key(7), tier: .pageCache) == (.wouldBlock, nil))
+    #expect(try engine.scanned(tier: .pageCache).outcome == .wouldBlock)
+    // The thread waits again afterwards.
+    #expect(try engine.read(Self.key(7), tier: .any) == (.found, value))
+    #expect(try engine.records() == expected)
+  }
+
+  @Test func pageCacheTierReadsThroughASnapshot() throws {
+    let fixture = try Self.makeColdFixture()
+    defer { fixture.remove() }
+    let engine = fixture.engine
+    let snapshot = try engine.snapshot()
+    try engine.put(Record(Self.key(9), [1]))
+    let before = [UInt8](repeating: 9, count: 100)
+    #expect(
+      try engine.read(Self.key(9), tier: .pageCache, snapshot: snapshot) == (.found, before))
+    #expect(try engine.read(Self.key(9), tier: .pageCache) == (.found, [1]))
+  }
+
+  /// To copy them takes long, and others wait for the thread.
+  @Test func pageCacheTierLeavesLargeBlocksToThreadsThatMayBlock() throws {
+    let fixture = try EngineFixture(.rocksdb)
+    defer { fixture.remove() }
+    var random = SeededGenerator(seed: 3)
+    let large = (0..<(80 << 10)).map { _ in UInt8.random(in: 0...255, using: &random) }
+    let small = (0..<(40 << 10)).map { _ in UInt8.random(in: 0...255, using: &random) }
+    try fixture.engine.put(Record([1], small), Record([2], large))
+    try fixture.engine.flush()
+    try fixture.reopen()
+    let engine = fixture.engine
+    #expect(try engine.read([1], tier: .pageCache) == (.found, small))
+    #expect(try engine.read([2], tier: .pageCache) == (.wouldBlock, nil))
+    #expect(try engine.read([2], tier: .any) == (.found, large))
   }
 
   @Test func getNeverSaysAbsentOfWhatIsThere() throws {
