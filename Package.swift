@@ -65,7 +65,7 @@ let package = Package(
     // Holds a constructor, which only C can write.
     .target(name: "CProgram"),
     // The part of RocksDB that only C++ can reach.
-    .target(name: "CRocksDBFiles"),
+    .target(name: "CRocksDBParts"),
     .target(name: "Bytes", swiftSettings: strictSettings),
     .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: strictSettings),
     .target(
@@ -77,7 +77,7 @@ let package = Package(
     // The back ends: only programs and tests name them.
     .target(
       name: "EngineRocksDB",
-      dependencies: ["Bytes", "Platform", "Engine", "CRocksDB", "CRocksDBFiles"],
+      dependencies: ["Bytes", "Platform", "Engine", "CRocksDB", "CRocksDBParts"],
       swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
       name: "EngineLSM", dependencies: ["Engine", "LSM"],

@@ -1,5 +1,5 @@
 import CRocksDB
-import CRocksDBFiles
+import CRocksDBParts
 import Engine
 
 // SAFETY: Inside the gate the database is open, and `handle` or the snapshot owns the read options. The value is lent

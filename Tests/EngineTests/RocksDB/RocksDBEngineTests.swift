@@ -91,7 +91,6 @@ struct RocksDBEngineTests {
         .joined(separator: ":")
       #expect(written.contains("  compression_per_level=\(codecs)\n"))
       #expect(written.contains("  bottommost_compression=\(lower)\n"))
-      #expect(written.contains("  block_size=4096\n"))
     }
   }
 

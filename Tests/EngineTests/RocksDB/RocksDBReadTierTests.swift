@@ -51,7 +51,8 @@ struct RocksDBReadTierTests {
     try fixture.reopen()
     engine = fixture.engine
     #expect(try engine.scanned(tier: .pageCache) == (.complete, expected))
-    #expect(try engine.scanned(.all, .descending, tier: .memory) == (.complete, expected.reversed()))
+    let reversed = try engine.scanned(.all, .descending, tier: .memory)
+    #expect(reversed == (.complete, expected.reversed()))
 
     try fixture.reopen()
     engine = fixture.engine
@@ -89,6 +90,20 @@ struct RocksDBReadTierTests {
     #expect(try engine.read([1], tier: .pageCache) == (.found, small))
     #expect(try engine.read([2], tier: .pageCache) == (.wouldBlock, nil))
     #expect(try engine.read([2], tier: .any) == (.found, large))
+  }
+
+  /// Filters stay at hand while their tables are open: what they rule out needs no disk, not even after an open.
+  @Test func memoryTierKnowsWhatFiltersRuleOut() throws {
+    let fixture = try Self.makeColdFixture()
+    defer { fixture.remove() }
+    var ruledOut = 0
+    for index in 0..<1000 {
+      let outcome = try fixture.engine.read(Self.key(index) + [1], tier: .memory).outcome
+      #expect(outcome == .absent || outcome == .wouldBlock)
+      if outcome == .absent { ruledOut += 1 }
+    }
+    // All but the one of a hundred for which a filter says yes.
+    #expect(ruledOut > 950)
   }
 
   @Test func getNeverSaysAbsentOfWhatIsThere() throws {

@@ -3,7 +3,7 @@
 // RocksDB knows two kinds of reads: those of its own block cache only, and those that wait for the disk. Between the two
 // is the page cache of the operating system: preadv2(2) with RWF_NOWAIT reads what is there and does not wait. The
 // file system is the one place where RocksDB lets a read be changed, and only from C++.
-#include "page_cache_files.h"
+#include "rocksdb_parts.h"
 
 #include <cerrno>
 #include <cstring>
@@ -14,13 +14,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <rocksdb/c.h>
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/io_status.h>
-#include <rocksdb/options.h>
 #include <rocksdb/slice.h>
-#include <rocksdb/version.h>
+
+#include "options.h"
 
 namespace {
 
@@ -157,22 +156,10 @@ rocksdb::Env *TheEnv() {
 }  // namespace
 
 bool page_cache_files_use(rocksdb_options_t *options) {
-  // The C interface has no way from its options to those of C++. `rocksdb_options_t` has been a struct of them alone
-  // since there is one; two values that are written there and read here show that it is.
-  static_assert(ROCKSDB_MAJOR == 7 && ROCKSDB_MINOR == 8, "look at rocksdb_options_t in db/c.cc");
-  auto *own = reinterpret_cast<rocksdb::Options *>(options);
-  const uint64_t log = rocksdb_options_get_max_total_wal_size(options);
-  const size_t buffer = rocksdb_options_get_write_buffer_size(options);
-  if (own->max_total_wal_size != log || own->write_buffer_size != buffer) return false;
-  rocksdb_options_set_max_total_wal_size(options, log ^ 0x5ea);
-  rocksdb_options_set_write_buffer_size(options, buffer ^ 0x5ea);
-  const bool is_known = own->max_total_wal_size == (log ^ 0x5ea) &&
-                        own->write_buffer_size == (buffer ^ 0x5ea) &&
-                        own->env == rocksdb::Env::Default();
-  rocksdb_options_set_max_total_wal_size(options, log);
-  rocksdb_options_set_write_buffer_size(options, buffer);
-  if (is_known) own->env = TheEnv();
-  return is_known;
+  auto *own = cpp_options(options);
+  if (own == nullptr || own->env != rocksdb::Env::Default()) return false;
+  own->env = TheEnv();
+  return true;
 }
 
 void page_cache_files_set_waiting(bool thread_may_wait) { may_wait = thread_may_wait; }
