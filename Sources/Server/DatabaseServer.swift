@@ -18,6 +18,8 @@ package final class DatabaseServer: Sendable {
   private let sweeper: RangeDeleteSweeper
   private let monitor: WriteMonitor
   private let commits: CommitQueue
+  private let cache: RecordCache
+  private let cacheStarter: RecordCacheStarter
   private let reads: StorageReads
   private let snapshots: StreamSnapshots
   private let health: HealthService
@@ -50,7 +52,7 @@ package final class DatabaseServer: Sendable {
         address: "\(configuration.host):\(configuration.port)", detail: error.detail)
     }
     var options = EngineOptions()
-    options.cacheSizeBytes = configuration.cacheSizeBytes
+    options.cacheSizeBytes = configuration.cacheSizeBytes - configuration.recordCacheBytes
     options.memtableSizeBytes = configuration.memtableSizeBytes
     options.compression = configuration.compression
     do throws(DatabaseError) {
@@ -92,8 +94,11 @@ package final class DatabaseServer: Sendable {
     ) { takesWrites in
       health.set(takesWrites ? .serving : .notServing, for: writes)
     }
+    cache = RecordCache(capacityBytes: configuration.recordCacheBytes)
+    cacheStarter = RecordCacheStarter(engine: database.engine, cache: cache)
     commits = CommitQueue(
-      engine: database.engine, durability: configuration.durability, mark: database.mark,
+      engine: database.engine, cache: cache.isOn ? cache : nil,
+      durability: configuration.durability, mark: database.mark,
       sweeper: sweeper, monitor: monitor)
     reads = StorageReads(
       engine: database.engine, threadCount: configuration.storageThreads,
@@ -120,7 +125,7 @@ package final class DatabaseServer: Sendable {
       }
       let store = ModelStore(
         model: model, modelID: id, plan: recordSchema.recordPlan, engine: database.engine,
-        commits: commits, identity: database.identity)
+        cache: cache, commits: commits, identity: database.identity)
       let reads = ModelReads(
         store: store, threads: reads, tries: tries, scanTries: scanTries,
         lookUpCost: database.engine.traits.lookUpCost,
@@ -159,6 +164,7 @@ package final class DatabaseServer: Sendable {
     health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
     monitor.start()
     snapshots.start()
+    cacheStarter.start()
     let port: Int
     do throws(ListenError) {
       port = try await server.start(address)
@@ -190,6 +196,7 @@ package final class DatabaseServer: Sendable {
     await server.close()
     sweeper.stop()
     snapshots.stop()
+    cacheStarter.stop()
     monitor.lookForTheLastTime()
     monitor.stop()
     let isClosed = database.close()

@@ -16,8 +16,15 @@ package struct ServerConfiguration: Sendable {
   package var port = 50051
   /// What an acknowledged write survives; see ``Durability``. Default: a power cut.
   package var durability = Durability.sync
-  /// Memory for uncompressed blocks of the store. Default: ``EngineOptions/cacheSizeBytes``, for any machine.
+  /// Memory for uncompressed blocks of the store and for popular records. Default:
+  /// ``EngineOptions/cacheSizeBytes``, for any machine.
   package var cacheSizeBytes = EngineOptions().cacheSizeBytes
+  /// Of ``cacheSizeBytes``, for popular records; nil: an eighth.
+  package var recordCacheSizeBytes: Int?
+  /// The same, known.
+  package var recordCacheBytes: Int {
+    min(recordCacheSizeBytes ?? cacheSizeBytes / 8, cacheSizeBytes)
+  }
   /// The share of the memory of the process that ``takeCacheSize(of:)`` takes.
   private static let cacheShare = 4
   /// Size of one memtable; the store holds up to four. Default: ``EngineOptions/memtableSizeBytes``.

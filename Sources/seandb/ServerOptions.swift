@@ -45,6 +45,13 @@ struct ServerOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
+    help:
+      "What of --cache-size is for popular records, one by one, once blocks have filled the rest; 0: nothing. auto: an eighth."
+  )
+  var recordCacheSize = Given(CacheSize.auto)
+
+  @Option(
+    parsing: .unconditional,
     help: "Writes gathered in memory before they become a table; the store holds up to four.")
   var memtableSize = Given(ByteSize(bytes: defaults.memtableSizeBytes))
 
@@ -76,6 +83,7 @@ struct ServerOptions: ParsableArguments {
     try listenFlag.value(of: "--listen")
     try durability.value(of: "--durability")
     try cacheSize.check("--cache-size", from: 0, to: 1 << 40)
+    try recordCacheSize.check("--record-cache-size", from: 0, to: 1 << 40)
     try memtableSize.check("--memtable-size", from: 64 << 10, to: 1 << 30)
     try compression.value(of: "--compression")
     try maxRequestSize.check("--max-request-size", from: 1 << 10, to: 1 << 30)
@@ -111,6 +119,9 @@ struct ServerOptions: ParsableArguments {
     switch cacheSize.value {
     case .size(let size): configuration.cacheSizeBytes = size.bytes
     case .auto: configuration.takeCacheSize(of: MemoryLimit.ofThisProcess())
+    }
+    if case .size(let size) = recordCacheSize.value {
+      configuration.recordCacheSizeBytes = size.bytes
     }
     return configuration
   }

@@ -154,6 +154,8 @@ import Testing
       "Write/OutputDirectory",
     ],
     "Records": [
+      "Cache/RecordCache",
+      "Cache/RecordCacheShard",
       "Catalogue/Catalogue",
       "Commit/RangeDeleteSweeper",
       "Commit/WriteMonitor",

@@ -22,6 +22,7 @@ package final class CommitQueue: Sendable {
   package static let maximumQueuedBytes = 256 << 20
 
   private let engine: any StorageEngine
+  private let cache: RecordCache?
   private let durability: Durability
   private let sweeper: RangeDeleteSweeper?
   private let mark: CommitMark?
@@ -57,14 +58,16 @@ package final class CommitQueue: Sendable {
   }
 
   /// - Parameters:
+  ///   - cache: is told before and after each commit.
   ///   - mark: is told of each commit before its calls are answered.
   ///   - sweeper: is told of committed range deletes.
   ///   - monitor: is told when a commit failed.
   package init(
-    engine: any StorageEngine, durability: Durability, mark: CommitMark? = nil,
-    sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil
+    engine: any StorageEngine, cache: RecordCache? = nil, durability: Durability,
+    mark: CommitMark? = nil, sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil
   ) {
     self.engine = engine
+    self.cache = cache
     self.mark = mark
     self.sweeper = sweeper
     self.monitor = monitor
@@ -151,9 +154,17 @@ package final class CommitQueue: Sendable {
     }
   }
 
+  private func apply(_ batch: WriteBatch) throws(EngineError) {
+    guard let cache else { return try engine.apply(batch, durability: durability) }
+    let mark = cache.willApply(batch)
+    // Whether a batch that failed is there is not known: it was removed all the same.
+    defer { cache.didApply(batch, mark) }
+    try engine.apply(batch, durability: durability)
+  }
+
   private func commit(_ group: Group, _ observer: inout some CommitObserver) {
     do throws(EngineError) {
-      try engine.apply(group.batch, durability: durability)
+      try apply(group.batch)
       mark?.record(engine, durability)
       observer.didCommit(group.calls)
     } catch {

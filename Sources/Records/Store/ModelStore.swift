@@ -24,6 +24,8 @@ package final class ModelStore: Sendable {
   /// By which records are checked before they are stored.
   package let plan: RecordPlan
   let engine: any StorageEngine
+  /// Of all models.
+  package let cache: RecordCache
   private let commits: CommitQueue
   /// Under the identity of the database.
   let hash: SipHash
@@ -31,12 +33,13 @@ package final class ModelStore: Sendable {
   /// - Parameter modelID: as the catalogue gave it.
   package init(
     model: Model, modelID: UInt32, plan: RecordPlan, engine: any StorageEngine,
-    commits: CommitQueue, identity: StoreIdentity
+    cache: RecordCache, commits: CommitQueue, identity: StoreIdentity
   ) {
     self.model = model
     prefix = KeyPrefix(.record, model: modelID)
     self.plan = plan
     self.engine = engine
+    self.cache = cache
     self.commits = commits
     hash = SipHash(key: identity.halves)
   }
@@ -66,6 +69,45 @@ package final class ModelStore: Sendable {
           try engine.get(storedKey, snapshot: nil, tier: tier) {
             Self.append($0, as: answer, to: &response)
           })
+      } catch {
+        result = .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
+  /// How a look-up ended that asked the cache first.
+  package enum CachedOutcome: Sendable {
+    case cached
+    case read(ReadOutcome)
+    /// It is not cached, and the engine was not to be asked.
+    case notTried
+  }
+
+  /// The same with the cache asked first, which is offered what the engine has.
+  ///
+  /// - Parameter tier: nil asks the cache alone.
+  @safe
+  package func cachedPoint(
+    _ key: UnsafeRawBufferPointer, _ answer: PointAnswer, tier: ReadTier?,
+    into response: inout ByteWriter
+  ) throws(EngineError) -> CachedOutcome {
+    var result = Result<CachedOutcome, EngineError>.success(.notTried)
+    prefix.withKey(key) { storedKey in
+      do throws(EngineError) {
+        guard
+          let ticket = cache.lookUp(storedKey, { Self.append($0, as: answer, to: &response) })
+        else {
+          result = .success(.cached)
+          return
+        }
+        guard let tier else { return }
+        result = .success(
+          .read(
+            try engine.get(storedKey, snapshot: nil, tier: tier) {
+              Self.append($0, as: answer, to: &response)
+              if case .pageCache = tier { cache.offer(storedKey, $0, ticket) }
+            }))
       } catch {
         result = .failure(error)
       }

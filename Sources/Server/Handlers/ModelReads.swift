@@ -62,6 +62,7 @@ struct ModelReads: Sendable {
     _ key: UnsafeRawBufferPointer, _ answer: ModelStore.PointAnswer, _ context: CallContext,
     _ response: inout ByteWriter
   ) -> UnaryOutcome {
+    if store.cache.isInUse { return cachedPoint(key, answer, context, &response) }
     do throws(EngineError) {
       // What the threads would refuse may be in memory all the same.
       guard tries.isDue || threads.points.isFull else {
@@ -84,6 +85,35 @@ struct ModelReads: Sendable {
         if case .alone = answer { return .failed(Self.absent(key, store)) }
         return .done
       }
+    } catch {
+      return .failed(status(of: error))
+    }
+  }
+
+  /// The same with the cache of records asked first, which is in use.
+  @safe
+  @inline(never)
+  private func cachedPoint(
+    _ key: UnsafeRawBufferPointer, _ answer: ModelStore.PointAnswer, _ context: CallContext,
+    _ response: inout ByteWriter
+  ) -> UnaryOutcome {
+    do throws(EngineError) {
+      let isTried = tries.isDue || threads.points.isFull
+      let tier: ReadTier? = isTried ? (context.mayReadBlocks ? .pageCache : .memory) : nil
+      switch try store.cachedPoint(key, answer, tier: tier, into: &response) {
+      case .notTried: return threads.points.read(key, of: store, answer, context)
+      case .read(.wouldBlock):
+        if context.mayReadBlocks { tries.wouldBlock() }
+        return threads.points.read(key, of: store, answer, context)
+      case .cached: break
+      case .read(.found): if context.mayReadBlocks { tries.succeeded() }
+      case .read(.absent):
+        if context.mayReadBlocks { tries.succeeded() }
+        if case .alone = answer { return .failed(Self.absent(key, store)) }
+        return .done
+      }
+      return fits(response)
+        ? .done : .failed(Self.tooLarge(key, store, limit: maximumResponseBytes))
     } catch {
       return .failed(status(of: error))
     }

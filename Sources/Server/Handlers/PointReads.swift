@@ -115,8 +115,13 @@ struct PointReads: ~Copyable {
       while next < reads.count {
         let left = unsafe UnsafeBufferPointer(rebasing: keys[next...])
         do throws(EngineError) {
+          let cache = reads[next].store.cache
+          let tickets = cache.isInUse ? unsafe left.map { cache.ticket($0) } : []
           _ = try engine.get(left, snapshot: nil, tier: .any) { index, value in
             let read = reads[next]
+            if !tickets.isEmpty, let value = unsafe value {
+              unsafe cache.offer(left[index], value, tickets[index])
+            }
             unsafe completions.complete(read.token, Self.outcome(read, left[index], value, limits))
             next += 1
             return .next

@@ -70,8 +70,8 @@ final class StoreFixture {
     let model = compiled.models[0]
     guard let id = adopted.modelIDs[model.fullName] else { fatalError("no id") }
     store = ModelStore(
-      model: model, modelID: id, plan: compiled.recordPlan, engine: engine, commits: commits,
-      identity: identity)
+      model: model, modelID: id, plan: compiled.recordPlan, engine: engine,
+      cache: RecordCache(capacityBytes: 0), commits: commits, identity: identity)
     commits.start(Observer(committed: committed))
   }
 

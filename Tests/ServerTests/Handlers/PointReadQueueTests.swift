@@ -88,6 +88,8 @@ private final class Link {
   let queue: PointReadQueue
   let queued = QueuedReads()
   let store: ModelStore
+  /// Not in use yet.
+  let cache = RecordCache(capacityBytes: 256 << 10)
   private let client = HTTP2TestClient()
   private let loop = EmbeddedEventLoop()
   private let server: InMemoryConnection
@@ -104,6 +106,7 @@ private final class Link {
     store = ModelStore(
       model: model, modelID: try #require(adopted.modelIDs[model.fullName]),
       plan: compiled.recordPlan, engine: engine,
+      cache: cache,
       commits: CommitQueue(engine: engine, durability: .buffered),
       identity: try catalogue.establishIdentity())
     let batch = WriteBatch()
@@ -185,6 +188,30 @@ private final class Link {
     #expect(link.engine.groups.withLock { $0 } == [1, PointReadQueue.groupReads, 8])
     #expect(first.map { link.answer($0) } == ["7"])
     #expect(rest.map { link.answer($0) } == (0..<40).map { "\($0)" })
+  }
+
+  /// Whether the cache has a record.
+  private func isCached(_ number: Int, by link: Link) -> Bool {
+    let key = link.store.prefix.key(Array("\(number)".utf8))
+    var value: [UInt8]?
+    _ = key.withUnsafeBytes { link.cache.lookUp($0) { value = Array($0) } }
+    return value == Array("\(number)".utf8)
+  }
+
+  @Test func offersToTheCacheWhatItHasRead() async throws {
+    let link = try await Link(threadCount: 1)
+    link.cache.start()
+    let damaged = link.store.prefix.key(Array("3".utf8))
+    link.engine.damaged.withLock { _ = $0.insert(damaged) }
+    link.engine.gate.open()
+    // Twice: at the first time a record is only noted.
+    let streams = link.read([1, 2, 3, 4, 77, 1, 2, 3, 4, 77])
+    link.start()
+    link.stop()
+    #expect(link.answer(streams[0]) == "1" && link.answer(streams[5]) == "1")
+    #expect([1, 2, 4].allSatisfy { isCached($0, by: link) })
+    #expect(!isCached(3, by: link) && !isCached(77, by: link))
+    #expect(link.cache.recordCount == 3)
   }
 
   @Test func sharesWhatWaitsAmongItsThreads() async throws {
