@@ -132,10 +132,13 @@ import Testing
       "Services/DescriptorSymbols",
       "Services/HealthService",
       "Services/ReflectionRequest",
+      "TLS/TLSFiles",
+      "TLS/TLSIdentity",
       "Transport/BoundAddress",
       "Transport/ClientProtocol",
       "Transport/ConnectionHandler",
       "Transport/InMemoryConnection",
+      "Transport/UnixSocketPath",
     ],
     "Schema": [
       "Compile/Protoc",
@@ -237,6 +240,7 @@ import Testing
       "HTTP2TestClient",
       "SeededGenerator",
       "SocketClient",
+      "TLSSocketClient",
       "TemporaryFolder",
     ],
   ]
