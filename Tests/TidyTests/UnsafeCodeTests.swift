@@ -197,11 +197,11 @@ import Testing
       "EmbeddedSchema",
       "FileViews",
       "Main",
+      "ProcessSignals",
       "ProgramArguments",
       "ProgressLine",
       "StoreReading",
       "Terminal",
-      "TerminationSignals",
     ],
     "seandb-bench": [
       "Agreement/H2load",
