@@ -25,7 +25,7 @@
 
 BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
   libzstd-dev zlib1g-dev libnghttp2-dev libssl-dev protobuf-compiler libprotobuf-dev
-TEST_PACKAGES = python3 python3-venv rocksdb-tools
+TEST_PACKAGES = python3 python3-venv rocksdb-tools openssl
 PETS = Examples/pets
 LISTEN = 127.0.0.1:50051
 SWIFT_FILES = Package.swift Sources Tests Bench Fuzz

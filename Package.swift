@@ -35,8 +35,8 @@ let staticLibraries: [LinkerSetting] = [
     ].flatMap { ["-Xlinker", $0] })
 ]
 
-/// The benchmark's clients speak TLS as well.
-let benchLibraries =
+/// The clients of benchmarks and tests speak TLS as well.
+let clientLibraries =
   staticLibraries + [.unsafeFlags(["-Xlinker", "-lssl", "-Xlinker", "-lcrypto"])]
 
 let package = Package(
@@ -47,6 +47,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -88,6 +89,8 @@ let package = Package(
         "Bytes", "Platform", "CNghttp2",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Services/Protos"],
@@ -132,42 +135,46 @@ let package = Package(
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Bench/SeandbBench",
       // A loop that checks its own counters at each call is a part of what it measures.
-      swiftSettings: strictSettings + uncheckedExclusivity, linkerSettings: benchLibraries),
+      swiftSettings: strictSettings + uncheckedExclusivity, linkerSettings: clientLibraries),
     .target(
-      name: "TestSupport", dependencies: ["CNghttp2"], path: "Tests/TestSupport",
+      name: "TestSupport",
+      dependencies: [
+        "CNghttp2", "COpenSSL", .product(name: "Subprocess", package: "swift-subprocess"),
+      ], path: "Tests/TestSupport",
       swiftSettings: strictSettings),
     .testTarget(
       name: "PlatformTests", dependencies: ["Platform", "TestSupport"],
-      swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(
       name: "LSMTests", dependencies: ["Bytes", "LSM", "TestSupport"], swiftSettings: swiftSettings,
-      linkerSettings: staticLibraries),
+      linkerSettings: clientLibraries),
     .testTarget(
       name: "EngineTests",
       dependencies: [
         "Bytes", "CRocksDB", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "TestSupport",
       ],
-      swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(
       name: "WireTests",
       dependencies: [
         "Bytes", "Wire", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(
       name: "SchemaTests",
       dependencies: [
         "Bytes", "Schema", "TestSupport",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(
       name: "RecordsTests",
       dependencies: [
         "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "Schema", "Records", "TestSupport",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(
       name: "ServerTests",
       dependencies: [
@@ -175,11 +182,11 @@ let package = Package(
         "TestSupport",
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+      ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(
       name: "BenchTests", dependencies: ["Bytes", "Platform", "seandb-bench"],
       swiftSettings: swiftSettings,
-      linkerSettings: benchLibraries),
+      linkerSettings: clientLibraries),
     .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
   ],
   cxxLanguageStandard: .cxx17

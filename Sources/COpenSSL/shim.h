@@ -1,3 +1,3 @@
-// OpenSSL 3: TLS for the clients of the benchmark. Linked by the executable's settings.
+// OpenSSL 3: TLS for the clients of benchmarks and tests. Linked by the executable's settings.
 #include <openssl/err.h>
 #include <openssl/ssl.h>

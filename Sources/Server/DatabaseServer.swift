@@ -3,7 +3,7 @@ package import Logging
 import Platform
 import Records
 package import Schema
-import Wire
+package import Wire
 
 /// A running database: data directory, engine, catalogue, and the gRPC server in front.
 ///
@@ -13,7 +13,8 @@ package final class DatabaseServer: Sendable {
   private let configuration: ServerConfiguration
   private let logger: Logger
   private let database: Database
-  private let address: BoundAddress
+  private let addresses: [BoundAddress]
+  private let certificates: CertificateWatch?
   private let server: GRPCServer
   private let sweeper: RangeDeleteSweeper
   private let monitor: WriteMonitor
@@ -24,12 +25,12 @@ package final class DatabaseServer: Sendable {
   private let snapshots: StreamSnapshots
   private let health: HealthService
 
-  /// Takes the address, opens the data directory, and checks the schema against the stored one. Blocks on disk
+  /// Takes the addresses, opens the data directory, and checks the schema against the stored one. Blocks on disk
   /// I/O.
   ///
   /// - Parameter schema: nil takes the stored schema.
-  /// - Throws: when the address, the directory, the engine or the schema does not allow it. Nothing is changed
-  ///   then, and nothing is created when the address is the reason.
+  /// - Throws: when the certificate, an address, the directory, the engine or the schema does not allow it. Nothing
+  ///   is changed then, and nothing is created when a certificate or an address is the reason.
   package static func open(
     schema: CompiledSchema?, configuration: ServerConfiguration, logger: Logger
   ) throws(ServerError) -> DatabaseServer {
@@ -44,12 +45,15 @@ package final class DatabaseServer: Sendable {
     } catch {
       throw .database(error)
     }
-    let address: BoundAddress
-    do throws(ListenError) {
-      address = try BoundAddress(host: configuration.host, port: configuration.port)
-    } catch {
-      throw .cannotListen(
-        address: "\(configuration.host):\(configuration.port)", detail: error.detail)
+    let certificates = try configuration.tls.map { (files) throws(ServerError) in
+      try CertificateWatch(files, configuration.certificateCheckMilliseconds, logger)
+    }
+    let addresses = try configuration.addresses.map { (address) throws(ServerError) in
+      do throws(ListenError) {
+        return try BoundAddress(address)
+      } catch {
+        throw .cannotListen(address: "\(address)", detail: error.detail)
+      }
     }
     var options = EngineOptions()
     options.cacheSizeBytes = configuration.cacheSizeBytes - configuration.recordCacheBytes
@@ -58,19 +62,20 @@ package final class DatabaseServer: Sendable {
     do throws(DatabaseError) {
       let database = try Database.open(
         schema: schema, path: path, engine: kind, options: options, logger: logger)
-      return DatabaseServer(database, configuration, address, logger)
+      return DatabaseServer(database, configuration, addresses, certificates, logger)
     } catch {
       throw .database(error)
     }
   }
 
   private init(
-    _ database: Database, _ configuration: ServerConfiguration, _ address: BoundAddress,
-    _ logger: Logger
+    _ database: Database, _ configuration: ServerConfiguration, _ addresses: [BoundAddress],
+    _ certificates: CertificateWatch?, _ logger: Logger
   ) {
     self.configuration = configuration
     self.database = database
-    self.address = address
+    self.addresses = addresses
+    self.certificates = certificates
     self.logger = logger
     let schema = database.schema
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
@@ -154,8 +159,8 @@ package final class DatabaseServer: Sendable {
   }
 
   /// Listens and serves. Health says SERVING once it returns.
-  /// - Returns: the port.
-  package func start() async throws(ServerError) -> Int {
+  /// - Returns: where, in the order of the configuration, with the ports that were taken.
+  package func start() async throws(ServerError) -> [ListenAddress] {
     let schema = database.schema
     sweeper.start()
     commits.start(CallCompletions(server.completions()))
@@ -165,13 +170,15 @@ package final class DatabaseServer: Sendable {
     monitor.start()
     snapshots.start()
     cacheStarter.start()
-    let port: Int
-    do throws(ListenError) {
-      port = try await server.start(address)
-    } catch {
-      await shutDown()
-      throw .cannotListen(
-        address: "\(configuration.host):\(configuration.port)", detail: error.detail)
+    certificates?.start()
+    for bound in addresses {
+      do throws(ListenError) {
+        let isTCP = bound.address.port != nil
+        try await server.start(bound, tls: isTCP ? certificates?.identity : nil)
+      } catch {
+        await shutDown()
+        throw .cannotListen(address: "\(bound.address)", detail: error.detail)
+      }
     }
     logger.info(
       "serving",
@@ -179,9 +186,15 @@ package final class DatabaseServer: Sendable {
         "service": "\(schema.serviceName)", "models": "\(schema.models.count)",
         "engine": "\(database.engineDescriptor.name)", "data": "\(configuration.dataDirectory)",
         "cacheSize": "\(ByteSize(bytes: configuration.cacheSizeBytes))",
+        "tls":
+          "\(configuration.tls.map { $0.clientAuthorities == nil ? "on" : "mutual" } ?? "off")",
       ])
-    return port
+    return addresses.map(\.address)
   }
+
+  /// Loads again what can be loaded again without a restart: the certificate. New connections get it. The log says
+  /// what came of it. Returns at once.
+  package func reload() { certificates?.reload() }
 
   /// Drains: health says NOT_SERVING, clients get GOAWAY, calls under way end, queued writes are
   /// committed, the engine is closed.
@@ -190,6 +203,7 @@ package final class DatabaseServer: Sendable {
   @discardableResult
   package func shutDown() async -> Bool {
     health.shutDown()
+    certificates?.stop()
     await server.drain()
     commits.stop()
     reads.stop()

@@ -1,6 +1,6 @@
 package import Engine
 package import Platform
-import Wire
+package import Wire
 
 /// How a database server runs. Sizes in bytes.
 package struct ServerConfiguration: Sendable {
@@ -10,10 +10,12 @@ package struct ServerConfiguration: Sendable {
   package var engine: EngineDescriptor?
   /// Made when it is not there.
   package var dataDirectory = "./data"
-  /// The name or the address to listen on. Default: this machine alone.
-  package var host = "127.0.0.1"
-  /// 0 takes a free port.
-  package var port = 50051
+  /// Where to listen, at least one. Default: this machine alone.
+  package var addresses: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 50051)]
+  /// The certificate of all TCP addresses; nil: plaintext. Unix sockets are plaintext always.
+  package var tls: TLSFiles?
+  /// How often the files of ``tls`` are looked at, in milliseconds. Default a minute.
+  package var certificateCheckMilliseconds = 60_000
   /// What an acknowledged write survives; see ``Durability``. Default: a power cut.
   package var durability = Durability.sync
   /// Memory for uncompressed blocks of the store and for popular records. Default:

@@ -1,4 +1,5 @@
 package import Records
+package import Wire
 
 /// Why a server does not start. Each description is what the user reads, with what to do.
 package enum ServerError: Error {
@@ -6,6 +7,8 @@ package enum ServerError: Error {
   case database(DatabaseError)
   /// The address cannot be listened on.
   case cannotListen(address: String, detail: String)
+  /// The certificate, or what belongs to it, cannot be used.
+  case tls(TLSError)
   /// The process may open too few files.
   case tooFewFiles(limit: UInt64, needed: Int)
   /// The process may have too little address space.
@@ -19,7 +22,9 @@ extension ServerError: CustomStringConvertible {
     switch self {
     case .database(let error): "\(error)"
     case .cannotListen(let address, let detail):
-      "cannot listen on \(address): \(detail). Choose another address with --listen HOST:PORT"
+      "cannot listen on \(address): \(detail). Choose another address with --listen HOST:PORT or "
+        + "--listen unix:PATH"
+    case .tls(let error): "\(error)"
     case .tooFewFiles(let limit, let needed):
       "this process may open \(limit) files, and a server needs at least \(needed). Raise the limit: "
         + "ulimit -n 4096"

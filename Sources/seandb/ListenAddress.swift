@@ -1,19 +1,26 @@
-/// `HOST:PORT`; an IPv6 host stands in brackets.
-struct ListenAddress: FlagValue {
-  let host: String
-  let port: Int
+import Wire
 
-  init(host: String, port: Int) {
-    self.host = host
-    self.port = port
-  }
+/// `--listen`: `HOST:PORT`, where an IPv6 host stands in brackets, or `unix:PATH`.
+extension ListenAddress: FlagValue {
+  /// What the system has room for.
+  private static let maximumPathBytes = 107
 
   init(flag text: String) throws(FlagProblem) {
-    if text.contains("://") {
-      throw FlagProblem("takes \(Self.form); \(FlagProblem.notOne(text))")
+    if text.hasPrefix("unix:") {
+      let path = String(text.dropFirst("unix:".count))
+      guard !path.isEmpty, !path.hasPrefix("//") else {
+        throw FlagProblem("takes \(Self.form); \(FlagProblem.notOne(text))")
+      }
+      guard path.utf8.count <= Self.maximumPathBytes else {
+        throw FlagProblem(
+          "takes a path of at most \(Self.maximumPathBytes) bytes for a Unix socket; this one has "
+            + "\(path.utf8.count)")
+      }
+      self = .unix(path: path)
+      return
     }
-    if text.hasPrefix("unix:") || text.hasPrefix("/") {
-      throw FlagProblem("takes \(Self.form); Unix sockets are not supported yet")
+    if text.contains("://") || text.hasPrefix("/") {
+      throw FlagProblem("takes \(Self.form); \(FlagProblem.notOne(text))")
     }
     guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
       text[text.index(after: colon)...].utf8.allSatisfy(
@@ -37,13 +44,10 @@ struct ListenAddress: FlagValue {
     guard !host.isEmpty, !host.contains("/"), !host.contains("["), !host.contains("]") else {
       throw FlagProblem("takes \(Self.form); \(FlagProblem.notOne(text))")
     }
-    self.init(host: host, port: port)
+    self = .tcp(host: host, port: port)
   }
 
-  private static let form = "HOST:PORT, such as 127.0.0.1:50051"
+  private static let form = "HOST:PORT, such as 127.0.0.1:50051, or unix:PATH"
 
-  /// The address as it is printed and parsed.
-  var flagText: String { text(port: port) }
-
-  func text(port: Int) -> String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  var flagText: String { description }
 }

@@ -4,12 +4,13 @@ import Glibc
 import Logging
 import Platform
 import Server
+import Wire
 
 /// The flags of a server, the same for `seandb serve` and `out/server`.
 struct ServerOptions: ParsableArguments {
   static let discussion = """
-    Prints `listening on HOST:PORT` on stdout once it accepts calls; logs go to stderr. SIGTERM and \
-    SIGINT drain and end it; a second one ends it at once.
+    Prints `listening on ADDRESS` on stdout for each address once it accepts calls; logs go to stderr. \
+    SIGTERM and SIGINT drain and end it; a second one ends it at once. SIGHUP has the certificate read again.
     """
 
   /// What a flag that is not given says.
@@ -27,9 +28,35 @@ struct ServerOptions: ParsableArguments {
   var engine: Given<EngineFlag>?
 
   @Option(
-    name: .customLong("listen"), parsing: .unconditional,
-    help: "The address to listen on; port 0 takes a free one.")
-  private var listenFlag = Given(ListenAddress(host: defaults.host, port: defaults.port))
+    name: .customLong("listen"), parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "The address to listen on; port 0 takes a free one (default: \(defaults.addresses[0])). unix:PATH: a Unix socket. May be given several times.",
+      valueName: "address"))
+  private var listenFlags: [Given<ListenAddress>] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The certificate for TLS, in PEM, with those between it and its authority. Read again on SIGHUP, and when it has changed.",
+      valueName: "file"), completion: .file())
+  var tlsCert: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The key of the certificate, in PEM, without a passphrase.", valueName: "file"),
+    completion: .file())
+  var tlsKey: String?
+
+  @Option(
+    name: .customLong("tls-client-ca"), parsing: .unconditional,
+    help: ArgumentHelp(
+      "Certificates of authorities, in PEM: clients need a certificate of one of them.",
+      valueName: "file"), completion: .file())
+  var tlsClientAuthorities: String?
+
+  @Flag(help: "Listen beyond this machine without TLS.")
+  var insecure = false
 
   @Option(
     parsing: .unconditional,
@@ -74,13 +101,16 @@ struct ServerOptions: ParsableArguments {
     help: "trace, debug, info, notice, warning, error or critical.")
   private var logLevelFlag = Given(Logger.Level.info)
 
-  var listen: ListenAddress { listenFlag.value }
+  private var addresses: [ListenAddress] {
+    listenFlags.isEmpty ? Self.defaults.addresses : listenFlags.map(\.value)
+  }
   var logLevel: Logger.Level { logLevelFlag.value }
 
   func validate() throws {
     guard !data.isEmpty else { throw ValidationError("--data takes a directory; it is empty") }
     try engine?.value(of: "--engine")
-    try listenFlag.value(of: "--listen")
+    for flag in listenFlags { try flag.value(of: "--listen") }
+    try checkTLS()
     try durability.value(of: "--durability")
     try cacheSize.check("--cache-size", from: 0, to: 1 << 40)
     try recordCacheSize.check("--record-cache-size", from: 0, to: 1 << 40)
@@ -90,6 +120,37 @@ struct ServerOptions: ParsableArguments {
     try maxResponseSize.check("--max-response-size", from: 1 << 10, to: 2 << 30)
     try eventLoops?.value(of: "--event-loops")
     try logLevelFlag.value(of: "--log-level")
+  }
+
+  private func checkTLS() throws {
+    let files = [
+      ("--tls-cert", tlsCert), ("--tls-key", tlsKey), ("--tls-client-ca", tlsClientAuthorities),
+    ]
+    for (flag, path) in files where path == "" {
+      throw ValidationError("\(flag) takes a file; it is empty")
+    }
+    if (tlsCert == nil) != (tlsKey == nil) {
+      throw ValidationError("--tls-cert and --tls-key need each other")
+    }
+    if tlsClientAuthorities != nil && tlsCert == nil {
+      throw ValidationError("--tls-client-ca goes with --tls-cert and --tls-key")
+    }
+    if tlsCert != nil, addresses.allSatisfy({ $0.port == nil }) {
+      throw ValidationError(
+        "--tls-cert is for addresses of TCP, and none is listened on; leave it out, or add --listen HOST:PORT"
+      )
+    }
+    if case .refused(let sentence) = listenVerdict { throw ValidationError(sentence) }
+  }
+
+  private var listenVerdict: ListenRule.Verdict {
+    ListenRule.verdict(on: addresses, hasTLS: tlsCert != nil, isInsecure: insecure)
+  }
+
+  /// What the log should say of addresses that are open to others; nil when none is.
+  var exposureWarning: String? {
+    guard case .warned(let sentence) = listenVerdict, logLevel <= .warning else { return nil }
+    return "warning: " + sentence
   }
 
   /// What the log should say of sizes that the machine, or its control group, does not have; nil when it has them.
@@ -108,8 +169,11 @@ struct ServerOptions: ParsableArguments {
       engines: .installed, coreCount: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     configuration.engine = engine?.value.engine
     configuration.dataDirectory = data
-    configuration.host = listen.host
-    configuration.port = listen.port
+    configuration.addresses = addresses
+    if let tlsCert, let tlsKey {
+      configuration.tls = TLSFiles(
+        certificate: tlsCert, key: tlsKey, clientAuthorities: tlsClientAuthorities)
+    }
     configuration.durability = durability.value == .sync ? .sync : .buffered
     configuration.memtableSizeBytes = memtableSize.value.bytes
     configuration.compression = compression.value

@@ -21,13 +21,18 @@ enum ServerProcess {
     mallopt(M_MMAP_THRESHOLD, 256 << 10)
     let configuration = options.serverConfiguration
     if let warning = options.memoryWarning(configuration) { Terminal.warn(warning) }
+    if let warning = options.exposureWarning { Terminal.warn(warning) }
     do throws(ServerError) {
       let server = try DatabaseServer.open(
         schema: schema, configuration: configuration, logger: logger)
-      try TerminationSignals.install()
-      let port = try await server.start()
-      Terminal.say("listening on \(options.listen.text(port: port))")
-      let signal = await TerminationSignals.first()
+      // Without anything to read again SIGHUP stays what it is elsewhere: the terminal is gone, and the process goes.
+      try ProcessSignals.install(reloads: configuration.tls != nil)
+      for address in try await server.start() { Terminal.say("listening on \(address)") }
+      var signal = await ProcessSignals.next()
+      while signal == SIGHUP {
+        server.reload()
+        signal = await ProcessSignals.next()
+      }
       logger.info("draining", metadata: ["signal": "\(signal)"])
       guard await server.shutDown() else {
         Terminal.fail(

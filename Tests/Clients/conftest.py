@@ -145,6 +145,7 @@ class ServerFactory:
     ):
         if command is None:
             command = [creation.server]
+        listens = [listen] if isinstance(listen, str) else listen
         log = next(self._logs)
         started = process.ServerProcess(
             [
@@ -153,8 +154,7 @@ class ServerFactory:
                 engine or self.engine,
                 "--data",
                 data or self.data,
-                "--listen",
-                listen,
+                *[part for each in listens for part in ("--listen", each)],
                 *flags,
             ],
             log,

@@ -20,7 +20,7 @@ from harness import process
 
 SCHEMA = 'syntax = "proto3";\nmessage Dog { string pk = 1; }\n'
 COMMANDS = "the commands are create, serve, check, inspect, verify and repair"
-ADDRESS = "takes HOST:PORT, such as 127.0.0.1:50051;"
+ADDRESS = "takes HOST:PORT, such as 127.0.0.1:50051, or unix:PATH;"
 
 
 def help_on(command: str) -> str:
@@ -72,7 +72,22 @@ MESSAGES = [
     flag("--listen []:1", f'--listen {ADDRESS} "[]:1" is not one'),
     flag("--listen localhost:99999", "--listen takes a port from 0 to 65535; 99999 is not one"),
     flag("--listen ::1:1", "--listen takes an IPv6 address in brackets, such as [::1]:1"),
-    flag("--listen unix:/run/seandb", f"--listen {ADDRESS} Unix sockets are not supported yet"),
+    flag("--listen unix:", f'--listen {ADDRESS} "unix:" is not one'),
+    flag("--listen unix:///run/seandb", f'--listen {ADDRESS} "unix:///run/seandb" is not one'),
+    flag("--listen /run/seandb", f'--listen {ADDRESS} "/run/seandb" is not one'),
+    flag("--tls-cert a.pem", "--tls-cert and --tls-key need each other"),
+    flag("--tls-key a.key", "--tls-cert and --tls-key need each other"),
+    flag("--tls-client-ca a.pem", "--tls-client-ca goes with --tls-cert and --tls-key"),
+    flag("--tls-cert ''", "--tls-cert takes a file; it is empty"),
+    flag(
+        "--listen unix:/s --tls-cert a --tls-key b",
+        "--tls-cert is for addresses of TCP, and none is listened on; leave it out, or add --listen HOST:PORT",
+    ),
+    flag(
+        "--listen 0.0.0.0:1",
+        "--listen 0.0.0.0:1 is open to other machines, and nothing is encrypted: give it --tls-cert and "
+        "--tls-key, or --insecure where everybody on the network may read and write everything",
+    ),
     *[
         flag(
             f"--listen {host}:50051",

@@ -28,6 +28,12 @@ package final class SocketClient {
 
   deinit { close(socket) }
 
+  /// Whether the server ends the connection within a minute, without another byte.
+  package func isClosed() -> Bool {
+    var byte: UInt8 = 0
+    return unsafe recv(socket, &byte, 1, 0) == 0
+  }
+
   /// Sends and receives until `isDone`; false when the server is silent for a minute, or gone.
   package func run(until isDone: (HTTP2TestClient) -> Bool) -> Bool {
     var buffer = [UInt8](repeating: 0, count: 64 << 10)

@@ -41,6 +41,17 @@ package final class TemporaryFolder {
     return target
   }
 
+  /// The text of a file, of at most a megabyte.
+  package static func read(_ path: String) throws -> String {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure(operation: "open \(path)", code: errno) }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    let count = unsafe Glibc.read(descriptor, &bytes, bytes.count)
+    guard count >= 0 else { throw Failure(operation: "read \(path)", code: errno) }
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+  }
+
   private func remove(_ path: String) {
     if let stream = unsafe opendir(path) {
       var names: [String] = []

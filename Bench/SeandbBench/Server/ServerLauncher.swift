@@ -85,6 +85,9 @@ struct ServerLauncher: Sendable {
     let data = directory + "/data"
     let listen = "127.0.0.1:\(port)"
     let isSync = durability == .sync
+    // seandb and the hand-written server have the same names for them.
+    let tls =
+      certificate.map { ["--tls-cert", $0.certificatePath, "--tls-key", $0.keyPath] } ?? []
     switch target {
     case .seandbRocksDB, .seandbLSM:
       return [
@@ -92,14 +95,13 @@ struct ServerLauncher: Sendable {
         "--engine", target == .seandbLSM ? "lsm" : "rocksdb", "--durability", durability.rawValue,
         "--cache-size", "\(cacheSizeBytes)", "--memtable-size", "\(memtableSizeBytes)",
         "--log-level", "warning",
-      ] + (connectionThreads.map { ["--event-loops", "\($0)"] } ?? [])
+      ] + tls + (connectionThreads.map { ["--event-loops", "\($0)"] } ?? [])
     case .grpcCppRocksDB:
-      let tls = certificate.map { ["--tls-cert", $0.certificatePath, "--tls-key", $0.keyPath] }
       return [
         peers + "/grpc-cpp-rocksdb", "--data", data, "--listen", listen,
         "--durability", durability.rawValue, "--cache-size", "\(cacheSizeBytes)",
         "--memtable-size", "\(memtableSizeBytes)",
-      ] + (tls ?? [])
+      ] + tls
     case .etcd:
       return try etcdCommand(data: data, listen: listen, isSync: isSync)
     case .redis:

@@ -30,7 +30,7 @@ enum ServerTarget: String, CaseIterable, Sendable {
   }
 
   /// Whether the benchmark can reach it over TLS.
-  var hasTLS: Bool { self == .grpcCppRocksDB || self == .etcd || self == .nghttpd }
+  var hasTLS: Bool { self != .redis && self != .external }
 
   /// Whether it keeps what it is given.
   var stores: Bool { self != .nghttpd }

@@ -17,6 +17,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private let loop: LoopContext
   private let configuration: WireConfiguration
   private let methods: MethodTable
+  /// Of a client that came by TLS.
+  private let link: PeerIdentity.Link
+  private let certificate: PeerCertificate?
   private(set) var connection: Connection?
   private var context: ChannelHandlerContext?
   private var place: UInt32?
@@ -32,10 +35,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
   /// Bytes given to the socket in one write.
   private static let writeBytes = 256 << 10
 
-  init(loop: LoopContext, configuration: WireConfiguration, methods: MethodTable) {
+  init(
+    loop: LoopContext, configuration: WireConfiguration, methods: MethodTable,
+    link: PeerIdentity.Link = .plaintext, certificate: PeerCertificate? = nil
+  ) {
     self.loop = loop
     self.configuration = configuration
     self.methods = methods
+    self.link = link
+    self.certificate = certificate
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -74,7 +82,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     connection = Connection(
       loop: loop, index: index, generation: generation, configuration: configuration,
       methods: methods)
-    connection?.peer = context.map { PeerIdentity(remoteAddress: $0.channel.remoteAddress) }
+    connection?.peer = context.map {
+      PeerIdentity(
+        remoteAddress: $0.channel.remoteAddress, link: link, certificate: certificate)
+    }
     return connection
   }
 

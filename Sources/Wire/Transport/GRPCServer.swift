@@ -2,12 +2,13 @@ import Glibc
 package import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Platform
 import Synchronization
 
-/// A gRPC server for raw message bytes, over plaintext HTTP/2 with prior knowledge.
+/// A gRPC server for raw message bytes, over HTTP/2: by TLS, or in plaintext with prior knowledge.
 ///
-/// Register methods, then ``start(_:)``; ``drain()`` and ``close()`` end it. It can be started once.
+/// Register methods, then ``start(_:tls:)`` for each address; ``drain()`` and ``close()`` end it.
 ///
 /// Thread-safety: `register` before `start`, by one thread; all else from any thread.
 package final class GRPCServer: Sendable {
@@ -17,11 +18,18 @@ package final class GRPCServer: Sendable {
   private let loops: [LoopContext]
   /// Memory in use over all connections.
   package let budgets: MemoryBudgets
+  private let connectionLimit: ConnectionLimit
   private let state = Mutex(State())
 
   private struct State {
     var methods: [MethodTable.Method] = []
-    var listener: (any Channel)?
+    var listeners: [Listener] = []
+  }
+
+  private struct Listener {
+    let channel: any Channel
+    /// Has the path of a Unix socket, which goes when nobody listens on it any more.
+    let address: BoundAddress
   }
 
   /// Starts the event loops; nothing is served before a start.
@@ -35,6 +43,7 @@ package final class GRPCServer: Sendable {
       requestBytes: configuration.maximumRequestMemoryBytes,
       answerBytes: configuration.maximumAnswerMemoryBytes)
     self.budgets = budgets
+    connectionLimit = ConnectionLimit(configuration.maximumConnections)
     loops = group.makeIterator().enumerated().map {
       LoopContext(
         index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, hooks: hooks,
@@ -64,13 +73,18 @@ package final class GRPCServer: Sendable {
   /// An empty collection of outcomes for calls of this server.
   package func completions() -> Completions { Completions(loops: loops) }
 
-  /// Listens on `address` and accepts.
-  /// - Returns: the port.
-  package func start(_ address: BoundAddress) async throws(ListenError) -> Int {
+  /// Listens on `address` and accepts, each time on one more.
+  ///
+  /// - Parameter tls: what clients are shown; nil takes plaintext.
+  /// - Returns: the port; 0 of a Unix socket.
+  @discardableResult
+  package func start(
+    _ address: BoundAddress, tls: TLSIdentity? = nil
+  ) async throws(ListenError) -> Int {
     let socket = try address.listen(backlog: Self.backlog)
     do {
-      let listener = try await accept(socket)
-      state.withLock { $0.listener = listener }
+      let listener = try await accept(socket, isTCP: address.address.port != nil, tls)
+      state.withLock { $0.listeners.append(Listener(channel: listener, address: address)) }
       return listener.localAddress?.port ?? address.port
     } catch {
       throw ListenError(detail: "\(error)")
@@ -80,45 +94,79 @@ package final class GRPCServer: Sendable {
   private static let backlog: CInt = 1024
 
   /// - Parameter socket: becomes the channel's, also when this fails.
-  private func accept(_ socket: CInt) async throws -> any Channel {
+  private func accept(
+    _ socket: CInt, isTCP: Bool, _ tls: TLSIdentity?
+  ) async throws -> any Channel {
     let table = MethodTable(state.withLock { $0.methods })
     let byLoop = Dictionary(
       uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
     let configuration = configuration
-    let limit = ConnectionLimit(configuration.maximumConnections)
-    return try await ServerBootstrap(group: group)
+    let limit = connectionLimit
+    var bootstrap = ServerBootstrap(group: group)
       .serverChannelInitializer { channel in
         // Without it, a process out of files would try to accept in a loop that takes a whole core.
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
         }
       }
-      .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.maxMessagesPerRead, value: 4)
+      .childChannelOption(.maxMessagesPerRead, value: UInt(tls == nil ? 4 : 1))
       .childChannelOption(
         .recvAllocator,
-        value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 65536)
+        value: AdaptiveRecvByteBufferAllocator(
+          minimum: 2048, initial: 4096, maximum: tls == nil ? 65536 : Self.encryptedReadBytes)
       )
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
       .childChannelInitializer { channel in
         guard limit.enter(until: channel.closeFuture) else { return channel.close() }
         return channel.eventLoop.makeCompletedFuture {
           guard let loop = byLoop[ObjectIdentifier(channel.eventLoop)] else { return }
-          try channel.pipeline.syncOperations.addHandler(
-            ConnectionHandler(loop: loop, configuration: configuration, methods: table))
+          guard let tls else {
+            return try channel.pipeline.syncOperations.addHandler(
+              ConnectionHandler(loop: loop, configuration: configuration, methods: table))
+          }
+          try Self.addTLS(tls, to: channel, loop, configuration, table)
         }
       }
-      .withBoundSocket(socket).get()
+    if isTCP {
+      bootstrap = bootstrap.childChannelOption(ChannelOptions.socketOption(.tcp_nodelay), value: 1)
+    }
+    return try await bootstrap.withBoundSocket(socket).get()
+  }
+
+  /// What is read of a TLS connection at once. It bounds the buffer for what was decrypted, which a connection keeps.
+  private static let encryptedReadBytes = 32 << 10
+
+  private static func addTLS(
+    _ tls: TLSIdentity, to channel: any Channel, _ loop: LoopContext,
+    _ configuration: WireConfiguration, _ table: MethodTable
+  ) throws {
+    var kept = NIOSSLHandler.Configuration()
+    kept.maximumPreservedOutboundBufferCapacity = encryptedReadBytes
+    let handler = NIOSSLServerHandler(context: tls.context, configuration: kept)
+    let pipeline = channel.pipeline.syncOperations
+    try pipeline.addHandler(handler)
+    try pipeline.addHandler(
+      HandshakeHandler(
+        tls: handler, limit: .nanoseconds(Int64(clamping: configuration.handshakeTime)),
+        logger: loop.logger
+      ) { certificate in
+        ConnectionHandler(
+          loop: loop, configuration: configuration, methods: table, link: .tls,
+          certificate: certificate)
+      })
   }
 
   /// Stops accepting, lets the calls under way end (at most the configured grace), and closes all
   /// connections. Outcomes may still be posted afterwards; they go nowhere.
   package func drain() async {
-    let listener = state.withLock { state in
-      defer { state.listener = nil }
-      return state.listener
+    let listeners = state.withLock { state in
+      defer { state.listeners = [] }
+      return state.listeners
     }
-    try? await listener?.close().get()
+    for listener in listeners {
+      try? await listener.channel.close().get()
+      listener.address.removePath()
+    }
     for loop in loops { try? await loop.eventLoop.submit { loop.beginDrain() }.get() }
     let start = MonotonicClock.now()
     let end = start + configuration.drainGrace

@@ -21,6 +21,8 @@ package struct WireConfiguration: Sendable {
   package var maximumAnswerMemoryBytes = 1 << 30
   /// Connections at a time; further ones are closed at once. Default 10,000.
   package var maximumConnections = 10_000
+  /// How long a client may take for the handshake of TLS, in nanoseconds. Default 10 s.
+  package var handshakeTime: UInt64 = 10_000_000_000
   /// How long calls may run on after a drain began, in nanoseconds. Default 30 s.
   package var drainGrace: UInt64 = 30_000_000_000
   /// How long a client may take nothing of its answers after a drain began, in nanoseconds: then its connection is

@@ -106,19 +106,20 @@ class Model:
 class Database:
     """A connection to one server, with its descriptors."""
 
-    def __init__(self, address: str, receive_limit: int = -1, options=()):
+    def __init__(self, address: str, receive_limit: int = -1, options=(), credentials=None):
         self.address = address
-        self.channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.max_receive_message_length", receive_limit),
-                ("grpc.max_send_message_length", -1),
-                # Each test has a connection of its own, and no backoff from an earlier server.
-                ("grpc.use_local_subchannel_pool", 1),
-                ("grpc.initial_reconnect_backoff_ms", 50),
-                *options,
-            ],
-        )
+        options = [
+            ("grpc.max_receive_message_length", receive_limit),
+            ("grpc.max_send_message_length", -1),
+            # Each test has a connection of its own, and no backoff from an earlier server.
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            *options,
+        ]
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options)
+        else:
+            self.channel = grpc.secure_channel(address, credentials, options)
         self._pool = self._reflected = self._service = None
         self._calls = {}
 

@@ -103,6 +103,8 @@ class ServerProcess:
         self.command = [str(part) for part in command]
         self.log = log
         self.host = self.port = None
+        # Where it listens, in the order of its flags.
+        self.addresses = []
         # The exit codes that its end may have.
         self.good_codes = {0}
         self._stdout = b""
@@ -115,16 +117,20 @@ class ServerProcess:
                 env=env,
                 cwd=cwd,
             )
-        line = self._first_line()
-        match = re.fullmatch(r"listening on (\S+):(\d+)", line)
-        if not match:
-            self._end()
-            raise ServerFailed(self.process.returncode, self._stdout.decode(), self.stderr())
-        self.host, self.port = match.group(1), int(match.group(2))
+        for line in self._first_lines(max(1, self.command.count("--listen"))):
+            match = re.fullmatch(r"listening on (\S+)", line)
+            if not match:
+                self._end()
+                raise ServerFailed(self.process.returncode, self._stdout.decode(), self.stderr())
+            self.addresses.append(match.group(1))
+        if not self.address.startswith("unix:"):
+            self.host, port = self.address.rsplit(":", 1)
+            self.port = int(port)
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        """The first one."""
+        return self.addresses[0]
 
     @property
     def pid(self) -> int:
@@ -134,9 +140,9 @@ class ServerProcess:
     def running(self) -> bool:
         return self.process.poll() is None
 
-    def _first_line(self) -> str:
+    def _first_lines(self, count: int) -> list[str]:
         deadline = time.monotonic() + START_TIMEOUT
-        while b"\n" not in self._stdout:
+        while self._stdout.count(b"\n") < count:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
                 break
@@ -144,7 +150,7 @@ class ServerProcess:
             if not chunk:
                 break
             self._stdout += chunk
-        return self._stdout.split(b"\n", 1)[0].decode()
+        return self._stdout.decode().split("\n")[:count]
 
     def _end(self):
         try:
@@ -191,7 +197,7 @@ class ServerProcess:
             ) from None
         self.assert_no_crash()
         assert ended in self.good_codes, f"exit code {ended} after signal {number}; stderr:\n{self.stderr()}"
-        assert self.stdout().count("\n") == 1, f"more than one line on stdout: {self.stdout()}"
+        assert self.stdout().count("\n") == len(self.addresses), f"more lines on stdout: {self.stdout()}"
 
     def kill(self):
         """kill -9."""

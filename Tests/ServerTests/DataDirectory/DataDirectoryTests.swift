@@ -8,6 +8,7 @@ import Schema
 import Server
 import TestSupport
 import Testing
+import Wire
 
 @Suite("Data directory") struct DataDirectoryTests {
   private static let engines = EngineList([.rocksDB, .lsm])
@@ -26,7 +27,7 @@ import Testing
     _ name: String = "data", schema: CompiledSchema?, engine: EngineDescriptor? = nil
   ) throws(ServerError) -> DatabaseServer {
     var configuration = ServerConfiguration(engines: Self.engines, coreCount: 1)
-    configuration.port = 0
+    configuration.addresses = [.tcp(host: "127.0.0.1", port: 0)]
     configuration.engine = engine
     configuration.dataDirectory = folder.path + "/" + name
     return try DatabaseServer.open(
@@ -88,9 +89,9 @@ import Testing
 
   @Test func createsNothingWhenTheAddressIsTaken() async throws {
     let server = try open(schema: schema)
-    let port = try await server.start()
+    let port = try #require(try await server.start().first?.port)
     var configuration = ServerConfiguration(engines: Self.engines, coreCount: 1)
-    configuration.port = port
+    configuration.addresses = [.tcp(host: "127.0.0.1", port: port)]
     configuration.dataDirectory = folder.path + "/other"
     #expect {
       _ = try DatabaseServer.open(

@@ -6,6 +6,7 @@ import Schema
 import Server
 import TestSupport
 import Testing
+import Wire
 
 @Suite("Stream handler") struct StreamHandlerTests {
   private static let service = "/database.Database/"
@@ -21,14 +22,14 @@ import Testing
       "schema.proto", "syntax = \"proto3\"; message Dog { string pk = 1; string name = 2; }")
     let schema = try await SchemaCompiler(includeDirectories: []).compile(path)
     var configuration = ServerConfiguration(engines: EngineList([.rocksDB, .lsm]), coreCount: 1)
-    configuration.port = 0
+    configuration.addresses = [.tcp(host: "127.0.0.1", port: 0)]
     configuration.engine = engine
     configuration.durability = .buffered
     configuration.dataDirectory = folder.path + "/data"
     configuration.maximumStreamSeconds = maximumStreamSeconds
     let server = try DatabaseServer.open(
       schema: schema, configuration: configuration, logger: Logger(label: "test"))
-    let port = try await server.start()
+    let port = try #require(try await server.start().first?.port)
     let result = await Task.detached { body(port) }.value
     await server.shutDown()
     return result
