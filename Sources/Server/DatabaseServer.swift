@@ -1,3 +1,4 @@
+import Access
 import Engine
 package import Logging
 import Platform
@@ -21,6 +22,9 @@ package final class DatabaseServer: Sendable {
   private let reads: StorageReads
   private let snapshots: StreamSnapshots
   private let health: HealthService
+  private let access: AccessControl?
+  private let accessWatch: AccessFileWatch?
+  private let audit: AuditLog?
 
   /// Takes the address, opens the data directory, and checks the schema against the stored one. Blocks on disk
   /// I/O.
@@ -49,22 +53,35 @@ package final class DatabaseServer: Sendable {
       throw .cannotListen(
         address: "\(configuration.host):\(configuration.port)", detail: error.detail)
     }
+    try ExposureCheck.check(address, configuration)
+    var access = try schema.map { schema throws(ServerError) in
+      try AccessSettings(configuration, schema, logger)
+    }
     var options = EngineOptions()
     options.cacheSizeBytes = configuration.cacheSizeBytes
     options.memtableSizeBytes = configuration.memtableSizeBytes
     options.compression = configuration.compression
+    let database: Database
     do throws(DatabaseError) {
-      let database = try Database.open(
+      database = try Database.open(
         schema: schema, path: path, engine: kind, options: options, logger: logger)
-      return DatabaseServer(database, configuration, address, logger)
     } catch {
       throw .database(error)
     }
+    if access == nil {
+      do throws(ServerError) {
+        access = try AccessSettings(configuration, database.schema, logger)
+      } catch {
+        _ = database.close()
+        throw error
+      }
+    }
+    return DatabaseServer(database, configuration, address, access, logger)
   }
 
   private init(
     _ database: Database, _ configuration: ServerConfiguration, _ address: BoundAddress,
-    _ logger: Logger
+    _ access: AccessSettings?, _ logger: Logger
   ) {
     self.configuration = configuration
     self.database = database
@@ -80,7 +97,11 @@ package final class DatabaseServer: Sendable {
       wire.maximumAnswerMemoryBytes, 4 * configuration.maximumResponseBytes)
     wire.maximumAssembledBytes = max(
       wire.maximumAssembledBytes, 2 * configuration.maximumRequestBytes)
-    server = GRPCServer(configuration: wire, logger: logger)
+    audit = access?.audit
+    self.access = access?.control
+    server = GRPCServer(
+      configuration: wire, logger: logger, hooks: CallHooks(gate: access?.control))
+    accessWatch = access?.watch(configuration, server, logger)
     sweeper = RangeDeleteSweeper(engine: database.engine)
     let health = HealthService()
     self.health = health
@@ -130,7 +151,10 @@ package final class DatabaseServer: Sendable {
         service + model.streamMethod,
         serverStream: StreamHandler(reads: reads, server: server, snapshots: snapshots))
       server.register(service + model.getOneMethod, unary: GetOneHandler(reads: reads))
-      server.register(service + model.deleteMethod, unary: DeleteHandler(store: store))
+      server.register(
+        service + model.deleteMethod,
+        unary:
+          DeleteHandler(store: store, access: access, audit: audit))
       server.register(service + model.putMethod, unary: PutHandler(store: store))
       server.register(service + model.batchPutMethod, unary: BatchPutHandler(store: store))
     }
@@ -158,6 +182,7 @@ package final class DatabaseServer: Sendable {
     health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
     monitor.start()
     snapshots.start()
+    accessWatch?.start()
     let port: Int
     do throws(ListenError) {
       port = try await server.start(address)
@@ -176,6 +201,12 @@ package final class DatabaseServer: Sendable {
     return port
   }
 
+  /// Takes the access file anew, and opens the audit log anew. Does not wait for it.
+  package func reload() {
+    accessWatch?.lookNow()
+    audit?.reopen()
+  }
+
   /// Drains: health says NOT_SERVING, clients get GOAWAY, calls under way end, queued writes are
   /// committed, the engine is closed.
   ///
@@ -189,6 +220,8 @@ package final class DatabaseServer: Sendable {
     await server.close()
     sweeper.stop()
     snapshots.stop()
+    accessWatch?.stop()
+    audit?.flush()
     monitor.lookForTheLastTime()
     monitor.stop()
     let isClosed = database.close()

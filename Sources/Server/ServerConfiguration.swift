@@ -14,6 +14,16 @@ package struct ServerConfiguration: Sendable {
   package var host = "127.0.0.1"
   /// 0 takes a free port.
   package var port = 50051
+  /// Who may do what; nil: everybody may do everything.
+  package var accessFile: String?
+  /// From one look at the access file to the next, in nanoseconds. Default a minute.
+  package var accessFileInterval: UInt64 = 60_000_000_000
+  /// Where refusals, range deletes and reloads are written down; nil: nowhere.
+  package var auditFile: String?
+  /// Whether all that is said is encrypted.
+  package var hasTLS: Bool { false }
+  /// Whether an address may be listened on that other machines reach, without protection; and tokens be taken there.
+  package var isInsecure = false
   /// What an acknowledged write survives; see ``Durability``. Default: a power cut.
   package var durability = Durability.sync
   /// Memory for uncompressed blocks of the store. Default: ``EngineOptions/cacheSizeBytes``, for any machine.

@@ -1,3 +1,4 @@
+package import Access
 package import Records
 
 /// Why a server does not start. Each description is what the user reads, with what to do.
@@ -6,6 +7,13 @@ package enum ServerError: Error {
   case database(DatabaseError)
   /// The address cannot be listened on.
   case cannotListen(address: String, detail: String)
+  /// Other machines can reach the address, and nothing protects what they say or the data: `missing` are the flags that
+  /// would, for a sentence.
+  case exposed(address: String, missing: String)
+  /// The access file is not taken.
+  case access(AccessError)
+  /// The audit log cannot be written.
+  case noAuditLog(path: String, detail: String)
   /// The process may open too few files.
   case tooFewFiles(limit: UInt64, needed: Int)
   /// The process may have too little address space.
@@ -20,6 +28,11 @@ extension ServerError: CustomStringConvertible {
     case .database(let error): "\(error)"
     case .cannotListen(let address, let detail):
       "cannot listen on \(address): \(detail). Choose another address with --listen HOST:PORT"
+    case .exposed(let address, let missing):
+      "other machines can reach \(address), and anybody there could read and change everything: give \(missing), or "
+        + "--insecure to take that as it is; or listen on this machine alone, with --listen 127.0.0.1:PORT"
+    case .access(let error): "\(error)"
+    case .noAuditLog(let path, let detail): "cannot write the audit log \(path): \(detail)"
     case .tooFewFiles(let limit, let needed):
       "this process may open \(limit) files, and a server needs at least \(needed). Raise the limit: "
         + "ulimit -n 4096"

@@ -14,6 +14,8 @@ import Synchronization
 package final class BoundAddress: Sendable {
   /// The port; of port 0 the free one that was taken.
   package let port: Int
+  /// Whether only this machine reaches it.
+  package let isLoopback: Bool
   private let socket: Mutex<CInt?>
 
   /// Takes the address. Resolves the name of a host, which may block on the network.
@@ -47,6 +49,7 @@ package final class BoundAddress: Sendable {
       close(descriptor)
       throw failure
     }
+    isLoopback = address.isLoopback
     self.port = Self.boundPort(descriptor) ?? port
     socket = Mutex(descriptor)
   }
