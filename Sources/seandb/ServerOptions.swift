@@ -9,7 +9,7 @@ import Server
 struct ServerOptions: ParsableArguments {
   static let discussion = """
     Prints `listening on HOST:PORT` on stdout once it accepts calls; logs go to stderr. SIGTERM and \
-    SIGINT drain and end it; a second one ends it at once.
+    SIGINT drain and end it; a second one ends it at once. SIGHUP takes the --access file anew.
     """
 
   /// What a flag that is not given says.
@@ -63,6 +63,18 @@ struct ServerOptions: ParsableArguments {
   var eventLoops: Given<ThreadCount>?
 
   @Option(
+    help:
+      "Who may do what: a file of roles, tokens and certificates (docs/security.md). Without it, everybody may do everything."
+  )
+  var access: String?
+
+  @Option(help: "Where refusals, range deletes and reloads are written down, a JSON object a line.")
+  var audit: String?
+
+  @Flag(help: "Take a --listen that other machines reach without protection, and tokens there.")
+  var insecure = false
+
+  @Option(
     name: .customLong("log-level"), parsing: .unconditional,
     help: "trace, debug, info, notice, warning, error or critical.")
   private var logLevelFlag = Given(Logger.Level.info)
@@ -72,6 +84,8 @@ struct ServerOptions: ParsableArguments {
 
   func validate() throws {
     guard !data.isEmpty else { throw ValidationError("--data takes a directory; it is empty") }
+    guard access != "" else { throw ValidationError("--access takes a file; it is empty") }
+    guard audit != "" else { throw ValidationError("--audit takes a file; it is empty") }
     try engine?.value(of: "--engine")
     try listenFlag.value(of: "--listen")
     try durability.value(of: "--durability")
@@ -102,6 +116,9 @@ struct ServerOptions: ParsableArguments {
     configuration.dataDirectory = data
     configuration.host = listen.host
     configuration.port = listen.port
+    configuration.accessFile = access
+    configuration.auditFile = audit
+    configuration.isInsecure = insecure
     configuration.durability = durability.value == .sync ? .sync : .buffered
     configuration.memtableSizeBytes = memtableSize.value.bytes
     configuration.compression = compression.value

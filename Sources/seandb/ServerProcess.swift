@@ -24,10 +24,13 @@ enum ServerProcess {
     do throws(ServerError) {
       let server = try DatabaseServer.open(
         schema: schema, configuration: configuration, logger: logger)
-      try TerminationSignals.install()
+      if configuration.isInsecure { Terminal.warn(insecurityWarning(configuration)) }
+      // A server that has nothing to take anew is ended by SIGHUP, as ever.
+      try TerminationSignals.install(
+        withHangUp: configuration.accessFile != nil || configuration.auditFile != nil)
       let port = try await server.start()
       Terminal.say("listening on \(options.listen.text(port: port))")
-      let signal = await TerminationSignals.first()
+      let signal = await TerminationSignals.first { server.reload() }
       logger.info("draining", metadata: ["signal": "\(signal)"])
       guard await server.shutDown() else {
         Terminal.fail(
@@ -43,5 +46,13 @@ enum ServerProcess {
       }
       Terminal.fail("\(error)")
     }
+  }
+
+  private static func insecurityWarning(_ configuration: ServerConfiguration) -> String {
+    let who =
+      configuration.accessFile == nil
+      ? "whoever reaches the port may read and change everything"
+      : "tokens are taken over plaintext, where others may read them"
+    return "warning: --insecure: \(who)"
   }
 }

@@ -19,7 +19,7 @@ import pytest
 from harness import process
 
 SCHEMA = 'syntax = "proto3";\nmessage Dog { string pk = 1; }\n'
-COMMANDS = "the commands are create, serve, check, inspect, verify and repair"
+COMMANDS = "the commands are create, serve, check, inspect, verify, repair and token"
 ADDRESS = "takes HOST:PORT, such as 127.0.0.1:50051;"
 
 
