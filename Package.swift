@@ -113,7 +113,7 @@ let package = Package(
         "Bytes", "Platform", "Engine", "Wire", "Schema", "Records", "Access",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: strictSettings),
+      ], swiftSettings: strictSettings + uncheckedExclusivity),
     .executableTarget(
       name: "seandb",
       dependencies: [

@@ -16,12 +16,12 @@ package final class AccessPolicy: Sendable {
   /// Numbers that are nobody's: no right goes with them.
   package enum Nobody {
     /// There is no credential.
-    package static let anonymous: UInt32 = 0
+    package static var anonymous: UInt32 { 0 }
     /// There is one that is nobody's, or malformed.
-    package static let unknown: UInt32 = 1
+    package static var unknown: UInt32 { 1 }
     /// There is a token, and it came where anybody can read it.
-    package static let exposed: UInt32 = 2
-    static let count = 3
+    package static var exposed: UInt32 { 2 }
+    static var count: Int { 3 }
   }
 
   /// How many policies came before it.

@@ -2,17 +2,23 @@ import Access
 import Platform
 import Wire
 
-// SAFETY: a header is lent until the return, and its token is a part of it.
+// SAFETY: a header is lent until the return, and its token is a part of it. `inForce` is always `policy`, which the
+// gate keeps; only this file sets either.
 
 /// The gate of one connection: who calls, by the header or by the client's certificate, and whether they may.
 ///
 /// A call that comes with both is of whom its header says, also when that is nobody.
 ///
 /// Thread-safety: confined to the connection's event loop.
+@safe
 final class AccessGate: ConnectionGate {
   private let control: AccessControl
   private let rights: MethodRights
-  private var policy: AccessPolicy
+  private var policy: AccessPolicy {
+    didSet { unsafe inForce = .passUnretained(policy) }
+  }
+  /// The policy once more, for the way of a call, which counts no references.
+  private var inForce: Unmanaged<AccessPolicy>
   private var peer: PeerIdentity?
   /// Who calls without a header.
   private var certificate = AccessPolicy.Nobody.anonymous
@@ -22,6 +28,7 @@ final class AccessGate: ConnectionGate {
   init(_ control: AccessControl, _ policy: AccessPolicy, _ rights: MethodRights) {
     self.control = control
     self.policy = policy
+    unsafe inForce = .passUnretained(policy)
     self.rights = rights
   }
 
@@ -75,7 +82,9 @@ final class AccessGate: ConnectionGate {
   func refusal(method: Int, caller: UInt32) -> RPCStatus? {
     let number = caller == AccessPolicy.Nobody.anonymous ? certificate : caller
     let bit = rights.bit(method)
-    if bit >= 0, policy.permits(number, bit: bit) { return nil }
+    if bit >= 0, unsafe inForce._withUnsafeGuaranteedRef({ $0.permits(number, bit: bit) }) {
+      return nil
+    }
     return refusal(method, number)
   }
 
