@@ -31,7 +31,7 @@ let staticLibraries: [LinkerSetting] = [
   .unsafeFlags(
     [
       "-l:librocksdb.a", "-l:libsnappy.a", "-l:liblz4.a", "-l:libbz2.a", "-l:libzstd.a",
-      "-l:libz.a", "-l:libnghttp2.a", "-lstdc++", "-ldl", "-lpthread", "-lm",
+      "-l:libz.a", "-l:libnghttp2.a", "-l:libcrypto.a", "-lstdc++", "-ldl", "-lpthread", "-lm",
     ].flatMap { ["-Xlinker", $0] })
 ]
 
@@ -62,6 +62,7 @@ let package = Package(
     .systemLibrary(name: "CLZ4"),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "COpenSSL"),
+    .systemLibrary(name: "CCrypto"),
     .systemLibrary(name: "CEpoll"),
     // Holds a constructor, which only C can write.
     .target(name: "CProgram"),
@@ -110,17 +111,20 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strictSettings + uncheckedExclusivity),
     .target(
+      name: "Access", dependencies: ["Platform", "CCrypto"],
+      swiftSettings: strictSettings + uncheckedExclusivity),
+    .target(
       name: "Server",
       dependencies: [
-        "Bytes", "Platform", "Engine", "Wire", "Schema", "Records",
+        "Bytes", "Platform", "Engine", "Wire", "Schema", "Records", "Access",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: strictSettings),
+      ], swiftSettings: strictSettings + uncheckedExclusivity),
     .executableTarget(
       name: "seandb",
       dependencies: [
         "Bytes", "Platform", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema",
-        "Records", "Server", "CMalloc",
+        "Records", "Access", "Server", "CMalloc",
         "CProgram",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -176,10 +180,15 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(
+      name: "AccessTests", dependencies: ["Platform", "Access", "TestSupport"],
+      swiftSettings: swiftSettings, linkerSettings: staticLibraries),
+    .testTarget(
       name: "ServerTests",
       dependencies: [
-        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records", "Server",
+        "Bytes", "Platform", "Engine", "EngineRocksDB", "EngineLSM", "Wire", "Schema", "Records",
+        "Access", "Server",
         "TestSupport",
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),

@@ -58,6 +58,22 @@ package enum SmallFile {
 
   // MARK: - Open files
 
+  /// Opens a file to append to, or makes it, for its owner alone.
+  /// - Returns: the descriptor, for ``close(_:)``.
+  package static func openToAppend<Failure: Error>(
+    _ path: String, orThrow failure: (FileFailure) -> Failure
+  ) throws(Failure) -> Int32 {
+    let descriptor = unsafe open(
+      path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0o600)
+    guard descriptor >= 0 else {
+      throw failure(.system(action: "open", path: path, code: errno))
+    }
+    return descriptor
+  }
+
+  /// Closes an open file.
+  package static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
+
   /// The bytes from where an open file is read on, at most `limitBytes`.
   package static func contents(
     of descriptor: Int32, limitBytes: Int = .max

@@ -1,3 +1,4 @@
+import Access
 import Engine
 package import Logging
 import Platform
@@ -24,6 +25,9 @@ package final class DatabaseServer: Sendable {
   private let reads: StorageReads
   private let snapshots: StreamSnapshots
   private let health: HealthService
+  private let access: AccessControl?
+  private let accessWatch: AccessFileWatch?
+  private let audit: AuditLog?
 
   /// Takes the addresses, opens the data directory, and checks the schema against the stored one. Blocks on disk
   /// I/O.
@@ -55,22 +59,34 @@ package final class DatabaseServer: Sendable {
         throw .cannotListen(address: "\(address)", detail: error.detail)
       }
     }
+    var access = try schema.map { schema throws(ServerError) in
+      try AccessSettings(configuration, schema, logger)
+    }
     var options = EngineOptions()
     options.cacheSizeBytes = configuration.cacheSizeBytes - configuration.recordCacheBytes
     options.memtableSizeBytes = configuration.memtableSizeBytes
     options.compression = configuration.compression
+    let database: Database
     do throws(DatabaseError) {
-      let database = try Database.open(
+      database = try Database.open(
         schema: schema, path: path, engine: kind, options: options, logger: logger)
-      return DatabaseServer(database, configuration, addresses, certificates, logger)
     } catch {
       throw .database(error)
     }
+    if access == nil {
+      do throws(ServerError) {
+        access = try AccessSettings(configuration, database.schema, logger)
+      } catch {
+        _ = database.close()
+        throw error
+      }
+    }
+    return DatabaseServer(database, configuration, addresses, certificates, access, logger)
   }
 
   private init(
     _ database: Database, _ configuration: ServerConfiguration, _ addresses: [BoundAddress],
-    _ certificates: CertificateWatch?, _ logger: Logger
+    _ certificates: CertificateWatch?, _ access: AccessSettings?, _ logger: Logger
   ) {
     self.configuration = configuration
     self.database = database
@@ -87,7 +103,11 @@ package final class DatabaseServer: Sendable {
       wire.maximumAnswerMemoryBytes, 4 * configuration.maximumResponseBytes)
     wire.maximumAssembledBytes = max(
       wire.maximumAssembledBytes, 2 * configuration.maximumRequestBytes)
-    server = GRPCServer(configuration: wire, logger: logger)
+    audit = access?.audit
+    self.access = access?.control
+    server = GRPCServer(
+      configuration: wire, logger: logger, hooks: CallHooks(gate: access?.control))
+    accessWatch = access?.watch(configuration, server, logger)
     sweeper = RangeDeleteSweeper(engine: database.engine)
     let health = HealthService()
     self.health = health
@@ -141,7 +161,10 @@ package final class DatabaseServer: Sendable {
         service + model.streamMethod,
         serverStream: StreamHandler(reads: reads, server: server, snapshots: snapshots))
       server.register(service + model.getOneMethod, unary: GetOneHandler(reads: reads))
-      server.register(service + model.deleteMethod, unary: DeleteHandler(store: store))
+      server.register(
+        service + model.deleteMethod,
+        unary:
+          DeleteHandler(store: store, access: access, audit: audit))
       server.register(service + model.putMethod, unary: PutHandler(store: store))
       server.register(service + model.batchPutMethod, unary: BatchPutHandler(store: store))
     }
@@ -171,6 +194,7 @@ package final class DatabaseServer: Sendable {
     snapshots.start()
     cacheStarter.start()
     certificates?.start()
+    accessWatch?.start()
     for bound in addresses {
       do throws(ListenError) {
         let isTCP = bound.address.port != nil
@@ -192,9 +216,13 @@ package final class DatabaseServer: Sendable {
     return addresses.map(\.address)
   }
 
-  /// Loads again what can be loaded again without a restart: the certificate. New connections get it. The log says
-  /// what came of it. Returns at once.
-  package func reload() { certificates?.reload() }
+  /// Loads again what can be loaded again without a restart: the certificate, for new connections, and the access file,
+  /// for the next calls; opens the audit log anew. The log says what came of it. Does not wait for it.
+  package func reload() {
+    certificates?.reload()
+    accessWatch?.lookNow()
+    audit?.reopen()
+  }
 
   /// Drains: health says NOT_SERVING, clients get GOAWAY, calls under way end, queued writes are
   /// committed, the engine is closed.
@@ -211,6 +239,8 @@ package final class DatabaseServer: Sendable {
     sweeper.stop()
     snapshots.stop()
     cacheStarter.stop()
+    accessWatch?.stop()
+    audit?.flush()
     monitor.lookForTheLastTime()
     monitor.stop()
     let isClosed = database.close()

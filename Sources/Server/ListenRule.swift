@@ -13,18 +13,26 @@ package enum ListenRule {
 
   /// - Parameters:
   ///   - hasTLS: whether TCP addresses have a certificate.
+  ///   - knowsCallers: whether only those may call whom an access file or an authority knows.
   ///   - isInsecure: whether the operator takes the risk.
   package static func verdict(
-    on addresses: [ListenAddress], hasTLS: Bool, isInsecure: Bool
+    on addresses: [ListenAddress], hasTLS: Bool, knowsCallers: Bool, isInsecure: Bool
   ) -> Verdict {
-    guard !hasTLS, let open = addresses.first(where: { !$0.isLocal }) else { return .allowed }
-    guard isInsecure else {
-      return .refused(
-        "--listen \(open) is open to other machines, and nothing is encrypted: give it --tls-cert and "
-          + "--tls-key, or --insecure where everybody on the network may read and write everything")
+    guard !(hasTLS && knowsCallers), let open = addresses.first(where: { !$0.isLocal }) else {
+      return .allowed
     }
-    return .warned(
-      "--insecure: whoever reaches \(open) may read and write everything, and so may who listens in on the "
-        + "network")
+    if isInsecure {
+      return .warned(
+        knowsCallers
+          ? "--insecure: at \(open) tokens and data are not encrypted, and who listens in on the network reads them"
+          : "--insecure: whoever reaches \(open) may read and write everything")
+    }
+    var missing: [String] = []
+    if !hasTLS { missing.append("TLS (--tls-cert and --tls-key)") }
+    if !knowsCallers { missing.append("rules (--access, or --tls-client-ca)") }
+    return .refused(
+      "--listen \(open) is open to other machines: give it \(missing.joined(separator: " and ")), or --insecure "
+        + "where everybody on the network may \(knowsCallers ? "listen in" : "read and write everything")"
+    )
   }
 }

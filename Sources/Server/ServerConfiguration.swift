@@ -16,6 +16,14 @@ package struct ServerConfiguration: Sendable {
   package var tls: TLSFiles?
   /// How often the files of ``tls`` are looked at, in milliseconds. Default a minute.
   package var certificateCheckMilliseconds = 60_000
+  /// Who may do what; nil: everybody may do everything.
+  package var accessFile: String?
+  /// From one look at the access file to the next, in nanoseconds. Default a minute.
+  package var accessFileInterval: UInt64 = 60_000_000_000
+  /// Where refusals, range deletes and reloads are written down; nil: nowhere.
+  package var auditFile: String?
+  /// Whether an address may be listened on that other machines reach, without protection; and tokens be taken there.
+  package var isInsecure = false
   /// What an acknowledged write survives; see ``Durability``. Default: a power cut.
   package var durability = Durability.sync
   /// Memory for uncompressed blocks of the store and for popular records. Default:

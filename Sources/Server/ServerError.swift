@@ -1,3 +1,4 @@
+package import Access
 package import Records
 package import Wire
 
@@ -9,6 +10,10 @@ package enum ServerError: Error {
   case cannotListen(address: String, detail: String)
   /// The certificate, or what belongs to it, cannot be used.
   case tls(TLSError)
+  /// The access file is not taken.
+  case access(AccessError)
+  /// The audit log cannot be written.
+  case noAuditLog(path: String, detail: String)
   /// The process may open too few files.
   case tooFewFiles(limit: UInt64, needed: Int)
   /// The process may have too little address space.
@@ -25,6 +30,8 @@ extension ServerError: CustomStringConvertible {
       "cannot listen on \(address): \(detail). Choose another address with --listen HOST:PORT or "
         + "--listen unix:PATH"
     case .tls(let error): "\(error)"
+    case .access(let error): "\(error)"
+    case .noAuditLog(let path, let detail): "cannot write the audit log \(path): \(detail)"
     case .tooFewFiles(let limit, let needed):
       "this process may open \(limit) files, and a server needs at least \(needed). Raise the limit: "
         + "ulimit -n 4096"

@@ -1,4 +1,5 @@
 package import Engine
+import Platform
 import Records
 import Schema
 package import Wire
@@ -127,6 +128,43 @@ package enum StatusMapping {
   @safe
   private static func keyMetadata(_ key: UnsafeRawBufferPointer) -> [(String, String)] {
     key.count > shownKeyBytes ? [] : [("key", unsafe String(decoding: key, as: UTF8.self))]
+  }
+
+  // MARK: - Access
+
+  /// The call says not who makes it.
+  static let noCredentials = RPCStatus(
+    .unauthenticated, reason: "NO_CREDENTIALS",
+    "this server wants to know who calls: send the metadata \"authorization: Bearer TOKEN\" with a token of its access file"
+  )
+
+  /// Nobody is known by what the call says.
+  static let unknownCredentials = RPCStatus(
+    .unauthenticated, reason: "BAD_CREDENTIALS",
+    "nobody is known by these credentials: send one \"authorization: Bearer TOKEN\" with a token, or connect with a certificate, that the server's access file has"
+  )
+
+  /// The token came over a connection that others may have read.
+  static let exposedToken = RPCStatus(
+    .unauthenticated, reason: "BAD_CREDENTIALS",
+    "a token is not taken over plaintext from another machine, where it can be read on the way: connect with TLS, and replace the token"
+  )
+
+  static func expiredCredentials(_ end: Timestamp) -> RPCStatus {
+    RPCStatus(
+      .unauthenticated, reason: "BAD_CREDENTIALS",
+      "this token has expired at \(end.text): ask for a new one (`seandb token create`)")
+  }
+
+  /// - Parameters:
+  ///   - id: of whoever calls.
+  ///   - model: nil for what is no matter of one model.
+  static func notAllowed(_ id: String, action: String, model: String?) -> RPCStatus {
+    let rule = model.map { "\($0): \(action)" } ?? action
+    return RPCStatus(
+      .permissionDenied, reason: "NOT_ALLOWED",
+      "\(id) may not \(action)\(model.map { " \($0)" } ?? ""): one of its roles in the access file must allow \"\(rule)\"",
+      metadata: [("action", action)] + (model.map { [("model", $0)] } ?? []))
   }
 
   // MARK: - Limits

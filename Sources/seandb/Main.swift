@@ -54,6 +54,6 @@ struct SeandbCommand: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       CreateCommand.self, ServeCommand.self, CheckCommand.self, InspectCommand.self,
-      VerifyCommand.self, RepairCommand.self,
+      VerifyCommand.self, RepairCommand.self, TokenCommand.self,
     ])
 }

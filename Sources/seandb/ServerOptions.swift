@@ -10,7 +10,8 @@ import Wire
 struct ServerOptions: ParsableArguments {
   static let discussion = """
     Prints `listening on ADDRESS` on stdout for each address once it accepts calls; logs go to stderr. \
-    SIGTERM and SIGINT drain and end it; a second one ends it at once. SIGHUP has the certificate read again.
+    SIGTERM and SIGINT drain and end it; a second one ends it at once. SIGHUP has the certificate and the \
+    --access file read again.
     """
 
   /// What a flag that is not given says.
@@ -55,9 +56,6 @@ struct ServerOptions: ParsableArguments {
       valueName: "file"), completion: .file())
   var tlsClientAuthorities: String?
 
-  @Flag(help: "Listen beyond this machine without TLS.")
-  var insecure = false
-
   @Option(
     parsing: .unconditional,
     help: "What an acknowledged write survives. sync: a power cut. buffered: kill -9.")
@@ -97,6 +95,18 @@ struct ServerOptions: ParsableArguments {
   var eventLoops: Given<ThreadCount>?
 
   @Option(
+    help:
+      "Who may do what: a file of roles, tokens and certificates (docs/security.md). Without it, everybody may do everything."
+  )
+  var access: String?
+
+  @Option(help: "Where refusals, range deletes and reloads are written down, a JSON object a line.")
+  var audit: String?
+
+  @Flag(help: "Take a --listen that other machines reach without protection, and tokens there.")
+  var insecure = false
+
+  @Option(
     name: .customLong("log-level"), parsing: .unconditional,
     help: "trace, debug, info, notice, warning, error or critical.")
   private var logLevelFlag = Given(Logger.Level.info)
@@ -108,6 +118,8 @@ struct ServerOptions: ParsableArguments {
 
   func validate() throws {
     guard !data.isEmpty else { throw ValidationError("--data takes a directory; it is empty") }
+    guard access != "" else { throw ValidationError("--access takes a file; it is empty") }
+    guard audit != "" else { throw ValidationError("--audit takes a file; it is empty") }
     try engine?.value(of: "--engine")
     for flag in listenFlags { try flag.value(of: "--listen") }
     try checkTLS()
@@ -144,7 +156,9 @@ struct ServerOptions: ParsableArguments {
   }
 
   private var listenVerdict: ListenRule.Verdict {
-    ListenRule.verdict(on: addresses, hasTLS: tlsCert != nil, isInsecure: insecure)
+    ListenRule.verdict(
+      on: addresses, hasTLS: tlsCert != nil,
+      knowsCallers: access != nil || tlsClientAuthorities != nil, isInsecure: insecure)
   }
 
   /// What the log should say of addresses that are open to others; nil when none is.
@@ -174,6 +188,9 @@ struct ServerOptions: ParsableArguments {
       configuration.tls = TLSFiles(
         certificate: tlsCert, key: tlsKey, clientAuthorities: tlsClientAuthorities)
     }
+    configuration.accessFile = access
+    configuration.auditFile = audit
+    configuration.isInsecure = insecure
     configuration.durability = durability.value == .sync ? .sync : .buffered
     configuration.memtableSizeBytes = memtableSize.value.bytes
     configuration.compression = compression.value

@@ -26,7 +26,10 @@ enum ServerProcess {
       let server = try DatabaseServer.open(
         schema: schema, configuration: configuration, logger: logger)
       // Without anything to read again SIGHUP stays what it is elsewhere: the terminal is gone, and the process goes.
-      try ProcessSignals.install(reloads: configuration.tls != nil)
+      let hasFiles =
+        configuration.tls != nil || configuration.accessFile != nil
+        || configuration.auditFile != nil
+      try ProcessSignals.install(reloads: hasFiles)
       for address in try await server.start() { Terminal.say("listening on \(address)") }
       var signal = await ProcessSignals.next()
       while signal == SIGHUP {

@@ -19,7 +19,7 @@ import pytest
 from harness import process
 
 SCHEMA = 'syntax = "proto3";\nmessage Dog { string pk = 1; }\n'
-COMMANDS = "the commands are create, serve, check, inspect, verify and repair"
+COMMANDS = "the commands are create, serve, check, inspect, verify, repair and token"
 ADDRESS = "takes HOST:PORT, such as 127.0.0.1:50051, or unix:PATH;"
 
 
@@ -85,8 +85,8 @@ MESSAGES = [
     ),
     flag(
         "--listen 0.0.0.0:1",
-        "--listen 0.0.0.0:1 is open to other machines, and nothing is encrypted: give it --tls-cert and "
-        "--tls-key, or --insecure where everybody on the network may read and write everything",
+        "--listen 0.0.0.0:1 is open to other machines: give it TLS (--tls-cert and --tls-key) and rules "
+        "(--access, or --tls-client-ca), or --insecure where everybody on the network may read and write everything",
     ),
     *[
         flag(

@@ -443,6 +443,9 @@ ROWS = [
 MAPPING = "ServerTests/StatusMappingTests.swift"
 HERE = "Clients/test_status_messages.py"
 ELSEWHERE = {
+    "NO_CREDENTIALS": ("Clients/test_access.py", '(None, "NO_CREDENTIALS")'),
+    "BAD_CREDENTIALS": ("Clients/test_access.py", '(root, "BAD_CREDENTIALS")'),
+    "NOT_ALLOWED": ("Clients/test_access.py", '(StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")'),
     "CORRUPTION": (MAPPING, '"CORRUPTION"'),
     "SHUTTING_DOWN": (MAPPING, '"SHUTTING_DOWN"'),
     "SNAPSHOT_TOO_OLD": (MAPPING, '"SNAPSHOT_TOO_OLD"'),

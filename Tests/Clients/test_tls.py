@@ -302,8 +302,11 @@ class TestStart:
 
     def test_the_open_network_needs_tls_or_a_word(self, create, serve, certificate):
         stderr = refusal(serve, create, listen="0.0.0.0:0", code=64)
-        assert "--tls-cert and --tls-key, or --insecure" in stderr
-        assert serve(create(DOG_SCHEMA), *certificate.flags, listen="0.0.0.0:0").port > 0
+        assert "TLS (--tls-cert and --tls-key) and rules (--access, or --tls-client-ca), or --insecure" in stderr
+        stderr = refusal(serve, create, *certificate.flags, listen="0.0.0.0:0", code=64)
+        assert "give it rules (--access, or --tls-client-ca), or --insecure" in stderr
+        server = serve(create(DOG_SCHEMA), *certificate.flags, "--insecure", listen="0.0.0.0:0")
+        assert server.port > 0
         other = serve.directory / "other"
         server = serve(create(DOG_SCHEMA), "--insecure", listen="0.0.0.0:0", data=other)
         assert "warning: --insecure: whoever reaches 0.0.0.0:0 may read and write" in server.stderr()

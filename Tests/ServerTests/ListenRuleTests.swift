@@ -12,27 +12,36 @@ import Wire
   ]
 
   @Test(arguments: [false, true], [false, true])
-  func letsAServerListenOnItsOwnMachine(hasTLS: Bool, isInsecure: Bool) {
+  func letsAServerListenOnItsOwnMachine(isProtected: Bool, isInsecure: Bool) {
     #expect(
-      ListenRule.verdict(on: Self.local, hasTLS: hasTLS, isInsecure: isInsecure) == .allowed)
+      ListenRule.verdict(
+        on: Self.local, hasTLS: isProtected, knowsCallers: isProtected, isInsecure: isInsecure)
+        == .allowed)
   }
 
-  @Test(arguments: open) func asksForTLSBeyondIt(address: ListenAddress) {
+  @Test(arguments: open, [(false, false), (false, true), (true, false)])
+  func asksForTLSAndRulesBeyondIt(address: ListenAddress, has: (tls: Bool, rules: Bool)) {
     let addresses = Self.local + [address]
-    #expect(ListenRule.verdict(on: addresses, hasTLS: true, isInsecure: false) == .allowed)
-    #expect(ListenRule.verdict(on: addresses, hasTLS: true, isInsecure: true) == .allowed)
+    for isInsecure in [false, true] {
+      #expect(
+        ListenRule.verdict(on: addresses, hasTLS: true, knowsCallers: true, isInsecure: isInsecure)
+          == .allowed)
+    }
     guard
       case .refused(let refusal) = ListenRule.verdict(
-        on: addresses, hasTLS: false, isInsecure: false),
+        on: addresses, hasTLS: has.tls, knowsCallers: has.rules, isInsecure: false),
       case .warned(let warning) = ListenRule.verdict(
-        on: addresses, hasTLS: false, isInsecure: true)
+        on: addresses, hasTLS: has.tls, knowsCallers: has.rules, isInsecure: true)
     else {
       Issue.record("\(address) is open to all")
       return
     }
     // Both ways out, and of which address.
     #expect(refusal.hasPrefix("--listen \(address) "))
-    #expect(refusal.contains("--tls-cert and --tls-key") && refusal.contains("--insecure"))
+    #expect(refusal.contains("--tls-cert and --tls-key") == !has.tls)
+    #expect(refusal.contains("--access, or --tls-client-ca") == !has.rules)
+    #expect(refusal.contains("or --insecure"))
     #expect(warning.contains("\(address)"))
+    #expect(warning.contains("write everything") == !has.rules)
   }
 }

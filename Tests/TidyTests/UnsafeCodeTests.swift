@@ -17,8 +17,10 @@ import Testing
       "Folder",
       "MonotonicClock",
       "SmallFile",
+      "Timestamp",
       "WorkerThread",
     ],
+    "Access": ["Tokens/TokenHash"],
     "Engine": [
       "Batch/FixedPrefix",
       "Batch/WriteBatch",
@@ -185,6 +187,8 @@ import Testing
       "Store/ModelStore",
     ],
     "Server": [
+      "Access/AccessGate",
+      "Access/KnownHeaders",
       "Handlers/DeleteHandler",
       "Handlers/GetHandler",
       "Handlers/GetOneHandler",

@@ -34,6 +34,12 @@ package struct CallContext: Sendable {
     return loop.onLoop { loop.find(token)?.connection.peer }
   }
 
+  /// The number that the gate has of who calls, see ``ConnectionGate``. To be asked during the handler's call.
+  package var caller: UInt32 {
+    let loop = unsafe loop.takeUnretainedValue()
+    return loop.onLoop { loop.find(token)?.slot.pointee.caller ?? 0 }
+  }
+
   /// The value of a request header that ``CallHooks/keptMetadata`` names; values of a repeated one are joined by
   /// commas. Nil when the client did not send it. To be asked during the handler's call. O(kept bytes).
   package func metadata(_ name: String) -> String? {

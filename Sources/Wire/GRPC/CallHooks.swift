@@ -1,6 +1,6 @@
 /// What a server lets others have a say in, beside its handlers. By default nothing, which costs nothing.
 package struct CallHooks: Sendable {
-  /// Asked before each handler runs.
+  /// Asked of each call, before its handler runs.
   package var gate: (any CallGate)?
   /// Told of the end of each call. With one, the clock is read twice a call.
   package var observer: (any CallObserver)?
@@ -27,14 +27,44 @@ package struct CallMethod: Sendable {
 
 /// Decides whether calls may run.
 ///
-/// Thread-safety: asked on every event loop.
+/// Thread-safety: ``prepare(_:)`` once, before there is a connection; ``makeConnectionGate()`` on every event loop.
 package protocol CallGate: Sendable {
-  /// Runs on the connection's event loop and must not block it. A unary call or a server stream is there as a whole by
-  /// then, of a bidirectional call only the headers. Calls that fail before (an unknown method, a broken message, a
-  /// deadline that has passed) are not asked about.
+  /// Tells of the server's methods, by their ``CallMethod/index``.
+  func prepare(_ methods: [CallMethod])
+  /// For a new connection, on its event loop.
+  func makeConnectionGate() -> any ConnectionGate
+}
+
+/// Decides for the calls of one connection.
+///
+/// Of who calls, a call keeps a number of the gate's own; 0 is a call without an `authorization` header.
+///
+/// Thread-safety: confined to the connection's event loop, which it must not block.
+package protocol ConnectionGate: AnyObject {
+  /// Who is at the other end: told when the connection begins, and again when its TLS handshake has told more.
+  func peerBecame(_ peer: PeerIdentity)
+
+  /// Reads an `authorization` header.
   ///
+  /// - Parameters:
+  ///   - value: valid until the return.
+  ///   - isRepeated: the call has had one before.
+  /// - Returns: the number of who calls.
+  @safe
+  func caller(_ value: UnsafeRawBufferPointer, isRepeated: Bool) -> UInt32
+
+  /// Asked when a call's headers have come and nothing is wrong with them, so that a call that may not run costs no
+  /// memory for its message; and again after ``refresh()``. Calls of methods that are not there are not asked about.
+  ///
+  /// - Parameters:
+  ///   - method: see ``CallMethod/index``.
+  ///   - caller: see ``caller(_:isRepeated:)``.
   /// - Returns: nil lets the call run; else it fails with the status, and its handler never sees it.
-  func refusal(_ method: CallMethod, _ context: CallContext) -> RPCStatus?
+  func refusal(method: Int, caller: UInt32) -> RPCStatus?
+
+  /// Takes what has changed of who may do what. Calls that wait for their message, and streams, are asked about once
+  /// more after it.
+  func refresh()
 }
 
 /// Is told how calls ended.

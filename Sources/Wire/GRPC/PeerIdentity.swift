@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 
 /// Who is at the other end of a connection, as far as the server knows.
 package struct PeerIdentity: Sendable {
@@ -16,7 +16,7 @@ package struct PeerIdentity: Sendable {
   /// What the client has proved that it is; nil without one. Only of a server that was given authorities to trust.
   package let certificate: PeerCertificate?
 
-  init(
+  package init(
     remoteAddress: SocketAddress?, link: Link = .plaintext, certificate: PeerCertificate? = nil
   ) {
     self.remoteAddress = remoteAddress
@@ -31,10 +31,10 @@ package struct PeerIdentity: Sendable {
     return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
   }
 
-  /// Whether what the client sends stays on this machine: by a Unix socket or the loopback interface. O(1), but makes
-  /// a String.
+  /// Whether what the client sends stays on this machine: by a Unix socket, the loopback interface, or no socket at
+  /// all. O(1), but makes a String.
   package var isLocal: Bool {
-    link == .unixSocket || remoteAddress?.ipAddress.map(ListenAddress.isLoopback) == true
+    link == .unixSocket || remoteAddress?.ipAddress.map(ListenAddress.isLoopback) ?? true
   }
 
   /// Whether a secret may be sent to the server: nobody else on the network reads it. O(1), but makes a String.
@@ -51,6 +51,13 @@ package struct PeerCertificate: Sendable, Hashable {
   package let uris: [String]
   /// The last CN of the subject, as it is written. An authority vouches for it less than for the others.
   package let commonName: String?
+
+  /// All of them as an access file writes them, those first that an authority vouches for most:
+  /// `URI:spiffe://x/billing`, `DNS:billing.internal`, `CN:billing`.
+  package var names: [String] {
+    uris.map { "URI:" + $0 } + dnsNames.map { "DNS:" + $0 }
+      + (commonName.map { ["CN:" + $0] } ?? [])
+  }
 
   package init(dnsNames: [String] = [], uris: [String] = [], commonName: String? = nil) {
     self.dnsNames = dnsNames

@@ -51,6 +51,8 @@ struct CallSlot: ~Copyable {
   var namesEncodings = false
   var remoteClosed = false
 
+  /// Who calls, see ``ConnectionGate``.
+  var caller: UInt32 = 0
   /// Headers that the server's hooks want.
   var metadata = KeptMetadata()
 
@@ -100,6 +102,7 @@ struct CallSlot: ~Copyable {
     state = .headers
     self.streamID = streamID
     method = -1
+    caller = 0
     deadline = .max
     headerBytes = 0
     isPost = false

@@ -58,7 +58,6 @@ extension Connection {
     }
     let context = unsafe CallContext(
       token: token(slot), loop: .passUnretained(loop), mayReadBlocks: false)
-    guard isAdmitted(slot, context) else { return }
     stream.call = .pushing(handler.start(context, context.output))
     if draining { drainStream(slot) }
   }

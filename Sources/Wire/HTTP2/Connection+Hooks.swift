@@ -5,22 +5,33 @@ import Platform
 
 /// What the server's ``CallHooks`` have a say in.
 extension Connection {
-  /// Asks the gate; a call that is not let through has its answer.
-  @inline(__always)
-  func isAdmitted(_ slot: SlotReference, _ context: CallContext) -> Bool {
-    loop.hasGate ? askGate(slot, context) : true
+  /// Reads who calls; only where there is a gate.
+  @safe
+  func readCaller(_ slot: SlotReference, _ value: UnsafeRawBufferPointer) {
+    guard let gate else { return }
+    slot.pointee.caller = gate.caller(value, isRepeated: slot.pointee.caller != 0)
   }
 
-  private func askGate(
-    _ slot: SlotReference, _ context: CallContext
-  ) -> Bool {
-    guard let gate = loop.hooks.gate else { return true }
-    guard let refusal = gate.refusal(methods.names[Int(slot.pointee.method)], context) else {
-      return true
+  /// Has the gate look again at all calls that it let through, and ends those that it would not let through now: those
+  /// whose handlers have not run, and streams. What a handler does for a unary call goes on.
+  func recheckCalls() {
+    guard let gate, unsafe session != nil else { return }
+    gate.refresh()
+    for slot in callSlots {
+      switch slot.pointee.state {
+      case .receiving, .queued: break
+      case .running where slot.pointee.stream != nil: break
+      default: continue
+      }
+      guard
+        let refusal = gate.refusal(
+          method: Int(slot.pointee.method), caller: slot.pointee.caller)
+      else { continue }
+      cancelStream(slot)
+      dropRequest(slot)
+      fail(slot, refusal)
     }
-    cancelStream(slot)
-    fail(slot, refusal)
-    return false
+    deliverStreamEvents()
   }
 
   /// Keeps a request header that was asked for.

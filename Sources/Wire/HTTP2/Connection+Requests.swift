@@ -36,6 +36,9 @@ extension Connection {
       loop.watchDeadlines()
     case 13 where name.matches("grpc-encoding"):
       slot.pointee.unknownEncoding = !value.matches("identity")
+    case 13 where gate != nil && name.matches("authorization"):
+      readCaller(slot, value)
+      fallthrough
     default: if loop.keepsMetadata { keepMetadata(slot, name, value) }
     }
   }
@@ -62,6 +65,11 @@ extension Connection {
       slot.pointee.state = .receiving
       if let status = headerFailure(slot) {
         refuseLater(slot, status)
+      } else if let gate,
+        let refusal = gate.refusal(
+          method: Int(slot.pointee.method), caller: slot.pointee.caller)
+      {
+        refuseLater(slot, refusal)
       } else if case .streaming = methods.methods[Int(slot.pointee.method)].handler {
         slot.pointee.isStreaming = true
         slot.pointee.stream = CallStream(.opening)

@@ -28,6 +28,9 @@ final class Connection {
   let index: UInt32
   let generation: UInt32
 
+  /// Decides whether calls may run, if anybody does.
+  let gate: (any ConnectionGate)?
+
   private(set) var session: OpaquePointer?
   private var slots: [SlotReference] = []
   private var freeSlots: [UInt32] = []
@@ -60,7 +63,9 @@ final class Connection {
   private var invalidFrames = 0
   private var hasReceived = false
   /// Who is at the other end.
-  var peer: PeerIdentity?
+  var peer: PeerIdentity? {
+    didSet { if let gate, let peer { gate.peerBecame(peer) } }
+  }
 
   /// In nanoseconds of ``MonotonicClock``.
   private struct DrainMark {
@@ -89,6 +94,7 @@ final class Connection {
     self.generation = generation
     self.configuration = configuration
     self.methods = methods
+    gate = loop.hooks.gate?.makeConnectionGate()
     guard let callbacks = unsafe HTTP2Callbacks.shared, unsafe startSession(callbacks) else {
       return nil
     }
@@ -271,6 +277,9 @@ final class Connection {
 
   // MARK: - Slots
 
+  /// Those of calls, and free ones.
+  var callSlots: [SlotReference] { slots }
+
   func didBeginHeaders(_ streamID: Int32) -> SlotReference? {
     let slot: SlotReference
     if let index = freeSlots.popLast() {
@@ -372,7 +381,6 @@ final class Connection {
     guard slot.pointee.deadline == .max || slot.pointee.deadline > MonotonicClock.now() else {
       return fail(slot, .deadlineExceeded)
     }
-    guard isAdmitted(slot, context) else { return }
     if let handler = methods.unaryHandlers[Int(slot.pointee.method)] {
       call(slot, handler, context)
     } else if case .serverStream(let handler) = methods.methods[Int(slot.pointee.method)].handler {
@@ -428,7 +436,8 @@ final class Connection {
     slot.pointee.request.removeAll(keepingAtMost: CallSlot.retainedBytes)
   }
 
-  private func deliverStreamEvents() {
+  /// Tells streaming calls what has come for them.
+  func deliverStreamEvents() {
     while !streamEvents.isEmpty {
       let events = streamEvents
       streamEvents.removeAll()

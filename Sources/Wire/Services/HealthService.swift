@@ -19,7 +19,8 @@ package enum ServingStatus: UInt64, Sendable {
 /// lock, so that they arrive in the order of the changes; that takes the loop's mailbox lock inside this one
 /// and blocks on nothing else.
 package final class HealthService: Sendable {
-  static let serviceName = "grpc.health.v1.Health"
+  /// The full name.
+  package static let serviceName = "grpc.health.v1.Health"
   /// Larger lists are refused, as in grpc-go.
   private static let maximumListedServices = 100
   /// `SERVICE_UNKNOWN`: only watchers are told.

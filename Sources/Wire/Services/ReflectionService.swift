@@ -6,7 +6,8 @@ import Bytes
 /// It serves its own descriptors and those of ``HealthService`` beside the files it is given. Immutable;
 /// every stream reads the same index.
 package struct ReflectionService: StreamingHandler {
-  static let serviceNames = [
+  /// Its services, full names.
+  package static let serviceNames = [
     "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
   ]
 

@@ -16,6 +16,7 @@ package final class GRPCServer: Sendable {
   private let logger: Logger
   private let group: MultiThreadedEventLoopGroup
   private let loops: [LoopContext]
+  private let gate: (any CallGate)?
   /// Memory in use over all connections.
   package let budgets: MemoryBudgets
   private let connectionLimit: ConnectionLimit
@@ -38,6 +39,7 @@ package final class GRPCServer: Sendable {
   ) {
     self.configuration = configuration
     self.logger = logger
+    gate = hooks.gate
     group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
     let budgets = MemoryBudgets(
       requestBytes: configuration.maximumRequestMemoryBytes,
@@ -98,6 +100,7 @@ package final class GRPCServer: Sendable {
     _ socket: CInt, isTCP: Bool, _ tls: TLSIdentity?
   ) async throws -> any Channel {
     let table = MethodTable(state.withLock { $0.methods })
+    gate?.prepare(table.names)
     let byLoop = Dictionary(
       uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
     let configuration = configuration
@@ -154,6 +157,12 @@ package final class GRPCServer: Sendable {
           loop: loop, configuration: configuration, methods: table, link: .tls,
           certificate: certificate)
       })
+  }
+
+  /// Has the gate look again at all calls that it let through, see ``ConnectionGate/refresh()``. Blocks until that
+  /// is done: from then on every call is decided by what the gate knows now. Not for an event loop, or a task.
+  package func recheckCalls() {
+    for loop in loops { try? loop.eventLoop.submit { loop.recheckCalls() }.wait() }
   }
 
   /// Stops accepting, lets the calls under way end (at most the configured grace), and closes all

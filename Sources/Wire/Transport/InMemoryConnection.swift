@@ -15,12 +15,14 @@ package final class InMemoryConnection {
 
   /// Serves the methods that are given by their paths (`/package.Service/Method`). Nil when there is no memory.
   ///
-  /// - Parameter logger: nil logs nothing.
+  /// - Parameters:
+  ///   - peer: who is at the other end, for the gate and the handlers.
+  ///   - logger: nil logs nothing.
   package init?(
     eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
     streaming: [(String, any StreamingHandler)] = [],
     serverStreams: [(String, any ServerStreamHandler)] = [], hooks: CallHooks = CallHooks(),
-    logger: Logger? = nil
+    peer: PeerIdentity? = nil, logger: Logger? = nil
   ) {
     let methods = MethodTable(
       unary.map { .init(path: Array($0.0.utf8), handler: .unary($0.1)) }
@@ -34,7 +36,9 @@ package final class InMemoryConnection {
       hooks: hooks,
       logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() })
     handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
+    hooks.gate?.prepare(methods.names)
     guard let connection = handler.startWithoutChannel() else { return nil }
+    connection.peer = peer
     self.connection = connection
   }
 
@@ -63,6 +67,9 @@ package final class InMemoryConnection {
 
   /// Ends the calls whose deadline is at `now` or before.
   package func expireCalls(now: UInt64) { connection.expireCalls(now: now) }
+
+  /// See ``GRPCServer/recheckCalls()``.
+  package func recheckCalls() { connection.recheckCalls() }
 
   /// Sends GOAWAY and has calls under way end.
   package func beginDrain() { connection.beginDrain() }

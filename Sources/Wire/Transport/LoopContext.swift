@@ -20,7 +20,6 @@ final class LoopContext: @unchecked Sendable {
   /// Whether anybody looks at each call, which the clock is read for.
   let watchesCalls: Bool
   let keepsMetadata: Bool
-  let hasGate: Bool
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -47,7 +46,6 @@ final class LoopContext: @unchecked Sendable {
     isTracing = logger.logLevel <= .trace
     self.hooks = hooks
     watchesCalls = isTracing || hooks.observer != nil
-    hasGate = hooks.gate != nil
     keepsMetadata = !hooks.keptMetadata.isEmpty
     self.eventLoop = eventLoop
     self.budgets = budgets
@@ -191,6 +189,16 @@ final class LoopContext: @unchecked Sendable {
     waiting = tokens[next...] + waiting
     flushDirty()
     if !waiting.isEmpty { waitForMemory() }
+  }
+
+  // MARK: - Who may do what (event loop)
+
+  /// Has all calls looked at again by the gate.
+  func recheckCalls() {
+    forEachHandler { handler in
+      handler.connection?.recheckCalls()
+      handler.flush()
+    }
   }
 
   // MARK: - Deadlines (event loop)

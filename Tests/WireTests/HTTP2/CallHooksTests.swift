@@ -34,15 +34,38 @@ private struct Silent: UnaryHandler {
   ) -> UnaryOutcome { .pending }
 }
 
-/// Lets in who says "open".
+/// Lets in who says "open", once each; refreshed, nobody any more.
 private final class Door: CallGate {
-  let asked = Mutex<[(Int, String)]>([])
+  let asked = Mutex<[String]>([])
+  let methods = Mutex<[CallMethod]>([])
+  let isLocked = Mutex(false)
 
-  func refusal(_ method: CallMethod, _ context: CallContext) -> RPCStatus? {
-    asked.withLock { $0.append((method.index, method.path)) }
-    guard context.metadata("authorization") != "open" else { return nil }
+  func prepare(_ methods: [CallMethod]) { self.methods.withLock { $0 = methods } }
+  func makeConnectionGate() -> any ConnectionGate { Doorkeeper(self) }
+}
+
+private final class Doorkeeper: ConnectionGate {
+  private let door: Door
+  private var isLocked = false
+  private var peer = ""
+
+  init(_ door: Door) { self.door = door }
+
+  func peerBecame(_ peer: PeerIdentity) { self.peer = peer.certificate?.names.first ?? "" }
+
+  func caller(_ value: UnsafeRawBufferPointer, isRepeated: Bool) -> UInt32 {
+    !isRepeated && value.elementsEqual("open".utf8) ? 7 : 1
+  }
+
+  func refusal(method: Int, caller: UInt32) -> RPCStatus? {
+    door.asked.withLock { asked in
+      asked.append(door.methods.withLock { $0[method].path })
+    }
+    if !isLocked, caller == 7 || caller == 0 && peer == "DNS:friend" { return nil }
     return RPCStatus(.permissionDenied, reason: "CLOSED", "say open")
   }
+
+  func refresh() { isLocked = door.isLocked.withLock { $0 } }
 }
 
 private final class Ends: CallObserver {
@@ -103,9 +126,71 @@ private final class Ends: CallObserver {
     #expect(status("closed") == "7")
     #expect(numbers.streams.isEmpty)
     #expect(status("open") == "0")
-    let asked = door.asked.withLock { $0 }
-    #expect(asked.map(\.1) == [path, path])
-    #expect(asked[0].0 == asked[1].0)
+    #expect(door.asked.withLock { $0 } == [path, path])
+    #expect(link.requestBytes == 0)
+  }
+
+  @Test func refusesBeforeTheMessageComes() throws {
+    let door = Door()
+    let link = try link(CallHooks(gate: door))
+    func opened(_ headers: [(String, String)]) -> Int32 {
+      let stream = link.client.request(
+        "/t.S/Echo", body: HTTP2TestClient.framed([1]).dropLast(), endsStream: false,
+        headers: headers)
+      link.exchange()
+      return stream
+    }
+    for headers in [
+      [], [("authorization", "shut")], [("authorization", "open"), ("authorization", "open")],
+    ] {
+      #expect(link.status(opened(headers)) == "7")
+    }
+    let stream = opened([("authorization", "open")])
+    #expect(link.status(stream) == nil)
+    link.client.send([1], on: stream, endsStream: true)
+    link.exchange()
+    #expect(link.status(stream) == "0")
+    #expect(link.requestBytes == 0)
+  }
+
+  @Test func tellsTheGateWhoIsThere() throws {
+    let friend = PeerIdentity(
+      remoteAddress: nil, certificate: PeerCertificate(dnsNames: ["friend"]))
+    for (peer, expected) in [(friend, "0"), (PeerIdentity(remoteAddress: nil), "7")] {
+      let link = try ServiceLink(
+        unary: [("/t.S/Echo", Echo())], hooks: CallHooks(gate: Door()), peer: peer)
+      #expect(link.status(link.open("/t.S/Echo", [[1]])) == expected)
+    }
+  }
+
+  @Test func endsWhatIsAllowedNoMore() throws {
+    let (door, numbers) = (Door(), NumberedStreams(count: .max, messageBytes: 70_000))
+    let link = try link(
+      CallHooks(gate: door), client: HTTP2TestClient(windowBytes: 100_000, readsAtOnce: false),
+      numbers: numbers)
+    func opened(_ path: String, _ body: [UInt8], endsStream: Bool) -> Int32 {
+      let stream = link.client.request(
+        path, body: body, endsStream: endsStream, headers: [("authorization", "open")])
+      link.exchange()
+      return stream
+    }
+    let message = HTTP2TestClient.framed([1, 2, 3])
+    let numbered = opened("/t.S/Numbers", message, endsStream: true)
+    let reflected = opened(Self.reflection, HTTP2TestClient.framed([0x3a, 0]), endsStream: false)
+    let unfinished = opened("/t.S/Echo", message, endsStream: false)
+    let pending = opened("/t.S/Silent", message, endsStream: true)
+    link.server?.recheckCalls()
+    link.exchange()
+    for stream in [numbered, reflected, unfinished, pending] { #expect(link.status(stream) == nil) }
+    door.isLocked.withLock { $0 = true }
+    link.server?.recheckCalls()
+    link.exchange()
+    link.client.read(numbered, 100_000)
+    link.exchange()
+    for stream in [reflected, unfinished] { #expect(link.status(stream) == "7") }
+    #expect(numbers.streams.allSatisfy { $0.cancels == 1 })
+    // The handler of a unary call has it, and will answer.
+    #expect(link.status(pending) == nil)
     #expect(link.requestBytes == 0)
   }
 
@@ -119,7 +204,7 @@ private final class Ends: CallObserver {
   @Test(arguments: Ending.allCases)
   func tellsOfEachCallOnce(_ ending: Ending) throws {
     let ends = Ends()
-    var hooks = CallHooks(observer: ends, keptMetadata: ["authorization"])
+    var hooks = CallHooks(observer: ends)
     if ending == .closedGate { hooks.gate = Door() }
     let isHeld = ending == .unreadAnswerReset || ending == .drainedStream
     let link = try link(
@@ -171,7 +256,7 @@ private final class Ends: CallObserver {
       }
       link.exchange()
     case .closedGate:
-      status = .permissionDenied
+      (status, request) = (.permissionDenied, (0, 0))
       _ = open("/t.S/Echo", message)
     case .unreadAnswerReset:
       (status, response) = (.cancelled, (1, 3))
