@@ -82,7 +82,8 @@ struct RocksDBOptions: ~Copyable {
     unsafe rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
     unsafe rocksdb_options_set_block_based_table_factory(options, table)
     // A read passes the filters of some six tables: those parts that have room in a quarter of the cache stay at hand.
-    _ = unsafe pinned_metadata_use(options)
+    // Not where db_bench is to have the same settings, by the OPTIONS file, which then has none of tables.
+    if !isLikeLSM { _ = unsafe pinned_metadata_use(options) }
     // Every table stays open. Not only for speed: with a bounded table cache, a memory-tier read that
     // meets a closed table answers "found" with an empty value (rocksdb:db/table_cache.cc, Get).
     unsafe rocksdb_options_set_max_open_files(options, -1)

@@ -42,13 +42,15 @@ package final class RecordCache: @unchecked Sendable {
     stripesPerShard * MemoryLayout<Atomic<UInt64>>.stride
     + MemoryLayout<Mutex<RecordCacheShard>>.stride
 
-  /// - Parameter capacityBytes: of all that it takes; too little for anything keeps nothing.
+  /// - Parameter capacityBytes: of all that it takes. What is too little for anything keeps nothing, and so does what
+  ///   the process may not have.
   package init(capacityBytes: Int) {
     var count = Self.usualShards
     while count > 1, capacityBytes / count < Self.leastShardBytes { count /= 2 }
     while capacityBytes / count > Self.mostShardBytes { count *= 2 }
     let shardBytes = capacityBytes / count - Self.shardOwnBytes
-    guard shardBytes >= Self.leastShardBytes / 2 else {
+    let reserved = unsafe Self.reserve(shardBytes & ~63, count)
+    guard let reserved = unsafe reserved else {
       shardCount = 0
       shardShift = 0
       seed = 0
@@ -64,22 +66,25 @@ package final class RecordCache: @unchecked Sendable {
     seed = .random(in: 0 ... .max)
     stride = shardBytes & ~63
     layout = .init(byteCount: stride)
-    let memory = unsafe mmap(
-      nil, stride * count, PROT_READ | PROT_WRITE,
-      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
-      fatalError("out of memory: \(capacityBytes) bytes")
-    }
-    unsafe self.memory = memory
+    unsafe memory = reserved
     unsafe shards = .allocate(capacity: count)
     unsafe stripes = .allocate(capacity: count * Self.stripesPerShard)
     for index in 0..<count {
       unsafe (shards + index).initialize(
-        to: Mutex(RecordCacheShard(memory + index * stride, layout)))
+        to: Mutex(RecordCacheShard(reserved + index * stride, layout)))
     }
     for index in 0..<count * Self.stripesPerShard {
       unsafe (stripes + index).initialize(to: Atomic(0))
     }
+  }
+
+  /// Address space for all shards; nil when a shard would be too small, or the process may not have so much.
+  private static func reserve(_ shardBytes: Int, _ count: Int) -> UnsafeMutableRawPointer? {
+    guard shardBytes >= leastShardBytes / 2 else { return nil }
+    let memory = unsafe mmap(
+      nil, shardBytes * count, PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    return unsafe memory == MAP_FAILED ? nil : memory
   }
 
   deinit {

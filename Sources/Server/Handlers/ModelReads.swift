@@ -100,7 +100,9 @@ struct ModelReads: Sendable {
     do throws(EngineError) {
       let isTried = tries.isDue || threads.points.isFull
       let tier: ReadTier? = isTried ? (context.mayReadBlocks ? .pageCache : .memory) : nil
-      switch try store.cachedPoint(key, answer, tier: tier, into: &response) {
+      let outcome = try store.cachedPoint(key, answer, tier: tier, into: &response)
+      if case .read = outcome, lookUpCost > 1 { context.charge(lookUps: lookUpCost - 1) }
+      switch outcome {
       case .notTried: return threads.points.read(key, of: store, answer, context)
       case .read(.wouldBlock):
         if context.mayReadBlocks { tries.wouldBlock() }

@@ -73,7 +73,8 @@ import Testing
     #expect(Self.lookUp(cache, [1, 2]).value == nil)
   }
 
-  @Test(arguments: [0, 1, 1000, 20_000]) func isOffWithTooLittleMemory(_ capacityBytes: Int) {
+  // The last is more than a process has addresses for.
+  @Test(arguments: [0, 1, 1000, 20_000, 1 << 60]) func isOffWithoutMemory(_ capacityBytes: Int) {
     let cache = cache(capacityBytes)
     #expect(!cache.isOn && !cache.isInUse)
     Self.apply(cache) { $0.put([1], [2]) }
