@@ -15,8 +15,8 @@ final class DbBenchChecks {
   private var storeRound = 0
   private let storeName = "store"
 
-  /// Makes an empty store, to see the settings that RocksDB writes down: those of tables it does not for `serve`'s, where
-  /// indexes and filters are pinned.
+  /// Makes an empty store, to see the settings that RocksDB writes down. The tuned ones: of tables whose indexes and
+  /// filters are pinned it writes none.
   init(program: String, settings: BenchSettings, scratch: ScratchDirectory) throws {
     self.settings = settings
     self.scratch = scratch
