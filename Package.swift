@@ -159,13 +159,15 @@ let package = Package(
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "Bytes", "CRocksDB", "LSM", "Engine", "EngineRocksDB", "EngineLSM", "TestSupport",
+        "Bytes", "CRocksDB", "CRocksDBParts", "LSM", "Engine", "EngineRocksDB", "EngineLSM",
+        "TestSupport",
       ],
       swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(
       name: "WireTests",
       dependencies: [
-        "Bytes", "Wire", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio"),
+        "Bytes", "Platform", "Wire", "TestSupport",
+        .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),

@@ -5,7 +5,7 @@
 #include <rocksdb/options.h>
 #include <rocksdb/version.h>
 
-// Returns nil when `options` are not what RocksDB 7.8's C interface makes.
+// Returns nullptr when `options` are not what RocksDB 7.8's C interface makes.
 //
 // `rocksdb_options_t` has been a struct of `rocksdb::Options` alone since there is one; values that are written there
 // and read here show that it is.

@@ -27,6 +27,8 @@ using rocksdb::TableFactory;
 
 // What indexes and filters may take of the cache: one part of so many.
 constexpr size_t kShare = 4;
+// Those of a table are about one part of so many of it: 1.25 and 0.7 MB of 70, with records of 116 bytes.
+constexpr uint64_t kShareOfTable = 32;
 
 class PinnedMetadata final : public TableFactory {
  public:
@@ -60,7 +62,8 @@ class PinnedMetadata final : public TableFactory {
                         std::unique_ptr<rocksdb::RandomAccessFileReader> &&file,
                         uint64_t file_size, std::unique_ptr<rocksdb::TableReader> *reader,
                         bool prefetches_metadata) const override {
-    const bool has_room = cache_->GetPinnedUsage() < cache_->GetCapacity() / kShare;
+    const bool has_room = cache_->GetPinnedUsage() + file_size / kShareOfTable <=
+                          cache_->GetCapacity() / kShare;
     const TableFactory &factory = has_room ? *pinned_ : *plain_;
     return factory.NewTableReader(read, table, std::move(file), file_size, reader,
                                   prefetches_metadata);

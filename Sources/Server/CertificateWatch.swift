@@ -1,6 +1,6 @@
-import Dispatch
 import Glibc
 import Logging
+import Platform
 import Synchronization
 import Wire
 
@@ -14,19 +14,17 @@ import Wire
 final class CertificateWatch: Sendable {
   let identity: TLSIdentity
   private let files: TLSFiles
-  private let interval: DispatchTimeInterval
   /// How long files must hold the same that have changed: whoever writes them may not be through.
   private let settleMicroseconds: UInt32
   private let logger: Logger
-  private let queue = DispatchQueue(label: "certificates")
-  private let isStopped = Atomic(false)
+  private let task: RepeatingTask
   private let state = Mutex(State())
 
   private struct State {
     /// Of the last look: the same words are logged once.
     var lastRefusal: TLSError?
     /// The day, counted from 1970, on which the log had the last words on a certificate that ends soon.
-    var lastWarningDay = 0
+    var lastWarningDay: Int64 = 0
   }
 
   /// How many days before its end the log begins to speak of it.
@@ -41,7 +39,7 @@ final class CertificateWatch: Sendable {
     }
     self.files = files
     self.logger = logger
-    interval = .milliseconds(max(1, milliseconds))
+    task = RepeatingTask(label: "certificates", everyMilliseconds: milliseconds)
     settleMicroseconds = UInt32(min(max(1, milliseconds), 1000) * 1000)
     if files.isKeyOpenToOthers {
       logger.warning(
@@ -51,25 +49,13 @@ final class CertificateWatch: Sendable {
     warnOfEnd()
   }
 
-  func start() { schedule() }
+  func start() { task.start { [weak self] in self?.look() } }
 
-  private func schedule() {
-    queue.asyncAfter(deadline: .now() + interval) { [weak self] in
-      guard let self, !isStopped.load(ordering: .relaxed) else { return }
-      look()
-      schedule()
-    }
-  }
-
-  func stop() {
-    isStopped.store(true, ordering: .relaxed)
-    // After it no look is under way.
-    queue.sync {}
-  }
+  func stop() { task.stop() }
 
   /// Has the files looked at now, and taken as they are. Returns at once.
   func reload() {
-    queue.async { [self] in
+    task.perform { [self] in
       let outcome = identity.reload()
       if outcome == .unchanged { logger.notice("the certificate is the one in its files already") }
       state.withLock { $0.lastRefusal = nil }
@@ -109,13 +95,14 @@ final class CertificateWatch: Sendable {
 
   /// Once a day.
   private func warnOfEnd() {
-    let now = TLSIdentity.now()
+    let now = Timestamp.coarse()
+    let today = now.seconds / 86_400
     let facts = identity.facts
     let left = facts.daysLeft(now: now)
     guard left < Self.warningDays else { return }
     let isNew = state.withLock { state in
-      defer { state.lastWarningDay = now / 86_400 }
-      return state.lastWarningDay != now / 86_400
+      defer { state.lastWarningDay = today }
+      return state.lastWarningDay != today
     }
     guard isNew else { return }
     logger.warning(

@@ -50,7 +50,7 @@ package final class DatabaseServer: Sendable {
       throw .database(error)
     }
     let certificates = try configuration.tls.map { (files) throws(ServerError) in
-      try CertificateWatch(files, configuration.certificateCheckMilliseconds, logger)
+      try CertificateWatch(files, configuration.fileCheckMilliseconds, logger)
     }
     let addresses = try configuration.addresses.map { (address) throws(ServerError) in
       do throws(ListenError) {
@@ -163,8 +163,7 @@ package final class DatabaseServer: Sendable {
       server.register(service + model.getOneMethod, unary: GetOneHandler(reads: reads))
       server.register(
         service + model.deleteMethod,
-        unary:
-          DeleteHandler(store: store, access: access, audit: audit))
+        unary: DeleteHandler(store: store, access: access, audit: audit))
       server.register(service + model.putMethod, unary: PutHandler(store: store))
       server.register(service + model.batchPutMethod, unary: BatchPutHandler(store: store))
     }

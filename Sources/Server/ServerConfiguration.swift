@@ -14,12 +14,10 @@ package struct ServerConfiguration: Sendable {
   package var addresses: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 50051)]
   /// The certificate of all TCP addresses; nil: plaintext. Unix sockets are plaintext always.
   package var tls: TLSFiles?
-  /// How often the files of ``tls`` are looked at, in milliseconds. Default a minute.
-  package var certificateCheckMilliseconds = 60_000
   /// Who may do what; nil: everybody may do everything.
   package var accessFile: String?
-  /// From one look at the access file to the next, in nanoseconds. Default a minute.
-  package var accessFileInterval: UInt64 = 60_000_000_000
+  /// How often the files of ``tls`` and ``accessFile`` are looked at, in milliseconds. Default a minute.
+  package var fileCheckMilliseconds = 60_000
   /// Where refusals, range deletes and reloads are written down; nil: nowhere.
   package var auditFile: String?
   /// Whether an address may be listened on that other machines reach, without protection; and tokens be taken there.

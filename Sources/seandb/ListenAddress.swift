@@ -2,9 +2,6 @@ import Wire
 
 /// `--listen`: `HOST:PORT`, where an IPv6 host stands in brackets, or `unix:PATH`.
 extension ListenAddress: FlagValue {
-  /// What the system has room for.
-  private static let maximumPathBytes = 107
-
   init(flag text: String) throws(FlagProblem) {
     if text.hasPrefix("unix:") {
       let path = String(text.dropFirst("unix:".count))

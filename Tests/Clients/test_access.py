@@ -12,6 +12,7 @@ from grpc import StatusCode
 
 from conftest import DOGS_AND_TAGS
 from harness import process, status
+from harness.certificates import Authority
 from harness.client import query
 from test_hostile_clients import eventually
 
@@ -121,6 +122,29 @@ def test_a_wrong_access_file_is_named_with_its_place(create, serve, tmp_path):
     assert failed.value.returncode == 1
     assert f'{access}:3:10: the schema has no model "Cat"; it has Dog, DogTag' in failed.value.stderr
     assert not serve.data.exists()
+
+
+def test_a_certificate_does_what_its_roles_allow(create, serve, tmp_path):
+    authority = Authority(tmp_path / "tls")
+    access = tmp_path / "access.toml"
+    access.write_text(ROLES + '[[certificate]]\nsan = "DNS:Billing.internal"\nroles = ["vet"]\n')
+    flags = [*authority.sign("server").flags, "--tls-client-ca", authority.root.path, "--access", access]
+    server = serve(create(DOGS_AND_TAGS), *flags, listen="0.0.0.0:0")
+
+    def connect(name):
+        pair = authority.sign(name, f"DNS:{name}.internal")
+        credentials = grpc.ssl_channel_credentials(authority.root.pem, pair.key_pem, pair.pem)
+        return grpc.secure_channel(f"localhost:{server.port}", credentials)
+
+    with connect("billing") as channel:
+        call(channel, PUT, DOG)
+        refused = refusal(channel, DELETE, query(begins_with=""))
+        assert (refused.code, refused.reason) == (StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")
+        assert "DNS:billing.internal may not delete database.Dog" in refused.message
+        # What the header says counts before the certificate.
+        assert refusal(channel, PUT, DOG, "sdb_x").reason == "BAD_CREDENTIALS"
+    with connect("stranger") as channel:
+        assert refusal(channel, PUT, DOG).reason == "BAD_CREDENTIALS"
 
 
 def test_other_machines_are_kept_out_by_default(create, serve):

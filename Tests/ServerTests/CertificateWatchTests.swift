@@ -1,4 +1,3 @@
-import Dispatch
 import Engine
 import EngineRocksDB
 import Logging
@@ -48,7 +47,7 @@ private struct LineHandler: LogHandler {
     var configuration = ServerConfiguration(engines: EngineList([.rocksDB]), coreCount: 1)
     configuration.addresses = [.tcp(host: "127.0.0.1", port: 0)]
     configuration.tls = tls
-    configuration.certificateCheckMilliseconds = 20
+    configuration.fileCheckMilliseconds = 20
     configuration.durability = .buffered
     configuration.dataDirectory = folder.path + "/data"
     let lines = Lines()
@@ -78,12 +77,6 @@ private struct LineHandler: LogHandler {
     private let isSetNow = Atomic(false)
     var isSet: Bool { isSetNow.load(ordering: .relaxed) }
     func set() { isSetNow.store(true, ordering: .relaxed) }
-  }
-
-  private static func onThread<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
-    await withCheckedContinuation { continuation in
-      DispatchQueue.global().async { continuation.resume(returning: body()) }
-    }
   }
 
   private static func signature(_ port: Int) async -> [UInt8]? {

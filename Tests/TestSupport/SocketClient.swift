@@ -1,6 +1,6 @@
 import Glibc
 
-// SAFETY: addresses, options and arrays are lent to a system call until that returns, with their size.
+// SAFETY: arrays are lent to a system call until that returns, with their size.
 
 /// An ``HTTP2TestClient`` on a socket of its own. Its calls block.
 package final class SocketClient {
@@ -9,21 +9,9 @@ package final class SocketClient {
 
   /// Connects to a port of this machine; nil when nobody listens there.
   package init?(port: Int, _ http2: HTTP2TestClient = HTTP2TestClient()) {
+    guard let socket = LoopbackSocket.connect(port, readTimeout: 60) else { return nil }
     self.http2 = http2
-    socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var timeout = timeval(tv_sec: 60, tv_usec: 0)
-    unsafe setsockopt(
-      socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout.size(ofValue: timeout)))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = UInt16(port).bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let isConnected = unsafe withUnsafePointer(to: &address) {
-      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-      }
-    }
-    if !isConnected { return nil }
+    self.socket = socket
   }
 
   deinit { close(socket) }

@@ -34,7 +34,8 @@ package final class TLSSocketClient {
     port: Int, _ http2: HTTP2TestClient = HTTP2TestClient(), options: Options = Options()
   ) {
     self.http2 = http2
-    guard let plain = Self.connect(port), let context = unsafe SSL_CTX_new(TLS_client_method())
+    guard let plain = LoopbackSocket.connect(port, readTimeout: 10),
+      let context = unsafe SSL_CTX_new(TLS_client_method())
     else {
       return nil
     }
@@ -63,27 +64,6 @@ package final class TLSSocketClient {
     unsafe SSL_free(connection)
     unsafe SSL_CTX_free(context)
     close(socket)
-  }
-
-  private static func connect(_ port: Int) -> CInt? {
-    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var timeout = timeval(tv_sec: 10, tv_usec: 0)
-    unsafe setsockopt(
-      socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout.size(ofValue: timeout)))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = UInt16(port).bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let isConnected = unsafe withUnsafePointer(to: &address) {
-      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe Glibc.connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-      }
-    }
-    guard isConnected else {
-      close(socket)
-      return nil
-    }
-    return socket
   }
 
   /// `TLSv1.3`.

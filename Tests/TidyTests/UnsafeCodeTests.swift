@@ -135,7 +135,6 @@ import Testing
       "Services/HealthService",
       "Services/ReflectionRequest",
       "TLS/TLSFiles",
-      "TLS/TLSIdentity",
       "Transport/BoundAddress",
       "Transport/ClientProtocol",
       "Transport/ConnectionHandler",
@@ -244,6 +243,7 @@ import Testing
     ],
     "TestSupport": [
       "HTTP2TestClient",
+      "LoopbackSocket",
       "SeededGenerator",
       "SocketClient",
       "TLSSocketClient",

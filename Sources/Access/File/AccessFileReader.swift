@@ -141,7 +141,7 @@ struct AccessFileReader {
       if rules.count > 1 {
         refuse(
           admin.place,
-          "admin stands alone, as it allows everything; remove the other rules, or admin")
+          "admin is alone in its list, as it allows everything; remove the other rules, or admin")
       }
       roles[name] = Role(isAdmin: true, rights: [UInt64](repeating: .max, count: words))
       return
@@ -229,7 +229,7 @@ struct AccessFileReader {
     }
     guard let (digits, place) = hash else { return }
     guard let hash = TokenHash(hexadecimal: digits) else {
-      // What stands there may be a token.
+      // What is there may be a token.
       return refuse(
         place,
         "sha256 takes the SHA-256 of the token in \(TokenHash.digitCount) hexadecimal digits, and this has "

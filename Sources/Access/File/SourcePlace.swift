@@ -1,4 +1,4 @@
-/// Where something stands in a text file; both count from 1.
+/// Where something is in a text file; both count from 1.
 package struct SourcePlace: Equatable, Sendable {
   /// The line.
   package let line: Int

@@ -33,7 +33,7 @@ struct TOMLReader {
         guard let last = tables.indices.last else {
           throw AccessProblem(
             entry.keyPlace,
-            "\(quoted(entry.key)) stands before the first table; put it below [[role]], [[token]] or [[certificate]]"
+            "\(quoted(entry.key)) is before the first table; put it after [[role]], [[token]] or [[certificate]]"
           )
         }
         guard tables[last].entry(entry.key) == nil else {
@@ -221,7 +221,7 @@ struct TOMLReader {
       guard let time = Timestamp(text) else {
         throw AccessProblem(
           start,
-          "this is no value that is used here; text stands in quotes, and a time is written 2027-01-01T00:00:00Z"
+          "this is no value that is used here; text is in quotes, and a time is written 2027-01-01T00:00:00Z"
         )
       }
       return .time(time)

@@ -22,7 +22,7 @@ struct TOMLEntry: Equatable {
   let valuePlace: SourcePlace
 }
 
-/// What stands below a header `[[name]]`, up to the next one.
+/// What comes after a header `[[name]]`, up to the next one.
 struct TOMLTable: Equatable {
   let name: String
   let place: SourcePlace

@@ -24,8 +24,6 @@ package final class AccessPolicy: Sendable {
     static var count: Int { 3 }
   }
 
-  /// How many policies came before it.
-  package let generation: Int
   /// Those that rules name, in the order of the bits.
   package let models: [AccessModel]
   private let wordsPerNumber: Int
@@ -36,15 +34,6 @@ package final class AccessPolicy: Sendable {
   private let principals: [Principal?]
   /// Of all that this and earlier policies know.
   private let numbers: [Identity: UInt32]
-
-  /// Reads a file, the whole of it or nothing. Blocks on disk I/O.
-  ///
-  /// - Parameter previous: the policy that this one takes the place of.
-  package static func read(
-    _ path: String, models: [AccessModel], previous: AccessPolicy? = nil
-  ) throws(AccessError) -> AccessPolicy {
-    try AccessPolicy(contents(of: path), path: path, models: models, previous: previous)
-  }
 
   /// The bytes of an access file. Blocks on disk I/O.
   package static func contents(of path: String) throws(AccessError) -> [UInt8] {
@@ -60,9 +49,11 @@ package final class AccessPolicy: Sendable {
     return bytes
   }
 
-  /// Checks and compiles what a file says.
+  /// Checks and compiles what a file says, the whole of it or nothing.
   ///
-  /// - Parameter path: for the sentences of errors.
+  /// - Parameters:
+  ///   - path: for the sentences of errors.
+  ///   - previous: the policy that this one takes the place of.
   package init(
     _ contents: [UInt8], path: String, models: [AccessModel], previous: AccessPolicy? = nil
   ) throws(AccessError) {
@@ -84,7 +75,6 @@ package final class AccessPolicy: Sendable {
       guard let principal else { continue }
       rights.replaceSubrange(number * words..<(number + 1) * words, with: principal.rights)
     }
-    generation = (previous?.generation ?? -1) + 1
     self.models = models
     wordsPerNumber = words
     self.rights = rights

@@ -10,14 +10,6 @@ package struct Principal: Equatable, Sendable {
   package let expires: Timestamp?
   /// A bit for each right, see ``AccessAction/bit(ofModel:)``.
   let rights: [UInt64]
-
-  /// Whether it may do anything with a model.
-  package func knows(model: Int) -> Bool {
-    AccessAction.allCases.contains { action in
-      let bit = action.bit(ofModel: model)
-      return bit >> 6 < rights.count && rights[bit >> 6] >> UInt64(bit & 63) & 1 != 0
-    }
-  }
 }
 
 /// What somebody is recognised by.

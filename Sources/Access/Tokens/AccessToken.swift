@@ -42,13 +42,14 @@ package struct AccessToken: Sendable {
   package func table(id: String, roles: [String], expires: Timestamp?) -> String {
     var lines = [
       "[[token]]", "id = \"\(id)\"", "sha256 = \"\(hash.hexadecimal)\"",
-      "roles = [\(roles.map { "\"\($0)\"" }.joined(separator: ", "))]",
+      "roles = [\(roles.map { "\"\($0)\"" }.joined(separator: ", "))]"
+        + (roles.isEmpty ? "  # name roles of this file here" : ""),
     ]
     if let expires { lines.append("expires = \(expires.text)") }
     return lines.joined(separator: "\n")
   }
 
-  /// Where tokens of ours stand in a file as plain text.
+  /// Where tokens of ours are in a file as plain text.
   static func positions(in bytes: [UInt8]) -> [Int] {
     let first = Array(prefix.utf8)
     var found: [Int] = []

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A part of a ``RecordCache``, behind one lock: an index of buckets, and the records in a ring.
+/// A part of a ``RecordCache``, under one lock: an index of buckets, and the records in a ring.
 ///
 ///     bucket   16 places of 4 bytes, one cache line; a place that is 0 is empty
 ///              bits 0-11 tag, of the key's hash; bits 12-31: offset of the entry in the ring, in units, plus 1

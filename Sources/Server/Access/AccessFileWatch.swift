@@ -1,5 +1,4 @@
 import Access
-import Dispatch
 import Logging
 import Platform
 import Synchronization
@@ -25,26 +24,27 @@ final class AccessFileWatch: Sendable {
   }
 
   private let path: String
+  /// In nanoseconds.
   private let interval: UInt64
   private let control: AccessControl
   private let server: GRPCServer
   private let logger: Logger
-  private let queue = DispatchQueue(label: "access-file")
-  /// Used on the queue alone.
+  /// Looks more often than the file is read, for tokens that expire.
+  private let task: RepeatingTask
+  /// Used by the task alone.
   private let state: Mutex<State>
-  private let isStopped = Atomic(false)
-
-  private static let tick: UInt64 = 1_000_000_000
 
   /// - Parameters:
   ///   - contents: of which the policy in force was made.
-  ///   - interval: from one look to the next, in nanoseconds.
+  ///   - milliseconds: from one look at the file to the next.
   init(
-    _ path: String, contents: [UInt8], interval: UInt64, control: AccessControl,
+    _ path: String, contents: [UInt8], _ milliseconds: Int, control: AccessControl,
     server: GRPCServer, logger: Logger
   ) {
     self.path = path
-    self.interval = interval
+    interval = UInt64(max(1, milliseconds)) * 1_000_000
+    task = RepeatingTask(
+      label: "access-file", everyMilliseconds: min(milliseconds, 1000))
     self.control = control
     self.server = server
     self.logger = logger
@@ -54,32 +54,16 @@ final class AccessFileWatch: Sendable {
         nextExpiration: control.policy.nextExpiration(after: .coarse())))
   }
 
-  func start() { schedule() }
-
-  private func schedule() {
-    queue.asyncAfter(deadline: .now() + .nanoseconds(Int(min(interval, Self.tick)))) {
-      [weak self] in
-      guard let self, !isStopped.load(ordering: .relaxed) else { return }
-      look()
-      schedule()
-    }
-  }
+  func start() { task.start { [weak self] in self?.look() } }
 
   /// Takes the file now, whether it has changed or not. Does not wait for it.
   func lookNow() {
-    queue.async { [weak self] in
-      guard let self, !isStopped.load(ordering: .relaxed) else { return }
-      read(isForced: true)
-    }
+    task.perform { [weak self] in self?.read(isForced: true) }
   }
 
-  func stop() {
-    isStopped.store(true, ordering: .relaxed)
-    // After it no look is under way.
-    queue.sync {}
-  }
+  func stop() { task.stop() }
 
-  // MARK: - On the queue
+  // MARK: - In the task
 
   private func look() {
     let now = MonotonicClock.now()

@@ -43,7 +43,7 @@ struct AccessSettings {
   ) -> AccessFileWatch? {
     guard let path, let control else { return nil }
     return AccessFileWatch(
-      path, contents: contents, interval: configuration.accessFileInterval, control: control,
+      path, contents: contents, configuration.fileCheckMilliseconds, control: control,
       server: server, logger: logger)
   }
 }

@@ -18,7 +18,9 @@ struct KnownHeaders: ~Copyable {
   @inline(__always)
   @safe
   mutating func caller(_ header: UnsafeRawBufferPointer) -> UInt32? {
-    unsafe Self.areEqual(header, last.bytes) ? lastCaller : olderCaller(header)
+    // An empty one is nobody's, also where none came before.
+    unsafe !header.isEmpty && Self.areEqual(header, last.bytes)
+      ? lastCaller : olderCaller(header)
   }
 
   private mutating func olderCaller(_ header: UnsafeRawBufferPointer) -> UInt32? {

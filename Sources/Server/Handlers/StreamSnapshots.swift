@@ -1,4 +1,3 @@
-import Dispatch
 import Platform
 import Records
 import Synchronization
@@ -88,29 +87,16 @@ final class StreamSnapshots: Sendable {
 
   private let maximumSeconds: Int
   private let reads = Mutex<[Read]>([])
-  private let queue = DispatchQueue(label: "stream-snapshots")
-  private let isStopped = Atomic(false)
+  private let task = RepeatingTask(label: "stream-snapshots", everyMilliseconds: 1000)
 
   /// - Parameter maximumSeconds: how old the moment of a stream may grow.
   init(maximumSeconds: Int) { self.maximumSeconds = maximumSeconds }
 
   func add(_ read: StreamedRead) { reads.withLock { $0.append(Read(read: read)) } }
 
-  func start() { schedule() }
+  func start() { task.start { [weak self] in self?.look() } }
 
-  private func schedule() {
-    queue.asyncAfter(deadline: .now() + 1) { [weak self] in
-      guard let self, !isStopped.load(ordering: .relaxed) else { return }
-      look()
-      schedule()
-    }
-  }
-
-  func stop() {
-    isStopped.store(true, ordering: .relaxed)
-    // After it no look is under way.
-    queue.sync {}
-  }
+  func stop() { task.stop() }
 
   private func look() {
     let oldest = MonotonicClock.now() &- UInt64(maximumSeconds) &* 1_000_000_000

@@ -2,8 +2,9 @@ import Logging
 import NIOCore
 import NIOSSL
 import NIOTLS
+import Platform
 
-/// Stands behind the TLS handler of a new connection until the handshake is over, and puts the ``ConnectionHandler`` in
+/// Comes after the TLS handler of a new connection until the handshake is over, and puts the ``ConnectionHandler`` in
 /// its own place then: there is no HTTP/2, and no memory for it, before a client has shown what it is.
 ///
 /// Ends a client that is not through in time, that does not offer HTTP/2 by ALPN, or whose certificate has expired
@@ -51,7 +52,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
       return end(context, "a client of TLS does not offer HTTP/2 by ALPN")
     }
     let certificate = tls.peerCertificate
-    if let certificate, Int(certificate.notValidAfter) < TLSIdentity.now() {
+    if let certificate, Timestamp(seconds: Int64(certificate.notValidAfter)) < .coarse() {
       return end(context, "the certificate of a client has expired")
     }
     isOver = true

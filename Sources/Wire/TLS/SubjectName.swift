@@ -26,7 +26,7 @@ package enum SubjectName {
     guard let body = outer.next(sequence) else { return nil }
     var fields = DERReader(body)
     guard let first = fields.next() else { return nil }
-    // The serial number is behind the version, if that is written.
+    // The serial number is after the version, if that is written.
     if first.tag == version, fields.next() == nil { return nil }
     for _ in 0..<3 { guard fields.next(sequence) != nil else { return nil } }
     guard let subject = fields.next(sequence) else { return nil }
@@ -52,7 +52,7 @@ package enum SubjectName {
   }
 }
 
-/// Elements of DER (X.690), one behind the other.
+/// Elements of DER (X.690), one after the other.
 private struct DERReader {
   private var rest: ArraySlice<UInt8>
 

@@ -1,9 +1,7 @@
-import Glibc
 import NIOCore
 import NIOSSL
+package import Platform
 import Synchronization
-
-// SAFETY: the system writes the time into a variable of our own, within the call.
 
 /// The certificate that a server shows, its key, and whose clients it lets in; they can be replaced while it serves.
 ///
@@ -14,31 +12,16 @@ import Synchronization
 package final class TLSIdentity: Sendable {
   /// What a certificate is good for.
   package struct Facts: Sendable, Equatable {
-    /// In seconds since 1970.
-    package let notAfter: Int
+    /// The last moment at which it is valid.
+    package let notAfter: Timestamp
 
     /// The last day, such as `2027-01-31`.
-    package var lastDay: String { Self.day(notAfter) }
+    package var lastDay: String { String(notAfter.text.prefix { $0 != "T" }) }
 
     /// Whole days from now; below 0 when it has expired.
-    package func daysLeft(now: Int = TLSIdentity.now()) -> Int {
-      Int((Double(notAfter - now) / 86_400).rounded(.down))
-    }
-
-    /// The proleptic Gregorian date of a second since 1970, in UTC.
-    static func day(_ seconds: Int) -> String {
-      // Days since 1 March of the year 0, which puts the leap day at the end of a year.
-      let days = Int((Double(seconds) / 86_400).rounded(.down)) + 719_468
-      let era = (days >= 0 ? days : days - 146_096) / 146_097
-      let dayOfEra = days - era * 146_097
-      let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-      let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-      let shifted = (5 * dayOfYear + 2) / 153
-      let day = dayOfYear - (153 * shifted + 2) / 5 + 1
-      let month = shifted < 10 ? shifted + 3 : shifted - 9
-      let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-      func padded(_ number: Int) -> String { (number < 10 ? "0" : "") + String(number) }
-      return "\(year)-\(padded(month))-\(padded(day))"
+    package func daysLeft(now: Timestamp = .coarse()) -> Int {
+      let seconds = notAfter.seconds - now.seconds
+      return Int(seconds < 0 ? (seconds - 86_399) / 86_400 : seconds / 86_400)
     }
   }
 
@@ -95,13 +78,6 @@ package final class TLSIdentity: Sendable {
     }
   }
 
-  /// Seconds since 1970.
-  package static func now() -> Int {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME, &time)
-    return time.tv_sec
-  }
-
   // MARK: - Loading
 
   private static func load(
@@ -131,7 +107,8 @@ package final class TLSIdentity: Sendable {
       throw .keyDoesNotFit(key: files.key, certificate: files.certificate)
     }
     return Loaded(
-      content: content, context: context, facts: Facts(notAfter: Int(chain[0].notValidAfter)))
+      content: content, context: context,
+      facts: Facts(notAfter: Timestamp(seconds: Int64(chain[0].notValidAfter))))
   }
 
   /// At least one.

@@ -1,9 +1,14 @@
+import Glibc
+
 /// Where a server takes connections.
 package enum ListenAddress: Sendable, Hashable {
   /// The name or the address of an interface; port 0 takes a free one.
   case tcp(host: String, port: Int)
   /// The path of a Unix socket. It is made with mode 0600, and removed at the end.
   case unix(path: String)
+
+  /// The longest path of a Unix socket, in bytes: what Linux has room for, less the NUL at its end.
+  package static let maximumPathBytes = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
   /// Nil for a Unix socket.
   package var port: Int? {

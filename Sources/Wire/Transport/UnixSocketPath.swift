@@ -11,9 +11,6 @@ import Synchronization
 ///
 /// Thread-safety: every call from any thread.
 final class UnixSocketPath: Sendable {
-  /// The longest path, in bytes: what Linux has room for, less the NUL at its end.
-  static let maximumBytes = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
-
   private let path: String
   private let isThere: Mutex<Bool>
   private let device: dev_t
@@ -22,9 +19,10 @@ final class UnixSocketPath: Sendable {
   /// Binds `descriptor` to `path`, mode 0600, and has it listened on. A socket that nobody listens on any more is
   /// replaced; anything else at the path is an error.
   init(_ path: String, binding descriptor: CInt) throws(ListenError) {
-    guard !path.isEmpty, path.utf8.count <= Self.maximumBytes else {
+    guard !path.isEmpty, path.utf8.count <= ListenAddress.maximumPathBytes else {
       throw ListenError(
-        detail: "the path of a Unix socket has at most \(Self.maximumBytes) bytes; this one has "
+        detail:
+          "the path of a Unix socket has at most \(ListenAddress.maximumPathBytes) bytes; this one has "
           + "\(path.utf8.count)")
     }
     let folder = Self.lockFolder(of: path)
@@ -97,14 +95,14 @@ final class UnixSocketPath: Sendable {
     unsafe unlink(path)
   }
 
-  /// - Parameter path: at most ``maximumBytes``.
+  /// - Parameter path: at most ``ListenAddress/maximumPathBytes``.
   private static func withAddress(
     _ path: String, _ call: (UnsafePointer<sockaddr>, socklen_t) -> CInt
   ) -> CInt {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
-      unsafe room.copyBytes(from: path.utf8.prefix(maximumBytes))
+      unsafe room.copyBytes(from: path.utf8.prefix(ListenAddress.maximumPathBytes))
     }
     return unsafe withUnsafePointer(to: &address) {
       unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {

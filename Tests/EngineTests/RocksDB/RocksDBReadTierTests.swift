@@ -92,20 +92,6 @@ struct RocksDBReadTierTests {
     #expect(try engine.read([2], tier: .any) == (.found, large))
   }
 
-  /// Filters stay at hand while their tables are open: what they rule out needs no disk, not even after an open.
-  @Test func memoryTierKnowsWhatFiltersRuleOut() throws {
-    let fixture = try Self.makeColdFixture()
-    defer { fixture.remove() }
-    var ruledOut = 0
-    for index in 0..<1000 {
-      let outcome = try fixture.engine.read(Self.key(index) + [1], tier: .memory).outcome
-      #expect(outcome == .absent || outcome == .wouldBlock)
-      if outcome == .absent { ruledOut += 1 }
-    }
-    // All but the one of a hundred for which a filter says yes.
-    #expect(ruledOut > 950)
-  }
-
   @Test func getNeverSaysAbsentOfWhatIsThere() throws {
     let fixture = try Self.makeColdFixture()
     defer { fixture.remove() }

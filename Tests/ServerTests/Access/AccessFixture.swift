@@ -15,8 +15,8 @@ final class AccessFixture {
   let server: DatabaseServer
   let port: Int
 
-  /// - Parameter interval: from one look at the file to the next, in nanoseconds.
-  init(_ file: String, interval: UInt64 = 60_000_000_000) async throws {
+  /// - Parameter milliseconds: from one look at the file to the next.
+  init(_ file: String, milliseconds: Int = 60_000) async throws {
     folder = try TemporaryFolder()
     let path = try folder.write(
       "schema.proto",
@@ -27,7 +27,7 @@ final class AccessFixture {
     configuration.durability = .buffered
     configuration.dataDirectory = folder.path + "/data"
     configuration.accessFile = try folder.write("access.toml", file)
-    configuration.accessFileInterval = interval
+    configuration.fileCheckMilliseconds = milliseconds
     configuration.auditFile = folder.path + "/audit"
     server = try DatabaseServer.open(
       schema: schema, configuration: configuration,
@@ -70,14 +70,7 @@ final class AccessFixture {
     return []
   }
 
-  /// What `body` returns on a thread of its own: those of tasks are few, and must not be blocked.
-  static func onThread<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
-    await withCheckedContinuation { continuation in
-      DispatchQueue.global().async { continuation.resume(returning: body()) }
-    }
-  }
-
-  /// The same, beside what goes on.
+  /// See `onThread`, beside what goes on.
   static func thread<R: Sendable>(_ body: @escaping @Sendable () -> R) -> Task<R, Never> {
     Task { await onThread(body) }
   }

@@ -46,7 +46,9 @@ import Wire
     let peer = PeerIdentity(
       remoteAddress: try SocketAddress(ipAddress: address, port: 1),
       link: isEncrypted ? .tls : .plaintext)
-    #expect(try Self.status(schema, token, peer, isInsecure, token) == (isTaken ? "0" : "16"))
+    #expect(
+      try Self.status(schema, token, peer, isInsecure, AccessFixture.bearer(token))
+        == (isTaken ? "0" : "16"))
   }
 
   @Test(arguments: [
@@ -59,15 +61,18 @@ import Wire
     let peer = PeerIdentity(
       remoteAddress: try SocketAddress(ipAddress: "10.0.0.1", port: 1), link: .tls,
       certificate: shown)
-    #expect(try Self.status(schema, .make(), peer, false, nil) == expected)
-    // A header counts before a certificate.
-    #expect(try Self.status(schema, .make(), peer, false, .make()) == "16")
+    #expect(try Self.status(schema, .make(), peer, false, []) == expected)
+    // A header counts before a certificate, also one that says nothing.
+    for value in ["Bearer " + AccessToken.make().text, "Bearer", ""] {
+      let header = [("authorization", value)]
+      #expect(try Self.status(schema, .make(), peer, false, header) == "16", "\(value.count)")
+    }
   }
 
   /// The status of a call to PutDog.
   private static func status(
     _ schema: CompiledSchema, _ known: AccessToken, _ peer: PeerIdentity, _ isInsecure: Bool,
-    _ sent: AccessToken?
+    _ headers: [(String, String)]
   ) throws -> String? {
     let file = """
       [[role]]
@@ -93,7 +98,7 @@ import Wire
     let client = HTTP2TestClient()
     let stream = client.request(
       AccessFixture.service + "PutDog", body: HTTP2TestClient.framed([]),
-      headers: sent.map(AccessFixture.bearer) ?? [])
+      headers: headers)
     for _ in 0..<4 {
       server?.receive(client.output())
       loop.run()

@@ -37,7 +37,7 @@ import Wire
         + pair.1.table(id: "t\(index)", roles: ["r\(index)"], expires: nil) + "\n"
     }.joined()
     let fixture = try await AccessFixture(file)
-    let wrong = await AccessFixture.onThread { [port = fixture.port] () -> [String] in
+    let wrong = await onThread { [port = fixture.port] () -> [String] in
       var wrong: [String] = []
       guard let client = SocketClient(port: port) else { return ["no connection"] }
       for model in ["Dog", "Tag"] {
@@ -93,7 +93,7 @@ import Wire
       ([("authorization", bearer), ("authorization", bearer)], "BAD_CREDENTIALS"),
       ([("authorization", bearer)], ""),
     ]
-    let results = await AccessFixture.onThread { [port = fixture.port] () -> [[String]] in
+    let results = await onThread { [port = fixture.port] () -> [[String]] in
       guard let client = SocketClient(port: port) else { return [] }
       return cases.map { headers, reason in
         let put = AccessFixture.call(client, "PutDog", Self.key, headers)
@@ -117,7 +117,7 @@ import Wire
     let role = Self.role("vet", "*: read, write")
     let always = first.table(id: "first", roles: ["vet"], expires: nil) + "\n"
     let more = second.table(id: "second", roles: ["vet"], expires: nil) + "\n"
-    let fixture = try await AccessFixture(role + always, interval: 10_000_000)
+    let fixture = try await AccessFixture(role + always, milliseconds: 10)
     let over = CallCancellation()
     let port = fixture.port
     let clients = (0..<2).map { _ in
@@ -154,7 +154,7 @@ import Wire
 
   /// Whether a token's call ends with a code, within a minute.
   private static func eventually(_ port: Int, _ token: AccessToken, _ code: String) async -> Bool {
-    await AccessFixture.onThread {
+    await onThread {
       guard let client = SocketClient(port: port) else { return false }
       let clock = ContinuousClock()
       let start = clock.now
@@ -196,7 +196,7 @@ import Wire
         client.http2.responses[how == "without its right" ? reading : stream]?.headers ?? [:]
       return (headers["grpc-status"], AccessFixture.reason(headers))
     }
-    await AccessFixture.onThread { opened.wait() }
+    await onThread { opened.wait() }
     switch how {
     case "gone": try fixture.replaceFile(Self.role("vet", "Dog: read") + other)
     case "expired": break
@@ -217,7 +217,7 @@ import Wire
     let token = AccessToken.make()
     let file = Self.role("vet", "Dog: write") + token.table(id: "a", roles: ["vet"], expires: nil)
     let fixture = try await AccessFixture(file)
-    let (refused, good) = await AccessFixture.onThread { [port = fixture.port] () -> (Int, Bool) in
+    let (refused, good) = await onThread { [port = fixture.port] () -> (Int, Bool) in
       guard let stranger = SocketClient(port: port), let client = SocketClient(port: port) else {
         return (0, false)
       }

@@ -1,3 +1,4 @@
+import Platform
 import TestSupport
 import Testing
 import Wire
@@ -121,9 +122,12 @@ import Wire
     let place = try await Place()
     let facts = try TLSIdentity(place.paths).facts
     #expect((3648...3650).contains(facts.daysLeft()))
-    #expect(facts.daysLeft(now: facts.notAfter) == 0)
-    #expect(facts.daysLeft(now: facts.notAfter - 86_399) == 0)
-    #expect(facts.daysLeft(now: facts.notAfter - 86_400) == 1)
-    #expect(facts.daysLeft(now: facts.notAfter + 1) == -1)
+    func end(_ seconds: Int64) -> Timestamp {
+      Timestamp(seconds: facts.notAfter.seconds + seconds)
+    }
+    #expect(facts.daysLeft(now: end(0)) == 0)
+    #expect(facts.daysLeft(now: end(-86_399)) == 0)
+    #expect(facts.daysLeft(now: end(-86_400)) == 1)
+    #expect(facts.daysLeft(now: end(1)) == -1)
   }
 }

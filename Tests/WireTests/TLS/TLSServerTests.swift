@@ -1,5 +1,4 @@
 import Bytes
-import Dispatch
 import Logging
 import TestSupport
 import Testing
@@ -71,12 +70,6 @@ enum TLSTestServer {
     }
   }
 
-  static func onThread<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
-    await withCheckedContinuation { continuation in
-      DispatchQueue.global().async { continuation.resume(returning: body()) }
-    }
-  }
-
   /// The answer to a call of ``echo``; nil when there is none.
   static func call(_ client: TLSSocketClient?, _ message: [UInt8] = []) -> [UInt8]? {
     guard let client else { return nil }
@@ -107,7 +100,7 @@ enum TLSTestServer {
   private static func answer(
     _ port: Int, _ options: TLSSocketClient.Options = .init()
   ) async -> String? {
-    await TLSTestServer.onThread {
+    await onThread {
       TLSTestServer.text(TLSTestServer.call(TLSSocketClient(port: port, options: options)))
     }
   }
@@ -117,7 +110,7 @@ enum TLSTestServer {
     try await TLSTestServer.run(Self.plain(files)) { port, _ in
       var options = TLSSocketClient.Options()
       options.isTLS12 = isTLS12
-      let version = await TLSTestServer.onThread { [options] in
+      let version = await onThread { [options] in
         TLSSocketClient(port: port, options: options)?.version
       }
       #expect(version == (isTLS12 ? "TLSv1.2" : "TLSv1.3"))
@@ -130,7 +123,7 @@ enum TLSTestServer {
     let files = try await TLSTestFiles()
     try await TLSTestServer.run(Self.plain(files)) { port, _ in
       for alpn in [nil, "http/1.1"] {
-        let isClosed = await TLSTestServer.onThread {
+        let isClosed = await onThread {
           var options = TLSSocketClient.Options()
           options.alpn = alpn
           return TLSSocketClient(port: port, options: options)?.isClosedCleanly()
@@ -171,7 +164,7 @@ enum TLSTestServer {
   @Test func closesPlaintextClients() async throws {
     let files = try await TLSTestFiles()
     try await TLSTestServer.run(Self.plain(files)) { port, _ in
-      let isServed = await TLSTestServer.onThread {
+      let isServed = await onThread {
         guard let client = SocketClient(port: port) else { return true }
         let call = client.http2.request(TLSTestServer.echo, body: HTTP2TestClient.framed([]))
         return client.run(until: { $0.responses[call]?.isClosed == true })
@@ -184,7 +177,7 @@ enum TLSTestServer {
   @Test func endsSilentHandshakesInTime() async throws {
     let files = try await TLSTestFiles()
     try await TLSTestServer.run(Self.plain(files), handshakeMilliseconds: 300) { port, _ in
-      let areEnded = await TLSTestServer.onThread {
+      let areEnded = await onThread {
         let silent = (0..<300).compactMap { _ in SocketClient(port: port) }
         // A newcomer is served meanwhile.
         let isServed = TLSTestServer.call(TLSSocketClient(port: port)) != nil
@@ -198,7 +191,7 @@ enum TLSTestServer {
     let files = try await TLSTestFiles()
     try await TLSTestServer.run(Self.plain(files)) { port, server in
       for count in [1, 16_000, 300_000, 20 << 20] {
-        let isRight = await TLSTestServer.onThread {
+        let isRight = await onThread {
           let message = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
           return TLSTestServer.call(
             TLSSocketClient(port: port, HTTP2TestClient(windowBytes: 1 << 20)), message) == message
@@ -214,7 +207,7 @@ enum TLSTestServer {
   @Test func aStoppedReaderHoldsLittle() async throws {
     let files = try await TLSTestFiles()
     try await TLSTestServer.run(Self.plain(files)) { port, server in
-      let isRight = await TLSTestServer.onThread {
+      let isRight = await onThread {
         // Of the first the window is small, of the second only the socket is full.
         let slow = TLSSocketClient(port: port, HTTP2TestClient(readsAtOnce: false))
         let stuck = TLSSocketClient(port: port, HTTP2TestClient(windowBytes: 1 << 30))
@@ -247,10 +240,10 @@ enum TLSTestServer {
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     server.register(TLSTestServer.echo, unary: Echo())
     let port = try await server.start(BoundAddress(host: "127.0.0.1", port: 0), tls: identity)
-    let first = await TLSTestServer.onThread { TLSSocketClient(port: port)?.serverSignature }
+    let first = await onThread { TLSSocketClient(port: port)?.serverSignature }
     try put(.otherServer)
     #expect(identity.reload() == .taken(identity.facts))
-    let second = await TLSTestServer.onThread { TLSSocketClient(port: port)?.serverSignature }
+    let second = await onThread { TLSSocketClient(port: port)?.serverSignature }
     #expect(first != nil && second != nil && first != second)
     await server.drain()
     await server.close()

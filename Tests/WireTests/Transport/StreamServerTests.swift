@@ -80,18 +80,12 @@ private struct Echo: UnaryHandler {
     }
   }
 
-  private static func onThread<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
-    await withCheckedContinuation { continuation in
-      DispatchQueue.global().async { continuation.resume(returning: body()) }
-    }
-  }
-
   @Test func manyStreamsShareLittleMemoryAndAllEnd() async throws {
     try await withServer { port, server in
       let isRight = await withTaskGroup(of: Bool.self, returning: [Bool].self) { group in
         for _ in 0..<4 {
           group.addTask {
-            await Self.onThread {
+            await onThread {
               guard let client = SocketClient(port: port) else { return false }
               let streams = (0..<8).map { _ in
                 client.http2.request("/t.S/Pages", body: HTTP2TestClient.framed([20]))
@@ -120,7 +114,7 @@ private struct Echo: UnaryHandler {
 
   @Test func tellsHandlersWhoCalls() async throws {
     try await withServer { port, _ in
-      let address = await Self.onThread { () -> String in
+      let address = await onThread { () -> String in
         guard let client = SocketClient(port: port) else { return "" }
         let call = client.http2.request("/t.S/Echo", body: HTTP2TestClient.framed([]))
         _ = client.run(until: { $0.responses[call]?.isClosed == true })
@@ -133,7 +127,7 @@ private struct Echo: UnaryHandler {
 
   @Test func answersCallsBesideAnEndlessStream() async throws {
     try await withServer { port, _ in
-      let isRight = await Self.onThread {
+      let isRight = await onThread {
         guard let client = SocketClient(port: port) else { return false }
         let endless = client.http2.request(
           "/t.S/Pages", body: HTTP2TestClient.framed([Pages.endless]))
@@ -155,7 +149,7 @@ private struct Echo: UnaryHandler {
   @Test func drainEndsAnEndlessStream() async throws {
     try await withServer { port, server in
       let isOpen = Gate()
-      async let end = Self.onThread { () -> (String?, Int) in
+      async let end = onThread { () -> (String?, Int) in
         guard let client = SocketClient(port: port) else { return (nil, 0) }
         let stream = client.http2.request(
           "/t.S/Pages", body: HTTP2TestClient.framed([Pages.endless]))
@@ -165,7 +159,7 @@ private struct Echo: UnaryHandler {
         let response = client.http2.responses[stream]
         return (response?.headers["grpc-status"], response?.body.count ?? 0)
       }
-      await Self.onThread { isOpen.wait() }
+      await onThread { isOpen.wait() }
       await server.drain()
       let (status, bytes) = await end
       #expect(status == "14")
@@ -176,7 +170,7 @@ private struct Echo: UnaryHandler {
     try await withServer { port, server in
       let isOpen = Gate()
       let isOver = Gate()
-      async let end: Void = Self.onThread {
+      async let end: Void = onThread {
         guard let client = SocketClient(port: port) else { return isOpen.open() }
         let stream = client.http2.request(
           "/t.S/Pages", body: HTTP2TestClient.framed([Pages.endless]))
@@ -184,7 +178,7 @@ private struct Echo: UnaryHandler {
         isOpen.open()
         isOver.wait()
       }
-      await Self.onThread { isOpen.wait() }
+      await onThread { isOpen.wait() }
       let start = ContinuousClock.now
       await server.drain()
       #expect(ContinuousClock.now - start < .seconds(20), "60 s are for those who get on")
