@@ -22,6 +22,12 @@ let uncheckedExclusivity: [SwiftSetting] = [
   .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
+// The store, the compiled schema and their tests are optimised in test builds too, with every assertion: each byte of
+// each block is damaged there, and unoptimised that takes half of the time of all tests.
+let quickTests: [SwiftSetting] = [
+  .unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))
+]
+
 // Expressions that the compiler cannot prove memory safe say so (docs/decisions/0016-strict-memory-safety.md).
 let strictSettings = swiftSettings + [.strictMemorySafety()]
 
@@ -71,11 +77,11 @@ let package = Package(
       name: "CRocksDBParts",
       // Valgrind of Debian 12, which counts instructions, does not read all of version 5.
       cxxSettings: [.unsafeFlags(["-gdwarf-4"])]),
-    .target(name: "Bytes", swiftSettings: strictSettings),
+    .target(name: "Bytes", swiftSettings: strictSettings + quickTests),
     .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: strictSettings),
     .target(
       name: "LSM", dependencies: ["Bytes", "CZstd", "CLZ4", "CLinux"],
-      swiftSettings: strictSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings + uncheckedExclusivity + quickTests),
     .target(
       name: "Engine", dependencies: ["Bytes"],
       swiftSettings: strictSettings + uncheckedExclusivity),
@@ -106,7 +112,7 @@ let package = Package(
         "Bytes", "Platform",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "Subprocess", package: "swift-subprocess"),
-      ], swiftSettings: strictSettings),
+      ], swiftSettings: strictSettings + quickTests),
     .target(
       name: "Records",
       dependencies: [
@@ -154,7 +160,8 @@ let package = Package(
       swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "LSMTests", dependencies: ["Bytes", "LSM", "TestSupport"], swiftSettings: swiftSettings,
+      name: "LSMTests", dependencies: ["Bytes", "LSM", "TestSupport"],
+      swiftSettings: swiftSettings + quickTests,
       linkerSettings: clientLibraries),
     .testTarget(
       name: "EngineTests",

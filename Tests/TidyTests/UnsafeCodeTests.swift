@@ -248,6 +248,7 @@ import Testing
       "SocketClient",
       "TLSSocketClient",
       "TemporaryFolder",
+      "Threads",
     ],
   ]
 
