@@ -141,8 +141,8 @@ package final class DatabaseServer: Sendable {
     let (schema, adopted) = (database.schema, database.adopted)
     // The methods are those of the served schema, the checks those of the stored one.
     let recordSchema = adopted.recordSchema
-    let tries = MemoryTries()
-    let scanTries = MemoryTries()
+    let tries = TriesByTier()
+    let scanTries = TriesByTier()
     let names = Set(schema.models.map(\.fullName))
     for model in recordSchema.models where names.contains(model.fullName) {
       guard let id = adopted.modelIDs[model.fullName] else {

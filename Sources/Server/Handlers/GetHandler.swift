@@ -39,7 +39,8 @@ struct GetHandler: UnaryHandler {
   ) -> UnaryOutcome {
     let start = response.count
     // As for one record: what the threads would refuse may be in memory all the same.
-    guard reads.scanTries.isDue || reads.threads.points.isFull else {
+    let tries = reads.scanTries[context.mayReadBlocks]
+    guard tries.isDue || reads.threads.points.isFull else {
       return goOn(scan, isLong: false, context, start, &response)
     }
     do throws(EngineError) {
@@ -48,13 +49,7 @@ struct GetHandler: UnaryHandler {
         into: &response
       ) { false }
       context.charge(lookUps: scan.lookUps * reads.lookUpCost)
-      if context.mayReadBlocks {
-        if pause == .wouldBlock {
-          reads.scanTries.wouldBlock()
-        } else {
-          reads.scanTries.succeeded()
-        }
-      }
+      if pause == .wouldBlock { tries.wouldBlock() } else { tries.succeeded() }
       switch pause {
       case .complete, .pageFull:
         scan.finishAnswer(pause, into: &response)

@@ -48,3 +48,17 @@ package final class MemoryTries: Sendable {
     failed.store(step == 0 ? target : now + step, ordering: .relaxed)
   }
 }
+
+/// Tries that may take blocks from the page cache, and those that may not because their event loop has read enough of
+/// them in this turn. Where data is larger than the block cache most of the first find their answer, and most of the
+/// second do not.
+package struct TriesByTier: Sendable {
+  private let pageCache = MemoryTries()
+  private let memory = MemoryTries()
+
+  package init() {}
+
+  /// Those of a call that may read blocks, or may not.
+  @inline(__always)
+  package subscript(_ mayReadBlocks: Bool) -> MemoryTries { mayReadBlocks ? pageCache : memory }
+}

@@ -11,9 +11,9 @@ struct ModelReads: Sendable {
   let store: ModelStore
   let threads: StorageReads
   /// Of all models: they share caches and disk.
-  let tries: MemoryTries
+  let tries: TriesByTier
   /// The same for reads of several records.
-  let scanTries: MemoryTries
+  let scanTries: TriesByTier
   /// Of the engine's traits.
   let lookUpCost: Int
   let maximumResponseBytes: Int
@@ -65,23 +65,23 @@ struct ModelReads: Sendable {
     if store.cache.isInUse { return cachedPoint(key, answer, context, &response) }
     do throws(EngineError) {
       // What the threads would refuse may be in memory all the same.
+      let tries = self.tries[context.mayReadBlocks]
       guard tries.isDue || threads.points.isFull else {
         return threads.points.read(key, of: store, answer, context)
       }
-      // A try without leave to read blocks says nothing of those that have it, and is not told of.
       let tier: ReadTier = context.mayReadBlocks ? .pageCache : .memory
       // The call itself has counted for one.
       if lookUpCost > 1 { context.charge(lookUps: lookUpCost - 1) }
       switch try store.point(key, answer, tier: tier, into: &response) {
       case .wouldBlock:
-        if context.mayReadBlocks { tries.wouldBlock() }
+        tries.wouldBlock()
         return threads.points.read(key, of: store, answer, context)
       case .found:
-        if context.mayReadBlocks { tries.succeeded() }
+        tries.succeeded()
         return fits(response)
           ? .done : .failed(Self.tooLarge(key, store, limit: maximumResponseBytes))
       case .absent:
-        if context.mayReadBlocks { tries.succeeded() }
+        tries.succeeded()
         if case .alone = answer { return .failed(Self.absent(key, store)) }
         return .done
       }
@@ -98,6 +98,7 @@ struct ModelReads: Sendable {
     _ response: inout ByteWriter
   ) -> UnaryOutcome {
     do throws(EngineError) {
+      let tries = self.tries[context.mayReadBlocks]
       let isTried = tries.isDue || threads.points.isFull
       let tier: ReadTier? = isTried ? (context.mayReadBlocks ? .pageCache : .memory) : nil
       let outcome = try store.cachedPoint(key, answer, tier: tier, into: &response)
@@ -105,12 +106,12 @@ struct ModelReads: Sendable {
       switch outcome {
       case .notTried: return threads.points.read(key, of: store, answer, context)
       case .read(.wouldBlock):
-        if context.mayReadBlocks { tries.wouldBlock() }
+        tries.wouldBlock()
         return threads.points.read(key, of: store, answer, context)
       case .cached: break
-      case .read(.found): if context.mayReadBlocks { tries.succeeded() }
+      case .read(.found): tries.succeeded()
       case .read(.absent):
-        if context.mayReadBlocks { tries.succeeded() }
+        tries.succeeded()
         if case .alone = answer { return .failed(Self.absent(key, store)) }
         return .done
       }

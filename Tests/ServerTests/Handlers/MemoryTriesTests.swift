@@ -32,3 +32,12 @@ import Testing
     #expect(tries(1000, memory) { _ in true } == 1000)
   }
 }
+
+@Suite("Tries by tier") struct TriesByTierTests {
+  @Test(arguments: [true, false]) func judgesEachTierByItself(mayReadBlocks: Bool) {
+    let tries = TriesByTier()
+    for _ in 0..<1000 { tries[mayReadBlocks].wouldBlock() }
+    #expect(tries[!mayReadBlocks].isDue)
+    #expect((0..<15).map { _ in tries[mayReadBlocks].isDue }.count { $0 } <= 1)
+  }
+}
