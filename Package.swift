@@ -155,6 +155,15 @@ let package = Package(
         "CNghttp2", "COpenSSL", .product(name: "Subprocess", package: "swift-subprocess"),
       ], path: "Tests/TestSupport",
       swiftSettings: strictSettings),
+    // Other people's clients are tried with it; `swift build` of the tests makes it as well.
+    .executableTarget(
+      name: "interop-server",
+      dependencies: [
+        "Bytes", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ], path: "Tests/InteropServer", exclude: ["Protos"], swiftSettings: swiftSettings,
+      linkerSettings: staticLibraries),
     .testTarget(
       name: "PlatformTests", dependencies: ["Platform", "TestSupport"],
       swiftSettings: swiftSettings, linkerSettings: clientLibraries),

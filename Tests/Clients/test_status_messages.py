@@ -443,6 +443,7 @@ ROWS = [
 MAPPING = "ServerTests/StatusMappingTests.swift"
 HERE = "Clients/test_status_messages.py"
 ELSEWHERE = {
+    "MALFORMED_METADATA": ("WireTests/HTTP2/MetadataTests.swift", "malformed metadata"),
     "NO_CREDENTIALS": ("Clients/test_access.py", '(None, "NO_CREDENTIALS")'),
     "BAD_CREDENTIALS": ("Clients/test_access.py", '(root, "BAD_CREDENTIALS")'),
     "NOT_ALLOWED": ("Clients/test_access.py", '(StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")'),

@@ -40,13 +40,38 @@ package struct CallContext: Sendable {
     return loop.onLoop { loop.find(token)?.slot.pointee.caller ?? 0 }
   }
 
-  /// The value of a request header that ``CallHooks/keptMetadata`` names; values of a repeated one are joined by
-  /// commas. Nil when the client did not send it. To be asked during the handler's call. O(kept bytes).
+  /// The value of a request header that ``CallHooks/keptMetadata`` or the method's registration names; values of a
+  /// repeated one are joined by commas. Nil when the client did not send it. To be asked during the handler's call.
+  /// O(kept bytes).
   package func metadata(_ name: String) -> String? {
+    let values = values(name)
+    guard !values.isEmpty else { return nil }
+    return values.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ",")
+  }
+
+  /// The values of a request header whose name ends with `-bin`, decoded; otherwise as ``metadata(_:)``. A call whose
+  /// values are not base64 never comes to its handler.
+  package func binaryMetadata(_ name: String) -> [[UInt8]] {
+    values(name).flatMap { HeaderEncoding.binaryValues($0) ?? [] }
+  }
+
+  private func values(_ name: String) -> [ArraySlice<UInt8>] {
     let loop = unsafe loop.takeUnretainedValue()
     return loop.onLoop {
-      guard let index = loop.hooks.keptMetadata.firstIndex(of: name) else { return nil }
-      return loop.find(token)?.slot.pointee.metadata.value(UInt8(index))
+      guard let (_, connection, slot) = loop.find(token),
+        let index = connection.methods.keptNames.firstIndex(of: name)
+      else { return [] }
+      return slot.pointee.metadata.values(UInt8(index))
+    }
+  }
+
+  /// Adds fields to the call's answer: those for its header before its first message, those for its trailer before it
+  /// ends. To be called during the handler's call; later, ``Completions`` and ``ResponseStream`` do it.
+  package func add(_ metadata: ResponseMetadata) {
+    let loop = unsafe loop.takeUnretainedValue()
+    loop.onLoop {
+      guard let (_, connection, slot) = loop.find(token) else { return }
+      connection.addMetadata(slot, metadata)
     }
   }
 }

@@ -54,26 +54,3 @@ package protocol UnaryHandler: Sendable {
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome
 }
-
-/// Starts calls of one bidirectional method. One that takes a single request is a ``ServerStreamHandler``.
-package protocol StreamingHandler: Sendable {
-  /// Runs on the connection's event loop when the request's headers have come.
-  func start(_ context: CallContext, _ output: ResponseStream) -> any StreamingCall
-}
-
-/// One bidirectional call. All of it runs on the connection's event loop and must not block it.
-///
-/// It sends answers to what it receives: the next message comes when the answers that were sent within ``receive(_:)``
-/// are out but for 64 KiB. Till then the client's messages wait, and its window closes. Answers beyond those, or sent
-/// later, are for the call itself to bound.
-package protocol StreamingCall: AnyObject {
-  /// A whole request message; the bytes are valid until the return.
-  @safe
-  func receive(_ message: UnsafeRawBufferPointer)
-  /// The client sends no more messages.
-  func halfClose()
-  /// The server is about to end: finish the call soon. What the call has sent before still goes out.
-  func drain()
-  /// The client, its connection or its deadline ended the call; nothing sent from now on goes out.
-  func cancel()
-}

@@ -4,7 +4,8 @@ package struct CallHooks: Sendable {
   package var gate: (any CallGate)?
   /// Told of the end of each call. With one, the clock is read twice a call.
   package var observer: (any CallObserver)?
-  /// Lower-case names of the request headers that ``CallContext/metadata(_:)`` finds; others are not kept. At most 255.
+  /// Lower-case names of the request headers that ``CallContext/metadata(_:)`` finds, of all methods; others are kept
+  /// only for methods that were registered with their names. At most 255.
   package var keptMetadata: [String]
 
   package init(

@@ -35,6 +35,52 @@ package enum HeaderEncoding {
     return encoded
   }
 
+  /// A `-bin` value as a client sends it: one or several, joined by commas; each in base64, with padding or without.
+  /// Nil when it is something else.
+  package static func binaryValues(_ bytes: some Collection<UInt8>) -> [[UInt8]]? {
+    var values: [[UInt8]] = []
+    for part in bytes.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+      guard let value = decodedBase64(part.drop { $0 == UInt8(ascii: " ") }) else { return nil }
+      values.append(value)
+    }
+    return values
+  }
+
+  /// Bits of the last digit that no byte has are not looked at.
+  private static func decodedBase64(_ text: some Collection<UInt8>) -> [UInt8]? {
+    var decoded: [UInt8] = []
+    var (group, bits, digits, padding) = (UInt32(0), 0, 0, 0)
+    for byte in text {
+      if byte == UInt8(ascii: "=") {
+        padding += 1
+        continue
+      }
+      guard padding == 0, let digit = base64Value(byte) else { return nil }
+      group = group << 6 | digit
+      bits += 6
+      digits += 1
+      if bits >= 8 {
+        bits -= 8
+        decoded.append(UInt8(truncatingIfNeeded: group >> UInt32(bits)))
+      }
+    }
+    guard digits % 4 != 1, padding == 0 || digits % 4 != 0 && (digits + padding) % 4 == 0 else {
+      return nil
+    }
+    return decoded
+  }
+
+  private static func base64Value(_ digit: UInt8) -> UInt32? {
+    switch digit {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(digit - UInt8(ascii: "A"))
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(digit - UInt8(ascii: "a")) + 26
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(digit - UInt8(ascii: "0")) + 52
+    case UInt8(ascii: "+"): 62
+    case UInt8(ascii: "/"): 63
+    default: nil
+    }
+  }
+
   private static let hexDigits = Array("0123456789ABCDEF".utf8)
   private static let base64Digits = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)

@@ -11,6 +11,8 @@ final class MethodTable: Sendable {
   struct Method: Sendable {
     let path: [UInt8]
     let handler: Handler
+    /// Lower-case names of the request headers that the handler wants.
+    var metadata: [String] = []
   }
 
   enum Handler: Sendable {
@@ -24,12 +26,29 @@ final class MethodTable: Sendable {
   let unaryHandlers: [(any UnaryHandler)?]
   /// The methods for hooks.
   let names: [CallMethod]
+  /// Names of all request headers that are kept, those that the hooks want first.
+  let keptNames: [String]
+  private let keptByHooks: Int
+  /// Indices of ``keptNames`` that a handler wants, by its method.
+  private let keptByMethod: [[UInt8]]
   private let services: Set<String>
   /// Open addressing, at most half full: index into `methods`, or -1.
   private let buckets: [Int32]
 
-  init(_ methods: [Method]) {
+  /// - Parameter hooks: what is kept of the calls of all methods.
+  init(_ methods: [Method], keeping hooks: [String] = []) {
     self.methods = methods
+    var kept = hooks
+    keptByMethod = methods.map { method in
+      method.metadata.map { name in
+        if let index = kept.firstIndex(of: name) { return UInt8(index) }
+        kept.append(name)
+        precondition(kept.count <= 255)
+        return UInt8(kept.count - 1)
+      }
+    }
+    keptNames = kept
+    keptByHooks = hooks.count
     unaryHandlers = methods.map {
       if case .unary(let handler) = $0.handler { handler } else { nil }
     }
@@ -65,6 +84,19 @@ final class MethodTable: Sendable {
       bucket = (bucket + 1) & mask
     }
     return -1
+  }
+
+  /// The index in ``keptNames`` of a request header that is wanted of a method's calls; nil of another one.
+  /// O(wanted names).
+  ///
+  /// - Parameter method: an index in `methods`, or -1.
+  @safe
+  func keptIndex(_ name: UnsafeRawBufferPointer, method: Int) -> UInt8? {
+    for index in 0..<keptByHooks where unsafe keptNames[index].utf8.elementsEqual(name) {
+      return UInt8(index)
+    }
+    guard method >= 0 else { return nil }
+    return keptByMethod[method].first { unsafe keptNames[Int($0)].utf8.elementsEqual(name) }
   }
 
   /// Why a path finds no method, in the words of grpc-go.

@@ -68,4 +68,8 @@ package enum PullOutcome {
   case finished(RPCStatus?)
   /// Somebody completes the call's token later. What was written is dropped.
   case pending
+  /// Nothing before the client's next message, or its half-close: the pull is repeated after that. Of a
+  /// ``StreamingCall`` alone. As after `pending`, somebody may complete the token before, which then answers the pull.
+  /// What was written is dropped.
+  case needsMessage
 }

@@ -27,6 +27,14 @@ struct CallSlot: ~Copyable {
     case responding
   }
 
+  /// A header field of gRPC's that its client has written wrong.
+  enum MalformedHeader {
+    case none
+    case timeout
+    /// A field that was asked for, with a name that ends with `-bin`, has other bytes than base64.
+    case binary
+  }
+
   static let retainedBytes = 16 << 10
 
   let index: UInt32
@@ -46,14 +54,14 @@ struct CallSlot: ~Copyable {
   var isStreaming = false
   var isGRPC = false
   var unknownEncoding = false
-  var malformedTimeout = false
+  var malformedHeader = MalformedHeader.none
   /// Whether its refusal says which encodings the server takes.
   var namesEncodings = false
   var remoteClosed = false
 
   /// Who calls, see ``ConnectionGate``.
   var caller: UInt32 = 0
-  /// Headers that the server's hooks want.
+  /// Headers that the server's hooks or the method's handler want.
   var metadata = KeptMetadata()
 
   // The message being received: its ``MessagePrefix``, then `messageLength` bytes.
@@ -83,6 +91,8 @@ struct CallSlot: ~Copyable {
   /// A plain HTTP answer (no trailers) to a request that was not gRPC.
   var plainHTTPStatus: UInt16 = 0
   var failure: RPCStatus?
+  /// Fields that its handler has added to the answer.
+  var responseMetadata: ResponseMetadata?
   /// Of a streaming call that has neither ended nor failed.
   var stream: CallStream?
   var cancellation: CallCancellation?
@@ -109,7 +119,7 @@ struct CallSlot: ~Copyable {
     isStreaming = false
     isGRPC = false
     unknownEncoding = false
-    malformedTimeout = false
+    malformedHeader = .none
     namesEncodings = false
     remoteClosed = false
     prefixCount = 0
@@ -135,6 +145,7 @@ struct CallSlot: ~Copyable {
     request.removeAll(keepingAtMost: Self.retainedBytes)
     response.removeAll(keepingAtMost: Self.retainedBytes)
     if failure != nil { failure = nil }
+    if responseMetadata != nil { responseMetadata = nil }
     if stream != nil { stream = nil }
     if let cancellation {
       cancellation.cancel()

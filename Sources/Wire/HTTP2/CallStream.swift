@@ -9,10 +9,10 @@ import Bytes
 final class CallStream {
   /// How the call's answers are made.
   enum Call {
-    /// It will send them by itself: its handler runs when the read batch ends.
+    /// Its client sends any number of messages: its handler runs when the read batch ends.
     case opening
-    /// It sends them by itself, for the messages it is given.
-    case pushing(any StreamingCall)
+    /// It is asked for each, and asks for the client's.
+    case exchanging(any StreamingCall)
     /// It is asked for each.
     case pulled(any ServerStream)
   }
@@ -28,10 +28,12 @@ final class CallStream {
   var call: Call
   /// A pull is not answered yet.
   var isAsked = false
+  /// The pull that is not answered waits for the client's next message.
+  var needsMessage = false
   /// ``Connection/takeTurn(_:)`` will be called: its turn is in the loop's mailbox, or it waits for memory.
   var hasTurn = false
 
-  // Of a call that pushes: what its client sent and it was not given yet, as it came. The client gets no credit for
+  // Of a call that exchanges: what its client sent and it was not given yet, as it came. The client gets no credit for
   // these bytes, so that there are never more of them than its window has.
   private var waiting = ByteWriter()
   private var taken = 0
@@ -39,6 +41,15 @@ final class CallStream {
   var isHalfClosed = false
 
   init(_ call: Call) { self.call = call }
+
+  /// Whether the call is at work on another thread.
+  var isWorking: Bool { isAsked && !needsMessage }
+
+  /// The pull under way is answered, or comes to nothing.
+  func stopAsking() {
+    isAsked = false
+    needsMessage = false
+  }
 
   /// The number of ``waitingBytes``.
   var waitingCount: Int { waiting.count - taken }
@@ -62,7 +73,7 @@ final class CallStream {
   func cancel() {
     switch call {
     case .opening: break
-    case .pushing(let call): call.cancel()
+    case .exchanging(let call): call.cancel()
     case .pulled(let call): call.cancel()
     }
   }

@@ -4,11 +4,11 @@ import CNghttp2
 // SAFETY: what waits is cut within its count, and is not changed before it was given: a call is told to go on later,
 // and `stream.drop` comes last. `session` is valid (invariant 4 of `Connection`).
 
-/// Bidirectional calls, and the credit that clients get for what they send.
+/// Client-streaming and bidirectional calls, and the credit that clients get for what they send.
 ///
-/// A call is given one message at a time, and the next only when its answers to those before are with the connection
-/// and little of them is unsent. Until then what comes waits, without credit: the window of a client that does not read
-/// closes, and it has to stop sending.
+/// A call is pulled while little of its answers is unsent, and given a message when it answers to a pull that it needs
+/// one. Until then what comes waits, without credit: the window of a client whose call is at work, or that does not
+/// read, closes, and it has to stop sending.
 extension Connection {
   // MARK: - Credit
 
@@ -35,21 +35,64 @@ extension Connection {
     enqueue(.advance(slot: slot.pointee.index, generation: slot.pointee.generation))
   }
 
-  /// Starts a bidirectional call, gives it the next message, or tells it that none follows.
+  /// Starts a call whose client sends any number of messages, or goes on with it: pulls answers until enough is unsent,
+  /// and gives it the messages that it needs.
   func advance(_ slot: SlotReference) {
     guard let stream = slot.pointee.stream, slot.pointee.state == .receiving, !stream.hasTurn
     else { return }
     if case .opening = stream.call { open(slot, stream) }
-    guard case .pushing(let call) = stream.call, slot.pointee.stream === stream,
-      slot.pointee.unsentBytes < CallStream.lowMarkBytes
-    else { return }
-    guard !loop.budgets.answers.isSpent else { return waitForMemory(slot, stream) }
-    if takeMessage(slot, stream, call) { return askForTurn(slot, stream) }
-    guard slot.pointee.state == .receiving else { return refuse(slot) }
-    guard slot.pointee.remoteClosed, !stream.isHalfClosed else { return }
+    guard case .exchanging(let call) = stream.call else { return }
+    var steps = 0
+    while slot.pointee.stream === stream, slot.pointee.unsentBytes < CallStream.lowMarkBytes {
+      guard !loop.budgets.answers.isSpent else { return waitForMemory(slot, stream) }
+      guard steps < CallStream.pullsPerTurn else { return askForTurn(slot, stream) }
+      steps += 1
+      if !stream.isAsked { pull(slot, stream, call) }
+      guard slot.pointee.stream === stream, stream.isAsked else { continue }
+      guard stream.needsMessage, giveNext(slot, stream, call) else { return }
+      stream.stopAsking()
+    }
+  }
+
+  /// Asks a call for one answer.
+  private func pull(_ slot: SlotReference, _ stream: CallStream, _ call: any StreamingCall) {
+    dropSent(slot)
+    let start = slot.pointee.response.count
+    slot.pointee.response.append(MessagePrefix.empty)
+    let outcome = call.pull(&slot.pointee.response)
+    if case .message = outcome { return didAppendMessage(slot, at: start) }
+    slot.pointee.response.truncate(to: start)
+    switch outcome {
+    case .message: break
+    case .pending: stream.isAsked = true
+    case .needsMessage:
+      stream.isAsked = true
+      stream.needsMessage = true
+    case .finished(let status):
+      takeStream(slot)
+      finishStream(slot, status)
+    }
+  }
+
+  /// Gives a call what it needs: its client's next message, or that none follows. False when neither is there yet, or
+  /// when the call was refused for what came.
+  private func giveNext(
+    _ slot: SlotReference, _ stream: CallStream, _ call: any StreamingCall
+  ) -> Bool {
+    if takeMessage(slot, stream, call) { return true }
+    guard slot.pointee.state == .receiving else {
+      refuse(slot)
+      return false
+    }
+    guard slot.pointee.remoteClosed, !stream.isHalfClosed else { return false }
     stream.isHalfClosed = true
-    guard slot.pointee.prefixCount == 0 else { return fail(slot, Self.cutMessage) }
+    guard slot.pointee.prefixCount == 0 else {
+      cancelStream(slot)
+      fail(slot, Self.cutMessage)
+      return false
+    }
     call.halfClose()
+    return true
   }
 
   private func open(_ slot: SlotReference, _ stream: CallStream) {
@@ -58,7 +101,7 @@ extension Connection {
     }
     let context = unsafe CallContext(
       token: token(slot), loop: .passUnretained(loop), mayReadBlocks: false)
-    stream.call = .pushing(handler.start(context, context.output))
+    stream.call = .exchanging(handler.start(context))
     if draining { drainStream(slot) }
   }
 

@@ -40,8 +40,13 @@ extension Connection {
     _ slot: SlotReference, _ name: UnsafeRawBufferPointer,
     _ value: UnsafeRawBufferPointer
   ) {
-    let index = loop.hooks.keptMetadata.firstIndex { unsafe $0.utf8.elementsEqual(name) }
-    if let index { slot.pointee.metadata.append(UInt8(index), value) }
+    guard let index = methods.keptIndex(name, method: Int(slot.pointee.method)) else { return }
+    if methods.keptNames[Int(index)].hasSuffix("-bin"),
+      unsafe HeaderEncoding.binaryValues(value) == nil
+    {
+      slot.pointee.malformedHeader = .binary
+    }
+    slot.pointee.metadata.append(index, value)
   }
 
   /// Tells of a call whose stream is over: a finished one, one that was refused, one that either side gave up.

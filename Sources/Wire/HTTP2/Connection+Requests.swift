@@ -28,7 +28,7 @@ extension Connection {
       slot.pointee.isGRPC = Self.isGRPCContentType(value)
     case 12 where name.matches("grpc-timeout"):
       guard let timeout = GRPCTimeout.parse(value) else {
-        slot.pointee.malformedTimeout = true
+        slot.pointee.malformedHeader = .timeout
         return
       }
       if slot.pointee.deadline == .max { callsWithDeadline += 1 }
@@ -39,7 +39,7 @@ extension Connection {
     case 13 where gate != nil && name.matches("authorization"):
       readCaller(slot, value)
       fallthrough
-    default: if loop.keepsMetadata { keepMetadata(slot, name, value) }
+    default: if keepsMetadata { keepMetadata(slot, name, value) }
     }
   }
 
@@ -97,11 +97,18 @@ extension Connection {
       slot.pointee.plainHTTPStatus = 405
       return RPCStatus(.internal, reason: "NOT_POST", "gRPC calls use the method POST")
     }
-    if slot.pointee.malformedTimeout {
+    switch slot.pointee.malformedHeader {
+    case .none: break
+    case .timeout:
       slot.pointee.plainHTTPStatus = 400
       return RPCStatus(
         .internal, reason: "MALFORMED_TIMEOUT",
         "malformed grpc-timeout: expected 1 to 8 digits and a unit of H, M, S, m, u or n")
+    case .binary:
+      slot.pointee.plainHTTPStatus = 400
+      return RPCStatus(
+        .internal, reason: "MALFORMED_METADATA",
+        "malformed metadata: the value of a name that ends with -bin is not base64")
     }
     if slot.pointee.method < 0 {
       return methods.unknownMethodStatus(String(decoding: slot.pointee.unknownPath, as: UTF8.self))

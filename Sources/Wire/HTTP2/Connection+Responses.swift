@@ -31,17 +31,22 @@ extension Connection {
       fail(slot, status)
     case .streamMessage(let message):
       guard let stream = slot.pointee.stream else { return }
-      switch stream.call {
-      case .pulled: completePull(slot, stream, message.take())
-      case .opening, .pushing: appendMessage(slot, message.take())
-      }
+      completePull(slot, stream, message.take())
     case .streamRetry:
       guard let stream = slot.pointee.stream else { return }
       retryPull(slot, stream)
     case .streamFinish(let status):
       guard takeStream(slot) != nil else { return }
       finishStream(slot, status)
+    case .metadata(let metadata): addMetadata(slot, metadata)
     }
+  }
+
+  /// Keeps fields for what is not sent yet of a call's answer.
+  func addMetadata(_ slot: SlotReference, _ metadata: ResponseMetadata) {
+    guard !slot.pointee.finished else { return }
+    if slot.pointee.responseMetadata == nil { slot.pointee.responseMetadata = .init() }
+    slot.pointee.responseMetadata?.add(metadata)
   }
 
   /// Gives a call up in the middle of its answer: trailers would make a cut message look whole.
@@ -67,8 +72,17 @@ extension Connection {
     var provider = unsafe nghttp2_data_provider()
     unsafe provider.source.ptr = UnsafeMutableRawPointer(slot.address)
     unsafe provider.read_callback = HTTP2Callbacks.readResponse
-    unsafe nghttp2_submit_response(
-      session, slot.pointee.streamID, StaticHeaders.shared.responseHeaders, 2, &provider)
+    guard slot.pointee.responseMetadata != nil else {
+      unsafe nghttp2_submit_response(
+        session, slot.pointee.streamID, StaticHeaders.shared.responseHeaders, 2, &provider)
+      return
+    }
+    let fields: [(StaticString, [UInt8])] = [
+      (":status", Array("200".utf8)), ("content-type", Array("application/grpc".utf8)),
+    ]
+    _ = StaticHeaders.withFields(fields, slot.pointee.responseMetadata?.header ?? []) {
+      unsafe nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, &provider)
+    }
   }
 
   /// Answers longer than this take turns with other calls, frame by frame.
@@ -109,7 +123,9 @@ extension Connection {
     if slot.pointee.namesEncodings {
       fields.append(("grpc-accept-encoding", Array("identity".utf8)))
     }
-    _ = StaticHeaders.withFields(fields) {
+    // One block is both; clients take all of it for trailing metadata.
+    let metadata = slot.pointee.responseMetadata.map { $0.header + $0.trailer }
+    _ = StaticHeaders.withFields(fields, metadata ?? []) {
       unsafe nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, nil)
     }
   }
@@ -136,12 +152,12 @@ extension Connection {
   static func submitTrailers(
     _ session: OpaquePointer?, _ streamID: Int32, _ slot: SlotReference
   ) {
-    guard slot.pointee.failure != nil else {
+    guard slot.pointee.failure != nil || slot.pointee.responseMetadata != nil else {
       unsafe nghttp2_submit_trailer(session, streamID, StaticHeaders.shared.okTrailers, 1)
       return
     }
     let fields = trailers(slot.pointee.failure)
-    _ = StaticHeaders.withFields(fields) {
+    _ = StaticHeaders.withFields(fields, slot.pointee.responseMetadata?.trailer ?? []) {
       unsafe nghttp2_submit_trailer(session, streamID, $0, $1)
     }
   }

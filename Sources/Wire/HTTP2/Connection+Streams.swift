@@ -46,7 +46,7 @@ extension Connection {
       slot.pointee.response.append(MessagePrefix.empty)
       switch call.pull(&slot.pointee.response) {
       case .message: didAppendMessage(slot, at: start)
-      case .pending:
+      case .pending, .needsMessage:
         stream.isAsked = true
         slot.pointee.response.truncate(to: start)
       case .finished(let status):
@@ -62,15 +62,15 @@ extension Connection {
     _ slot: SlotReference, _ stream: CallStream, _ message: consuming ByteWriter
   ) {
     guard stream.isAsked else { return }
-    stream.isAsked = false
+    stream.stopAsking()
     appendMessage(slot, message)
-    pull(slot)
+    if case .pulled = stream.call { pull(slot) } else { advance(slot) }
   }
 
   /// Pulls again after a pull that was pending came to nothing.
   func retryPull(_ slot: SlotReference, _ stream: CallStream) {
     guard stream.isAsked else { return }
-    stream.isAsked = false
+    stream.stopAsking()
     askForTurn(slot, stream)
   }
 
@@ -81,10 +81,11 @@ extension Connection {
     guard unsent < CallStream.lowMarkBytes else { return }
     switch stream.call {
     case .pulled: if !stream.isAsked { askForTurn(slot, stream) }
-    case .opening, .pushing:
-      if stream.waitingCount > 0 || slot.pointee.remoteClosed && !stream.isHalfClosed {
-        askForTurn(slot, stream)
-      }
+    case .exchanging:
+      let hasNext =
+        stream.waitingCount > 0 || slot.pointee.remoteClosed && !stream.isHalfClosed
+      if !stream.isAsked || stream.needsMessage && hasNext { askForTurn(slot, stream) }
+    case .opening: break
     }
   }
 
@@ -101,7 +102,7 @@ extension Connection {
   }
 
   /// Gives back the memory of what was sent.
-  private func dropSent(_ slot: SlotReference) {
+  func dropSent(_ slot: SlotReference) {
     guard slot.pointee.sent > 0 else { return }
     slot.pointee.response.removeFirst(
       slot.pointee.sent, keepingAtMost: CallStream.retainedBytes)
@@ -110,7 +111,7 @@ extension Connection {
   }
 
   /// Appends a whole message to what a streaming call has to send.
-  func appendMessage(
+  private func appendMessage(
     _ slot: SlotReference, _ message: consuming ByteWriter
   ) {
     dropSent(slot)
@@ -120,7 +121,7 @@ extension Connection {
     didAppendMessage(slot, at: start)
   }
 
-  private func didAppendMessage(_ slot: SlotReference, at start: Int) {
+  func didAppendMessage(_ slot: SlotReference, at start: Int) {
     MessagePrefix.patch(&slot.pointee.response, at: start)
     slot.pointee.streamedMessages += 1
     slot.pointee.streamedBytes += slot.pointee.response.count - start - MessagePrefix.byteCount
@@ -160,7 +161,10 @@ extension Connection {
   func drainStream(_ slot: SlotReference) {
     switch slot.pointee.stream?.call {
     case nil, .opening: break
-    case .pushing(let call): call.drain()
+    case .exchanging(let call):
+      guard let status = call.drain() else { return }
+      cancelStream(slot)
+      finishStream(slot, status)
     case .pulled:
       cancelStream(slot)
       finishStream(slot, .shuttingDown)

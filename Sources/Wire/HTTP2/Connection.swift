@@ -30,6 +30,8 @@ final class Connection {
 
   /// Decides whether calls may run, if anybody does.
   let gate: (any ConnectionGate)?
+  /// Whether anybody wants metadata of calls.
+  let keepsMetadata: Bool
 
   private(set) var session: OpaquePointer?
   private var slots: [SlotReference] = []
@@ -80,7 +82,7 @@ final class Connection {
 
   /// What a streaming call is told when the read batch ends.
   enum StreamEvent {
-    /// Something came for a bidirectional call.
+    /// Something came for a call whose client sends any number of messages.
     case advance(slot: UInt32, generation: UInt32)
     case cancel(CallStream)
   }
@@ -94,6 +96,7 @@ final class Connection {
     self.generation = generation
     self.configuration = configuration
     self.methods = methods
+    keepsMetadata = !methods.keptNames.isEmpty
     gate = loop.hooks.gate?.makeConnectionGate()
     guard let callbacks = unsafe HTTP2Callbacks.shared, unsafe startSession(callbacks) else {
       return nil
@@ -242,7 +245,9 @@ final class Connection {
     var hasher = Hasher()
     for slot in slots where slot.pointee.state != .free {
       // What the server has to do takes as long as it takes.
-      if slot.pointee.state == .running || slot.pointee.state == .queued {
+      if slot.pointee.state == .running || slot.pointee.state == .queued
+        || slot.pointee.stream?.isWorking == true
+      {
         drainMark.movedAt = now
         return false
       }
@@ -251,6 +256,7 @@ final class Connection {
       hasher.combine(slot.pointee.headerBytes)
       hasher.combine(slot.pointee.prefixCount)
       hasher.combine(slot.pointee.request.count)
+      hasher.combine(slot.pointee.givenBytes)
     }
     let place = hasher.finalize()
     if place != drainMark.place {

@@ -6,7 +6,7 @@ import Bytes
 ///     | index: u8 | length: u32 little-endian | value |   a header
 ///     +-----------+---------------------------+-------+
 ///
-/// The index is that of the name in ``CallHooks/keptMetadata``. Never more than the headers of a call may be in all.
+/// The index is that of the name in ``MethodTable/keptNames``. Never more than the headers of a call may be in all.
 struct KeptMetadata: ~Copyable {
   private var fields = ByteWriter()
 
@@ -21,17 +21,14 @@ struct KeptMetadata: ~Copyable {
 
   mutating func removeAll() { fields.removeAll() }
 
-  /// The values of a name, joined by commas.
-  func value(_ index: UInt8) -> String? {
-    var found: String?
+  /// The values of a name, in the order in which they came.
+  func values(_ index: UInt8) -> [ArraySlice<UInt8>] {
+    var found: [ArraySlice<UInt8>] = []
     var rest = fields.array()[...]
     while let first = rest.first {
       let length = rest.dropFirst().prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
       rest = rest.dropFirst(5)
-      if first == index {
-        let value = String(decoding: rest.prefix(length), as: UTF8.self)
-        found = found.map { $0 + "," + value } ?? value
-      }
+      if first == index { found.append(rest.prefix(length)) }
       rest = rest.dropFirst(length)
     }
     return found

@@ -35,9 +35,10 @@ struct StaticHeaders: @unchecked Sendable {
   /// Values of one call differ from those of the next, so they stay out of the peer's HPACK table.
   @safe
   static func withFields<R>(
-    _ fields: [(StaticString, [UInt8])], _ body: (UnsafeMutablePointer<nghttp2_nv>, Int) -> R
+    _ fields: [(StaticString, [UInt8])], _ metadata: [ResponseMetadata.Field] = [],
+    _ body: (UnsafeMutablePointer<nghttp2_nv>, Int) -> R
   ) -> R {
-    let values = fields.flatMap(\.1)
+    let values = fields.flatMap(\.1) + metadata.flatMap { $0.name + $0.value }
     return unsafe values.withUnsafeBufferPointer { values in
       // nghttp2 takes no nil pointer, not even for an empty value.
       let start = unsafe UnsafeMutablePointer(
@@ -52,6 +53,14 @@ struct StaticHeaders: @unchecked Sendable {
             flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_INDEX.rawValue))
         )
         offset += value.count
+      }
+      for field in metadata {
+        unsafe vectors.append(
+          nghttp2_nv(
+            name: start + offset, value: start + offset + field.name.count,
+            namelen: field.name.count, valuelen: field.value.count,
+            flags: UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)))
+        offset += field.name.count + field.value.count
       }
       return unsafe vectors.withUnsafeMutableBufferPointer {
         unsafe body($0.baseAddress!, $0.count)

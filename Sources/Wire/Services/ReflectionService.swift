@@ -38,62 +38,56 @@ package struct ReflectionService: StreamingHandler {
     Self.serviceNames.map { ("/\($0)/ServerReflectionInfo", self) }
   }
 
-  package func start(_ context: CallContext, _ output: ResponseStream) -> any StreamingCall {
-    ReflectionCall(index: index, output: output)
-  }
+  package func start(_ context: CallContext) -> any StreamingCall { ReflectionCall(index: index) }
 }
 
 /// One reflection stream: answers each request at once, in order.
 private final class ReflectionCall: StreamingCall {
   private let index: ReflectionIndex
-  private let output: ResponseStream
   /// The files sent on this stream, which are not sent again as imports.
   private var sent: Set<Int> = []
-  private var isFinished = false
+  /// What the last request is answered with, until it is pulled.
+  private var answer: PullOutcome = .needsMessage
+  private var answerBytes: [UInt8] = []
 
-  init(index: ReflectionIndex, output: ResponseStream) {
-    self.index = index
-    self.output = output
+  init(index: ReflectionIndex) { self.index = index }
+
+  func pull(_ response: inout ByteWriter) -> PullOutcome {
+    defer { answer = .needsMessage }
+    if case .message = answer { response.append(answerBytes) }
+    return answer
   }
 
   func receive(_ message: UnsafeRawBufferPointer) {
-    guard !isFinished else { return }
     let request: ReflectionRequest
     do throws(ProtobufError) {
       request = try ReflectionRequest(message)
     } catch {
-      return finish(
+      answer = .finished(
         RPCStatus(
           .internal, reason: "MALFORMED_REQUEST",
           "the request is not a ServerReflectionRequest: \(error); encode it with a protobuf library"
         ))
+      return
     }
     guard let query = request.query else {
-      return finish(
+      answer = .finished(
         RPCStatus(
           .invalidArgument, reason: "NO_MESSAGE_REQUEST",
           "the request asks nothing: set one field of message_request"))
+      return
     }
     var response = ByteWriter()
     response.appendField(1, request.host)
     response.appendField(2, message)
-    answer(query, &response)
-    output.send(response)
+    append(query, &response)
+    answerBytes = response.array()
+    answer = .message
   }
 
-  func halfClose() { finish(nil) }
+  func halfClose() { answer = .finished(nil) }
 
-  func drain() {
-    finish(.shuttingDown)
-  }
-
-  func cancel() { isFinished = true }
-
-  private func finish(_ status: RPCStatus?) {
-    guard !isFinished else { return }
-    isFinished = true
-    output.finish(status)
-  }
+  func cancel() {}
 
   // MARK: - Answers
 
@@ -105,7 +99,7 @@ private final class ReflectionCall: StreamingCall {
     static let error = 7
   }
 
-  private func answer(_ query: ReflectionRequest.Query, _ response: inout ByteWriter) {
+  private func append(_ query: ReflectionRequest.Query, _ response: inout ByteWriter) {
     switch query {
     case .fileByFilename(let name):
       appendFiles(index.file(named: name), &response, missing: "no file \(shortened(name))")

@@ -50,12 +50,15 @@ package struct Completions {
     case message(OwnedMessage)
     /// Not OK.
     case failed(RPCStatus)
-    /// One more message of a streaming call, without gRPC's prefix. A ``ServerStream`` must have been asked for it.
+    /// One more message of a streaming call, without gRPC's prefix. The ``ServerStream`` must have been asked for it.
     case streamMessage(OwnedMessage)
-    /// No message was made, as the memory for answers is spent: the ``ServerStream`` is asked again when some is free.
+    /// No message was made, as there is none yet, or the memory for answers is spent: the ``ServerStream`` is asked
+    /// again, once some memory is free.
     case streamRetry
     /// The end of a streaming call; nil is OK.
     case streamFinish(RPCStatus?)
+    /// Fields for the answer of a call, before what ends it; those for its header also before its first message.
+    case metadata(ResponseMetadata)
   }
 
   struct Completion: Sendable {
@@ -96,18 +99,23 @@ package struct Completions {
   }
 }
 
-/// The answering side of a streaming call, for any thread. What is sent after the call ended is dropped.
+/// Answers the pulls of a streaming call, from any thread. What nobody asked for, or comes after the end, is dropped.
 package struct ResponseStream: Sendable {
   let token: CallToken
   let loop: LoopContext
 
-  /// Sends one message. Order is kept for calls made by one thread.
+  /// Answers a pull with a message. Order is kept for calls made by one thread.
   package func send(_ message: consuming ByteWriter) {
     loop.post([.init(token: token, outcome: .streamMessage(OwnedMessage(message)))])
   }
 
-  /// Answers a pull with nothing: there is another one when memory for answers is free.
+  /// Answers a pull with nothing: there is another one, once memory for answers is free.
   package func retry() { loop.post([.init(token: token, outcome: .streamRetry)]) }
+
+  /// Adds fields to the call's answer, see `Completions.Outcome.metadata`.
+  package func add(_ metadata: ResponseMetadata) {
+    loop.post([.init(token: token, outcome: .metadata(metadata))])
+  }
 
   /// Ends the call; nil is OK.
   package func finish(_ status: RPCStatus?) {

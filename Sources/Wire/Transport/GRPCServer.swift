@@ -17,6 +17,8 @@ package final class GRPCServer: Sendable {
   private let group: MultiThreadedEventLoopGroup
   private let loops: [LoopContext]
   private let gate: (any CallGate)?
+  /// See ``CallHooks/keptMetadata``.
+  private let keptMetadata: [String]
   /// Memory in use over all connections.
   package let budgets: MemoryBudgets
   private let connectionLimit: ConnectionLimit
@@ -40,6 +42,7 @@ package final class GRPCServer: Sendable {
     self.configuration = configuration
     self.logger = logger
     gate = hooks.gate
+    keptMetadata = hooks.keptMetadata
     group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
     let budgets = MemoryBudgets(
       requestBytes: configuration.maximumRequestMemoryBytes,
@@ -53,22 +56,35 @@ package final class GRPCServer: Sendable {
     }
   }
 
-  /// Adds a method. `path` is `/package.Service/Method`.
-  package func register(_ path: String, unary handler: any UnaryHandler) {
-    state.withLock { $0.methods.append(.init(path: Array(path.utf8), handler: .unary(handler))) }
+  /// Adds a method; before the start only.
+  ///
+  /// - Parameters:
+  ///   - path: `/package.Service/Method`.
+  ///   - metadata: lower-case names of the request headers that the handler wants, see ``CallContext/metadata(_:)``. At
+  ///     most 255 different ones, over all methods.
+  package func register(
+    _ path: String, unary handler: any UnaryHandler, metadata: [String] = []
+  ) {
+    register(path, .unary(handler), metadata)
   }
 
-  /// Adds a streaming method; before the start only.
-  package func register(_ path: String, streaming handler: any StreamingHandler) {
-    state.withLock {
-      $0.methods.append(.init(path: Array(path.utf8), handler: .streaming(handler)))
-    }
+  /// Adds a client-streaming or bidirectional method, otherwise as ``register(_:unary:metadata:)``.
+  package func register(
+    _ path: String, streaming handler: any StreamingHandler, metadata: [String] = []
+  ) {
+    register(path, .streaming(handler), metadata)
   }
 
-  /// Adds a server-streaming method; before the start only.
-  package func register(_ path: String, serverStream handler: any ServerStreamHandler) {
+  /// Adds a server-streaming method, otherwise as ``register(_:unary:metadata:)``.
+  package func register(
+    _ path: String, serverStream handler: any ServerStreamHandler, metadata: [String] = []
+  ) {
+    register(path, .serverStream(handler), metadata)
+  }
+
+  private func register(_ path: String, _ handler: MethodTable.Handler, _ metadata: [String]) {
     state.withLock {
-      $0.methods.append(.init(path: Array(path.utf8), handler: .serverStream(handler)))
+      $0.methods.append(.init(path: Array(path.utf8), handler: handler, metadata: metadata))
     }
   }
 
@@ -99,7 +115,7 @@ package final class GRPCServer: Sendable {
   private func accept(
     _ socket: CInt, isTCP: Bool, _ tls: TLSIdentity?
   ) async throws -> any Channel {
-    let table = MethodTable(state.withLock { $0.methods })
+    let table = MethodTable(state.withLock { $0.methods }, keeping: keptMetadata)
     gate?.prepare(table.names)
     let byLoop = Dictionary(
       uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })

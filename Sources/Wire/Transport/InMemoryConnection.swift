@@ -16,18 +16,22 @@ package final class InMemoryConnection {
   /// Serves the methods that are given by their paths (`/package.Service/Method`). Nil when there is no memory.
   ///
   /// - Parameters:
+  ///   - metadata: the request headers that a handler wants, by its path.
   ///   - peer: who is at the other end, for the gate and the handlers.
   ///   - logger: nil logs nothing.
   package init?(
     eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
     streaming: [(String, any StreamingHandler)] = [],
-    serverStreams: [(String, any ServerStreamHandler)] = [], hooks: CallHooks = CallHooks(),
+    serverStreams: [(String, any ServerStreamHandler)] = [], metadata: [String: [String]] = [:],
+    hooks: CallHooks = CallHooks(),
     peer: PeerIdentity? = nil, logger: Logger? = nil
   ) {
+    func method(_ path: String, _ handler: MethodTable.Handler) -> MethodTable.Method {
+      .init(path: Array(path.utf8), handler: handler, metadata: metadata[path] ?? [])
+    }
     let methods = MethodTable(
-      unary.map { .init(path: Array($0.0.utf8), handler: .unary($0.1)) }
-        + streaming.map { .init(path: Array($0.0.utf8), handler: .streaming($0.1)) }
-        + serverStreams.map { .init(path: Array($0.0.utf8), handler: .serverStream($0.1)) })
+      unary.map { method($0.0, .unary($0.1)) } + streaming.map { method($0.0, .streaming($0.1)) }
+        + serverStreams.map { method($0.0, .serverStream($0.1)) }, keeping: hooks.keptMetadata)
     loop = LoopContext(
       index: 0, eventLoop: eventLoop,
       budgets: MemoryBudgets(

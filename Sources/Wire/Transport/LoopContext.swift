@@ -19,7 +19,6 @@ final class LoopContext: @unchecked Sendable {
   let hooks: CallHooks
   /// Whether anybody looks at each call, which the clock is read for.
   let watchesCalls: Bool
-  let keepsMetadata: Bool
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -46,7 +45,6 @@ final class LoopContext: @unchecked Sendable {
     isTracing = logger.logLevel <= .trace
     self.hooks = hooks
     watchesCalls = isTracing || hooks.observer != nil
-    keepsMetadata = !hooks.keptMetadata.isEmpty
     self.eventLoop = eventLoop
     self.budgets = budgets
   }

@@ -7,31 +7,24 @@ import Wire
 // SAFETY of `@unchecked Sendable`: the test and its embedded loop are one thread.
 private final class Answering: StreamingHandler, StreamingCall, @unchecked Sendable {
   private let answerBytes: Int
-  private var output: ResponseStream?
+  private var answers = 0
   private(set) var received: [Int] = []
   private(set) var halfCloses = 0
   private(set) var cancels = 0
 
   init(answerBytes: Int) { self.answerBytes = answerBytes }
 
-  func start(_ context: CallContext, _ output: ResponseStream) -> any StreamingCall {
-    self.output = output
-    return self
+  func start(_ context: CallContext) -> any StreamingCall { self }
+
+  func pull(_ response: inout ByteWriter) -> PullOutcome {
+    guard answers < received.count else { return halfCloses > 0 ? .finished(nil) : .needsMessage }
+    answers += 1
+    response.append([UInt8](repeating: UInt8(truncatingIfNeeded: answers), count: answerBytes))
+    return .message
   }
 
-  func receive(_ message: UnsafeRawBufferPointer) {
-    received.append(message.count)
-    var answer = ByteWriter()
-    answer.append([UInt8](repeating: UInt8(truncatingIfNeeded: received.count), count: answerBytes))
-    output?.send(answer)
-  }
-
-  func halfClose() {
-    halfCloses += 1
-    output?.finish(nil)
-  }
-
-  func drain() { output?.finish(.shuttingDown) }
+  func receive(_ message: UnsafeRawBufferPointer) { received.append(message.count) }
+  func halfClose() { halfCloses += 1 }
   func cancel() { cancels += 1 }
 }
 

@@ -12,8 +12,9 @@ final class ServiceLink {
 
   init(
     unary: [(String, any UnaryHandler)] = [], streaming: [(String, any StreamingHandler)] = [],
-    serverStreams: [(String, any ServerStreamHandler)] = [], hooks: CallHooks = CallHooks(),
-    peer: PeerIdentity? = nil, client: HTTP2TestClient = HTTP2TestClient(),
+    serverStreams: [(String, any ServerStreamHandler)] = [], metadata: [String: [String]] = [:],
+    hooks: CallHooks = CallHooks(), peer: PeerIdentity? = nil,
+    client: HTTP2TestClient = HTTP2TestClient(),
     _ configure: (inout WireConfiguration) -> Void = { _ in }
   ) throws {
     self.client = client
@@ -21,7 +22,7 @@ final class ServiceLink {
     configure(&configuration)
     server = InMemoryConnection(
       eventLoop: loop, configuration: configuration, unary: unary, streaming: streaming,
-      serverStreams: serverStreams, hooks: hooks, peer: peer)
+      serverStreams: serverStreams, metadata: metadata, hooks: hooks, peer: peer)
     try #require(server != nil)
     exchange()
   }
