@@ -95,6 +95,7 @@ package final class DatabaseServer: Sendable {
     self.logger = logger
     let schema = database.schema
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
+    configuration.connections.apply(to: &wire)
     wire.maximumRequestBytes = configuration.maximumRequestBytes
     wire.maximumConnections = OpenFileLimit.connections(wire.maximumConnections)
     wire.maximumRequestMemoryBytes = max(

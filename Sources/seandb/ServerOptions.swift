@@ -94,6 +94,8 @@ struct ServerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Threads that serve connections (default: one a core).")
   var eventLoops: Given<ThreadCount>?
 
+  @OptionGroup var connections: ConnectionOptions
+
   @Option(
     help:
       "Who may do what: a file of roles, tokens and certificates (docs/security.md). Without it, everybody may do everything."
@@ -131,6 +133,7 @@ struct ServerOptions: ParsableArguments {
     try maxRequestSize.check("--max-request-size", from: 1 << 10, to: 1 << 30)
     try maxResponseSize.check("--max-response-size", from: 1 << 10, to: 2 << 30)
     try eventLoops?.value(of: "--event-loops")
+    try connections.check()
     try logLevelFlag.value(of: "--log-level")
   }
 
@@ -197,6 +200,7 @@ struct ServerOptions: ParsableArguments {
     configuration.maximumRequestBytes = maxRequestSize.value.bytes
     configuration.maximumResponseBytes = maxResponseSize.value.bytes
     if let eventLoops { configuration.eventLoops = eventLoops.value.count }
+    configuration.connections = connections.limits
     switch cacheSize.value {
     case .size(let size): configuration.cacheSizeBytes = size.bytes
     case .auto: configuration.takeCacheSize(of: MemoryLimit.ofThisProcess())

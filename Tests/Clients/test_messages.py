@@ -127,6 +127,20 @@ MESSAGES = [
         )
         for size in ("0", "1")
     ],
+    *[
+        flag(
+            f"--{name} {text}",
+            f"--{name} takes a time with s, m or h, such as 20s or 5m; "
+            + (f'"{text}" is not one' if text != "''" else "it is empty"),
+        )
+        for name in ("keepalive-time", "keepalive-timeout", "max-connection-idle", "drain-grace")
+        for text in ("20", "soon", "+1s", "-1s", "1.5s", "99999h", "''")
+    ],
+    flag("--drain-grace 0s", '--drain-grace takes a time of at least 1s; "0s" is not one'),
+    *[
+        flag(f"--{name} off", f"--{name} takes a time with s, m or h; it cannot be off")
+        for name in ("drain-grace", "keepalive-timeout")
+    ],
     # Numbers that no machine has, and what looks like another flag
     *[
         flag(

@@ -20,7 +20,17 @@ package final class HTTP2TestClient {
   }
 
   package private(set) var responses: [Int32: Response] = [:]
-  package private(set) var goAwayCount = 0
+  /// A GOAWAY of the server.
+  package struct GoAway: Equatable {
+    package var lastStream: Int32
+    package var code: UInt32
+    package var text: String
+  }
+
+  package private(set) var goAways: [GoAway] = []
+  package var goAwayCount: Int { goAways.count }
+  /// PINGs of the server; nghttp2 answers them.
+  package private(set) var pingCount = 0
   private var session: OpaquePointer?
   private var bodies: [Int32: Body] = [:]
 
@@ -67,8 +77,21 @@ package final class HTTP2TestClient {
       return 0
     }
     unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, user in
-      if unsafe frame!.pointee.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) {
-        unsafe HTTP2TestClient.client(user).goAwayCount += 1
+      let client = unsafe HTTP2TestClient.client(user)
+      switch unsafe UInt32(frame!.pointee.hd.type) {
+      case NGHTTP2_GOAWAY.rawValue:
+        let goAway = unsafe frame!.pointee.goaway
+        let text = unsafe UnsafeBufferPointer(
+          start: goAway.opaque_data, count: goAway.opaque_data_len)
+        unsafe client.goAways.append(
+          GoAway(
+            lastStream: goAway.last_stream_id, code: goAway.error_code,
+            text: String(decoding: text, as: UTF8.self)))
+      case NGHTTP2_PING.rawValue:
+        if unsafe frame!.pointee.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
+          client.pingCount += 1
+        }
+      default: break
       }
       return 0
     }
@@ -155,6 +178,8 @@ package final class HTTP2TestClient {
     bodies[stream] = pending
     return stream
   }
+
+  package func ping() { unsafe nghttp2_submit_ping(session, 0, nil) }
 
   package func reset(_ stream: Int32) {
     unsafe nghttp2_submit_rst_stream(session, 0, stream, UInt32(NGHTTP2_CANCEL.rawValue))

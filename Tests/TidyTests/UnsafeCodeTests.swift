@@ -124,6 +124,7 @@ import Testing
       "HTTP2/Connection",
       "HTTP2/Connection+Bidirectional",
       "HTTP2/Connection+Hooks",
+      "HTTP2/Connection+Lifetime",
       "HTTP2/Connection+Log",
       "HTTP2/Connection+Requests",
       "HTTP2/Connection+Responses",

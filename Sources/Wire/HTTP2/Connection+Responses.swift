@@ -115,6 +115,7 @@ extension Connection {
   }
 
   func submitTrailersOnly(_ slot: SlotReference, _ status: RPCStatus?) {
+    hasNewAnswer = true
     let httpStatus = slot.pointee.plainHTTPStatus == 0 ? 200 : slot.pointee.plainHTTPStatus
     var fields: [(StaticString, [UInt8])] = [
       (":status", Array(String(httpStatus).utf8)), ("content-type", Array("application/grpc".utf8)),

@@ -135,6 +135,7 @@ extension Connection {
     slot.pointee.failure = status
     slot.pointee.state = .responding
     if slot.pointee.submitted {
+      hasNewAnswer = true
       resume(slot)
     } else {
       submitTrailersOnly(slot, status)

@@ -43,9 +43,12 @@ final class Connection {
   /// Bytes of nghttp2's frames that wait for the socket.
   private var output = ByteBuffer()
   private var outputLimit = 0
-  /// When the last DATA frame was handed to the socket.
-  private var lastAnswer: UInt64 = 0
-  private var hasNewAnswer = false
+  /// Frames of answers were made since ``send(limit:)`` was last done.
+  var hasNewAnswer = false
+  /// The first GOAWAY of a drain was not sent yet; a PING follows it.
+  var owesDrainPing = false
+  /// Keepalive, age and drain.
+  var lifetime: ConnectionLifetime
   /// Bytes of request messages being assembled, over all calls.
   var assembledBytes = 0 {
     didSet {
@@ -59,11 +62,9 @@ final class Connection {
   var callsWithDeadline = 0
   /// Set when the peer broke the protocol or an internal limit: send what is queued, then close.
   private(set) var mustClose = false
-  private(set) var draining = false
   /// How far the calls under way were when that was looked at, in a drain.
   private var drainMark = DrainMark()
-  private var invalidFrames = 0
-  private var hasReceived = false
+  var invalidFrames = 0
   /// Who is at the other end.
   var peer: PeerIdentity? {
     didSet { if let gate, let peer { gate.peerBecame(peer) } }
@@ -97,6 +98,7 @@ final class Connection {
     self.configuration = configuration
     self.methods = methods
     keepsMetadata = !methods.keptNames.isEmpty
+    lifetime = ConnectionLifetime(configuration, now: MonotonicClock.now())
     gate = loop.hooks.gate?.makeConnectionGate()
     guard let callbacks = unsafe HTTP2Callbacks.shared, unsafe startSession(callbacks) else {
       return nil
@@ -153,12 +155,12 @@ final class Connection {
   /// Takes bytes from the socket. Call ``dispatch()`` before letting go of them.
   func receive(_ bytes: UnsafeRawBufferPointer) {
     guard let session = unsafe session, !mustClose else { return }
-    hasReceived = true
+    lifetime.hasHeard = true
     loop.lookUpsLeft = CallContext.lookUpsPerRead
     let consumed = unsafe nghttp2_session_mem_recv(
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
-    // Any error is fatal for the session; what nghttp2 queued to say about it still goes out.
-    if consumed < 0 { mustClose = true }
+    // Any error is fatal for the session; what is queued to say about it still goes out.
+    if consumed < 0 { endAfterError(Int32(clamping: consumed)) }
     // That of the connection is given back at once: one stream that waits must not hold up the others.
     if uncreditedBytes >= configuration.connectionWindowBytes / 4 {
       unsafe nghttp2_session_consume_connection(session, uncreditedBytes)
@@ -182,13 +184,10 @@ final class Connection {
     if !streamEvents.isEmpty { deliverStreamEvents() }
     if hasNewAnswer {
       hasNewAnswer = false
-      lastAnswer = MonotonicClock.now()
+      lifetime.answered()
     }
     return output.readableBytes > 0 ? output : nil
   }
-
-  /// Whether the client may still be reading an answer.
-  var hasAnsweredLately: Bool { lastAnswer + 30_000_000_000 > MonotonicClock.now() }
 
   /// Whether the connection is over once everything sent has left.
   var isFinished: Bool {
@@ -215,22 +214,6 @@ final class Connection {
   var isOutputFull: Bool { output.readableBytes >= outputLimit }
 
   // MARK: - Draining
-
-  /// Tells the client that no new calls are wanted (RFC 9113 §6.8): first a GOAWAY that still takes all
-  /// streams, with a PING; ``didReceivePing(ack:)`` sends the final one. Streaming calls are asked to end.
-  /// A client that has not said a word yet is not waited for.
-  func beginDrain() {
-    guard let session = unsafe session, !draining else { return }
-    draining = true
-    guard hasReceived else {
-      mustClose = true
-      return
-    }
-    unsafe nghttp2_submit_shutdown_notice(session)
-    unsafe nghttp2_submit_ping(session, 0, nil)
-    for slot in slots { drainStream(slot) }
-    deliverStreamEvents()
-  }
 
   /// Calls under way.
   var callCount: Int { slots.count - freeSlots.count }
@@ -266,20 +249,17 @@ final class Connection {
     return now >= drainMark.movedAt + grace
   }
 
-  func didReceivePing(ack: Bool) {
-    guard ack, draining, let session = unsafe session else { return }
+  /// Closes the connection for a reason that the client is told. What of answers can go out at once still does.
+  func end(_ code: nghttp2_error_code, _ reason: StaticString) {
+    guard let session = unsafe session, !mustClose else { return }
+    mustClose = true
     unsafe nghttp2_submit_goaway(
-      session, 0, nghttp2_session_get_last_proc_stream_id(session),
-      UInt32(NGHTTP2_NO_ERROR.rawValue), nil, 0)
+      session, 0, nghttp2_session_get_last_proc_stream_id(session), UInt32(code.rawValue),
+      reason.utf8Start, reason.utf8CodeUnitCount)
   }
 
-  /// Counts frames a well-behaved client does not send; too many end the connection.
-  func didReceiveInvalidFrame() {
-    invalidFrames += 1
-    if invalidFrames > 200, let session = unsafe session {
-      unsafe nghttp2_session_terminate_session(session, UInt32(NGHTTP2_ENHANCE_YOUR_CALM.rawValue))
-    }
-  }
+  /// Closes the connection of a client that has not said a word yet.
+  func endUnheard() { mustClose = true }
 
   // MARK: - Slots
 
@@ -295,6 +275,7 @@ final class Connection {
       slots.append(slot)
     }
     slot.pointee.begin(streamID: streamID)
+    lifetime.hasBegunCalls = true
     if loop.watchesCalls { slot.pointee.began = MonotonicClock.now() }
     lastBegun = slot
     return slot

@@ -99,7 +99,14 @@ enum HTTP2Callbacks {
         $0.didReceiveHeadersEnd(slot, endStream: header.flags & endStreamFlag != 0)
       }
     case pingType:
-      unsafe connection(user) { $0.didReceivePing(ack: header.flags & ackFlag != 0) }
+      guard header.flags & ackFlag != 0, let frame = unsafe frame else {
+        unsafe connection(user) { $0.didReceivePing() }
+        return 0
+      }
+      let data = unsafe withUnsafeBytes(of: frame.pointee.ping.opaque_data) {
+        unsafe $0.loadUnaligned(as: UInt64.self)
+      }
+      unsafe connection(user) { $0.didReceivePingAnswer(data) }
     default: break
     }
     return 0
@@ -128,7 +135,10 @@ enum HTTP2Callbacks {
       let slot = unsafe slot(session, header.stream_id), !slot.pointee.remoteClosed
     else {
       if header.type == goAwayType, let code = unsafe frame?.pointee.goaway.error_code {
-        unsafe connection(user) { $0.logGoAway(code) }
+        unsafe connection(user) {
+          $0.logGoAway(code)
+          $0.didSendGoAway()
+        }
       }
       return 0
     }

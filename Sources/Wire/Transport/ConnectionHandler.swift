@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import Platform
 
 // SAFETY: the buffer of a read lends its bytes until the connection has dispatched them (invariant 3 of `Connection`).
 
@@ -29,7 +30,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private var isHTTP2 = false
   /// What it has sent as long as that does not tell what it speaks: fewer than 24 bytes.
   private var firstBytes: [UInt8] = []
-  private var isClosing = false
+  private var linger = Linger()
+  private var farewell: FarewellPing?
   var isDirty = false
 
   /// Bytes given to the socket in one write.
@@ -70,7 +72,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     guard connection == nil, place == nil else { return }
     guard let connection = startWithoutChannel() else { return closeNow() }
     if loop.draining {
-      connection.beginDrain()
+      connection.beginDrain(.shutdown, now: MonotonicClock.now())
       flush()
     }
   }
@@ -99,10 +101,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard let connection, !isClosing else { return }
+    guard let connection, !linger.isShut else { return }
     let buffer = unwrapInboundIn(data)
     unsafe buffer.withUnsafeReadableBytes { bytes in
       guard isHTTP2 else { return unsafe receiveFirst(bytes, connection) }
+      guard farewell == nil else { return unsafe receiveFarewell(Array(bytes), connection) }
       unsafe connection.receive(bytes)
       connection.dispatch()
     }
@@ -140,7 +143,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   func read(context: ChannelHandlerContext) {
-    if context.channel.isWritable || isClosing {
+    if context.channel.isWritable || linger.isShut {
       context.read()
     } else {
       isReadHeld = true
@@ -163,7 +166,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
   /// Writes what the connection has to send, until the socket takes no more.
   func flush() {
-    guard let context, let connection, !isClosing else { return }
+    guard let context, let connection, !linger.isShut else { return }
     while isHTTP2, context.channel.isWritable, let bytes = connection.send(limit: Self.writeBytes) {
       context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
@@ -176,37 +179,59 @@ final class ConnectionHandler: ChannelDuplexHandler {
     loop.logger.debug(message, metadata: ["client": "\(peer.map(\.description) ?? "")"])
   }
 
-  /// Closes the connection without cutting what was sent: after the last byte has left, the sending side
-  /// is shut; the rest follows when the client has closed its side, or soon after.
-  ///
-  /// Input is read and dropped until then: closing a socket with unread input would reset it, and take
-  /// bytes along that the client has not read yet.
+  // MARK: - The end
+
+  /// Looks after the connection, twice a second.
+  func look(now: UInt64) {
+    if linger.hasBegun { carryOut(linger.look(now: now)) }
+    guard let connection, isHTTP2, !linger.hasBegun else { return }
+    if connection.look(now: now, isReading: !isReadHeld) { flush() }
+  }
+
+  /// Closes the connection without cutting what was sent, see ``Linger``.
   func finish() {
-    guard let context, !isClosing else { return }
-    isClosing = true
-    let channel = context.channel
-    let eventLoop = context.eventLoop
-    let linger = connection?.hasAnsweredLately == true ? Self.answerLingerTime : Self.idleLingerTime
-    context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
-      channel.close(mode: .output, promise: nil)
-      eventLoop.scheduleTask(in: linger) { channel.close(promise: nil) }
+    let mayAsk = isHTTP2 && connection?.mustClose == false
+    carryOut(
+      linger.end(
+        now: MonotonicClock.now(), mayBeUnread: mayAsk && connection?.lifetime.mayBeUnread == true,
+        isAbrupt: !mayAsk))
+  }
+
+  private func carryOut(_ step: Linger.Step) {
+    switch step {
+    case .none: break
+    case .ask:
+      guard let context else { return }
+      let ping = FarewellPing(data: MonotonicClock.now())
+      farewell = ping
+      context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: ping.frame)), promise: nil)
+    case .shut: shut()
+    case .close: closeNow()
     }
+  }
+
+  /// Takes what comes of a client that was asked whether it has read all.
+  private func receiveFarewell(_ bytes: [UInt8], _ connection: Connection) {
+    guard farewell?.isAnswered(by: bytes) == true else { return }
+    connection.lifetime.didReadAll()
+  }
+
+  private func shut() {
+    guard let context else { return }
+    let channel = context.channel
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+      channel.close(mode: .output, promise: nil)
+      self.linger.didShut(now: MonotonicClock.now())
+    }
+    // Closing a socket with unread input would reset it.
     if isReadHeld {
       isReadHeld = false
       context.read()
     }
-    // A client that takes nothing any more is not waited for for ever.
-    eventLoop.scheduleTask(in: Self.finishTime) { channel.close(promise: nil) }
   }
 
-  /// How long a client may take to read what the kernel still has of an answer, and to close its side.
-  /// Clients that know HTTP/2 close as soon as they have read to the end.
-  private static let answerLingerTime = TimeAmount.seconds(10)
-  private static let idleLingerTime = TimeAmount.seconds(1)
-  private static let finishTime = TimeAmount.seconds(30)
-
   func beginDrain() {
-    connection?.beginDrain()
+    connection?.beginDrain(.shutdown, now: MonotonicClock.now())
     flush()
   }
 

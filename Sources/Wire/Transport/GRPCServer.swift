@@ -147,7 +147,9 @@ package final class GRPCServer: Sendable {
         }
       }
     if isTCP {
-      bootstrap = bootstrap.childChannelOption(ChannelOptions.socketOption(.tcp_nodelay), value: 1)
+      for (option, value) in TCPKeepalive.options {
+        bootstrap = bootstrap.childChannelOption(option, value: value)
+      }
     }
     return try await bootstrap.withBoundSocket(socket).get()
   }
@@ -193,14 +195,11 @@ package final class GRPCServer: Sendable {
       listener.address.removePath()
     }
     for loop in loops { try? await loop.eventLoop.submit { loop.beginDrain() }.get() }
-    let start = MonotonicClock.now()
-    let end = start + configuration.drainGrace
+    let end = MonotonicClock.now() + configuration.drainGrace
     while await openConnections() > 0 {
-      if MonotonicClock.now() >= start + Self.goAwayGrace {
-        let grace = configuration.drainStallGrace
-        for loop in loops {
-          try? await loop.eventLoop.submit { loop.finishIdle(grace: grace) }.get()
-        }
+      let grace = configuration.drainStallGrace
+      for loop in loops {
+        try? await loop.eventLoop.submit { loop.endStalled(grace: grace) }.get()
       }
       if MonotonicClock.now() >= end {
         logger.warning("calls still running after the drain grace; closing their connections")
@@ -215,9 +214,6 @@ package final class GRPCServer: Sendable {
   package func close() async {
     try? await group.shutdownGracefully()
   }
-
-  /// How long a client may take to answer the GOAWAY of a connection without calls, in nanoseconds.
-  private static let goAwayGrace: UInt64 = 1_000_000_000
 
   private func openConnections() async -> Int {
     var count = 0

@@ -1,5 +1,6 @@
 package import Logging
 package import NIOCore
+import Platform
 
 // SAFETY: the array lends its bytes until the connection has dispatched them (invariant 3 of `Connection`).
 
@@ -76,7 +77,10 @@ package final class InMemoryConnection {
   package func recheckCalls() { connection.recheckCalls() }
 
   /// Sends GOAWAY and has calls under way end.
-  package func beginDrain() { connection.beginDrain() }
+  package func beginDrain() { connection.beginDrain(.shutdown, now: MonotonicClock.now()) }
+
+  /// Looks after the connection, as the loop's timer does twice a second.
+  package func look(now: UInt64) { _ = connection.look(now: now, isReading: true) }
 
   /// Whether nothing more is read or sent.
   package var isFinished: Bool { connection.isFinished }

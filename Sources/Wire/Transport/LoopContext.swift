@@ -32,6 +32,7 @@ final class LoopContext: @unchecked Sendable {
   private var freeIndexes: [UInt32] = []
   private var dirty: [ConnectionHandler] = []
   private var deadlineTimer: Scheduled<Void>?
+  private var lookTimer: Scheduled<Void>?
   private(set) var draining = false
   /// See ``CallContext/lookUpsPerRead``; below 0 none is left.
   var lookUpsLeft = CallContext.lookUpsPerRead
@@ -56,6 +57,7 @@ final class LoopContext: @unchecked Sendable {
   /// Gives a new connection its place: `(index, generation)` for its calls' tokens.
   func register(_ handler: ConnectionHandler) -> (UInt32, UInt32) {
     eventLoop.assertInEventLoop()
+    lookAgainLater()
     if let index = freeIndexes.popLast() {
       handlers[Int(index)] = handler
       generations[Int(index)] &+= 1
@@ -225,6 +227,26 @@ final class LoopContext: @unchecked Sendable {
     if isNeeded { watchDeadlines() }
   }
 
+  // MARK: - Looking after connections (event loop)
+
+  /// How often each connection is looked after: what is promised in seconds is kept within one of these.
+  private static let lookStep = TimeAmount.milliseconds(500)
+
+  /// Starts the one timer of all connections unless it runs. It stops when there are none.
+  private func lookAgainLater() {
+    guard lookTimer == nil else { return }
+    lookTimer = eventLoop.scheduleTask(in: Self.lookStep) { [weak self] in
+      self?.lookAfterConnections()
+    }
+  }
+
+  private func lookAfterConnections() {
+    lookTimer = nil
+    let now = MonotonicClock.now()
+    forEachHandler { $0.look(now: now) }
+    if connectionCount > 0 { lookAgainLater() }
+  }
+
   // MARK: - Draining (event loop)
 
   func beginDrain() {
@@ -232,15 +254,14 @@ final class LoopContext: @unchecked Sendable {
     forEachHandler { $0.beginDrain() }
   }
 
-  /// Ends the connections on which no call is under way, whatever their clients said to the GOAWAY, and those whose
-  /// clients have neither sent nor taken anything of their calls for `grace` nanoseconds.
-  func finishIdle(grace: UInt64) {
+  /// Ends the connections whose clients have neither sent nor taken anything of their calls for `grace` nanoseconds.
+  func endStalled(grace: UInt64) {
     let now = MonotonicClock.now()
     forEachHandler { handler in
-      guard let connection = handler.connection, connection.callCount > 0 else {
-        return handler.finish()
-      }
-      if connection.isStalled(now: now, grace: grace) { handler.closeNow() }
+      guard let connection = handler.connection, connection.callCount > 0,
+        connection.isStalled(now: now, grace: grace)
+      else { return }
+      handler.closeNow()
     }
   }
 

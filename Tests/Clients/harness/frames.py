@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 
@@ -51,6 +52,9 @@ class FrameClient:
         self._buffer, self._next_stream = bytearray(), 1
         self._header_block = bytearray()
         self._pings = self._pongs = 0
+        # Each GOAWAY of the server: its last stream, its code, its text.
+        self.goodbyes: list[tuple[int, int, bytes]] = []
+        self.server_pings = 0
         self.socket = socket.socket()
         self.socket.settimeout(IO_TIMEOUT)
         if receive_buffer is not None:
@@ -138,7 +142,12 @@ class FrameClient:
             stream.reset = received.error_code
         elif isinstance(received, frames.SettingsFrame) and "ACK" not in received.flags:
             self.send(frames.SettingsFrame(0, flags=["ACK"]).serialize())
+        elif isinstance(received, frames.GoAwayFrame):
+            self.goodbyes.append(
+                (received.last_stream_id, received.error_code, bytes(received.additional_data))
+            )
         elif isinstance(received, frames.PingFrame) and "ACK" not in received.flags:
+            self.server_pings += 1
             pong = frames.PingFrame(0, opaque_data=received.opaque_data, flags=["ACK"])
             self.send(pong.serialize())
         elif isinstance(received, frames.PingFrame):
@@ -157,6 +166,12 @@ class FrameClient:
         """Takes in frames until `condition()` is true."""
         while not condition():
             assert self.receive(), f"the server closed the connection; so far {self._summary()}"
+
+    def receive_all(self):
+        """Takes in frames until the server closes the connection, though it may not take ours any more."""
+        with contextlib.suppress(ConnectionError):
+            while self.receive():
+                pass
 
     def ping(self):
         """Comes back when the server has taken in everything sent before."""

@@ -1,0 +1,77 @@
+import Platform
+
+/// What decides how long a connection lives; ``Connection`` carries it out.
+///
+/// Reads and writes of the socket only set marks here. The loop's timer looks at them, twice a second.
+struct ConnectionLifetime {
+  /// What a PING of ours is for. Its answer says so, and up to which answer the client has read.
+  enum PingPurpose: UInt32 {
+    case keepalive = 1
+    case drain = 2
+  }
+
+  /// Something came from the client since the last look.
+  var hasHeard = false
+  /// Whether anything ever came.
+  private(set) var hasEverHeard = false
+  /// A call began since the last look.
+  var hasBegunCalls = false
+
+  var strikes = PingStrikes()
+  var keepalive: Keepalive
+  var age: ConnectionAge
+  var drain = ConnectionDrain()
+  /// Writes of answers to the socket.
+  private var answerWrites: UInt32 = 0
+  /// Those before a PING that was answered.
+  private var readWrites: UInt32 = 0
+
+  init(_ configuration: WireConfiguration, now: UInt64) {
+    keepalive = Keepalive(
+      time: configuration.keepaliveTime, timeout: configuration.keepaliveTimeout, now: now)
+    let isAging = configuration.maximumConnectionAge != .max
+    age = ConnectionAge(
+      idle: configuration.maximumConnectionIdle, age: configuration.maximumConnectionAge,
+      grace: configuration.maximumConnectionAgeGrace,
+      jitter: isAging ? Double.random(in: 0.9...1.1) : 1, now: now)
+  }
+
+  /// Frames of answers were handed to the socket.
+  @inline(__always)
+  mutating func answered() {
+    answerWrites &+= 1
+    strikes.answered()
+  }
+
+  /// Whether the client may not have read all of its answers yet.
+  var mayBeUnread: Bool { answerWrites != readWrites }
+
+  /// What a PING carries.
+  func pingData(_ purpose: PingPurpose) -> UInt64 {
+    UInt64(purpose.rawValue) << 32 | UInt64(answerWrites)
+  }
+
+  /// Takes the answer to a PING; nil when it is none of ours.
+  mutating func pingAnswered(_ data: UInt64) -> PingPurpose? {
+    guard let purpose = PingPurpose(rawValue: UInt32(truncatingIfNeeded: data >> 32)) else {
+      return nil
+    }
+    readWrites = UInt32(truncatingIfNeeded: data)
+    return purpose
+  }
+
+  /// The client has read all of its answers.
+  mutating func didReadAll() { readWrites = answerWrites }
+
+  /// Takes the marks; whether the client was heard since the last look.
+  mutating func takeHeard() -> Bool {
+    defer { hasHeard = false }
+    if hasHeard { hasEverHeard = true }
+    return hasHeard
+  }
+
+  mutating func takeBegunCalls() -> Bool {
+    defer { hasBegunCalls = false }
+    return hasBegunCalls
+  }
+}
