@@ -179,6 +179,11 @@ package final class HTTP2TestClient {
     return stream
   }
 
+  /// How many streams the server says that a client may have.
+  package var mostStreams: UInt32 {
+    unsafe nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+  }
+
   package func ping() { unsafe nghttp2_submit_ping(session, 0, nil) }
 
   package func reset(_ stream: Int32) {

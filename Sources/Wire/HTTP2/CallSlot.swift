@@ -101,6 +101,30 @@ struct CallSlot: ~Copyable {
   /// The path of an unknown method, for its error sentence.
   var unknownPath: [UInt8] = []
 
+  /// How fast its request comes, or its answer goes; it knows calls by `generation`.
+  var rate = RateLimit()
+
+  /// Whether it is one whose answers are made one by one.
+  var isStream: Bool { isStreaming || streamedMessages > 0 || stream != nil }
+
+  /// Whether the client owes more of the message that it is sending. A bidirectional call may be silent between two.
+  var isBodyDue: Bool {
+    guard isStreaming else { return !remoteClosed }
+    return !remoteClosed && prefixCount > 0 && stream?.waitingCount == 0
+  }
+
+  /// What came of request messages.
+  var receivedBytes: Int {
+    let isWhole = messageCount > 0 && !isStreaming
+    return givenBytes + request.count + prefixCount + (isWhole ? messageLength : 0)
+  }
+
+  /// What nghttp2 has taken of the answer since its beginning.
+  var sentBytes: Int {
+    guard isStream else { return sent }
+    return streamedBytes + MessagePrefix.byteCount * streamedMessages - unsentBytes
+  }
+
   /// What nghttp2 has not yet taken of the answer.
   var unsentBytes: Int { response.count - sent }
 

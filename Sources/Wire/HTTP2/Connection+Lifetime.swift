@@ -4,16 +4,36 @@ import Platform
 // SAFETY: `session` is valid (invariant 4 of `Connection`). nghttp2 copies the data of a PING and of a GOAWAY before
 // the submit returns.
 
-/// Keepalive, age and drain: what ``ConnectionLifetime`` decides is carried out here.
+/// Keepalive, age and drain, and clients that do too much: what ``ConnectionLifetime`` decides is carried out here.
 extension Connection {
   /// Looks after the connection, twice a second.
   ///
-  /// - Parameter isReading: whether what the client sends is read; it is not while it takes nothing.
+  /// - Parameters:
+  ///   - isReading: whether what the client sends is read; it is not while it takes nothing.
+  ///   - isWriting: whether the socket takes bytes.
   /// - Returns: whether there may be something to send, or to end.
-  func look(now: UInt64, isReading: Bool) -> Bool {
+  func look(now: UInt64, isReading: Bool, isWriting: Bool) -> Bool {
     guard !mustClose else { return true }
-    var mustFlush = false
-    switch lifetime.keepalive.look(now: now, hasHeard: lifetime.takeHeard() || !isReading) {
+    let elapsed = now - min(now, lifetime.lookedAt)
+    lifetime.lookedAt = now
+    lifetime.resets.leak(elapsed)
+    lifetime.errors.leak(elapsed)
+    let hasHeard = lifetime.takeHeard() || !isReading
+    // The answer to our SETTINGS may be behind all that the client sends of its first requests.
+    let mayBeLate = lifetime.hasAcknowledged || hasHeard || callCount > 0
+    switch lifetime.opening.look(
+      now: now, mayBeUnacknowledged: mayBeLate, headerBlock: isReading ? headerBlock : nil)
+    {
+    case .none: break
+    case .endForSettings:
+      end(NGHTTP2_SETTINGS_TIMEOUT, "settings_timeout")
+      return true
+    case .endForHeaders:
+      end(NGHTTP2_ENHANCE_YOUR_CALM, "headers_too_slow")
+      return true
+    }
+    var mustFlush = endSlowCalls(now: now, isReading: isReading, isWriting: isWriting)
+    switch lifetime.keepalive.look(now: now, hasHeard: hasHeard) {
     case .none: break
     case .ping:
       submitPing(.keepalive)
@@ -99,8 +119,15 @@ extension Connection {
 
   /// Counts frames a well-behaved client does not send; too many end the connection.
   func didReceiveInvalidFrame() {
-    invalidFrames += 1
-    if invalidFrames > 200 { end(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_errors") }
+    guard !lifetime.errors.fill() else { return }
+    end(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_errors")
+  }
+
+  /// Counts a reset by the client. A call that was answered, or given up, costs nobody anything.
+  func didReceiveReset(_ slot: SlotReference) {
+    guard slot.pointee.state != .responding, slot.pointee.state != .free else { return }
+    guard !lifetime.resets.fill() else { return }
+    end(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_resets")
   }
 
   /// Closes the connection after an error of nghttp2 that is fatal, and that nghttp2 has told nobody.

@@ -50,9 +50,8 @@ extension Connection {
   }
 
   /// Gives a call up in the middle of its answer: trailers would make a cut message look whole.
-  func reset(_ slot: SlotReference) {
-    unsafe nghttp2_submit_rst_stream(
-      session, 0, slot.pointee.streamID, UInt32(NGHTTP2_CANCEL.rawValue))
+  func reset(_ slot: SlotReference, _ code: nghttp2_error_code = NGHTTP2_CANCEL) {
+    unsafe nghttp2_submit_rst_stream(session, 0, slot.pointee.streamID, UInt32(code.rawValue))
   }
 
   func resume(_ slot: SlotReference) {

@@ -36,7 +36,7 @@ final class Connection {
   private(set) var session: OpaquePointer?
   private var slots: [SlotReference] = []
   private var freeSlots: [UInt32] = []
-  private var lastBegun: SlotReference?
+  private(set) var lastBegun: SlotReference?
   /// Slots with something to do once the read batch is in: `(index, generation)`.
   private var ready: [(UInt32, UInt32)] = []
   private var streamEvents: [StreamEvent] = []
@@ -64,7 +64,6 @@ final class Connection {
   private(set) var mustClose = false
   /// How far the calls under way were when that was looked at, in a drain.
   private var drainMark = DrainMark()
-  var invalidFrames = 0
   /// Who is at the other end.
   var peer: PeerIdentity? {
     didSet { if let gate, let peer { gate.peerBecame(peer) } }
@@ -115,7 +114,8 @@ final class Connection {
     guard unsafe nghttp2_option_new(&option) == 0 else { return false }
     defer { unsafe nghttp2_option_del(option) }
     unsafe nghttp2_option_set_max_outbound_ack(option, 100)
-    unsafe nghttp2_option_set_stream_reset_rate_limit(option, 2000, 500)
+    // Its own limit counts resets of calls that were answered too; see `didReceiveReset`.
+    unsafe nghttp2_option_set_stream_reset_rate_limit(option, 1 << 32, 1 << 32)
     // A stream's window is given back when its bytes are taken, not when they come.
     unsafe nghttp2_option_set_no_auto_window_update(option, 1)
     // SAFETY: invariant 4.
@@ -126,7 +126,7 @@ final class Connection {
     var settings = [
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-        value: UInt32(configuration.maximumConcurrentStreams)),
+        value: UInt32(configuration.maximumConcurrentStreams + Self.excessStreams)),
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
         value: UInt32(configuration.streamWindowBytes)),
@@ -139,6 +139,31 @@ final class Connection {
     return unsafe nghttp2_submit_settings(session, 0, &settings, settings.count) == 0
       && nghttp2_session_set_local_window_size(
         session, 0, 0, Int32(configuration.connectionWindowBytes)) == 0
+  }
+
+  /// nghttp2 ends the connection of a client that opens more streams than it was told. So nghttp2 thinks that it tells
+  /// this many more than the client is told; those in between are refused one by one, see ``didBeginHeaders(_:)``.
+  private static let excessStreams = 1024
+  private var hasSentSettings = false
+
+  /// Puts the limit of streams that the client is told into our SETTINGS.
+  ///
+  /// nghttp2 sends them before all else. Whatever does not look exactly like them is not touched: the connection ends.
+  ///
+  ///     length: 24 bits | type 4: 8 | flags 0: 8 | stream 0: 32 | { setting: 16 | value: 32 } …
+  private func correctSettings() {
+    hasSentSettings = true
+    let start = output.readerIndex
+    let setting = start + 9
+    let thought = UInt32(configuration.maximumConcurrentStreams + Self.excessStreams)
+    guard
+      output.getInteger(at: start + 3, as: UInt16.self) == UInt16(NGHTTP2_SETTINGS.rawValue) << 8,
+      output.getInteger(at: start + 5, as: UInt32.self) == 0,
+      output.getInteger(at: setting, as: UInt16.self)
+        == UInt16(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+      output.getInteger(at: setting + 2, as: UInt32.self) == thought
+    else { return end(NGHTTP2_INTERNAL_ERROR, "internal_error") }
+    output.setInteger(UInt32(configuration.maximumConcurrentStreams), at: setting + 2)
   }
 
   /// Ends the session; calls still running are cancelled. Safe to call twice.
@@ -155,7 +180,7 @@ final class Connection {
   /// Takes bytes from the socket. Call ``dispatch()`` before letting go of them.
   func receive(_ bytes: UnsafeRawBufferPointer) {
     guard let session = unsafe session, !mustClose else { return }
-    lifetime.hasHeard = true
+    lifetime.heard(bytes.count)
     loop.lookUpsLeft = CallContext.lookUpsPerRead
     let consumed = unsafe nghttp2_session_mem_recv(
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
@@ -180,6 +205,8 @@ final class Connection {
       guard count > 0 else { break }
       unsafe output.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
     }
+    if !hasSentSettings && output.readableBytes > 0 { correctSettings() }
+    lifetime.sentBytes &+= output.readableBytes
     // A reset of our own ends its stream when it is sent.
     if !streamEvents.isEmpty { deliverStreamEvents() }
     if hasNewAnswer {
@@ -266,8 +293,14 @@ final class Connection {
   /// Those of calls, and free ones.
   var callSlots: [SlotReference] { slots }
 
+  /// - Returns: nil when the client has more streams than it was told; the one is refused then.
   func didBeginHeaders(_ streamID: Int32) -> SlotReference? {
     let slot: SlotReference
+    guard callCount < configuration.maximumConcurrentStreams else {
+      unsafe nghttp2_submit_rst_stream(
+        session, 0, streamID, UInt32(NGHTTP2_REFUSED_STREAM.rawValue))
+      return nil
+    }
     if let index = freeSlots.popLast() {
       slot = slots[Int(index)]
     } else {

@@ -52,6 +52,8 @@ enum HTTP2Callbacks {
   private static let dataType = UInt8(NGHTTP2_DATA.rawValue)
   private static let headersType = UInt8(NGHTTP2_HEADERS.rawValue)
   private static let goAwayType = UInt8(NGHTTP2_GOAWAY.rawValue)
+  private static let resetType = UInt8(NGHTTP2_RST_STREAM.rawValue)
+  private static let settingsType = UInt8(NGHTTP2_SETTINGS.rawValue)
   private static let pingType = UInt8(NGHTTP2_PING.rawValue)
   private static let endStreamFlag = UInt8(NGHTTP2_FLAG_END_STREAM.rawValue)
   private static let ackFlag = UInt8(NGHTTP2_FLAG_ACK.rawValue)
@@ -98,6 +100,12 @@ enum HTTP2Callbacks {
       unsafe connection(user) {
         $0.didReceiveHeadersEnd(slot, endStream: header.flags & endStreamFlag != 0)
       }
+    case resetType:
+      guard let slot = unsafe slot(session, header.stream_id) else { return 0 }
+      unsafe connection(user) { $0.didReceiveReset(slot) }
+    case settingsType:
+      guard header.flags & ackFlag != 0 else { return 0 }
+      unsafe connection(user) { $0.lifetime.hasAcknowledged = true }
     case pingType:
       guard header.flags & ackFlag != 0, let frame = unsafe frame else {
         unsafe connection(user) { $0.didReceivePing() }

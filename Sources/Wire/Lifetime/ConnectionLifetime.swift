@@ -11,11 +11,29 @@ struct ConnectionLifetime {
   }
 
   /// Something came from the client since the last look.
-  var hasHeard = false
+  private(set) var hasHeard = false
+  /// Bytes that came, and that went to the socket.
+  private(set) var heardBytes = 0
+  var sentBytes = 0
+  /// How fast they move.
+  var requestRate = RateLimit()
+  var answerRate = RateLimit()
   /// Whether anything ever came.
   private(set) var hasEverHeard = false
   /// A call began since the last look.
   var hasBegunCalls = false
+
+  var opening: OpeningLimit
+  /// Whether the client has acknowledged our SETTINGS.
+  var hasAcknowledged = false
+  /// Resets by the client of calls that still run.
+  var resets = LeakyBucket(capacity: 2000, leakPerSecond: 500)
+  /// Frames that a well-behaved client does not send.
+  var errors = LeakyBucket(capacity: 200, leakPerSecond: 20)
+  /// A call was reset whose client does not take its answer.
+  var hasResetSlowAnswer = false
+  /// When the connection was last looked after.
+  var lookedAt: UInt64
 
   var strikes = PingStrikes()
   var keepalive: Keepalive
@@ -27,6 +45,8 @@ struct ConnectionLifetime {
   private var readWrites: UInt32 = 0
 
   init(_ configuration: WireConfiguration, now: UInt64) {
+    opening = OpeningLimit(now: now)
+    lookedAt = now
     keepalive = Keepalive(
       time: configuration.keepaliveTime, timeout: configuration.keepaliveTimeout, now: now)
     let isAging = configuration.maximumConnectionAge != .max
@@ -34,6 +54,13 @@ struct ConnectionLifetime {
       idle: configuration.maximumConnectionIdle, age: configuration.maximumConnectionAge,
       grace: configuration.maximumConnectionAgeGrace,
       jitter: isAging ? Double.random(in: 0.9...1.1) : 1, now: now)
+  }
+
+  /// Bytes came from the client.
+  @inline(__always)
+  mutating func heard(_ bytes: Int) {
+    hasHeard = true
+    heardBytes &+= bytes
   }
 
   /// Frames of answers were handed to the socket.

@@ -184,8 +184,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
   /// Looks after the connection, twice a second.
   func look(now: UInt64) {
     if linger.hasBegun { carryOut(linger.look(now: now)) }
-    guard let connection, isHTTP2, !linger.hasBegun else { return }
-    if connection.look(now: now, isReading: !isReadHeld) { flush() }
+    guard let connection, !linger.hasBegun else { return }
+    guard isHTTP2 else {
+      guard connection.lifetime.opening.isLateForPreface(now: now) else { return }
+      log("a client did not say in time what it speaks; its connection is closed")
+      return finish()
+    }
+    let isWriting = context?.channel.isWritable == true
+    guard connection.look(now: now, isReading: !isReadHeld, isWriting: isWriting) else { return }
+    flush()
+    // A reset does not get through to a client that reads nothing at all.
+    if connection.lifetime.hasResetSlowAnswer && !isWriting { closeNow() }
+    connection.lifetime.hasResetSlowAnswer = false
   }
 
   /// Closes the connection without cutting what was sent, see ``Linger``.

@@ -80,7 +80,11 @@ package final class InMemoryConnection {
   package func beginDrain() { connection.beginDrain(.shutdown, now: MonotonicClock.now()) }
 
   /// Looks after the connection, as the loop's timer does twice a second.
-  package func look(now: UInt64) { _ = connection.look(now: now, isReading: true) }
+  ///
+  /// - Parameters: whether the socket, if there were one, would be read from, and take bytes.
+  package func look(now: UInt64, isReading: Bool = true, isWriting: Bool = true) {
+    _ = connection.look(now: now, isReading: isReading, isWriting: isWriting)
+  }
 
   /// Whether nothing more is read or sent.
   package var isFinished: Bool { connection.isFinished }
