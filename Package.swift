@@ -66,6 +66,7 @@ let package = Package(
     .systemLibrary(name: "CMalloc"),
     .systemLibrary(name: "CZstd"),
     .systemLibrary(name: "CLZ4"),
+    .systemLibrary(name: "CZlib"),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CCrypto"),
@@ -96,7 +97,7 @@ let package = Package(
     .target(
       name: "Wire",
       dependencies: [
-        "Bytes", "Platform", "CNghttp2",
+        "Bytes", "Platform", "CNghttp2", "CZlib",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOTLS", package: "swift-nio"),
@@ -183,6 +184,7 @@ let package = Package(
       name: "WireTests",
       dependencies: [
         "Bytes", "Platform", "Wire", "TestSupport",
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),

@@ -87,8 +87,23 @@ package struct ByteWriter: ~Copyable {
     if needed > capacity { grow(toAtLeast: needed) }
   }
 
+  /// Makes room for `additional` more bytes, and no more: for whoever knows how many come, or how many may.
+  package mutating func reserveExactly(_ additional: Int) {
+    precondition(additional >= 0)
+    if count + additional > capacity { resize(to: count + additional) }
+  }
+
+  /// Gives back the memory beyond what is written.
+  package mutating func shrink() {
+    if count == 0 { removeAll(keepingAtMost: 0) } else if capacity > count { resize(to: count) }
+  }
+
   private mutating func grow(toAtLeast needed: Int) {
-    let target = max(needed, max(64, capacity &* 2))
+    resize(to: max(needed, max(64, capacity &* 2)))
+  }
+
+  /// - Precondition: `target` is more than 0, and not less than `count`.
+  private mutating func resize(to target: Int) {
     // SAFETY: `realloc` keeps the first `count` bytes; a nil result would leave no memory to go on
     // with, which is fatal as for any Swift allocation.
     guard let moved = unsafe realloc(base, target) else {

@@ -97,6 +97,7 @@ package final class DatabaseServer: Sendable {
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
     configuration.connections.apply(to: &wire)
     wire.maximumRequestBytes = configuration.maximumRequestBytes
+    wire.compressesAnswers = configuration.compressesAnswers
     wire.maximumConnections = OpenFileLimit.connections(wire.maximumConnections)
     wire.maximumRequestMemoryBytes = max(
       wire.maximumRequestMemoryBytes, 4 * configuration.maximumRequestBytes)

@@ -39,6 +39,8 @@ package struct ServerConfiguration: Sendable {
   package var memtableSizeBytes = EngineOptions().memtableSizeBytes
   /// The codec of tables that are written from now on. Default: ``EngineOptions/compression``.
   package var compression = EngineOptions().compression
+  /// See ``WireConfiguration/compressesAnswers``.
+  package var compressesAnswers = false
   /// The largest request message. Default: ``WireConfiguration/maximumRequestBytes``.
   package var maximumRequestBytes = WireConfiguration(loopCount: 1).maximumRequestBytes
   /// The largest answer; a larger one is RESOURCE_EXHAUSTED, never cut. Default 64 MiB.

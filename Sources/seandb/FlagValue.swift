@@ -102,6 +102,12 @@ enum DurabilityOption: String, WordFlag {
 /// `--compression`.
 extension TableCompression: WordFlag {}
 
+/// `--answer-compression`.
+enum AnswerCompressionOption: String, WordFlag {
+  case none
+  case gzip
+}
+
 // MARK: - Numbers
 
 /// `--event-loops`.

@@ -85,6 +85,13 @@ struct ServerOptions: ParsableArguments {
     help: "How tables are compressed from now on. lz4: fast reads. zstd: fewer bytes on the disk.")
   var compression = Given(defaults.compression)
 
+  @Option(
+    parsing: .unconditional,
+    help:
+      "How answers of more than 1K are compressed, up to 512K a message, for clients that take it: none or gzip. For slow networks: it costs processor time."
+  )
+  var answerCompression = Given(AnswerCompressionOption.none)
+
   @Option(parsing: .unconditional, help: "The largest request message.")
   var maxRequestSize = Given(ByteSize(bytes: defaults.maximumRequestBytes))
 
@@ -130,6 +137,7 @@ struct ServerOptions: ParsableArguments {
     try recordCacheSize.check("--record-cache-size", from: 0, to: 1 << 40)
     try memtableSize.check("--memtable-size", from: 64 << 10, to: 1 << 30)
     try compression.value(of: "--compression")
+    try answerCompression.value(of: "--answer-compression")
     try maxRequestSize.check("--max-request-size", from: 1 << 10, to: 1 << 30)
     try maxResponseSize.check("--max-response-size", from: 1 << 10, to: 2 << 30)
     try eventLoops?.value(of: "--event-loops")
@@ -197,6 +205,7 @@ struct ServerOptions: ParsableArguments {
     configuration.durability = durability.value == .sync ? .sync : .buffered
     configuration.memtableSizeBytes = memtableSize.value.bytes
     configuration.compression = compression.value
+    configuration.compressesAnswers = answerCompression.value == .gzip
     configuration.maximumRequestBytes = maxRequestSize.value.bytes
     configuration.maximumResponseBytes = maxResponseSize.value.bytes
     if let eventLoops { configuration.eventLoops = eventLoops.value.count }

@@ -14,6 +14,23 @@ import Testing
     #expect(writer.array() == expected)
   }
 
+  @Test func takesNoMoreMemoryThanItIsToldTo() {
+    var writer = ByteWriter()
+    writer.append([UInt8](repeating: 7, count: 100))
+    writer.reserveExactly(1000)
+    #expect(writer.capacity == 1100)
+    writer.reserveExactly(10)
+    #expect(writer.capacity == 1100)
+    writer.shrink()
+    #expect(writer.capacity == 100)
+    #expect(writer.array() == [UInt8](repeating: 7, count: 100))
+    writer.removeAll()
+    writer.shrink()
+    #expect(writer.capacity == 0)
+    writer.reserveExactly(0)
+    #expect(writer.capacity == 0)
+  }
+
   @Test func givesMemoryBackBeyondTheLimit() {
     var writer = ByteWriter(capacity: 1 << 20)
     writer.append([1, 2, 3])

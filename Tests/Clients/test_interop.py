@@ -1,8 +1,8 @@
 """gRPC's interoperability cases (grpc/grpc:doc/interop-test-descriptions.md), by its Python client on its C core.
 
-Each runs in plaintext, over TLS, and over TLS with a certificate of the client's. Cases with compressed messages are
-those of the official list that are not here: client_compressed_unary, server_compressed_unary,
-client_compressed_streaming and server_compressed_streaming.
+Each runs in plaintext, over TLS, and over TLS with a certificate of the client's. Those of the official
+list that are not here are server_compressed_unary and server_compressed_streaming: they choose for each answer whether
+it is compressed.
 """
 
 from __future__ import annotations
@@ -109,6 +109,42 @@ def test_empty_unary(client):
 
 def test_large_unary(client):
     large_unary(client)
+
+
+def test_client_compressed_unary(client):
+    def call(is_expected: bool, compression=None):
+        request = client.SimpleRequest(
+            expect_compressed=client.BoolValue(value=is_expected),
+            response_size=LARGE_ANSWER,
+            payload=client.zeros(LARGE_REQUEST),
+        )
+        answer = client.UnaryCall(request, compression=compression, timeout=TIMEOUT)
+        assert answer.payload.body == bytes(LARGE_ANSWER)
+
+    with pytest.raises(grpc.RpcError) as raised:
+        call(True)
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    call(True, grpc.Compression.Gzip)
+    call(False)
+
+
+def test_client_compressed_streaming(client):
+    """Python's client compresses all messages of a call or none: the official case's second one comes uncompressed."""
+
+    def call(compression=None):
+        messages = [
+            client.StreamingInputCallRequest(
+                expect_compressed=client.BoolValue(value=is_expected), payload=client.zeros(size)
+            )
+            for is_expected, size in ((True, 27_182), (False, 45_904))
+        ]
+        answer = client.StreamingInputCall(iter(messages), compression=compression, timeout=TIMEOUT)
+        assert answer.aggregated_payload_size == 73_086
+
+    with pytest.raises(grpc.RpcError) as raised:
+        call()
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    call(grpc.Compression.Gzip)
 
 
 def test_client_streaming(client):

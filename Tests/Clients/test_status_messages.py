@@ -355,8 +355,16 @@ ROWS = [
     ),
     unimplemented(
         "UNKNOWN_ENCODING",
-        "this server does not decompress messages: send them with grpc-encoding identity",
+        "this server decompresses gzip alone: send messages with grpc-encoding gzip or identity",
+        headers={"grpc-encoding": "snappy"},
+        body=http2.frame(PK, flag=1),
+    ),
+    Row(
+        "MALFORMED_COMPRESSION",
+        "the compressed message is not one whole gzip stream, or is damaged; send it again, or uncompressed",
+        StatusCode.INTERNAL,
         headers={"grpc-encoding": "gzip"},
+        body=http2.frame(PK, flag=1),
     ),
     Row(
         "HEADERS_TOO_LARGE",

@@ -31,7 +31,6 @@ enum TestService {
     if metadata != ResponseMetadata() { context.add(metadata) }
   }
 
-  /// No message comes compressed.
   static let notCompressed = RPCStatus(
     .invalidArgument, reason: "NOT_COMPRESSED", "the message was to be compressed, and is not")
 }
@@ -49,7 +48,9 @@ private struct UnaryCall: UnaryHandler {
     do throws(RPCStatus) {
       let request = try TestRequest(request, .simple)
       TestService.echoMetadata(context)
-      if request.expectsCompressed { return .failed(TestService.notCompressed) }
+      if request.expectsCompressed && !context.isMessageCompressed {
+        return .failed(TestService.notCompressed)
+      }
       if let status = request.status { return .failed(status) }
       response.appendPayload(request.answers[0].bytes)
       return .done
@@ -125,13 +126,16 @@ private struct StreamingOutputCall: ServerStreamHandler {
 }
 
 private struct StreamingInputCall: StreamingHandler {
-  func start(_ context: CallContext) -> any StreamingCall { Input() }
+  func start(_ context: CallContext) -> any StreamingCall { Input(context.output) }
 
   private final class Input: StreamingCall {
+    private let output: ResponseStream
     private var payloadBytes = 0
     private var isAtEnd = false
     private var isAnswered = false
     private var failure: RPCStatus?
+
+    init(_ output: ResponseStream) { self.output = output }
 
     func pull(_ response: inout ByteWriter) -> PullOutcome {
       if let failure { return .finished(failure) }
@@ -145,7 +149,9 @@ private struct StreamingInputCall: StreamingHandler {
     func receive(_ message: UnsafeRawBufferPointer) {
       do throws(RPCStatus) {
         let request = try TestRequest(message, .streamingInput)
-        if request.expectsCompressed { failure = TestService.notCompressed }
+        if request.expectsCompressed && !output.isMessageCompressed {
+          failure = TestService.notCompressed
+        }
         payloadBytes += request.payloadBytes
       } catch {
         failure = error

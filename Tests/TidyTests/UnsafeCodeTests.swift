@@ -115,6 +115,10 @@ import Testing
       "WAL/StoreID",
     ],
     "Wire": [
+      "Compression/GzipDeflater",
+      "Compression/GzipInflater",
+      "Compression/LoopCompression",
+      "Compression/MessageEncoding",
       "GRPC/CallContext",
       "GRPC/GRPCTimeout",
       "GRPC/MessagePrefix",
@@ -123,6 +127,7 @@ import Testing
       "HTTP2/CallStream",
       "HTTP2/Connection",
       "HTTP2/Connection+Bidirectional",
+      "HTTP2/Connection+Compression",
       "HTTP2/Connection+Hooks",
       "HTTP2/Connection+Lifetime",
       "HTTP2/Connection+Log",

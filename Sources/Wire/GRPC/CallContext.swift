@@ -34,6 +34,9 @@ package struct CallContext: Sendable {
     return loop.onLoop { loop.find(token)?.connection.peer }
   }
 
+  /// Whether the message that the handler or its call is being given came compressed. To be asked meanwhile.
+  package var isMessageCompressed: Bool { output.isMessageCompressed }
+
   /// The number that the gate has of who calls, see ``ConnectionGate``. To be asked during the handler's call.
   package var caller: UInt32 {
     let loop = unsafe loop.takeUnretainedValue()

@@ -26,6 +26,11 @@ package struct RPCStatus: Error, Equatable, Sendable {
     .resourceExhausted, reason: "ANSWER_BUFFER_FULL",
     "answers that their clients have not read yet fill the server's memory; call again later")
 
+  /// The budget of requests is spent.
+  static let requestBufferFull = RPCStatus(
+    .resourceExhausted, reason: "REQUEST_BUFFER_FULL",
+    "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once")
+
   /// The server is about to end.
   package static let shuttingDown = RPCStatus(
     .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; connect again")

@@ -53,10 +53,9 @@ struct CallSlot: ~Copyable {
   var isPost = false
   var isStreaming = false
   var isGRPC = false
-  var unknownEncoding = false
+  var encoding = MessageEncoding.identity
   var malformedHeader = MalformedHeader.none
-  /// Whether its refusal says which encodings the server takes.
-  var namesEncodings = false
+  var answerEncoding = AnswerEncoding.identity
   var remoteClosed = false
 
   /// Who calls, see ``ConnectionGate``.
@@ -71,11 +70,15 @@ struct CallSlot: ~Copyable {
   var messageCount = 0
   /// Messages that were given to a bidirectional call.
   var givenBytes = 0
-  /// A whole message that lay inside one input chunk: valid until the end of the read batch.
+  /// A whole message that lay inside one input chunk: valid until the end of the read batch. Of a compressed message,
+  /// while its handler runs, what it was inflated to.
   var borrowed: UnsafeRawBufferPointer?
   var request = ByteWriter()
   /// Taken from the client's window and not given back yet.
   var uncreditedBytes = 0
+
+  /// Whether the message is compressed, once its prefix is there.
+  var isCompressed: Bool { prefixFlag != 0 }
 
   // The answer: length-prefixed messages not yet sent start at `sent`.
   var response = ByteWriter()
@@ -142,9 +145,9 @@ struct CallSlot: ~Copyable {
     isPost = false
     isStreaming = false
     isGRPC = false
-    unknownEncoding = false
+    encoding = .identity
     malformedHeader = .none
-    namesEncodings = false
+    answerEncoding = .identity
     remoteClosed = false
     prefixCount = 0
     messageLength = 0

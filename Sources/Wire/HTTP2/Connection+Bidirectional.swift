@@ -79,7 +79,14 @@ extension Connection {
   private func giveNext(
     _ slot: SlotReference, _ stream: CallStream, _ call: any StreamingCall
   ) -> Bool {
-    if takeMessage(slot, stream, call) { return true }
+    switch takeMessage(slot, stream, call) {
+    case .given: return true
+    case .waiting:
+      stream.hasTurn = true
+      loop.giveCompressionTurnsSoon()
+      return false
+    case .none: break
+    }
     guard slot.pointee.state == .receiving else {
       refuse(slot)
       return false
@@ -105,10 +112,24 @@ extension Connection {
     if draining { drainStream(slot) }
   }
 
-  /// Gives a call its next message; false when none is whole, or when the call was refused for what came.
+  /// What became of the next message of a call.
+  private enum Taken {
+    case given
+    /// It is whole, in `slot.request`, and will be inflated.
+    case waiting
+    /// There is none, or the call was refused for what came.
+    case none
+  }
+
+  /// Gives a call its next message.
   private func takeMessage(
     _ slot: SlotReference, _ stream: CallStream, _ call: any StreamingCall
-  ) -> Bool {
+  ) -> Taken {
+    if slot.pointee.prefixCount == MessagePrefix.byteCount && slot.pointee.isCompressed,
+      slot.pointee.request.count == slot.pointee.messageLength
+    {
+      return giveAssembled(slot, to: call)
+    }
     var (taken, moved) = (0, 0)
     defer {
       // A call that was refused has dropped all of it.
@@ -116,6 +137,8 @@ extension Connection {
         stream.drop(taken)
         assembledBytes -= taken - moved
         giveCredit(slot, taken)
+      } else {
+        assembledBytes += moved
       }
     }
     let waiting = unsafe stream.waitingBytes
@@ -123,26 +146,43 @@ extension Connection {
       let rest = unsafe UnsafeRawBufferPointer(rebasing: waiting[taken...])
       if slot.pointee.prefixCount < MessagePrefix.byteCount {
         unsafe taken += rest.count - readPrefix(slot, rest).count
-        guard slot.pointee.prefixCount == MessagePrefix.byteCount else { return false }
-        guard acceptPrefix(slot) else { return false }
+        guard slot.pointee.prefixCount == MessagePrefix.byteCount else { return .none }
+        guard acceptPrefix(slot) else { return .none }
       }
       let missing = slot.pointee.messageLength - slot.pointee.request.count
       let part = unsafe UnsafeRawBufferPointer(
         rebasing: waiting[taken..<min(taken + missing, waiting.count)])
       taken += part.count
-      if slot.pointee.request.isEmpty && part.count == missing {
+      if slot.pointee.request.isEmpty && part.count == missing && !slot.pointee.isCompressed {
         give(slot, part, to: call)
-        return true
+        return .given
       }
       slot.pointee.request.append(part)
       moved += part.count
-      if part.count == missing {
-        unsafe give(slot, slot.pointee.request.bytes, to: call)
-        dropRequest(slot)
-        return true
-      }
+      if part.count == missing { return giveAssembled(slot, to: call) }
     }
-    return false
+    return .none
+  }
+
+  /// Gives a call the message that is whole in `slot.request`.
+  private func giveAssembled(_ slot: SlotReference, to call: any StreamingCall) -> Taken {
+    if slot.pointee.isCompressed {
+      switch unsafe loop.compression.inflate(
+        slot.pointee.request.bytes, for: token(slot), limit: configuration.maximumRequestBytes)
+      {
+      case .later: return .waiting
+      case .failed(let status):
+        refuseLater(slot, status)
+        return .none
+      case .whole(let message):
+        give(slot, message, to: call)
+        loop.compression.finish()
+      }
+    } else {
+      unsafe give(slot, slot.pointee.request.bytes, to: call)
+    }
+    dropRequest(slot)
+    return .given
   }
 
   @safe

@@ -66,7 +66,8 @@ extension Connection {
     if !slot.pointee.isStreaming && slot.pointee.messageCount > 0 {
       requestBytes = slot.pointee.messageLength
     }
-    if index >= 0, case .unary = methods.methods[index].handler, slot.pointee.finished,
+    if index >= 0, messages == 0, case .unary = methods.methods[index].handler,
+      slot.pointee.finished,
       slot.pointee.response.count >= MessagePrefix.byteCount, slot.pointee.plainHTTPStatus == 0
     {
       (messages, bytes) = (1, slot.pointee.response.count - MessagePrefix.byteCount)

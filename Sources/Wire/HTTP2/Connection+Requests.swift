@@ -35,7 +35,9 @@ extension Connection {
       slot.pointee.deadline = MonotonicClock.now() &+ timeout
       loop.watchDeadlines()
     case 13 where name.matches("grpc-encoding"):
-      slot.pointee.unknownEncoding = !value.matches("identity")
+      slot.pointee.encoding = MessageEncoding(value)
+    case 20 where configuration.compressesAnswers && name.matches("grpc-accept-encoding"):
+      if MessageEncoding.takesGzip(value) { slot.pointee.answerEncoding = .gzipAccepted }
     case 13 where gate != nil && name.matches("authorization"):
       readCaller(slot, value)
       fallthrough
@@ -113,12 +115,6 @@ extension Connection {
     if slot.pointee.method < 0 {
       return methods.unknownMethodStatus(String(decoding: slot.pointee.unknownPath, as: UTF8.self))
     }
-    if slot.pointee.unknownEncoding {
-      slot.pointee.namesEncodings = true
-      return RPCStatus(
-        .unimplemented, reason: "UNKNOWN_ENCODING",
-        "this server does not decompress messages: send them with grpc-encoding identity")
-    }
     return nil
   }
 
@@ -128,7 +124,7 @@ extension Connection {
   func didReceiveData(_ slot: SlotReference, _ bytes: UnsafeRawBufferPointer) {
     guard slot.pointee.state == .receiving else { return }
     if slot.pointee.isStreaming {
-      guard hasRoom(bytes.count) else { return refuseLater(slot, Self.requestBufferFull) }
+      guard hasRoom(bytes.count) else { return refuseLater(slot, .requestBufferFull) }
       return keepForStream(slot, bytes)
     }
     giveCredit(slot, bytes.count)
@@ -149,7 +145,7 @@ extension Connection {
         unsafe completeMessage(slot, taken)
         continue
       }
-      guard hasRoom(taken.count) else { return refuseLater(slot, Self.requestBufferFull) }
+      guard hasRoom(taken.count) else { return refuseLater(slot, .requestBufferFull) }
       slot.pointee.request.append(taken)
       assembledBytes += taken.count
       if taken.count == missing { unsafe completeMessage(slot, nil) }
@@ -159,10 +155,6 @@ extension Connection {
   private func hasRoom(_ bytes: Int) -> Bool {
     assembledBytes + bytes <= configuration.maximumAssembledBytes && !loop.budgets.requests.isSpent
   }
-
-  private static let requestBufferFull = RPCStatus(
-    .resourceExhausted, reason: "REQUEST_BUFFER_FULL",
-    "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once")
 
   /// Takes of a message's prefix what is there. Returns the rest of `bytes`.
   func readPrefix(
@@ -185,14 +177,8 @@ extension Connection {
 
   /// Checks a message's prefix before a byte of the message is kept.
   func acceptPrefix(_ slot: SlotReference) -> Bool {
-    if slot.pointee.prefixFlag != 0 {
-      let reason =
-        slot.pointee.prefixFlag == 1
-        ? "compressed flag set, but grpc-encoding is identity; send it uncompressed"
-        : "unknown flag \(slot.pointee.prefixFlag); send 0"
-      refuseLater(
-        slot,
-        RPCStatus(.internal, reason: "MALFORMED_FRAMING", "malformed message prefix: \(reason)"))
+    if slot.pointee.prefixFlag != 0, let status = compressionFailure(slot) {
+      refuseLater(slot, status)
       return false
     }
     if slot.pointee.messageLength > configuration.maximumRequestBytes {
@@ -243,7 +229,7 @@ extension Connection {
   }
 
   /// Decides a call's failure; it goes out when the read batch ends.
-  private func refuseLater(_ slot: SlotReference, _ status: RPCStatus) {
+  func refuseLater(_ slot: SlotReference, _ status: RPCStatus) {
     if unsafe slot.pointee.borrowed != nil {
       unsafe slot.pointee.borrowed = nil
       borrowedWithoutEnd -= 1

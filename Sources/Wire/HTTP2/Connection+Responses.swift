@@ -9,6 +9,7 @@ extension Connection {
   /// Sends a unary answer whose message bytes follow an empty prefix in `slot.response`.
   func answer(_ slot: SlotReference) {
     MessagePrefix.patch(&slot.pointee.response, at: 0)
+    if slot.pointee.answerEncoding != .identity { compressAnswer(slot) }
     slot.pointee.finished = true
     submitResponse(slot)
   }
@@ -71,14 +72,18 @@ extension Connection {
     var provider = unsafe nghttp2_data_provider()
     unsafe provider.source.ptr = UnsafeMutableRawPointer(slot.address)
     unsafe provider.read_callback = HTTP2Callbacks.readResponse
+    let isGzip = slot.pointee.answerEncoding == .gzip
     guard slot.pointee.responseMetadata != nil else {
+      let headers = StaticHeaders.shared
       unsafe nghttp2_submit_response(
-        session, slot.pointee.streamID, StaticHeaders.shared.responseHeaders, 2, &provider)
+        session, slot.pointee.streamID,
+        isGzip ? headers.gzipResponseHeaders : headers.responseHeaders, isGzip ? 3 : 2, &provider)
       return
     }
-    let fields: [(StaticString, [UInt8])] = [
+    var fields: [(StaticString, [UInt8])] = [
       (":status", Array("200".utf8)), ("content-type", Array("application/grpc".utf8)),
     ]
+    if isGzip { fields.append(("grpc-encoding", Array("gzip".utf8))) }
     _ = StaticHeaders.withFields(fields, slot.pointee.responseMetadata?.header ?? []) {
       unsafe nghttp2_submit_response(session, slot.pointee.streamID, $0, $1, &provider)
     }
@@ -119,10 +124,7 @@ extension Connection {
     var fields: [(StaticString, [UInt8])] = [
       (":status", Array(String(httpStatus).utf8)), ("content-type", Array("application/grpc".utf8)),
     ]
-    fields += Self.trailers(status)
-    if slot.pointee.namesEncodings {
-      fields.append(("grpc-accept-encoding", Array("identity".utf8)))
-    }
+    fields += Self.trailers(status, slot)
     // One block is both; clients take all of it for trailing metadata.
     let metadata = slot.pointee.responseMetadata.map { $0.header + $0.trailer }
     _ = StaticHeaders.withFields(fields, metadata ?? []) {
@@ -156,13 +158,15 @@ extension Connection {
       unsafe nghttp2_submit_trailer(session, streamID, StaticHeaders.shared.okTrailers, 1)
       return
     }
-    let fields = trailers(slot.pointee.failure)
+    let fields = trailers(slot.pointee.failure, slot)
     _ = StaticHeaders.withFields(fields, slot.pointee.responseMetadata?.trailer ?? []) {
       unsafe nghttp2_submit_trailer(session, streamID, $0, $1)
     }
   }
 
-  private static func trailers(_ status: RPCStatus?) -> [(StaticString, [UInt8])] {
+  private static func trailers(
+    _ status: RPCStatus?, _ slot: SlotReference
+  ) -> [(StaticString, [UInt8])] {
     guard let status else { return [("grpc-status", Array("0".utf8))] }
     var fields: [(StaticString, [UInt8])] = [
       ("grpc-status", Array(String(status.code.rawValue).utf8))
@@ -172,6 +176,9 @@ extension Connection {
     }
     if let details = status.details() {
       fields.append(("grpc-status-details-bin", HeaderEncoding.base64(details)))
+    }
+    if slot.pointee.encoding == .refused {
+      fields.append(("grpc-accept-encoding", Array(MessageEncoding.accepted.utf8)))
     }
     return fields
   }

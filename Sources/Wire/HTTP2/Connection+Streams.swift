@@ -28,7 +28,10 @@ extension Connection {
 
   /// Goes on with a stream that has waited.
   func takeTurn(_ slot: SlotReference) {
-    guard let stream = slot.pointee.stream else { return }
+    guard let stream = slot.pointee.stream else {
+      if slot.pointee.state == .queued { inflateAndRun(slot) }
+      return
+    }
     stream.hasTurn = false
     if case .pulled = stream.call { pull(slot) } else { advance(slot) }
   }
@@ -125,6 +128,7 @@ extension Connection {
     MessagePrefix.patch(&slot.pointee.response, at: start)
     slot.pointee.streamedMessages += 1
     slot.pointee.streamedBytes += slot.pointee.response.count - start - MessagePrefix.byteCount
+    if slot.pointee.answerEncoding != .identity { compressMessage(slot, at: start) }
     countAnswer(slot, slot.pointee.response.count)
     if slot.pointee.submitted { resume(slot) } else { submitResponse(slot) }
   }

@@ -16,7 +16,8 @@ import Platform
 /// 1. A slot's memory lives until `deinit`; slots are referred to by ``SlotReference`` and by index in `slots`.
 /// 2. `session` is deleted before the slots (``close()``), so that no callback sees freed memory.
 /// 3. `CallSlot.borrowed` points into the bytes given to `receive`, and is dropped by `dispatch`,
-///    which runs before `receive`'s caller lets those bytes go.
+///    which runs before `receive`'s caller lets those bytes go; or to what the loop has inflated, until its handler
+///    returns.
 /// 4. `session` is valid until `close()`, which ends all calls, so that nothing is done for one afterwards; whatever
 ///    else uses it looks first. What it has of this object is not retained, and `deinit` closes.
 /// 5. What nghttp2 lends (a frame to send, a frame's header) is copied at once, within the count it comes with.
@@ -369,7 +370,7 @@ final class Connection {
       next += 1
       guard let slot = liveSlot(index, generation) else { continue }
       switch slot.pointee.state {
-      case .queued: run(slot)
+      case .queued: if slot.pointee.isCompressed { inflateAndRun(slot) } else { run(slot) }
       case .refused: refuse(slot)
       default: break
       }
@@ -394,7 +395,7 @@ final class Connection {
     }
   }
 
-  private func run(_ slot: SlotReference) {
+  func run(_ slot: SlotReference) {
     loop.lookUpsLeft &-= 1
     let context = unsafe CallContext(
       token: token(slot), loop: .passUnretained(loop), mayReadBlocks: loop.lookUpsLeft >= 0)

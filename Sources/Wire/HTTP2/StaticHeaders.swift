@@ -11,6 +11,8 @@ struct StaticHeaders: @unchecked Sendable {
 
   /// `:status 200`, `content-type application/grpc`.
   let responseHeaders: UnsafeMutablePointer<nghttp2_nv>
+  /// The same, and `grpc-encoding gzip`.
+  let gzipResponseHeaders: UnsafeMutablePointer<nghttp2_nv>
   /// `grpc-status 0`.
   let okTrailers: UnsafeMutablePointer<nghttp2_nv>
 
@@ -18,6 +20,9 @@ struct StaticHeaders: @unchecked Sendable {
     unsafe responseHeaders = .allocate(capacity: 2)
     unsafe responseHeaders.initialize(to: Self.field(":status", "200"))
     unsafe (responseHeaders + 1).initialize(to: Self.field("content-type", "application/grpc"))
+    unsafe gzipResponseHeaders = .allocate(capacity: 3)
+    unsafe gzipResponseHeaders.initialize(from: responseHeaders, count: 2)
+    unsafe (gzipResponseHeaders + 2).initialize(to: Self.field("grpc-encoding", "gzip"))
     unsafe okTrailers = .allocate(capacity: 1)
     unsafe okTrailers.initialize(to: Self.field("grpc-status", "0"))
   }

@@ -104,6 +104,11 @@ package struct ResponseStream: Sendable {
   let token: CallToken
   let loop: LoopContext
 
+  /// See ``CallContext/isMessageCompressed``; to be asked on the event loop.
+  package var isMessageCompressed: Bool {
+    loop.onLoop { loop.find(token)?.slot.pointee.isCompressed ?? false }
+  }
+
   /// Answers a pull with a message. Order is kept for calls made by one thread.
   package func send(_ message: consuming ByteWriter) {
     loop.post([.init(token: token, outcome: .streamMessage(OwnedMessage(message)))])

@@ -52,7 +52,7 @@ package final class GRPCServer: Sendable {
     loops = group.makeIterator().enumerated().map {
       LoopContext(
         index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, hooks: hooks,
-        logger: logger)
+        compressionTurn: configuration.compressionTurn, logger: logger)
     }
   }
 

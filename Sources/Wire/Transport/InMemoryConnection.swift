@@ -38,7 +38,7 @@ package final class InMemoryConnection {
       budgets: MemoryBudgets(
         requestBytes: configuration.maximumRequestMemoryBytes,
         answerBytes: configuration.maximumAnswerMemoryBytes),
-      hooks: hooks,
+      hooks: hooks, compressionTurn: configuration.compressionTurn,
       logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() })
     handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
     hooks.gate?.prepare(methods.names)

@@ -19,6 +19,7 @@ final class LoopContext: @unchecked Sendable {
   let hooks: CallHooks
   /// Whether anybody looks at each call, which the clock is read for.
   let watchesCalls: Bool
+  let compression: LoopCompression
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -39,7 +40,7 @@ final class LoopContext: @unchecked Sendable {
 
   init(
     index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, hooks: CallHooks,
-    logger: Logger
+    compressionTurn: UInt64, logger: Logger
   ) {
     self.index = index
     self.logger = logger
@@ -48,6 +49,7 @@ final class LoopContext: @unchecked Sendable {
     watchesCalls = isTracing || hooks.observer != nil
     self.eventLoop = eventLoop
     self.budgets = budgets
+    compression = LoopCompression(budget: budgets.requests, turnNanoseconds: compressionTurn)
   }
 
   // MARK: - Connections (event loop)
@@ -189,6 +191,30 @@ final class LoopContext: @unchecked Sendable {
     waiting = tokens[next...] + waiting
     flushDirty()
     if !waiting.isEmpty { waitForMemory() }
+  }
+
+  // MARK: - Compressed messages (event loop)
+
+  private var hasCompressionTurns = false
+  /// Between two turns, so that sockets are looked at in between: a task that follows at once would come before them.
+  private static let compressionPause = TimeAmount.microseconds(100)
+
+  /// Gives turns to the calls whose messages wait to be inflated.
+  func giveCompressionTurnsSoon() {
+    guard !hasCompressionTurns else { return }
+    hasCompressionTurns = true
+    eventLoop.scheduleTask(in: Self.compressionPause) { self.giveCompressionTurns() }
+  }
+
+  private func giveCompressionTurns() {
+    hasCompressionTurns = false
+    compression.giveTurns { token in
+      guard let (handler, connection, slot) = find(token) else { return }
+      connection.takeTurn(slot)
+      markDirty(handler)
+    }
+    flushDirty()
+    if compression.first != nil { giveCompressionTurnsSoon() }
   }
 
   // MARK: - Who may do what (event loop)

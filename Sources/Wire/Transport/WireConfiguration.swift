@@ -40,5 +40,11 @@ package struct WireConfiguration: Sendable {
   /// closed. Default 5 s.
   package var drainStallGrace: UInt64 = 5_000_000_000
 
+  /// Whether answers of more than 1 KiB are compressed for clients that take gzip. Default no: it costs the loop time.
+  package var compressesAnswers = false
+  /// How long an event loop compresses or decompresses before it does something else, in nanoseconds. Default 4 ms.
+  /// 0: a piece of a message at a time, and no answer is compressed.
+  package var compressionTurn: UInt64 = 4_000_000
+
   package init(loopCount: Int) { self.loopCount = max(1, loopCount) }
 }
