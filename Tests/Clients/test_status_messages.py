@@ -452,6 +452,14 @@ MAPPING = "ServerTests/StatusMappingTests.swift"
 HERE = "Clients/test_status_messages.py"
 ELSEWHERE = {
     "MALFORMED_METADATA": ("WireTests/HTTP2/MetadataTests.swift", "malformed metadata"),
+    "REQUEST_TOO_SLOW": (
+        "WireTests/HTTP2/SlowClientTests.swift",
+        "bytes a second of the request came",
+    ),
+    "ANSWER_TOO_SLOW": (
+        "WireTests/HTTP2/SlowClientTests.swift",
+        "responses[stream]?.resetCode == calm",
+    ),
     "NO_CREDENTIALS": ("Clients/test_access.py", '(None, "NO_CREDENTIALS")'),
     "BAD_CREDENTIALS": ("Clients/test_access.py", '(root, "BAD_CREDENTIALS")'),
     "NOT_ALLOWED": ("Clients/test_access.py", '(StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")'),

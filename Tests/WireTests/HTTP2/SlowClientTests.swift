@@ -145,6 +145,8 @@ private func makeLink(
     #expect(link.status(stream) == nil)
     look(link, after: 32)
     #expect(link.status(stream) == "8")
+    let message = link.client.responses[stream]?.headers["grpc-message"]
+    #expect(message?.contains("bytes a second of the request came over 30 s") == true)
     #expect(link.requestBytes == 0)
     // The connection goes on.
     #expect(link.status(link.open("/t.S/Echo", [[1]])) == "0")
