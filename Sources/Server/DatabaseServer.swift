@@ -95,7 +95,7 @@ package final class DatabaseServer: Sendable {
     self.logger = logger
     let schema = database.schema
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
-    configuration.connections.apply(to: &wire)
+    wire.lifetime = configuration.lifetime
     wire.maximumRequestBytes = configuration.maximumRequestBytes
     wire.compressesAnswers = configuration.compressesAnswers
     wire.maximumConnections = OpenFileLimit.connections(wire.maximumConnections)

@@ -48,7 +48,7 @@ package struct ServerConfiguration: Sendable {
   /// How long a stream may read one moment, which keeps what is overwritten meanwhile on the disk. Default 5 minutes.
   package var maximumStreamSeconds = 300
   /// How long connections are kept.
-  package var connections = ConnectionLimits()
+  package var lifetime = LifetimeLimits()
   /// Event loops. Default: one a core, at least 1.
   package var eventLoops: Int
   /// Threads for look-ups that touch the disk, as many for other short reads, and as many for long ones. Default: two a

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Server
+import Wire
 
 /// The flags that say how long connections are kept, and how a server lets go of them.
 struct ConnectionOptions: ParsableArguments {
-  private static let defaults = ConnectionLimits()
+  private static let defaults = LifetimeLimits()
 
   @Option(
     parsing: .unconditional,
@@ -43,8 +43,8 @@ struct ConnectionOptions: ParsableArguments {
   }
 
   /// Once they are checked.
-  var limits: ConnectionLimits {
-    var limits = ConnectionLimits()
+  var limits: LifetimeLimits {
+    var limits = LifetimeLimits()
     limits.keepaliveTime = keepaliveTime.value.nanoseconds
     limits.keepaliveTimeout = keepaliveTimeout.value.nanoseconds
     limits.maximumIdle = maxConnectionIdle.value.nanoseconds

@@ -209,7 +209,7 @@ struct ServerOptions: ParsableArguments {
     configuration.maximumRequestBytes = maxRequestSize.value.bytes
     configuration.maximumResponseBytes = maxResponseSize.value.bytes
     if let eventLoops { configuration.eventLoops = eventLoops.value.count }
-    configuration.connections = connections.limits
+    configuration.lifetime = connections.limits
     switch cacheSize.value {
     case .size(let size): configuration.cacheSizeBytes = size.bytes
     case .auto: configuration.takeCacheSize(of: MemoryLimit.ofThisProcess())

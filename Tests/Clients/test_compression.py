@@ -179,18 +179,8 @@ def test_buf_curl_reads_compressed_answers(compressing, tmp_path):
     name = text(5000).decode()
     with Database(compressing.address) as database:
         database.model("Dog").put(delimited(1, b"k") + delimited(2, name.encode()))
-    result = process.run(
-        process.tool("buf"),
-        "curl",
-        "--http2-prior-knowledge",
-        "--protocol",
-        "grpc",
-        "--reflect",
-        "--data",
-        json.dumps({"pk": "k"}),
-        f"http://{compressing.address}{SERVICE}GetDog",
-        env={**os.environ, "BUF_CACHE_DIR": str(tmp_path / "buf"), "HOME": str(tmp_path)},
-    )
+    url = f"http://{compressing.address}{SERVICE}GetDog"
+    result = process.buf_curl(tmp_path, "--reflect", "--data", json.dumps({"pk": "k"}), url)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == {"pk": "k", "name": name}
 
@@ -214,7 +204,7 @@ REFUSED = {
     "zlib's format": ("gzip", http2.frame(zlib.compress(GOOD), flag=1), StatusCode.INTERNAL),
     "empty": ("gzip", http2.frame(b"", flag=1), StatusCode.INTERNAL),
     "cut": ("gzip", http2.frame(gzip.compress(GOOD)[:-1], flag=1), StatusCode.INTERNAL),
-    "something behind": ("gzip", http2.frame(gzip.compress(GOOD) + b"\0", flag=1), StatusCode.INTERNAL),
+    "something after it": ("gzip", http2.frame(gzip.compress(GOOD) + b"\0", flag=1), StatusCode.INTERNAL),
     "two members": ("gzip", http2.frame(gzip.compress(GOOD) * 2, flag=1), StatusCode.INTERNAL),
     "wrong checksum": (
         "gzip",

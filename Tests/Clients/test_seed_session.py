@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import sys
 import time
@@ -153,21 +152,9 @@ def test_grpcurl_describes_every_symbol(address):
 
 
 def test_buf_curl_runs_by_reflection(address, tmp_path):
-    environment = {**os.environ, "BUF_CACHE_DIR": str(tmp_path / "buf"), "HOME": str(tmp_path)}
-
     def buf_curl(method, message):
-        result = process.run(
-            process.tool("buf"),
-            "curl",
-            "--http2-prior-knowledge",
-            "--protocol",
-            "grpc",
-            "--reflect",
-            "--data",
-            json.dumps(message),
-            f"http://{address}/database.Database/{method}",
-            env=environment,
-        )
+        url = f"http://{address}/database.Database/{method}"
+        result = process.buf_curl(tmp_path, "--reflect", "--data", json.dumps(message), url)
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
 
@@ -177,17 +164,8 @@ def test_buf_curl_runs_by_reflection(address, tmp_path):
     assert buf_curl("GetDogsByPk", masked) == {"dogs": [{"name": "Rover", "age": 3}]}
     assert buf_curl("GetDog", {"pk": "DOG#1"}) == ROVER
     for reflection in ("grpc-v1", "grpc-v1alpha"):
-        listed = process.run(
-            process.tool("buf"),
-            "curl",
-            "--http2-prior-knowledge",
-            "--protocol",
-            "grpc",
-            "--reflect-protocol",
-            reflection,
-            "--list-methods",
-            f"http://{address}",
-            env=environment,
+        listed = process.buf_curl(
+            tmp_path, "--reflect-protocol", reflection, "--list-methods", f"http://{address}"
         )
         assert "database.Database/PutDog" in listed.stdout, listed.stderr
 

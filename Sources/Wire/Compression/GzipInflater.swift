@@ -4,7 +4,7 @@ import Glibc
 
 /// Decompresses gzip (RFC 1952) in steps, one message after the other with the memory of one context.
 ///
-/// A message is one member, with nothing behind it: as gRPC's own servers in C have it. Its checksum and size are
+/// A message is one member, with nothing after it: as gRPC's own servers in C have it. Its checksum and size are
 /// checked. Never more than the limit of bytes is held, however much a message would become.
 ///
 /// Thread-safety: none; one owner at a time.
@@ -23,7 +23,7 @@ package final class GzipInflater {
     case whole
     /// It has more bytes than the limit.
     case tooLarge
-    /// It is no gzip, damaged, cut, or has something behind it.
+    /// It is no gzip, damaged, cut, or has something after it.
     case malformed
   }
 
@@ -36,7 +36,7 @@ package final class GzipInflater {
   private static let outputStepBytes = 256 << 10
   /// Memory for output that stays from one message to the next.
   private static let retainedBytes = 16 << 10
-  /// No byte of deflate stands for more.
+  /// No byte of deflate becomes more.
   private static let largestRatio = 1032
   /// A header of 10 bytes and a trailer of 8.
   private static let frameBytes = 18

@@ -1,6 +1,6 @@
 /// Fields that a call's answer carries beside its messages (grpc/grpc:doc/PROTOCOL-HTTP2.md, "Custom-Metadata").
 ///
-/// What was added last stands last; fields of one name are all sent, in their order.
+/// What was added last comes last; fields of one name are all sent, in their order.
 package struct ResponseMetadata: Sendable, Equatable {
   /// One field, as it goes over the wire.
   struct Field: Sendable, Equatable {

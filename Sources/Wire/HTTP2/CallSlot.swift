@@ -86,6 +86,8 @@ struct CallSlot: ~Copyable {
   /// Messages that a streaming call has answered, and their bytes.
   var streamedMessages = 0
   var streamedBytes = 0
+  /// Of a unary answer that is compressed: what its message had before, without its prefix.
+  var uncompressedBytes = 0
   /// Nothing is appended to `response` any more; the trailers follow its last byte.
   var finished = false
   var submitted = false
@@ -156,6 +158,7 @@ struct CallSlot: ~Copyable {
     givenBytes = 0
     streamedMessages = 0
     streamedBytes = 0
+    uncompressedBytes = 0
     unsafe borrowed = nil
     sent = 0
     finished = false

@@ -62,8 +62,7 @@ extension Connection {
     loop.compression.compress(&slot.pointee.response, at: 0)
     guard slot.pointee.response.count < bytes else { return }
     slot.pointee.answerEncoding = .gzip
-    slot.pointee.streamedMessages = 1
-    slot.pointee.streamedBytes = bytes - MessagePrefix.byteCount
+    slot.pointee.uncompressedBytes = bytes - MessagePrefix.byteCount
     if slot.pointee.answerBytes > 0 { countAnswer(slot, slot.pointee.response.count) }
   }
 

@@ -66,11 +66,11 @@ extension Connection {
     if !slot.pointee.isStreaming && slot.pointee.messageCount > 0 {
       requestBytes = slot.pointee.messageLength
     }
-    if index >= 0, messages == 0, case .unary = methods.methods[index].handler,
-      slot.pointee.finished,
+    if index >= 0, case .unary = methods.methods[index].handler, slot.pointee.finished,
       slot.pointee.response.count >= MessagePrefix.byteCount, slot.pointee.plainHTTPStatus == 0
     {
-      (messages, bytes) = (1, slot.pointee.response.count - MessagePrefix.byteCount)
+      let sent = slot.pointee.response.count - MessagePrefix.byteCount
+      (messages, bytes) = (1, max(slot.pointee.uncompressedBytes, sent))
     }
     return EndedCall(
       method: index >= 0 ? methods.names[index] : nil,

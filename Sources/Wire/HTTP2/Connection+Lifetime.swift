@@ -19,7 +19,7 @@ extension Connection {
     lifetime.resets.leak(elapsed)
     lifetime.errors.leak(elapsed)
     let hasHeard = lifetime.takeHeard() || !isReading
-    // The answer to our SETTINGS may be behind all that the client sends of its first requests.
+    // The answer to our SETTINGS may come after all that the client sends of its first requests.
     let mayBeLate = lifetime.hasAcknowledged || hasHeard || callCount > 0
     switch lifetime.opening.look(
       now: now, mayBeUnacknowledged: mayBeLate, headerBlock: isReading ? headerBlock : nil)

@@ -98,7 +98,7 @@ final class Connection {
     self.configuration = configuration
     self.methods = methods
     keepsMetadata = !methods.keptNames.isEmpty
-    lifetime = ConnectionLifetime(configuration, now: MonotonicClock.now())
+    lifetime = ConnectionLifetime(configuration.lifetime, now: MonotonicClock.now())
     gate = loop.hooks.gate?.makeConnectionGate()
     guard let callbacks = unsafe HTTP2Callbacks.shared, unsafe startSession(callbacks) else {
       return nil

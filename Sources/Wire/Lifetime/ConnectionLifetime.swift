@@ -44,15 +44,15 @@ struct ConnectionLifetime {
   /// Those before a PING that was answered.
   private var readWrites: UInt32 = 0
 
-  init(_ configuration: WireConfiguration, now: UInt64) {
+  init(_ limits: LifetimeLimits, now: UInt64) {
     opening = OpeningLimit(now: now)
     lookedAt = now
     keepalive = Keepalive(
-      time: configuration.keepaliveTime, timeout: configuration.keepaliveTimeout, now: now)
-    let isAging = configuration.maximumConnectionAge != .max
+      time: limits.keepaliveTime, timeout: limits.keepaliveTimeout, now: now)
+    let isAging = limits.maximumAge != .max
     age = ConnectionAge(
-      idle: configuration.maximumConnectionIdle, age: configuration.maximumConnectionAge,
-      grace: configuration.maximumConnectionAgeGrace,
+      idle: limits.maximumIdle, age: limits.maximumAge,
+      grace: limits.ageGrace,
       jitter: isAging ? Double.random(in: 0.9...1.1) : 1, now: now)
   }
 

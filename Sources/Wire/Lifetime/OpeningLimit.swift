@@ -32,7 +32,7 @@ package struct OpeningLimit {
 
   /// - Parameters:
   ///   - mayBeUnacknowledged: whether the client has answered our SETTINGS, or has sent something else since the last
-  ///     look: its answer may be behind that.
+  ///     look: its answer may come after that.
   ///   - headerBlock: names the header block that is under way now, if one is.
   package mutating func look(now: UInt64, mayBeUnacknowledged: Bool, headerBlock: Int?) -> Step {
     if mayBeUnacknowledged { owedSince = now }

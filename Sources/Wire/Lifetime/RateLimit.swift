@@ -8,7 +8,7 @@ package struct RateLimit {
   package static let window: UInt64 = 30_000_000_000
   /// At least.
   package static let bytesPerSecond = 1024
-  private static let bytesPerWindow = 30 * bytesPerSecond
+  private static let bytesPerWindow = Int(window / 1_000_000_000) * bytesPerSecond
 
   /// Which call and which of its directions is watched.
   private var subject = 0

@@ -195,7 +195,7 @@ package final class GRPCServer: Sendable {
       listener.address.removePath()
     }
     for loop in loops { try? await loop.eventLoop.submit { loop.beginDrain() }.get() }
-    let end = MonotonicClock.now() + configuration.drainGrace
+    let end = MonotonicClock.now() + configuration.lifetime.drainGrace
     while await openConnections() > 0 {
       let grace = configuration.drainStallGrace
       for loop in loops {

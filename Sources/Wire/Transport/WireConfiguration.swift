@@ -23,19 +23,8 @@ package struct WireConfiguration: Sendable {
   package var maximumConnections = 10_000
   /// How long a client may take for the handshake of TLS, in nanoseconds. Default 10 s.
   package var handshakeTime: UInt64 = 10_000_000_000
-  /// Silence of a client after which it is asked by a PING whether it is still there, in nanoseconds; `UInt64.max` is
-  /// never. Default 5 minutes.
-  package var keepaliveTime: UInt64 = 300_000_000_000
-  /// How long a client may take to answer that PING, in nanoseconds. Default 20 s.
-  package var keepaliveTimeout: UInt64 = 20_000_000_000
-  /// How long a connection is kept without calls, in nanoseconds. Default: no limit.
-  package var maximumConnectionIdle = UInt64.max
-  /// How old a connection may become, give or take a tenth, in nanoseconds. Default: no limit.
-  package var maximumConnectionAge = UInt64.max
-  /// How long calls may run on after their connection has become too old, in nanoseconds. Default: no limit.
-  package var maximumConnectionAgeGrace = UInt64.max
-  /// How long calls may run on after a drain began, in nanoseconds. Default 20 s.
-  package var drainGrace: UInt64 = 20_000_000_000
+  /// How long connections are kept.
+  package var lifetime = LifetimeLimits()
   /// How long a client may take nothing of its answers after a drain began, in nanoseconds: then its connection is
   /// closed. Default 5 s.
   package var drainStallGrace: UInt64 = 5_000_000_000

@@ -53,6 +53,20 @@ def run(*arguments: object, cwd=None, env=None, timeout=COMMAND_TIMEOUT, **more)
     )
 
 
+def buf_curl(scratch: pathlib.Path, *arguments: object) -> subprocess.CompletedProcess:
+    """`buf curl` by gRPC without TLS, which keeps what it writes in `scratch`."""
+    environment = {**os.environ, "BUF_CACHE_DIR": str(scratch / "buf"), "HOME": str(scratch)}
+    return run(
+        tool("buf"),
+        "curl",
+        "--http2-prior-knowledge",
+        "--protocol",
+        "grpc",
+        *arguments,
+        env=environment,
+    )
+
+
 def write_files(directory: pathlib.Path, files: str | dict) -> pathlib.Path:
     """Writes schema files, text as UTF-8 without newline translation, and returns the directory."""
     if isinstance(files, str):

@@ -5,15 +5,6 @@ import TestSupport
 import Testing
 import Wire
 
-private struct Echo: UnaryHandler {
-  func call(
-    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
-  ) -> UnaryOutcome {
-    response.append(request)
-    return .done
-  }
-}
-
 /// Answers as many zeros as the request has bytes, times 1000.
 private struct Zeros: UnaryHandler {
   func call(
@@ -55,7 +46,7 @@ private struct EchoStream: StreamingHandler {
     _ configure: (inout WireConfiguration) -> Void = { _ in }
   ) throws -> ServiceLink {
     try ServiceLink(
-      unary: [("/t.S/Echo", Echo()), ("/t.S/Zeros", Zeros())],
+      unary: [("/t.S/Echo", EchoHandler()), ("/t.S/Zeros", Zeros())],
       streaming: [("/t.S/EchoStream", EchoStream())],
       serverStreams: [("/t.S/Numbers", NumberedStreams(count: 5, messageBytes: 3000))],
       client: client

@@ -10,15 +10,6 @@ private let second: UInt64 = 1_000_000_000
 private let calm: UInt32 = 11
 private let everyStream = Int32.max
 
-private struct Echo: UnaryHandler {
-  func call(
-    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
-  ) -> UnaryOutcome {
-    response.append(request)
-    return .done
-  }
-}
-
 private final class Later: UnaryHandler {
   let tokens = Mutex<[CallToken]>([])
 
@@ -44,7 +35,7 @@ private final class Link {
     server = try #require(
       InMemoryConnection(
         eventLoop: loop, configuration: configuration,
-        unary: [("/t.S/Echo", Echo()), ("/t.S/Later", later)]))
+        unary: [("/t.S/Echo", EchoHandler()), ("/t.S/Later", later)]))
     exchange()
   }
 
@@ -121,7 +112,7 @@ private final class Link {
   }
 
   @Test func keepsAClientThatAnswersItsPing() throws {
-    let link = try Link { $0.keepaliveTime = 10 * second }
+    let link = try Link { $0.lifetime.keepaliveTime = 10 * second }
     for time in stride(from: UInt64(1), to: 200, by: 5) {
       link.look(after: time)
       link.exchange()
@@ -159,7 +150,7 @@ private final class Link {
   }
 
   @Test func takesTheAnswerToAnotherPingForNone() throws {
-    let link = try Link { $0.keepaliveTime = 10 * second }
+    let link = try Link { $0.lifetime.keepaliveTime = 10 * second }
     _ = link.call("/t.S/Later")
     link.look(after: 1)
     link.look(after: 12)
@@ -172,7 +163,7 @@ private final class Link {
   }
 
   @Test func endsAnIdleConnection() throws {
-    let link = try Link { $0.maximumConnectionIdle = 60 * second }
+    let link = try Link { $0.lifetime.maximumIdle = 60 * second }
     #expect(link.status(link.call()) == "0")
     link.look(after: 1)
     link.look(after: 60)
@@ -187,8 +178,8 @@ private final class Link {
 
   @Test func endsAnOldConnectionAfterItsCalls() throws {
     let link = try Link {
-      $0.maximumConnectionAge = 100 * second
-      $0.maximumConnectionAgeGrace = 50 * second
+      $0.lifetime.maximumAge = 100 * second
+      $0.lifetime.ageGrace = 50 * second
     }
     let stream = link.call("/t.S/Later")
     link.look(after: 89)
@@ -204,8 +195,8 @@ private final class Link {
 
   @Test func endsTheCallsOfAnOldConnectionAfterTheGrace() throws {
     let link = try Link {
-      $0.maximumConnectionAge = 100 * second
-      $0.maximumConnectionAgeGrace = 50 * second
+      $0.lifetime.maximumAge = 100 * second
+      $0.lifetime.ageGrace = 50 * second
     }
     _ = link.call("/t.S/Later")
     link.look(after: 111)

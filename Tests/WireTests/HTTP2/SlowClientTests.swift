@@ -9,15 +9,6 @@ private let second: UInt64 = 1_000_000_000
 private let calm: UInt32 = 11
 private let refused: UInt32 = 7
 
-private struct Echo: UnaryHandler {
-  func call(
-    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
-  ) -> UnaryOutcome {
-    response.append(request)
-    return .done
-  }
-}
-
 private struct Never: UnaryHandler {
   func call(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
@@ -41,7 +32,8 @@ private func makeLink(
   _ configure: (inout WireConfiguration) -> Void = { _ in }
 ) throws -> ServiceLink {
   try ServiceLink(
-    unary: [("/t.S/Echo", Echo()), ("/t.S/Never", Never())], streaming: [("/t.S/Taking", Taking())],
+    unary: [("/t.S/Echo", EchoHandler()), ("/t.S/Never", Never())],
+    streaming: [("/t.S/Taking", Taking())],
     client: client, configure)
 }
 
@@ -69,7 +61,7 @@ private func makeLink(
     let server = try #require(
       InMemoryConnection(
         eventLoop: EmbeddedEventLoop(), configuration: configuration,
-        unary: [("/t.S/Echo", Echo()), ("/t.S/Never", Never())]))
+        unary: [("/t.S/Echo", EchoHandler()), ("/t.S/Never", Never())]))
     let streams = (0..<6).map { _ in client.request("/t.S/Never", body: message) }
     server.receive(client.output())
     client.receive(server.send())
@@ -117,10 +109,10 @@ private func makeLink(
     let server = try #require(
       InMemoryConnection(
         eventLoop: EmbeddedEventLoop(), configuration: WireConfiguration(loopCount: 1),
-        unary: [("/t.S/Echo", Echo())]))
+        unary: [("/t.S/Echo", EchoHandler())]))
     server.receive(client.output())
     client.receive(server.send())
-    // Its answer may be behind the bytes that came.
+    // Its answer may come after the bytes that came.
     server.look(now: began + 5 * second)
     server.look(now: began + 14 * second)
     #expect(!server.isFinished)
@@ -202,10 +194,15 @@ private func makeLink(
 
   // MARK: - Answers
 
-  @Test func endsAnAnswerThatIsTakenTooSlowly() throws {
-    let link = try makeLink(HTTP2TestClient(windowBytes: 0))
-    let stream = link.open("/t.S/Echo", [[UInt8](repeating: 7, count: 10_000)])
-    #expect(link.answerBytes > 10_000)
+  @Test(arguments: [false, true])
+  func endsAnAnswerThatIsTakenTooSlowly(isCompressed: Bool) throws {
+    let link = try makeLink(HTTP2TestClient(windowBytes: 0)) { $0.compressesAnswers = isCompressed }
+    let stream = link.client.request(
+      "/t.S/Echo", body: HTTP2TestClient.framed([UInt8](repeating: 7, count: 10_000)),
+      headers: [("grpc-accept-encoding", "gzip")])
+    link.exchange()
+    let isSmall = link.answerBytes < 10_000
+    #expect(link.answerBytes > 0 && isSmall == isCompressed)
     for time in [UInt64(1), 30, 32] {
       #expect(link.client.responses[stream]?.isClosed != true)
       look(link, after: time)

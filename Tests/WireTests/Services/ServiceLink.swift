@@ -80,6 +80,16 @@ final class ServiceLink {
   }
 }
 
+/// Answers with the request.
+struct EchoHandler: UnaryHandler {
+  func call(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
+  ) -> UnaryOutcome {
+    response.append(request)
+    return .done
+  }
+}
+
 /// The fields of a protobuf message, for looking into answers.
 struct TestFields {
   private(set) var varints: [Int: [UInt64]] = [:]

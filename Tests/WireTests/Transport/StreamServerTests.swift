@@ -62,7 +62,7 @@ private struct Echo: UnaryHandler {
   ) async throws {
     var configuration = WireConfiguration(loopCount: 2)
     configuration.maximumAnswerMemoryBytes = 200_000
-    configuration.drainGrace = 60_000_000_000
+    configuration.lifetime.drainGrace = 60_000_000_000
     configuration.drainStallGrace = 500_000_000
     let server = GRPCServer(
       configuration: configuration,
