@@ -160,13 +160,22 @@ package struct ByteWriter: ~Copyable {
   }
 
   /// Appends an integer in little-endian order.
-  package mutating func appendLittleEndian<T: FixedWidthInteger>(_ value: T) {
-    unsafe withUnsafeBytes(of: value.littleEndian) { append($0) }
+  package mutating func appendLittleEndian<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+    store(value.littleEndian)
   }
 
   /// Appends an integer in big-endian (memcmp) order.
-  package mutating func appendBigEndian<T: FixedWidthInteger>(_ value: T) {
-    unsafe withUnsafeBytes(of: value.bigEndian) { append($0) }
+  package mutating func appendBigEndian<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+    store(value.bigEndian)
+  }
+
+  @inline(__always)
+  private mutating func store<T: BitwiseCopyable>(_ value: T) {
+    let size = MemoryLayout<T>.size
+    reserve(size)
+    // SAFETY: invariant 1; `reserve` made room.
+    unsafe base.unsafelyUnwrapped.storeBytes(of: value, toByteOffset: count, as: T.self)
+    count &+= size
   }
 
   /// Overwrites bytes written before.

@@ -135,6 +135,7 @@ import Testing
       "HTTP2/Connection+Responses",
       "HTTP2/Connection+Streams",
       "HTTP2/HTTP2Callbacks",
+      "HTTP2/SessionMemory",
       "HTTP2/SlotReference",
       "HTTP2/StaticHeaders",
       "Services/DescriptorSymbols",
@@ -145,6 +146,7 @@ import Testing
       "Transport/ClientProtocol",
       "Transport/ConnectionHandler",
       "Transport/InMemoryConnection",
+      "Transport/SocketWriter",
       "Transport/UnixSocketPath",
     ],
     "Schema": [

@@ -69,18 +69,32 @@ final class MethodTable: Sendable {
   }
 
   /// The method's index in `methods`, or -1.
+  ///
+  /// - Parameter guess: a method that it may well be, or -1: that of the call before.
   @safe
-  func find(_ path: UnsafeRawBufferPointer) -> Int32 {
+  @inline(__always)
+  func find(_ path: UnsafeRawBufferPointer, guess: Int32) -> Int32 {
+    if guess >= 0, Self.isEqual(methods[Int(guess)].path, path) { return guess }
+    return find(path)
+  }
+
+  @safe
+  private static func isEqual(_ path: [UInt8], _ other: UnsafeRawBufferPointer) -> Bool {
+    unsafe path.withUnsafeBytes { candidate in
+      guard candidate.count == other.count, let a = candidate.baseAddress, let b = other.baseAddress
+      else { return false }
+      return unsafe memcmp(a, b, candidate.count) == 0
+    }
+  }
+
+  @safe
+  @inline(never)
+  private func find(_ path: UnsafeRawBufferPointer) -> Int32 {
     let mask = buckets.count - 1
     var bucket = Int(truncatingIfNeeded: Self.hash(path)) & mask
     while buckets[bucket] >= 0 {
       let index = buckets[bucket]
-      let matches = unsafe methods[Int(index)].path.withUnsafeBytes { candidate -> Bool in
-        guard candidate.count == path.count, let a = candidate.baseAddress, let b = path.baseAddress
-        else { return false }
-        return unsafe memcmp(a, b, path.count) == 0
-      }
-      if matches { return index }
+      if Self.isEqual(methods[Int(index)].path, path) { return index }
       bucket = (bucket + 1) & mask
     }
     return -1

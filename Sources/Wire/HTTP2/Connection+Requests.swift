@@ -20,8 +20,13 @@ extension Connection {
     guard slot.pointee.headerBytes <= configuration.maximumHeaderListBytes else { return }
     switch name.count {
     case 5 where name.matches(":path"):
-      slot.pointee.method = methods.find(value)
-      if slot.pointee.method < 0 { slot.pointee.unknownPath = unsafe Array(value.prefix(512)) }
+      let method = methods.find(value, guess: lastMethod)
+      slot.pointee.method = method
+      if method >= 0 {
+        lastMethod = method
+      } else {
+        slot.pointee.unknownPath = unsafe Array(value.prefix(512))
+      }
     case 7 where name.matches(":method"):
       slot.pointee.isPost = value.matches("POST")
     case 12 where name.matches("content-type"):
@@ -160,6 +165,13 @@ extension Connection {
   func readPrefix(
     _ slot: SlotReference, _ bytes: UnsafeRawBufferPointer
   ) -> UnsafeRawBufferPointer {
+    if slot.pointee.prefixCount == 0 && bytes.count >= MessagePrefix.byteCount {
+      unsafe slot.pointee.prefixFlag = bytes[0]
+      unsafe slot.pointee.messageLength = Int(
+        UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self)))
+      slot.pointee.prefixCount = MessagePrefix.byteCount
+      return unsafe UnsafeRawBufferPointer(rebasing: bytes[MessagePrefix.byteCount...])
+    }
     var used = 0
     while slot.pointee.prefixCount < MessagePrefix.byteCount && used < bytes.count {
       let byte = unsafe bytes[used]

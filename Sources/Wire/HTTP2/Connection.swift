@@ -1,7 +1,6 @@
 import Bytes
 import CNghttp2
 import Glibc
-import NIOCore
 import Platform
 
 /// One client's HTTP/2 connection: the nghttp2 session, its calls, and the bytes to send.
@@ -38,11 +37,11 @@ final class Connection {
   private var slots: [SlotReference] = []
   private var freeSlots: [UInt32] = []
   private(set) var lastBegun: SlotReference?
+  /// The method of the last call whose method is known, or -1.
+  var lastMethod: Int32 = -1
   /// Slots with something to do once the read batch is in: `(index, generation)`.
   private var ready: [(UInt32, UInt32)] = []
   private var streamEvents: [StreamEvent] = []
-  /// Bytes of nghttp2's frames that wait for the socket.
-  private var output = ByteBuffer()
   private var outputLimit = 0
   /// Frames of answers were made since ``send(limit:)`` was last done.
   var hasNewAnswer = false
@@ -121,9 +120,7 @@ final class Connection {
     unsafe nghttp2_option_set_no_auto_window_update(option, 1)
     // SAFETY: invariant 4.
     let user = unsafe Unmanaged.passUnretained(self).toOpaque()
-    guard unsafe nghttp2_session_server_new2(&session, callbacks, user, option) == 0 else {
-      return false
-    }
+    guard unsafe startSession(callbacks, user, option) == 0 else { return false }
     var settings = [
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
@@ -142,6 +139,16 @@ final class Connection {
         session, 0, 0, Int32(configuration.connectionWindowBytes)) == 0
   }
 
+  private func startSession(
+    _ callbacks: OpaquePointer, _ user: UnsafeMutableRawPointer, _ option: OpaquePointer?
+  ) -> Int32 {
+    guard let memory = loop.sessionMemory else {
+      return unsafe nghttp2_session_server_new2(&session, callbacks, user, option)
+    }
+    var functions = unsafe memory.functions()
+    return unsafe nghttp2_session_server_new3(&session, callbacks, user, option, &functions)
+  }
+
   /// nghttp2 ends the connection of a client that opens more streams than it was told. So nghttp2 thinks that it tells
   /// this many more than the client is told; those in between are refused one by one, see ``didBeginHeaders(_:)``.
   private static let excessStreams = 1024
@@ -154,17 +161,21 @@ final class Connection {
   ///     length: 24 bits | type 4: 8 | flags 0: 8 | stream 0: 32 | { setting: 16 | value: 32 } …
   private func correctSettings() {
     hasSentSettings = true
-    let start = output.readerIndex
-    let setting = start + 9
-    let thought = UInt32(configuration.maximumConcurrentStreams + Self.excessStreams)
-    guard
-      output.getInteger(at: start + 3, as: UInt16.self) == UInt16(NGHTTP2_SETTINGS.rawValue) << 8,
-      output.getInteger(at: start + 5, as: UInt32.self) == 0,
-      output.getInteger(at: setting, as: UInt16.self)
-        == UInt16(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-      output.getInteger(at: setting + 2, as: UInt32.self) == thought
+    var expected = ByteWriter()
+    expected.append(UInt8(NGHTTP2_SETTINGS.rawValue))
+    expected.append(0)
+    expected.appendBigEndian(UInt32(0))
+    expected.appendBigEndian(UInt16(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue))
+    expected.appendBigEndian(
+      UInt32(configuration.maximumConcurrentStreams + Self.excessStreams))
+    let place = 3
+    guard loop.output.count >= place + expected.count,
+      unsafe loop.output.bytes[place...].prefix(expected.count).elementsEqual(expected.bytes)
     else { return end(NGHTTP2_INTERNAL_ERROR, "internal_error") }
-    output.setInteger(UInt32(configuration.maximumConcurrentStreams), at: setting + 2)
+    let told = UInt32(configuration.maximumConcurrentStreams).bigEndian
+    unsafe withUnsafeBytes(of: told) {
+      loop.output.overwrite(at: place + expected.count - $0.count, with: $0)
+    }
   }
 
   /// Ends the session; calls still running are cancelled. Safe to call twice.
@@ -194,27 +205,32 @@ final class Connection {
     }
   }
 
-  /// The next bytes for the socket, at most about `limit`; nil when there are none.
-  func send(limit: Int) -> ByteBuffer? {
-    guard let session = unsafe session else { return nil }
-    output.clear(minimumCapacity: 4096)
+  /// Puts the next bytes for the socket, at most about `limit`, into the loop's ``LoopContext/output``: they are there
+  /// until a connection of the loop sends again.
+  ///
+  /// - Returns: whether there are any.
+  func send(limit: Int) -> Bool {
+    guard let session = unsafe session, !loop.isSending else { return false }
+    loop.isSending = true
+    defer { loop.isSending = false }
+    loop.output.removeAll()
     outputLimit = limit
-    while output.readableBytes < limit {
+    while loop.output.count < limit {
       var frame: UnsafePointer<UInt8>?
       let count = unsafe nghttp2_session_mem_send(session, &frame)
       if count < 0 { mustClose = true }
       guard count > 0 else { break }
-      unsafe output.writeBytes(UnsafeRawBufferPointer(start: frame, count: count))
+      unsafe loop.output.append(UnsafeRawBufferPointer(start: frame, count: count))
     }
-    if !hasSentSettings && output.readableBytes > 0 { correctSettings() }
-    lifetime.sentBytes &+= output.readableBytes
+    if !hasSentSettings && !loop.output.isEmpty { correctSettings() }
+    lifetime.sentBytes &+= loop.output.count
     // A reset of our own ends its stream when it is sent.
     if !streamEvents.isEmpty { deliverStreamEvents() }
     if hasNewAnswer {
       hasNewAnswer = false
       lifetime.answered()
     }
-    return output.readableBytes > 0 ? output : nil
+    return !loop.output.isEmpty
   }
 
   /// Whether the connection is over once everything sent has left.
@@ -229,17 +245,17 @@ final class Connection {
     _ slot: SlotReference, header: UnsafePointer<UInt8>, length: Int
   ) {
     hasNewAnswer = true
-    unsafe output.writeBytes(UnsafeRawBufferPointer(start: header, count: 9))
+    unsafe loop.output.append(UnsafeRawBufferPointer(start: header, count: 9))
     let start = slot.pointee.sent
     // SAFETY: nghttp2 asks for what `readResponse` offered: bytes that are there and not yet sent.
-    unsafe output.writeBytes(
+    unsafe loop.output.append(
       UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
     slot.pointee.sent = start + length
     if let stream = slot.pointee.stream { didSend(slot, stream) }
   }
 
   /// Whether ``send(limit:)`` has what it was asked for.
-  var isOutputFull: Bool { output.readableBytes >= outputLimit }
+  var isOutputFull: Bool { loop.output.count >= outputLimit }
 
   // MARK: - Draining
 

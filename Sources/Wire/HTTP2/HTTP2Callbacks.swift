@@ -36,9 +36,17 @@ enum HTTP2Callbacks {
     unsafe Unmanaged<Connection>.fromOpaque(user.unsafelyUnwrapped)._withUnsafeGuaranteedRef(body)
   }
 
+  /// The slot of a stream, which mostly is the one that was begun last.
   @inline(__always)
-  private static func slot(_ session: OpaquePointer?, _ streamID: Int32) -> SlotReference? {
-    unsafe nghttp2_session_get_stream_user_data(session, streamID).map {
+  private static func slot(
+    _ session: OpaquePointer?, _ streamID: Int32, _ user: UnsafeMutableRawPointer?
+  ) -> SlotReference? {
+    if let last = unsafe connection(user, { $0.lastBegun }), last.pointee.streamID == streamID,
+      last.pointee.state != .free
+    {
+      return last
+    }
+    return unsafe nghttp2_session_get_stream_user_data(session, streamID).map {
       unsafe SlotReference(opaque: $0)
     }
   }
@@ -61,7 +69,7 @@ enum HTTP2Callbacks {
   private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { session, frame, user in
     let header = unsafe HTTP2Callbacks.header(frame)
     // Trailers of a request come for a stream that has its slot already.
-    guard header.type == headersType, unsafe slot(session, header.stream_id) == nil else {
+    guard header.type == headersType, unsafe slot(session, header.stream_id, user) == nil else {
       return 0
     }
     return unsafe connection(user) { connection in
@@ -77,7 +85,8 @@ enum HTTP2Callbacks {
     return unsafe connection(user) { connection in
       // Every field of a block comes here: the slot of the block is remembered, not looked up each time.
       guard
-        let slot = unsafe connection.headerSlot(streamID) ?? HTTP2Callbacks.slot(session, streamID)
+        let slot = unsafe connection.headerSlot(streamID)
+          ?? HTTP2Callbacks.slot(session, streamID, user)
       else { return 0 }
       unsafe connection.didReceiveHeader(
         slot, UnsafeRawBufferPointer(start: name, count: nameLength),
@@ -90,18 +99,19 @@ enum HTTP2Callbacks {
     let header = unsafe HTTP2Callbacks.header(frame)
     switch header.type {
     case dataType:
-      guard header.flags & endStreamFlag != 0, let slot = unsafe slot(session, header.stream_id)
+      guard header.flags & endStreamFlag != 0,
+        let slot = unsafe slot(session, header.stream_id, user)
       else {
         return 0
       }
       unsafe connection(user) { $0.didReceiveEndStream(slot) }
     case headersType:
-      guard let slot = unsafe slot(session, header.stream_id) else { return 0 }
+      guard let slot = unsafe slot(session, header.stream_id, user) else { return 0 }
       unsafe connection(user) {
         $0.didReceiveHeadersEnd(slot, endStream: header.flags & endStreamFlag != 0)
       }
     case resetType:
-      guard let slot = unsafe slot(session, header.stream_id) else { return 0 }
+      guard let slot = unsafe slot(session, header.stream_id, user) else { return 0 }
       unsafe connection(user) { $0.didReceiveReset(slot) }
     case settingsType:
       guard header.flags & ackFlag != 0 else { return 0 }
@@ -124,7 +134,7 @@ enum HTTP2Callbacks {
     session, _, streamID, data, length, user in
     unsafe connection(user) { connection in
       connection.uncreditedBytes += length
-      guard let slot = unsafe HTTP2Callbacks.slot(session, streamID) else { return 0 }
+      guard let slot = unsafe HTTP2Callbacks.slot(session, streamID, user) else { return 0 }
       unsafe connection.didReceiveData(slot, UnsafeRawBufferPointer(start: data, count: length))
       return 0
     }
@@ -132,7 +142,7 @@ enum HTTP2Callbacks {
 
   private static let onStreamClose: nghttp2_on_stream_close_callback = {
     session, streamID, _, user in
-    guard let slot = unsafe slot(session, streamID) else { return 0 }
+    guard let slot = unsafe slot(session, streamID, user) else { return 0 }
     unsafe connection(user) { $0.didCloseStream(slot) }
     return 0
   }
@@ -140,7 +150,7 @@ enum HTTP2Callbacks {
   private static let onFrameSent: nghttp2_on_frame_send_callback = { session, frame, user in
     let header = unsafe HTTP2Callbacks.header(frame)
     guard header.flags & endStreamFlag != 0, header.type <= headersType,
-      let slot = unsafe slot(session, header.stream_id), !slot.pointee.remoteClosed
+      let slot = unsafe slot(session, header.stream_id, user), !slot.pointee.remoteClosed
     else {
       if header.type == goAwayType, let code = unsafe frame?.pointee.goaway.error_code {
         unsafe connection(user) {
@@ -158,11 +168,11 @@ enum HTTP2Callbacks {
   }
 
   private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = {
-    session, frame, errorCode, _ in
+    session, frame, errorCode, user in
     let header = unsafe HTTP2Callbacks.header(frame)
     guard header.type == headersType, errorCode != NGHTTP2_ERR_STREAM_CLOSED.rawValue,
       errorCode != NGHTTP2_ERR_STREAM_CLOSING.rawValue,
-      unsafe slot(session, header.stream_id) != nil
+      unsafe slot(session, header.stream_id, user) != nil
     else { return 0 }
     // Headers or trailers that cannot go out would leave the client waiting for ever.
     unsafe nghttp2_submit_rst_stream(

@@ -1,3 +1,4 @@
+import Bytes
 import Logging
 import NIOCore
 import Platform
@@ -7,12 +8,12 @@ import Platform
 /// The one handler of a channel: moves bytes between the socket and the ``Connection``.
 ///
 /// Reads feed the connection; its requests are dispatched at the end of each read, and everything to be
-/// sent leaves in one write when the read batch is over.
+/// sent leaves in one write when the read batch is over: straight to the socket, or, of what that does not take at once
+/// and of a connection by TLS, through the channel.
 ///
 /// Back-pressure: while the socket takes nothing, no frames are produced and no more input is read.
-final class ConnectionHandler: ChannelDuplexHandler {
+final class ConnectionHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
-  typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
   private let loop: LoopContext
@@ -23,6 +24,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private let certificate: PeerCertificate?
   private(set) var connection: Connection?
   private var context: ChannelHandlerContext?
+  /// Nil of a connection by TLS, and when the channel is closed.
+  private var socket: SocketWriter?
+  /// Writes that the channel has not finished: what is written meanwhile comes after them.
+  private var channelWrites = 0
   private var place: UInt32?
   private var isReadHeld = false
   /// Whether the client has sent the preface of HTTP/2. Until then nothing is sent to it: one that speaks
@@ -36,6 +41,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
   /// Bytes given to the socket in one write.
   private static let writeBytes = 256 << 10
+  /// Writes after which other connections, and what this client has sent meanwhile, have their turn.
+  private static let writesPerTurn = 4
+  private var hasTurnToCome = false
 
   init(
     loop: LoopContext, configuration: WireConfiguration, methods: MethodTable,
@@ -71,6 +79,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private func start() {
     guard connection == nil, place == nil else { return }
     guard let connection = startWithoutChannel() else { return closeNow() }
+    if case .plaintext = link { socket = context.flatMap { SocketWriter($0.channel) } }
     if loop.draining {
       connection.beginDrain(.shutdown, now: MonotonicClock.now())
       flush()
@@ -92,6 +101,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   func stop() {
+    socket = nil
     if let place {
       self.place = nil
       loop.unregister(place)
@@ -127,7 +137,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     case .http1(let isHead):
       log("a client speaks HTTP/1; it was told to use gRPC")
       let answer = ByteBuffer(string: ClientProtocol.http1Answer(toHead: isHead))
-      context?.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+      writeToChannel(answer)
       finish()
     case .tls:
       log("a client speaks TLS, and this port does not; its connection is closed")
@@ -142,21 +152,17 @@ final class ConnectionHandler: ChannelDuplexHandler {
     flush()
   }
 
-  func read(context: ChannelHandlerContext) {
-    if context.channel.isWritable || linger.isShut {
-      context.read()
-    } else {
-      isReadHeld = true
-    }
-  }
-
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     guard context.channel.isWritable else { return }
     flush()
-    if isReadHeld && context.channel.isWritable {
-      isReadHeld = false
-      context.read()
-    }
+  }
+
+  /// Reads nothing more of the client, or goes on.
+  private func holdReads(_ isHeld: Bool) {
+    guard isHeld != isReadHeld else { return }
+    isReadHeld = isHeld
+    // It fails when the channel is closed.
+    try? context?.channel.syncOptions?.setOption(.autoRead, value: !isHeld)
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -166,11 +172,53 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
   /// Writes what the connection has to send, until the socket takes no more.
   func flush() {
-    guard let context, let connection, !linger.isShut else { return }
-    while isHTTP2, context.channel.isWritable, let bytes = connection.send(limit: Self.writeBytes) {
-      context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    guard let connection, context != nil, !linger.isShut else { return }
+    guard !loop.isSending else { return loop.flushLater(self) }
+    var writes = 0
+    while isHTTP2, canWrite, writes < Self.writesPerTurn, connection.send(limit: Self.writeBytes) {
+      unsafe write(loop.output.bytes)
+      writes += 1
     }
+    holdReads(!canWrite)
+    // A client that takes all as fast as it comes would keep the loop otherwise.
+    if writes == Self.writesPerTurn { flushAfterOthers() }
     if connection.isFinished { finish() }
+  }
+
+  private func flushAfterOthers() {
+    guard !hasTurnToCome else { return }
+    hasTurnToCome = true
+    loop.afterOthers { [self] in
+      hasTurnToCome = false
+      flush()
+    }
+  }
+
+  /// Whether the socket, or the channel, takes more.
+  private var canWrite: Bool {
+    if socket != nil && channelWrites == 0 { return true }
+    return context?.channel.isWritable == true
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer) {
+    var rest = unsafe bytes
+    if let socket, channelWrites == 0 {
+      let written = socket.write(bytes)
+      guard written < bytes.count else { return }
+      unsafe rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
+    }
+    unsafe writeToChannel(ByteBuffer(bytes: rest))
+  }
+
+  private func writeToChannel(_ bytes: ByteBuffer) {
+    guard let context else { return }
+    guard socket != nil else {
+      return context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    }
+    channelWrites += 1
+    context.writeAndFlush(wrapOutboundOut(bytes)).assumeIsolated().whenComplete { _ in
+      self.channelWrites -= 1
+    }
   }
 
   /// For whoever looks for the reason why a client cannot connect.
@@ -190,7 +238,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
       log("a client did not say in time what it speaks; its connection is closed")
       return finish()
     }
-    let isWriting = context?.channel.isWritable == true
+    let isWriting = canWrite
     guard connection.look(now: now, isReading: !isReadHeld, isWriting: isWriting) else { return }
     flush()
     // A reset does not get through to a client that reads nothing at all.
@@ -211,10 +259,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     switch step {
     case .none: break
     case .ask:
-      guard let context else { return }
       let ping = FarewellPing(data: MonotonicClock.now())
       farewell = ping
-      context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: ping.frame)), promise: nil)
+      writeToChannel(ByteBuffer(bytes: ping.frame))
     case .shut: shut()
     case .close: closeNow()
     }
@@ -234,10 +281,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
       self.linger.didShut(now: MonotonicClock.now())
     }
     // Closing a socket with unread input would reset it.
-    if isReadHeld {
-      isReadHeld = false
-      context.read()
-    }
+    holdReads(false)
   }
 
   func beginDrain() {

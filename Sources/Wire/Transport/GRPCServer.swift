@@ -16,6 +16,7 @@ package final class GRPCServer: Sendable {
   private let logger: Logger
   private let group: MultiThreadedEventLoopGroup
   private let loops: [LoopContext]
+  private let clock: LoopClock
   private let gate: (any CallGate)?
   /// See ``CallHooks/keptMetadata``.
   private let keptMetadata: [String]
@@ -52,8 +53,11 @@ package final class GRPCServer: Sendable {
     loops = group.makeIterator().enumerated().map {
       LoopContext(
         index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, hooks: hooks,
-        compressionTurn: configuration.compressionTurn, logger: logger)
+        compressionTurn: configuration.compressionTurn, logger: logger,
+        sessionMemory: SessionMemory())
     }
+    clock = LoopClock(loops)
+    for loop in loops { loop.clock = clock }
   }
 
   /// Adds a method; before the start only.

@@ -1,3 +1,4 @@
+import Bytes
 package import Logging
 package import NIOCore
 import Platform
@@ -39,7 +40,8 @@ package final class InMemoryConnection {
         requestBytes: configuration.maximumRequestMemoryBytes,
         answerBytes: configuration.maximumAnswerMemoryBytes),
       hooks: hooks, compressionTurn: configuration.compressionTurn,
-      logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() })
+      logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() },
+      sessionMemory: nil)
     handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
     hooks.gate?.prepare(methods.names)
     guard let connection = handler.startWithoutChannel() else { return nil }
@@ -47,7 +49,10 @@ package final class InMemoryConnection {
     self.connection = connection
   }
 
-  deinit { handler.stop() }
+  deinit {
+    handler.stop()
+    loop.stopTimer()
+  }
 
   /// What its calls hold of the server's memory.
   package var budgets: MemoryBudgets { loop.budgets }
@@ -63,7 +68,7 @@ package final class InMemoryConnection {
   /// The bytes for the client.
   package func send() -> [UInt8] {
     var bytes: [UInt8] = []
-    while let piece = connection.send(limit: 64 << 10) { bytes += piece.readableBytesView }
+    while connection.send(limit: 64 << 10) { bytes += loop.output.array() }
     return bytes
   }
 

@@ -20,6 +20,12 @@ final class LoopContext: @unchecked Sendable {
   /// Whether anybody looks at each call, which the clock is read for.
   let watchesCalls: Bool
   let compression: LoopCompression
+  /// Of nghttp2; nil takes each block from malloc, where a sanitizer sees it.
+  let sessionMemory: SessionMemory?
+  /// Bytes of nghttp2's frames that wait for the socket: of the connection that sends now.
+  var output = ByteWriter()
+  /// A connection sends now, see ``Connection/send(limit:)``.
+  var isSending = false
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -27,23 +33,30 @@ final class LoopContext: @unchecked Sendable {
     var isScheduled = false
   }
 
+  /// Memory for more of the mailbox than this is given back when it is emptied.
+  private static let keptCompletions = 1024
+
   // Confined to the event loop.
+  /// Set before the first connection.
+  weak var clock: LoopClock?
   private var handlers: [ConnectionHandler?] = []
   private var generations: [UInt32] = []
   private var freeIndexes: [UInt32] = []
   private var dirty: [ConnectionHandler] = []
+  /// What was taken out of the mailbox; its memory is the mailbox's again afterwards.
+  private var taken: [Completions.Completion] = []
   private var deadlineTimer: Scheduled<Void>?
-  private var lookTimer: Scheduled<Void>?
   private(set) var draining = false
   /// See ``CallContext/lookUpsPerRead``; below 0 none is left.
   var lookUpsLeft = CallContext.lookUpsPerRead
 
   init(
     index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, hooks: CallHooks,
-    compressionTurn: UInt64, logger: Logger
+    compressionTurn: UInt64, logger: Logger, sessionMemory: SessionMemory?
   ) {
     self.index = index
     self.logger = logger
+    self.sessionMemory = sessionMemory
     isTracing = logger.logLevel <= .trace
     self.hooks = hooks
     watchesCalls = isTracing || hooks.observer != nil
@@ -54,12 +67,19 @@ final class LoopContext: @unchecked Sendable {
 
   // MARK: - Connections (event loop)
 
-  var connectionCount: Int { handlers.count - freeIndexes.count }
+  private(set) var connectionCount = 0 {
+    didSet { openConnections.store(connectionCount, ordering: .sequentiallyConsistent) }
+  }
+  private let openConnections = Atomic<Int>(0)
+
+  /// Whether there are connections to look after. Any thread.
+  var hasConnections: Bool { openConnections.load(ordering: .sequentiallyConsistent) > 0 }
 
   /// Gives a new connection its place: `(index, generation)` for its calls' tokens.
   func register(_ handler: ConnectionHandler) -> (UInt32, UInt32) {
     eventLoop.assertInEventLoop()
-    lookAgainLater()
+    connectionCount += 1
+    clock?.start()
     if let index = freeIndexes.popLast() {
       handlers[Int(index)] = handler
       generations[Int(index)] &+= 1
@@ -72,6 +92,7 @@ final class LoopContext: @unchecked Sendable {
 
   func unregister(_ index: UInt32) {
     eventLoop.assertInEventLoop()
+    connectionCount -= 1
     handlers[Int(index)] = nil
     freeIndexes.append(index)
   }
@@ -93,13 +114,11 @@ final class LoopContext: @unchecked Sendable {
   }
 
   private func drainMailbox() {
-    let completions = mailbox.withLock { mailbox in
+    mailbox.withLock { mailbox in
       mailbox.isScheduled = false
-      let taken = mailbox.completions
-      mailbox.completions = []
-      return taken
+      swap(&mailbox.completions, &taken)
     }
-    for completion in completions {
+    for completion in taken {
       guard let (handler, connection, slot) = find(completion.token) else { continue }
       if let outcome = completion.outcome {
         connection.complete(slot, outcome)
@@ -108,6 +127,7 @@ final class LoopContext: @unchecked Sendable {
       }
       markDirty(handler)
     }
+    taken.removeAll(keepingCapacity: taken.count <= Self.keptCompletions)
     flushDirty()
   }
 
@@ -130,6 +150,12 @@ final class LoopContext: @unchecked Sendable {
   func onLoop<R>(_ body: () -> R) -> R {
     eventLoop.preconditionInEventLoop()
     return body()
+  }
+
+  /// Flushes a connection once the one that sends now has done so.
+  func flushLater(_ handler: ConnectionHandler) {
+    markDirty(handler)
+    eventLoop.execute { self.flushDirty() }
   }
 
   private func markDirty(_ handler: ConnectionHandler) {
@@ -193,17 +219,25 @@ final class LoopContext: @unchecked Sendable {
     if !waiting.isEmpty { waitForMemory() }
   }
 
+  // MARK: - Turns (event loop)
+
+  /// Between two turns, so that sockets are looked at in between: a task that follows at once would come before them.
+  private static let turnPause = TimeAmount.microseconds(100)
+
+  /// Runs `body` once the sockets have been looked at.
+  func afterOthers(_ body: @escaping () -> Void) {
+    eventLoop.assumeIsolated().scheduleTask(in: Self.turnPause, body)
+  }
+
   // MARK: - Compressed messages (event loop)
 
   private var hasCompressionTurns = false
-  /// Between two turns, so that sockets are looked at in between: a task that follows at once would come before them.
-  private static let compressionPause = TimeAmount.microseconds(100)
 
   /// Gives turns to the calls whose messages wait to be inflated.
   func giveCompressionTurnsSoon() {
     guard !hasCompressionTurns else { return }
     hasCompressionTurns = true
-    eventLoop.scheduleTask(in: Self.compressionPause) { self.giveCompressionTurns() }
+    afterOthers { self.giveCompressionTurns() }
   }
 
   private func giveCompressionTurns() {
@@ -233,12 +267,14 @@ final class LoopContext: @unchecked Sendable {
   private static let deadlineStep = TimeAmount.milliseconds(5)
 
   /// Starts the deadline timer unless it runs.
+  // The timer keeps this object: a weak reference would make each count of its references slower for good.
   func watchDeadlines() {
     guard deadlineTimer == nil else { return }
-    deadlineTimer = eventLoop.scheduleTask(in: Self.deadlineStep) { [weak self] in
-      self?.checkDeadlines()
-    }
+    deadlineTimer = eventLoop.scheduleTask(in: Self.deadlineStep) { self.checkDeadlines() }
   }
+
+  /// Stops the timer, which keeps this object: for an event loop that goes on without it.
+  func stopTimer() { deadlineTimer?.cancel() }
 
   private func checkDeadlines() {
     deadlineTimer = nil
@@ -255,22 +291,10 @@ final class LoopContext: @unchecked Sendable {
 
   // MARK: - Looking after connections (event loop)
 
-  /// How often each connection is looked after: what is promised in seconds is kept within one of these.
-  private static let lookStep = TimeAmount.milliseconds(500)
-
-  /// Starts the one timer of all connections unless it runs. It stops when there are none.
-  private func lookAgainLater() {
-    guard lookTimer == nil else { return }
-    lookTimer = eventLoop.scheduleTask(in: Self.lookStep) { [weak self] in
-      self?.lookAfterConnections()
-    }
-  }
-
-  private func lookAfterConnections() {
-    lookTimer = nil
+  /// What ``LoopClock`` has done twice a second.
+  func lookAfterConnections() {
     let now = MonotonicClock.now()
     forEachHandler { $0.look(now: now) }
-    if connectionCount > 0 { lookAgainLater() }
   }
 
   // MARK: - Draining (event loop)
