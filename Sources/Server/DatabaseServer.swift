@@ -177,7 +177,7 @@ package final class DatabaseServer: Sendable {
       files: schema.files.map {
         ReflectionFile(name: $0.name, descriptor: $0.descriptor, dependencies: $0.dependencies)
       },
-      services: [schema.serviceName])
+      services: [schema.serviceName], audience: access)
     reflection.register(on: server)
     health.register(on: server)
   }

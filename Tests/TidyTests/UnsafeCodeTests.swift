@@ -138,6 +138,7 @@ import Testing
       "HTTP2/SessionMemory",
       "HTTP2/SlotReference",
       "HTTP2/StaticHeaders",
+      "Services/DescriptorField",
       "Services/DescriptorSymbols",
       "Services/HealthService",
       "Services/ReflectionRequest",

@@ -101,6 +101,15 @@ package final class AccessPolicy: Sendable {
     return end == .max || Timestamp.coarse().seconds < end
   }
 
+  /// For each of ``models`` whether somebody has any right on it, now. O(models).
+  ///
+  /// - Parameter number: of this policy or an earlier one.
+  package func permittedModels(_ number: UInt32) -> [Bool] {
+    models.indices.map { model in
+      AccessAction.allCases.contains { permits(number, bit: $0.bit(ofModel: model)) }
+    }
+  }
+
   /// Who has a number; nil when nobody has, or not any more.
   package func principal(_ number: UInt32) -> Principal? {
     guard Int(number) < principals.count, let principal = principals[Int(number)] else {

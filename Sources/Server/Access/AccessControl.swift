@@ -15,9 +15,9 @@ package final class AccessControl: CallGate {
   }
 
   private let state: Mutex<State>
-  private let service: String
+  let service: String
   /// Those that the server has methods of, in the order of the policy.
-  private let models: [Model]
+  let models: [Model]
   /// Whether tokens are taken that others may have read.
   let takesExposedTokens: Bool
   let audit: AuditLog?
@@ -60,10 +60,14 @@ package final class AccessControl: CallGate {
   /// Who makes a call; nil when that is nobody. To be asked during the handler's call.
   func id(of context: CallContext) -> String? {
     let policy = policy
+    return policy.principal(number(of: context, policy))?.id
+  }
+
+  /// The number of whoever makes a call. To be asked during the handler's call.
+  func number(of context: CallContext, _ policy: AccessPolicy) -> UInt32 {
     let caller = context.caller
-    return policy.principal(
-      caller == AccessPolicy.Nobody.anonymous
-        ? policy.number(ofCertificate: context.peer?.certificate?.names ?? []) : caller)?.id
+    return caller == AccessPolicy.Nobody.anonymous
+      ? policy.number(ofCertificate: context.peer?.certificate?.names ?? []) : caller
   }
 
   /// The name of a model in a refusal.

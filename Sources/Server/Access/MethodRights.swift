@@ -22,10 +22,7 @@ struct MethodRights: Sendable {
   init(_ methods: [CallMethod], service: String, models: [Model]) {
     var byPath: [String: Right] = [:]
     for (index, model) in models.enumerated() {
-      for (method, action) in [
-        (model.getMethod, .read), (model.getOneMethod, .read), (model.streamMethod, .read),
-        (model.deleteMethod, .delete), (model.putMethod, .write), (model.batchPutMethod, .write),
-      ] as [(String, AccessAction)] {
+      for (method, action) in Self.actions(of: model) {
         byPath["/\(service)/\(method)"] = .model(index, action)
       }
     }
@@ -39,6 +36,14 @@ struct MethodRights: Sendable {
     bits = rights.map {
       if case .model(let model, let action) = $0 { Int32(action.bit(ofModel: model)) } else { -1 }
     }
+  }
+
+  /// The methods of a model, and what each of them does with it.
+  static func actions(of model: Model) -> [(method: String, action: AccessAction)] {
+    [
+      (model.getMethod, .read), (model.getOneMethod, .read), (model.streamMethod, .read),
+      (model.deleteMethod, .delete), (model.putMethod, .write), (model.batchPutMethod, .write),
+    ]
   }
 
   subscript(method: Int) -> Right { rights[method] }

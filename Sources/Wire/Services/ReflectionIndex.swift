@@ -42,24 +42,49 @@ struct ReflectionIndex: Sendable {
     return (extensions[type]?.keys).map { $0.sorted() } ?? []
   }
 
-  /// The file and, after it, its imports and theirs that are not in `sent`, each once. All of them are in
-  /// `sent` afterwards. Imports nobody gave to the index are left out.
-  func closure(of root: Int, sent: inout Set<Int>) -> [Int] {
-    var ordered = [root]
-    var known = sent.union([root])
+  /// Files and, after them, their imports and theirs that are not in `sent`, each once. Imports nobody gave to the
+  /// index are left out.
+  ///
+  /// - Parameter imports: the names of those of a file.
+  func closure(
+    of roots: [Int], without sent: Set<Int> = [], imports: (Int) -> [String]
+  ) -> [Int] {
+    var ordered = roots
+    var known = sent.union(roots)
     var next = 0
     while next < ordered.count {
-      for dependency in files[ordered[next]].dependencies {
+      for dependency in imports(ordered[next]) {
         guard let index = fileByName[dependency], known.insert(index).inserted else { continue }
         ordered.append(index)
       }
       next += 1
     }
-    sent.formUnion(ordered)
     return ordered
   }
 
-  private static func withoutDot(_ name: String) -> String {
+  /// What a file declares and uses; nil when its descriptor is malformed.
+  func tree(of file: Int) -> DescriptorTree? {
+    // By an import come its own types and those of the files that it imports publicly (protobuf.dev, "import public").
+    let byImport = files[file].dependencies.map { name -> Set<Int> in
+      guard let file = fileByName[name] else { return [] }
+      return Set(closure(of: [file]) { publicImports(of: $0) })
+    }
+    return DescriptorTree(files[file].descriptor) { type in
+      guard let file = fileBySymbol[type] else { return [] }
+      return byImport.indices.filter { byImport[$0].contains(file) }
+    }
+  }
+
+  private func publicImports(of file: Int) -> [String] {
+    let bytes = files[file].descriptor
+    guard let fields = DescriptorField.all(of: bytes, in: bytes.indices) else { return [] }
+    let imports = DescriptorTree.imports(fields, bytes)
+    return fields.filter { $0.number == DescriptorTree.Number.publicDependency }
+      .flatMap { $0.numbers(bytes) }
+      .compactMap { $0 < UInt64(imports.count) ? imports[Int($0)] : nil }
+  }
+
+  static func withoutDot(_ name: String) -> String {
     name.hasPrefix(".") ? String(name.dropFirst()) : name
   }
 }

@@ -3,29 +3,37 @@ import Bytes
 /// gRPC server reflection, v1 and v1alpha (grpc/grpc:doc/server-reflection.md): what grpcurl, Postman and
 /// the like learn a server's methods from.
 ///
-/// It serves its own descriptors and those of ``HealthService`` beside the files it is given. Immutable;
-/// every stream reads the same index.
+/// It serves its own descriptors and those of ``HealthService`` beside the files it is given, to each caller as much of
+/// them as its ``ReflectionAudience`` says.
+///
+/// Thread-safety: every stream reads the same index, which never changes.
 package struct ReflectionService: StreamingHandler {
   /// Its services, full names.
   package static let serviceNames = [
     "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
   ]
 
-  private let index: ReflectionIndex
+  private let views: ReflectionViews
+  private let audience: (any ReflectionAudience)?
 
   /// - Parameters:
   ///   - files: the schema's files with everything they import, also `google/protobuf/*`: some clients take
   ///     a missing import for an error.
   ///   - services: full names of the services that are served, without health and reflection.
-  package init(files: [ReflectionFile], services: [String]) {
+  ///   - audience: who may see what of them; nil shows all to everybody.
+  package init(
+    files: [ReflectionFile], services: [String], audience: (any ReflectionAudience)? = nil
+  ) {
     // A file of the user's at one of our paths must not hide what it does not declare itself.
     let names = Set(files.map(\.name))
     let own = ServiceDescriptors.files.map {
       names.contains($0.name) ? $0.renamed("seandb/" + $0.name) : $0
     }
-    index = ReflectionIndex(
+    let index = ReflectionIndex(
       files: files + own,
       services: services + Self.serviceNames + [HealthService.serviceName])
+    self.audience = audience
+    views = ReflectionViews(index, groups: audience?.methodGroups ?? [])
   }
 
   /// Registers both versions; their messages are the same, byte by byte.
@@ -38,19 +46,28 @@ package struct ReflectionService: StreamingHandler {
     Self.serviceNames.map { ("/\($0)/ServerReflectionInfo", self) }
   }
 
-  package func start(_ context: CallContext) -> any StreamingCall { ReflectionCall(index: index) }
+  package func start(_ context: CallContext) -> any StreamingCall {
+    ReflectionCall(views, shown: audience?.viewer(context))
+  }
 }
 
 /// One reflection stream: answers each request at once, in order.
 private final class ReflectionCall: StreamingCall {
-  private let index: ReflectionIndex
+  private let views: ReflectionViews
+  /// What the caller may see now; nil is all.
+  private let shown: (@Sendable () -> [Bool])?
+  private var view: ReflectionView
   /// The files sent on this stream, which are not sent again as imports.
   private var sent: Set<Int> = []
   /// What the last request is answered with, until it is pulled.
   private var answer: PullOutcome = .needsMessage
   private var answerBytes: [UInt8] = []
 
-  init(index: ReflectionIndex) { self.index = index }
+  init(_ views: ReflectionViews, shown: (@Sendable () -> [Bool])?) {
+    self.views = views
+    self.shown = shown
+    view = views.whole
+  }
 
   func pull(_ response: inout ByteWriter) -> PullOutcome {
     defer { answer = .needsMessage }
@@ -77,12 +94,23 @@ private final class ReflectionCall: StreamingCall {
           "the request asks nothing: set one field of message_request"))
       return
     }
+    look()
     var response = ByteWriter()
     response.appendField(1, request.host)
     response.appendField(2, message)
     append(query, &response)
     answerBytes = response.array()
     answer = .message
+  }
+
+  /// What the caller may see can have changed since the last request.
+  private func look() {
+    guard let shown else { return }
+    let now = views.view(shown())
+    guard now !== view else { return }
+    view = now
+    // They were other files.
+    sent = []
   }
 
   func halfClose() { answer = .finished(nil) }
@@ -102,16 +130,16 @@ private final class ReflectionCall: StreamingCall {
   private func append(_ query: ReflectionRequest.Query, _ response: inout ByteWriter) {
     switch query {
     case .fileByFilename(let name):
-      appendFiles(index.file(named: name), &response, missing: "no file \(shortened(name))")
+      appendFiles(view.file(named: name), &response, missing: "no file \(shortened(name))")
     case .fileContainingSymbol(let symbol):
       appendFiles(
-        index.file(declaring: symbol), &response, missing: "no symbol \(shortened(symbol))")
+        view.file(declaring: symbol), &response, missing: "no symbol \(shortened(symbol))")
     case .fileContainingExtension(let type, let number):
       appendFiles(
-        index.file(extending: type, number), &response,
+        view.file(extending: type, number), &response,
         missing: "no extension \(number) of \(shortened(type))")
     case .allExtensionNumbersOfType(let type):
-      guard let numbers = index.extensionNumbers(of: type) else {
+      guard let numbers = view.extensionNumbers(of: type) else {
         return appendError("no message type \(shortened(type))", &response)
       }
       response.appendMessage(Response.extensionNumbers) { list in
@@ -120,7 +148,7 @@ private final class ReflectionCall: StreamingCall {
       }
     case .listServices:
       response.appendMessage(Response.services) { list in
-        for service in index.services {
+        for service in view.services {
           list.appendMessage(1) { $0.appendField(1, service) }
         }
       }
@@ -129,9 +157,9 @@ private final class ReflectionCall: StreamingCall {
 
   private func appendFiles(_ root: Int?, _ response: inout ByteWriter, missing: String) {
     guard let root else { return appendError(missing, &response) }
-    let files = index.closure(of: root, sent: &sent)
+    let files = view.closure(of: root, sent: &sent)
     response.appendMessage(Response.files) { list in
-      for file in files { list.appendField(1, index.files[file].descriptor) }
+      for file in files { list.appendField(1, view.descriptor(file)) }
     }
   }
 
