@@ -25,6 +25,7 @@ final class CertificateWatch: Sendable {
     var lastRefusal: TLSError?
     /// The day, counted from 1970, on which the log had the last words on a certificate that ends soon.
     var lastWarningDay: Int64 = 0
+    var whenTaken: @Sendable () -> Void = {}
   }
 
   /// How many days before its end the log begins to speak of it.
@@ -49,7 +50,11 @@ final class CertificateWatch: Sendable {
     warnOfEnd()
   }
 
-  func start() { task.start { [weak self] in self?.look() } }
+  /// - Parameter whenTaken: is told, on a thread of its own, when other files are in force, before the log is.
+  func start(whenTaken: @escaping @Sendable () -> Void = {}) {
+    state.withLock { $0.whenTaken = whenTaken }
+    task.start { [weak self] in self?.look() }
+  }
 
   func stop() { task.stop() }
 
@@ -77,6 +82,7 @@ final class CertificateWatch: Sendable {
         $0.lastRefusal = nil
         $0.lastWarningDay = 0
       }
+      state.withLock { $0.whenTaken }()
       logger.notice(
         "new connections get the new certificate",
         metadata: ["certificate": "\(files.certificate)", "until": "\(facts.lastDay)"])

@@ -194,7 +194,7 @@ package final class DatabaseServer: Sendable {
     monitor.start()
     snapshots.start()
     cacheStarter.start()
-    certificates?.start()
+    certificates?.start { [server] in server.recheckClients() }
     accessWatch?.start()
     for bound in addresses {
       do throws(ListenError) {

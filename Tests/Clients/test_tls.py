@@ -226,7 +226,7 @@ class TestReload:
         server = serve(create(DOG_SCHEMA), *certificate.flags)
         before = served_certificate(server, authority)
         other = authority.sign("unfitting")
-        good = certificate.pem
+        good, good_key = certificate.pem, certificate.key_pem
 
         def refused(sentence: str):
             count = server.stderr().count("the one from before stays")
@@ -239,11 +239,98 @@ class TestReload:
         refused("is not the key of --tls-cert")
         certificate.path.write_bytes(other.pem[: len(other.pem) // 2])
         refused("is not a certificate .* or is cut short")
+        certificate.replace(authority.sign("bygone", days=-1))
+        refused("has expired on")
         certificate.path.unlink()
         refused("there is no such file")
         certificate.path.write_bytes(good)
+        refused("is not the key of --tls-cert")
+        certificate.key.write_bytes(good_key)
         server.send(signal.SIGHUP)
         wait_for(lambda: "is the one in its files already" in server.stderr())
+
+    def test_clients_of_an_authority_that_is_gone_are_ended_and_others_lose_no_call(
+        self, create, serve, authority, certificate, tmp_path
+    ):
+        bundle, other = tmp_path / "ca.pem", Authority(tmp_path / "other", "other")
+        bundle.write_bytes(authority.root.pem + other.root.pem)
+        server = serve(create(DOG_SCHEMA), *certificate.flags, "--tls-client-ca", bundle)
+        stays = serve.connect(server, credentials=credentials(authority, authority.sign("stays", "DNS:a")))
+        goes = serve.connect(server, credentials=credentials(authority, other.sign("goes", "DNS:b")))
+        for client in (stays, goes):
+            client.model("Dog").put(dog("a"))
+        # What cannot be used changes nothing, and says so.
+        for text, sentence in [
+            (bundle.read_bytes()[:-40], "--tls-client-ca .* is not certificates of authorities"),
+            (b"", "--tls-client-ca .* is not certificates of authorities"),
+            (None, "--tls-client-ca .*: there is no such file"),
+        ]:
+            count = server.stderr().count("the one from before stays")
+            if text is None:
+                bundle.unlink()
+            else:
+                bundle.write_bytes(text)
+            server.send(signal.SIGHUP)
+            wait_for(lambda: server.stderr().count("the one from before stays") == count + 1)
+            assert re.search(sentence, server.stderr().splitlines()[-1])
+            for client in (stays, goes):
+                assert client.model("Dog").get(eq="a") == [dog("a")]
+
+        problems, stop = [], threading.Event()
+
+        def load():
+            try:
+                while not stop.is_set():
+                    assert stays.model("Dog").get(eq="a") == [dog("a")]
+            except Exception as problem:
+                problems.append(problem)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            bundle.write_bytes(authority.root.pem)
+            server.send(signal.SIGHUP)
+            wait_for(lambda: "get the new certificate" in server.stderr())
+            with pytest.raises(grpc.RpcError) as raised:
+                goes.model("Dog").get(eq="a")
+            assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+        finally:
+            stop.set()
+            thread.join()
+        assert not problems
+
+    @pytest.mark.parametrize("has_rules", [False, True])
+    def test_a_certificate_that_expires_has_no_rights_any_more(
+        self, create, serve, authority, certificate, tmp_path, has_rules
+    ):
+        flags = [*certificate.flags, "--tls-client-ca", authority.root.path]
+        if has_rules:
+            access = tmp_path / "access.toml"
+            access.write_text('[[role]]\nname = "a"\nallow = ["admin"]\n[[certificate]]\nsan = "DNS:soon"\nroles = ["a"]\n')
+            flags += ["--access", access]
+        server = serve(create(DOG_SCHEMA), *flags)
+        soon, end = authority.sign_for_seconds(f"soon-{has_rules}", "DNS:soon", 3)
+        client = serve.connect(server, credentials=credentials(authority, soon))
+        get = client.stub("/database.Database/GetDogsByPk")
+        stream = client.channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=30)
+        next(stream)
+        last = None
+        while True:
+            began = time.time()
+            try:
+                get(b"\x0a\x01a", timeout=30)
+            except grpc.RpcError as problem:
+                last = problem
+                break
+            # The coarse clock of Linux is some milliseconds late, and seconds count as a whole.
+            assert began < end + (1.1 if has_rules else 1.6)
+        assert last is not None and time.time() > end
+        # Either the next call, or the connection's end, whichever came first.
+        assert last.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE)
+        with pytest.raises(grpc.RpcError):
+            list(stream)
+        assert time.time() < end + 2
+        assert " error " not in server.stderr()
 
     def test_the_end_of_a_certificate_is_told(self, create, serve, authority, certificate):
         certificate.replace(authority.sign("short", days=9))

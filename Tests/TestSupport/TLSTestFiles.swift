@@ -19,6 +19,14 @@ package final class TLSTestFiles: Sendable {
     case stranger
     /// For clients, of yesterday.
     case expiredClient
+    /// ``authority`` with the same key, made anew.
+    case renewedAuthority
+    /// Is called like ``authority``, in other letters, with a key of its own.
+    case namesake
+    /// An authority that ``authority`` has signed.
+    case middle
+    /// For clients, of ``middle``.
+    case distantClient
   }
 
   package struct Failure: Error { package let text: String }
@@ -72,5 +80,13 @@ package final class TLSTestFiles: Sendable {
     sign client billing authority DNS:Billing.Internal,URI:spiffe://test/billing,email:b@c.de 3650
     sign stranger billing otherAuthority DNS:billing.internal 3650
     sign expiredClient billing authority DNS:billing.internal -1
+    openssl req -x509 -key authority.key -out renewedAuthority.pem -days 3000 -subj '/CN=Test authority'
+    cp authority.key renewedAuthority.key
+    root namesake 'TEST   Authority'
+    request middle 'Middle authority' > middle.req
+    printf 'basicConstraints=critical,CA:TRUE\\n' > names
+    openssl x509 -req -in middle.req -CA authority.pem -CAkey authority.key -CAcreateserial -days 3650 \
+        -extfile names -out middle.pem
+    sign distantClient distant middle DNS:distant.internal 3650
     """
 }

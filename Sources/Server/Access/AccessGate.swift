@@ -22,6 +22,8 @@ final class AccessGate: ConnectionGate {
   private var peer: PeerIdentity?
   /// Who calls without a header.
   private var certificate = AccessPolicy.Nobody.anonymous
+  /// From then on the certificate is nobody's; nil is never.
+  private var certificateEnd: Timestamp?
   private var takesTokens = true
   private var headers = KnownHeaders()
 
@@ -41,6 +43,7 @@ final class AccessGate: ConnectionGate {
   private func readCertificate() {
     guard let shown = peer?.certificate else { return }
     certificate = policy.number(ofCertificate: shown.names)
+    certificateEnd = shown.expires
   }
 
   func refresh() {
@@ -80,12 +83,19 @@ final class AccessGate: ConnectionGate {
   // MARK: - Rights
 
   func refusal(method: Int, caller: UInt32) -> RPCStatus? {
-    let number = caller == AccessPolicy.Nobody.anonymous ? certificate : caller
+    let number = caller == AccessPolicy.Nobody.anonymous ? certificateCaller() : caller
     let bit = rights.bit(method)
     if bit >= 0, unsafe inForce._withUnsafeGuaranteedRef({ $0.permits(number, bit: bit) }) {
       return nil
     }
     return refusal(method, number)
+  }
+
+  /// Who calls without a header, now: the connection is ended soon after its certificate has expired, and no call may
+  /// come in between.
+  private func certificateCaller() -> UInt32 {
+    guard let end = certificateEnd, Timestamp.coarse() > end else { return certificate }
+    return AccessPolicy.Nobody.unknown
   }
 
   private func refusal(_ method: Int, _ number: UInt32) -> RPCStatus? {

@@ -1,4 +1,5 @@
 package import NIOCore
+package import Platform
 
 /// Who is at the other end of a connection, as far as the server knows.
 package struct PeerIdentity: Sendable {
@@ -44,13 +45,15 @@ package struct PeerIdentity: Sendable {
 /// What the certificate of a client names, once it was verified against the authorities that the server trusts.
 ///
 /// Names with bytes that no name has, such as NUL, are left out.
-package struct PeerCertificate: Sendable, Hashable {
+package struct PeerCertificate: Sendable, Equatable {
   /// The names of hosts (subject alternative names of type DNS), in lower case, in the certificate's order.
   package let dnsNames: [String]
   /// Such as SPIFFE ids (subject alternative names of type URI), as they are written.
   package let uris: [String]
   /// The last CN of the subject, as it is written. An authority vouches for it less than for the others.
   package let commonName: String?
+  /// The last moment at which it is valid; nil is for ever.
+  package let expires: Timestamp?
 
   /// All of them as an access file writes them, those first that an authority vouches for most:
   /// `URI:spiffe://x/billing`, `DNS:billing.internal`, `CN:billing`.
@@ -59,9 +62,13 @@ package struct PeerCertificate: Sendable, Hashable {
       + (commonName.map { ["CN:" + $0] } ?? [])
   }
 
-  package init(dnsNames: [String] = [], uris: [String] = [], commonName: String? = nil) {
+  package init(
+    dnsNames: [String] = [], uris: [String] = [], commonName: String? = nil,
+    expires: Timestamp? = nil
+  ) {
     self.dnsNames = dnsNames
     self.uris = uris
     self.commonName = commonName
+    self.expires = expires
   }
 }

@@ -59,6 +59,14 @@ extension Connection {
     return mustFlush
   }
 
+  /// Closes the connection of a client whose certificate does not count any more, and ends its calls with it.
+  func endUntrusted(_ lost: LostTrust) {
+    switch lost {
+    case .expired: end(NGHTTP2_NO_ERROR, "client_certificate_expired")
+    case .withdrawn: end(NGHTTP2_NO_ERROR, "client_certificate_withdrawn")
+    }
+  }
+
   // MARK: - Draining
 
   /// Whether the server ends: streams are not begun any more.

@@ -15,14 +15,14 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
   private let tls: NIOSSLServerHandler
   private let limit: TimeAmount
   private let logger: Logger
-  private let makeHandler: (PeerCertificate?) -> ConnectionHandler
+  private let makeHandler: (NIOSSLCertificate?) -> ConnectionHandler
   private var timer: Scheduled<Void>?
   private var isOver = false
 
-  /// - Parameter makeHandler: is told what the client's certificate names.
+  /// - Parameter makeHandler: is given the client's certificate.
   init(
     tls: NIOSSLServerHandler, limit: TimeAmount, logger: Logger,
-    makeHandler: @escaping (PeerCertificate?) -> ConnectionHandler
+    makeHandler: @escaping (NIOSSLCertificate?) -> ConnectionHandler
   ) {
     self.tls = tls
     self.limit = limit
@@ -60,7 +60,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     let pipeline = context.pipeline.syncOperations
     do {
       try pipeline.addHandler(
-        makeHandler(certificate.map(PeerCertificate.init)), position: .after(self))
+        makeHandler(certificate), position: .after(self))
       pipeline.removeHandler(context: context, promise: nil)
     } catch {
       context.close(promise: nil)

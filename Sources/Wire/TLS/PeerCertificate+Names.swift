@@ -1,4 +1,5 @@
 package import NIOSSL
+import Platform
 
 extension PeerCertificate {
   /// What a certificate names that BoringSSL has verified. O(its bytes).
@@ -13,6 +14,7 @@ extension PeerCertificate {
     }
     self.init(
       dnsNames: dnsNames, uris: uris,
-      commonName: (try? certificate.toDERBytes()).flatMap(SubjectName.commonName(ofCertificate:)))
+      commonName: (try? certificate.toDERBytes()).flatMap(SubjectName.commonName(ofCertificate:)),
+      expires: Timestamp(seconds: Int64(certificate.notValidAfter)))
   }
 }

@@ -6,7 +6,7 @@ import Synchronization
 /// The certificate that a server shows, its key, and whose clients it lets in; they can be replaced while it serves.
 ///
 /// TLS 1.2 and 1.3, only the ciphers that HTTP/2 allows (RFC 9113 §9.2.2), HTTP/2 by ALPN. New connections get what
-/// was loaded last; those that are there keep theirs.
+/// was loaded last; those that are there keep theirs, unless the authorities do not vouch for their clients any more.
 ///
 /// Thread-safety: every call from any thread; `init` and the reloads block on disk I/O.
 package final class TLSIdentity: Sendable {
@@ -38,6 +38,7 @@ package final class TLSIdentity: Sendable {
   private struct Loaded: Sendable {
     let content: TLSFiles.Content
     let context: NIOSSLContext
+    let authorities: ClientAuthorities?
     let facts: Facts
   }
 
@@ -50,8 +51,13 @@ package final class TLSIdentity: Sendable {
     loaded = Mutex(try Self.load(files, try files.read()))
   }
 
-  /// What new connections are made with.
-  var context: NIOSSLContext { loaded.withLock { $0.context } }
+  /// What new connections are made with, and whose clients they let in.
+  var current: (context: NIOSSLContext, authorities: ClientAuthorities?) {
+    loaded.withLock { ($0.context, $0.authorities) }
+  }
+
+  /// Whose clients are let in now; nil when no client shows a certificate.
+  var authorities: ClientAuthorities? { loaded.withLock { $0.authorities } }
 
   /// Of the certificate that new connections get.
   package var facts: Facts { loaded.withLock { $0.facts } }
@@ -97,8 +103,11 @@ package final class TLSIdentity: Sendable {
     configuration.applicationProtocols = ["h2"]
     // A client that answers no close_notify is waited for no longer.
     configuration.shutdownTimeout = .seconds(1)
+    var authorities: ClientAuthorities?
     if let path = files.clientAuthorities, let bytes = content.clientAuthorities {
-      configuration.trustRoots = .certificates(try certificates(bytes, .clientAuthorities, path))
+      let trusted = try certificates(bytes, .clientAuthorities, path)
+      authorities = ClientAuthorities(trusted.compactMap { try? $0.toDERBytes() })
+      configuration.trustRoots = .certificates(trusted)
       configuration.certificateVerification = .noHostnameVerification
       configuration.sendCANameList = true
     }
@@ -107,7 +116,7 @@ package final class TLSIdentity: Sendable {
       throw .keyDoesNotFit(key: files.key, certificate: files.certificate)
     }
     return Loaded(
-      content: content, context: context,
+      content: content, context: context, authorities: authorities,
       facts: Facts(notAfter: Timestamp(seconds: Int64(chain[0].notValidAfter))))
   }
 

@@ -22,6 +22,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Of a client that came by TLS.
   private let link: PeerIdentity.Link
   private let certificate: PeerCertificate?
+  private var client: VerifiedClient?
   private(set) var connection: Connection?
   private var context: ChannelHandlerContext?
   /// Nil of a connection by TLS, and when the channel is closed.
@@ -47,13 +48,15 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   init(
     loop: LoopContext, configuration: WireConfiguration, methods: MethodTable,
-    link: PeerIdentity.Link = .plaintext, certificate: PeerCertificate? = nil
+    link: PeerIdentity.Link = .plaintext, certificate: PeerCertificate? = nil,
+    client: VerifiedClient? = nil
   ) {
     self.loop = loop
     self.configuration = configuration
     self.methods = methods
     self.link = link
     self.certificate = certificate
+    self.client = client
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -80,6 +83,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     guard connection == nil, place == nil else { return }
     guard let connection = startWithoutChannel() else { return closeNow() }
     if case .plaintext = link { socket = context.flatMap { SocketWriter($0.channel) } }
+    // What it was verified by may have changed during its handshake.
+    recheckClient()
     if loop.draining {
       connection.beginDrain(.shutdown, now: MonotonicClock.now())
       flush()
@@ -231,6 +236,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   /// Looks after the connection, twice a second.
   func look(now: UInt64) {
+    recheckClient()
     if linger.hasBegun { carryOut(linger.look(now: now)) }
     guard let connection, !linger.hasBegun else { return }
     guard isHTTP2 else {
@@ -282,6 +288,16 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
     // Closing a socket with unread input would reset it.
     holdReads(false)
+  }
+
+  /// Ends the connection if its client is not to be let in any more. O(1) unless the authorities have changed.
+  func recheckClient() {
+    guard let connection, !linger.hasBegun, let lost = client?.lostTrust() else { return }
+    log(
+      "the certificate of a client has \(lost == .expired ? "expired" : "no authority any more"); its connection is closed"
+    )
+    connection.endUntrusted(lost)
+    if isHTTP2 { flush() } else { finish() }
   }
 
   func beginDrain() {

@@ -167,7 +167,8 @@ package final class GRPCServer: Sendable {
   ) throws {
     var kept = NIOSSLHandler.Configuration()
     kept.maximumPreservedOutboundBufferCapacity = encryptedReadBytes
-    let handler = NIOSSLServerHandler(context: tls.context, configuration: kept)
+    let (context, authorities) = tls.current
+    let handler = NIOSSLServerHandler(context: context, configuration: kept)
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandler(handler)
     try pipeline.addHandler(
@@ -175,9 +176,13 @@ package final class GRPCServer: Sendable {
         tls: handler, limit: .nanoseconds(Int64(clamping: configuration.handshakeTime)),
         logger: loop.logger
       ) { certificate in
-        ConnectionHandler(
+        var client: VerifiedClient?
+        if let certificate, let authorities {
+          client = VerifiedClient(certificate, tls, verifiedBy: authorities)
+        }
+        return ConnectionHandler(
           loop: loop, configuration: configuration, methods: table, link: .tls,
-          certificate: certificate)
+          certificate: certificate.map(PeerCertificate.init), client: client)
       })
   }
 
@@ -185,6 +190,15 @@ package final class GRPCServer: Sendable {
   /// is done: from then on every call is decided by what the gate knows now. Not for an event loop, or a task.
   package func recheckCalls() {
     for loop in loops { try? loop.eventLoop.submit { loop.recheckCalls() }.wait() }
+  }
+
+  /// Ends the connections of clients whose certificates are not vouched for any more after
+  /// ``TLSIdentity/reload(settle:)``; without it that takes up to half a second. Blocks until they are ended. Not for
+  /// an event loop, or a task.
+  package func recheckClients() {
+    for loop in loops {
+      try? loop.eventLoop.submit { loop.forEachHandler { $0.recheckClient() } }.wait()
+    }
   }
 
   /// Stops accepting, lets the calls under way end (at most the configured grace), and closes all

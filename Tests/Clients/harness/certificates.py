@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import pathlib
 
 from harness import process
@@ -50,6 +51,26 @@ class Authority:
             *["req", "-x509", *KEY, "-keyout", self.root.key, "-out", self.root.path],
             *["-days", 3650, "-subj", f"/CN={name}"],
         )
+
+    def sign_for_seconds(self, name: str, names: str, seconds: float) -> tuple[Certificate, float]:
+        """A certificate that ends soon, and when, as seconds since 1970."""
+        signed, folder = Certificate(self.directory, name), self.directory / f"{name}-ca"
+        folder.mkdir()
+        request, extensions, config = folder / "request", folder / "extensions", folder / "config"
+        extensions.write_text(f"subjectAltName={names}\n")
+        (folder / "index").touch()
+        config.write_text(
+            f"[ca]\ndefault_ca = d\n[d]\nnew_certs_dir = {folder}\ndatabase = {folder}/index\n"
+            "rand_serial = yes\ndefault_md = sha256\npolicy = p\n[p]\ncommonName = supplied\n"
+        )
+        openssl("req", *KEY, "-keyout", signed.key, "-out", request, "-subj", f"/CN={name}")
+        end = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(seconds=seconds)
+        openssl(
+            *["ca", "-batch", "-notext", "-config", config, "-in", request, "-out", signed.path],
+            *["-cert", self.root.path, "-keyfile", self.root.key, "-extfile", extensions],
+            *["-enddate", end.strftime("%y%m%d%H%M%SZ")],
+        )
+        return signed, end.timestamp()
 
     def sign(self, name: str, names=SERVER_NAMES, days=90) -> Certificate:
         signed = Certificate(self.directory, name)

@@ -5,6 +5,7 @@ import EngineLSM
 import Logging
 import NIOCore
 import NIOEmbedded
+import Platform
 import Schema
 import Server
 import TestSupport
@@ -55,6 +56,9 @@ import Wire
     (PeerCertificate(dnsNames: ["friend"]), "0"),
     (PeerCertificate(uris: ["x"], commonName: "friend"), "0"),
     (PeerCertificate(dnsNames: ["other"]), "16"), (nil, "16"),
+    (PeerCertificate(dnsNames: ["friend"], expires: Timestamp(seconds: 1 << 40)), "0"),
+    // It was let in, and has expired since.
+    (PeerCertificate(dnsNames: ["friend"], expires: Timestamp(seconds: 1_000_000_000)), "16"),
   ])
   func knowsVerifiedCertificates(_ shown: PeerCertificate?, _ expected: String) async throws {
     let schema = try await Self.schema(TemporaryFolder())

@@ -1,4 +1,5 @@
 import NIOSSL
+import Platform
 import TestSupport
 import Testing
 import Wire
@@ -8,13 +9,16 @@ import Wire
     let files = try await TLSTestFiles()
     let certificate = try #require(
       try NIOSSLCertificate.fromPEMFile(files.certificate(.client)).first)
+    let expires = Timestamp(seconds: Int64(certificate.notValidAfter))
+    #expect((3649...3651).contains((expires.seconds - Timestamp.coarse().seconds) / 86_400 + 1))
     #expect(
       PeerCertificate(certificate)
         == PeerCertificate(
-          dnsNames: ["billing.internal"], uris: ["spiffe://test/billing"], commonName: "billing"))
+          dnsNames: ["billing.internal"], uris: ["spiffe://test/billing"], commonName: "billing",
+          expires: expires))
     let authority = try #require(
       try NIOSSLCertificate.fromPEMFile(files.certificate(.authority)).first)
-    #expect(PeerCertificate(authority) == PeerCertificate(commonName: "Test authority"))
+    #expect(PeerCertificate(authority).names == ["CN:Test authority"])
   }
 
   /// Whatever the bytes are, the reader ends, and reads nothing outside of them.
@@ -34,6 +38,8 @@ import Wire
           in: 0...255, using: &random)
       }
       _ = SubjectName.commonName(ofCertificate: changed)
+      let authorities = ClientAuthorities([changed])
+      _ = authorities.vouch(for: changed, verifiedBy: ClientAuthorities([der, changed]))
     }
   }
 

@@ -161,6 +161,57 @@ enum TLSTestServer {
     }
   }
 
+  /// Of a server that has let in the clients of two authorities, and does not know one of them any more.
+  @Test func endsTheClientsOfAnAuthorityThatIsGone() async throws {
+    let files = try await TLSTestFiles()
+    let folder = try TemporaryFolder()
+    func put(_ names: TLSTestFiles.Name...) throws {
+      let texts = try names.map { try TLSTestFiles.text(files.certificate($0)) }
+      try folder.write("ca.pem", texts.joined())
+    }
+    try put(.authority, .otherAuthority)
+    var paths = Self.plain(files)
+    paths.clientAuthorities = folder.path + "/ca.pem"
+    let identity = try TLSIdentity(paths)
+    let server = GRPCServer(
+      configuration: WireConfiguration(loopCount: 2),
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    server.register(TLSTestServer.echo, unary: Echo())
+    let port = try await server.start(BoundAddress(host: "127.0.0.1", port: 0), tls: identity)
+    let clients = await onThread {
+      ([.client, .stranger, .stranger] as [TLSTestFiles.Name]).map { name in
+        var options = TLSSocketClient.Options()
+        options.certificate = files.certificate(name)
+        options.key = files.key(name)
+        let client = TLSSocketClient(port: port, options: options)
+        return TLSTestServer.call(client) == nil ? nil : Confined(client)
+      }
+    }
+    func answers() async -> [Bool] {
+      await onThread { clients.map { TLSTestServer.call($0?.client, [1]) == [1] } }
+    }
+    #expect(await answers() == [true, true, true])
+    // The same authority, made anew, and one more.
+    try put(.renewedAuthority, .otherAuthority, .namesake)
+    #expect(identity.reload() == .taken(identity.facts))
+    server.recheckClients()
+    #expect(await answers() == [true, true, true])
+    try put(.renewedAuthority, .namesake)
+    #expect(identity.reload() == .taken(identity.facts))
+    server.recheckClients()
+    #expect(await answers() == [true, false, false])
+    let goAway = await onThread { clients[1]?.client?.http2.goAways.last?.text }
+    #expect(goAway == "client_certificate_withdrawn")
+    await server.drain()
+    await server.close()
+  }
+
+  // One thread at a time has it: each use is awaited.
+  private final class Confined: @unchecked Sendable {
+    let client: TLSSocketClient?
+    init(_ client: TLSSocketClient?) { self.client = client }
+  }
+
   @Test func closesPlaintextClients() async throws {
     let files = try await TLSTestFiles()
     try await TLSTestServer.run(Self.plain(files)) { port, _ in
