@@ -22,7 +22,7 @@ struct ServerCommand: ParsableCommand {
       """)
 
   @Option(help: "Servers, by commas; the first one is what the others are compared with.")
-  var targets = CommaList<ServerTarget>(ServerTarget.allCases.filter { $0 != .external })
+  var targets = CommaList<ServerTarget>(ServerTarget.allCases.filter(\.isUsual))
 
   @Option(help: "Workloads, by commas. They run in the default's order.")
   var workloads = CommaList<ServerWorkload>()

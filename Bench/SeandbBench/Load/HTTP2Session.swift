@@ -20,7 +20,9 @@ package final class HTTP2Session: ClientSession {
     fileprivate let hasBody: Bool
 
     /// A gRPC call's (gRPC over HTTP2, "Requests").
-    static func grpc(scheme: String, path: (Operation) -> String) -> Headers {
+    static func grpc(
+      scheme: String, authorization: String? = nil, path: (Operation) -> String
+    ) -> Headers {
       Headers(
         hasBody: true,
         Operation.allCases.map {
@@ -28,7 +30,7 @@ package final class HTTP2Session: ClientSession {
             (":method", "POST"), (":scheme", scheme), (":path", path($0)),
             (":authority", "localhost"), ("content-type", "application/grpc"),
             ("te", "trailers"),
-          ]
+          ] + (authorization.map { [("authorization", $0)] } ?? [])
         })
     }
 

@@ -13,10 +13,12 @@ package struct SeandbDialect: Dialect {
   private let records: RecordSource
   private let headers: HTTP2Session.Headers
 
-  package init(shape: LoadShape, records: RecordSource, scheme: String) {
+  package init(
+    shape: LoadShape, records: RecordSource, scheme: String, authorization: String? = nil
+  ) {
     self.shape = shape
     self.records = records
-    headers = .grpc(scheme: scheme, path: Self.path)
+    headers = .grpc(scheme: scheme, authorization: authorization, path: Self.path)
   }
 
   /// Bytes of a framed `Dogs` with one record.

@@ -8,6 +8,8 @@ struct RunningServer: Sendable {
   /// What it writes to; nil for an external one.
   let directory: String?
   let process: ChildProcess?
+  /// What each call is sent with.
+  var authorization: String?
 
   func waitUntilItListens(timeoutSeconds: Double) throws {
     let end = MonotonicClock.now() + UInt64(timeoutSeconds * 1e9)

@@ -38,7 +38,7 @@ struct ServerLauncher: Sendable {
 
   private func program(of target: ServerTarget) -> String? {
     switch target {
-    case .seandbRocksDB, .seandbLSM: seandb
+    case .seandbRocksDB, .seandbLSM, .seandbLSMToken: seandb
     case .grpcCppRocksDB: peers + "/grpc-cpp-rocksdb"
     case .etcd: peers + "/etcd"
     case .redis: peers + "/redis-server"
@@ -64,12 +64,14 @@ struct ServerLauncher: Sendable {
       }
     }
     let port = try Self.freePort()
+    let token = target == .seandbLSMToken ? try createToken() : nil
+    let access = token.map { ["--access", $0.accessFile] } ?? []
     let process = try ChildProcess.start(
-      try command(target, durability, directory: directory, port: port),
+      try command(target, durability, directory: directory, port: port) + access,
       outputTo: "\(scratch.path)/\(target.rawValue).out")
     let server = RunningServer(
       target: target, address: SocketAddress(host: "127.0.0.1", port: port), directory: directory,
-      process: process)
+      process: process, authorization: token.map { "Bearer \($0.token)" })
     do {
       try server.waitUntilItListens(timeoutSeconds: Self.startTimeout)
     } catch {
@@ -89,10 +91,11 @@ struct ServerLauncher: Sendable {
     let tls =
       certificate.map { ["--tls-cert", $0.certificatePath, "--tls-key", $0.keyPath] } ?? []
     switch target {
-    case .seandbRocksDB, .seandbLSM:
+    case .seandbRocksDB, .seandbLSM, .seandbLSMToken:
       return [
         try createServer(), "--data", data, "--listen", listen,
-        "--engine", target == .seandbLSM ? "lsm" : "rocksdb", "--durability", durability.rawValue,
+        "--engine", target == .seandbRocksDB ? "rocksdb" : "lsm", "--durability",
+        durability.rawValue,
         "--cache-size", "\(cacheSizeBytes)", "--memtable-size", "\(memtableSizeBytes)",
         "--log-level", "warning",
       ] + tls + (connectionThreads.map { ["--event-loops", "\($0)"] } ?? [])
@@ -164,6 +167,26 @@ struct ServerLauncher: Sendable {
       outputTo: scratch.path + "/create.out")
     try create.waitForSuccess(timeoutSeconds: Self.startTimeout)
     return server
+  }
+
+  /// Makes a token by `seandb token create`, and an access file that knows it.
+  private func createToken() throws -> (token: String, accessFile: String) {
+    let (output, file) = (scratch.path + "/token.out", scratch.path + "/access.toml")
+    let create = try ChildProcess.start(
+      [seandb, "token", "create", "bench", "--roles", "bench"], outputTo: output)
+    try create.waitForSuccess(timeoutSeconds: Self.startTimeout)
+    // A line with the token, an empty one, and the table.
+    let lines = (SystemFile.read(output) ?? "").split(
+      separator: "\n", maxSplits: 1, omittingEmptySubsequences: true)
+    guard lines.count == 2 else { throw Failure(description: "\(output) is no token") }
+    try OutputFile(path: file).replace(
+      with: """
+        [[role]]
+        name = "bench"
+        allow = ["Dog: read, write, delete"]
+        \(lines[1])
+        """)
+    return (String(lines[0]), file)
   }
 
   /// A port that nobody listens on, for servers that do not take port 0.

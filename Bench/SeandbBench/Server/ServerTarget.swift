@@ -4,6 +4,8 @@ enum ServerTarget: String, CaseIterable, Sendable {
   case grpcCppRocksDB = "grpc-cpp-rocksdb"
   case seandbRocksDB = "seandb-rocksdb"
   case seandbLSM = "seandb-lsm"
+  /// The same with an access file, and a token on every call.
+  case seandbLSMToken = "seandb-lsm-token"
   case etcd
   case redis
   /// nghttp2's own server with a static file: the limit of HTTP/2.
@@ -13,7 +15,7 @@ enum ServerTarget: String, CaseIterable, Sendable {
 
   var operations: Set<Operation> {
     switch self {
-    case .seandbRocksDB, .seandbLSM, .external: SeandbDialect.operations
+    case .seandbRocksDB, .seandbLSM, .seandbLSMToken, .external: SeandbDialect.operations
     case .grpcCppRocksDB: SeandbDialect.seedOperations
     case .etcd: EtcdDialect.operations
     case .redis: RedisDialect.operations
@@ -31,6 +33,9 @@ enum ServerTarget: String, CaseIterable, Sendable {
 
   /// Whether the benchmark can reach it over TLS.
   var hasTLS: Bool { self != .redis && self != .external }
+
+  /// Whether it takes part when nobody says which ones do.
+  var isUsual: Bool { self != .external && self != .seandbLSMToken }
 
   /// Whether it keeps what it is given.
   var stores: Bool { self != .nghttpd }

@@ -175,8 +175,10 @@ struct ServerTurn {
     }
     let scheme = tls == nil ? "http" : "https"
     return switch target {
-    case .grpcCppRocksDB, .seandbRocksDB, .seandbLSM, .external:
-      try run(SeandbDialect(shape: shape, records: records, scheme: scheme))
+    case .grpcCppRocksDB, .seandbRocksDB, .seandbLSM, .seandbLSMToken, .external:
+      try run(
+        SeandbDialect(
+          shape: shape, records: records, scheme: scheme, authorization: server.authorization))
     case .etcd: try run(EtcdDialect(shape: shape, records: records, scheme: scheme))
     case .redis: try run(RedisDialect(shape: shape, records: records))
     case .nghttpd:
