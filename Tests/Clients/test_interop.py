@@ -1,8 +1,8 @@
 """gRPC's interoperability cases (grpc/grpc:doc/interop-test-descriptions.md), by its Python client on its C core.
 
-Each runs in plaintext, over TLS, and over TLS with a certificate of the client's. Those of the official
-list that are not here are server_compressed_unary and server_compressed_streaming: they choose for each answer whether
-it is compressed.
+Each runs in plaintext, over TLS, and over TLS with a certificate of the client's. Whether an answer came compressed
+Python's client does not tell: of those cases it sees the answers, and frames show the rest. The client in C++
+(Tests/InteropClient) sees both.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 from harness import interop
+from harness.frames import FrameClient
 from harness.certificates import Authority
 from harness.interop import TIMEOUT
 from harness.process import ServerProcess
@@ -145,6 +146,57 @@ def test_client_compressed_streaming(client):
         call()
     assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     call(grpc.Compression.Gzip)
+
+
+ANSWERS_OF_CHOICE = [(31_415, True), (92_653, False)]
+
+
+def answers_of_choice(client, reverse=False):
+    """Answers of which one is to be compressed, and one not."""
+    parameters = [
+        client.ResponseParameters(size=size, compressed=client.BoolValue(value=is_compressed != reverse))
+        for size, is_compressed in ANSWERS_OF_CHOICE
+    ]
+    return client.StreamingOutputCallRequest(response_parameters=parameters)
+
+
+def test_server_compressed(client):
+    """server_compressed_unary and server_compressed_streaming."""
+    for is_compressed in (True, False):
+        request = client.SimpleRequest(
+            response_compressed=client.BoolValue(value=is_compressed),
+            response_size=LARGE_ANSWER,
+            payload=client.zeros(LARGE_REQUEST),
+        )
+        assert client.UnaryCall(request, timeout=TIMEOUT).payload.body == bytes(LARGE_ANSWER)
+        answers = client.StreamingOutputCall(answers_of_choice(client, not is_compressed), timeout=TIMEOUT)
+        assert [len(answer.payload.body) for answer in answers] == [size for size, _ in ANSWERS_OF_CHOICE]
+
+
+@pytest.mark.parametrize("server", ["plaintext"], indirect=True)
+def test_server_compressed_as_frames(server, client):
+    """What of them goes over the wire, and what to a client that does not take gzip."""
+    unary = client.SimpleRequest(response_compressed=client.BoolValue(value=True), response_size=LARGE_ANSWER)
+    with FrameClient(server.process, 1 << 20, 1 << 20, credit=True) as raw:
+        for accepts in ("identity,gzip", "identity"):
+            headers = {"grpc-accept-encoding": accepts}
+            takes = "gzip" in accepts
+            calls = [
+                ("UnaryCall", unary, [takes]),
+                ("UnaryCall", client.SimpleRequest(response_size=LARGE_ANSWER), [False]),
+                ("StreamingOutputCall", answers_of_choice(client), [takes, False]),
+                ("StreamingOutputCall", answers_of_choice(client, True), [False, takes]),
+            ]
+            for method, request, flags in calls:
+                path = f"/{interop.SERVICE}/{method}"
+                answer = raw.answer(raw.request(path, request.SerializeToString(), headers))
+                assert answer.fields["grpc-status"] == "0"
+                seen, rest = [], bytes(answer.body)
+                while rest:
+                    seen.append(rest[0] == 1)
+                    rest = rest[5 + int.from_bytes(rest[1:5]) :]
+                assert seen == flags
+                assert ("grpc-encoding" in answer.fields) == (takes and (True in flags))
 
 
 def test_client_streaming(client):

@@ -9,7 +9,10 @@ from harness.certificates import Authority
 from harness.process import ServerProcess
 
 PROGRAM = process.REPOSITORY / ".build" / "interop" / "client"
-CASES = ["empty_unary", "large_unary", "ping_pong", "special_status_message"]
+CASES = [
+    *["empty_unary", "large_unary", "server_compressed_unary", "server_compressed_streaming"],
+    *["ping_pong", "special_status_message"],
+]
 
 
 @pytest.fixture(scope="module", params=["plaintext", "tls"])

@@ -4,6 +4,7 @@
 //
 // Ends with 1 and a sentence when a case fails.
 
+#include <cstdint>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -15,6 +16,9 @@
 #include <grpcpp/grpcpp.h>
 
 #include "test.grpc.pb.h"
+
+// Of the library, for tests such as gRPC's own; no header that is installed has it.
+uint32_t grpc_call_test_only_get_message_flags(grpc_call* call);
 
 using namespace grpc::testing;
 using Stub = TestService::Stub;
@@ -51,6 +55,49 @@ void LargeUnary(Stub& stub) {
   SimpleResponse answer;
   CheckOK(stub.UnaryCall(&context, request, &answer));
   Check(answer.payload().body() == std::string(kLargeAnswer, '\0'), "another answer");
+}
+
+// Whether the last message came compressed.
+bool WasCompressed(grpc::ClientContext& context) {
+  // GRPC_WRITE_INTERNAL_TEST_ONLY_WAS_COMPRESSED
+  constexpr uint32_t kCompressed = 0x40000000u;
+  return grpc_call_test_only_get_message_flags(context.c_call()) & kCompressed;
+}
+
+void ServerCompressedUnary(Stub& stub) {
+  for (const bool compressed : {true, false}) {
+    grpc::ClientContext context;
+    SimpleRequest request;
+    request.mutable_response_compressed()->set_value(compressed);
+    request.set_response_size(kLargeAnswer);
+    request.mutable_payload()->set_body(std::string(kLargeRequest, '\0'));
+    SimpleResponse answer;
+    CheckOK(stub.UnaryCall(&context, request, &answer));
+    Check(WasCompressed(context) == compressed, compressed ? "not compressed" : "compressed");
+    Check(answer.payload().body() == std::string(kLargeAnswer, '\0'), "another answer");
+  }
+}
+
+void ServerCompressedStreaming(Stub& stub) {
+  const std::vector<int> sizes = {31415, 92653};
+  for (const bool first : {true, false}) {
+    grpc::ClientContext context;
+    StreamingOutputCallRequest request;
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      auto* parameters = request.add_response_parameters();
+      parameters->set_size(sizes[i]);
+      parameters->mutable_compressed()->set_value((i == 0) == first);
+    }
+    auto stream = stub.StreamingOutputCall(&context, request);
+    StreamingOutputCallResponse answer;
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      Check(stream->Read(&answer), "no answer");
+      Check(WasCompressed(context) == ((i == 0) == first), "message " + std::to_string(i) + ": the other way");
+      Check(answer.payload().body().size() == static_cast<size_t>(sizes[i]), "another size");
+    }
+    Check(!stream->Read(&answer), "one answer more");
+    CheckOK(stream->Finish());
+  }
 }
 
 void PingPong(Stub& stub) {
@@ -101,6 +148,8 @@ int main(int argc, char** argv) {
   const std::map<std::string, void (*)(Stub&)> cases = {
       {"empty_unary", EmptyUnary},
       {"large_unary", LargeUnary},
+      {"server_compressed_unary", ServerCompressedUnary},
+      {"server_compressed_streaming", ServerCompressedStreaming},
       {"ping_pong", PingPong},
       {"special_status_message", SpecialStatusMessage},
   };

@@ -33,6 +33,7 @@ struct InteropServer: AsyncParsableCommand {
     // One of the tests has a thousand large calls at a time on one connection.
     configuration.maximumAssembledBytes = 512 << 20
     configuration.maximumRequestMemoryBytes = 512 << 20
+    configuration.letsHandlersCompress = true
     let server = GRPCServer(configuration: configuration, logger: Logger(label: "interop-server"))
     TestService.register(on: server)
     let address = try BoundAddress(host: host, port: port)

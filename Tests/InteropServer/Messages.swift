@@ -8,6 +8,7 @@ struct TestRequest {
     var bytes = 0
     /// Before it.
     var intervalMicroseconds: Int64 = 0
+    var isCompressed = false
   }
 
   /// Which fields of the payload, the answers and so on a message has.
@@ -38,6 +39,8 @@ struct TestRequest {
           payloadBytes = try Self.payloadBytes(try reader.nextLengthDelimited())
         case (.simple, 7, 2), (.streamingOutput, 7, 2):
           status = try Self.status(try reader.nextLengthDelimited())
+        case (.simple, 6, 2):
+          single.isCompressed = try Self.number(1, in: try reader.nextLengthDelimited()) != 0
         case (.simple, 8, 2), (.streamingInput, 2, 2):
           expectsCompressed = try Self.number(1, in: try reader.nextLengthDelimited()) != 0
         default: try reader.skip(tag)
@@ -60,7 +63,16 @@ struct TestRequest {
     Answer(
       bytes: Int(Int32(truncatingIfNeeded: try number(1, in: message))),
       intervalMicroseconds: Int64(
-        max(0, Int32(truncatingIfNeeded: try number(2, in: message)))))
+        max(0, Int32(truncatingIfNeeded: try number(2, in: message)))),
+      isCompressed: try flag(3, in: message))
+  }
+
+  /// A `BoolValue`; false when it is not there.
+  private static func flag(
+    _ field: Int, in message: UnsafeRawBufferPointer
+  ) throws(ProtobufError) -> Bool {
+    guard let value = try bytes(field, in: message) else { return false }
+    return try number(1, in: value) != 0
   }
 
   private static func payloadBytes(_ message: UnsafeRawBufferPointer) throws(ProtobufError) -> Int {

@@ -52,6 +52,7 @@ private struct UnaryCall: UnaryHandler {
         return .failed(TestService.notCompressed)
       }
       if let status = request.status { return .failed(status) }
+      context.compressAnswers(request.answers[0].isCompressed)
       response.appendPayload(request.answers[0].bytes)
       return .done
     } catch {
@@ -91,6 +92,7 @@ private final class Answers {
     }
     timer = nil
     next += 1
+    output.compressMessages(answer.isCompressed)
     response.appendPayload(answer.bytes)
     return .message
   }

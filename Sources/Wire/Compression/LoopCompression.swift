@@ -180,11 +180,15 @@ final class LoopCompression {
   // MARK: - Answers
 
   /// Compresses the last message of an answer, whose prefix is at `start` and says its length. It is left as it is when
-  /// it would not become smaller, or there is no time.
-  func compress(_ answer: inout ByteWriter, at start: Int) {
+  /// it would not become smaller, is large, or there is no time.
+  ///
+  /// - Parameter isAsked: its handler wants it so: then small ones are compressed too, and the time is taken.
+  func compress(_ answer: inout ByteWriter, at start: Int, isAsked: Bool = false) {
     let messageStart = start + MessagePrefix.byteCount
     let count = answer.count - messageStart
-    guard Self.answerBytes.contains(count), hasTime() else { return }
+    guard count <= Self.answerBytes.upperBound,
+      isAsked || count >= Self.answerBytes.lowerBound && hasTime()
+    else { return }
     let deflater = self.deflater ?? GzipDeflater(level: Self.answerLevel)
     self.deflater = deflater
     let began = MonotonicClock.now()

@@ -37,6 +37,11 @@ package struct CallContext: Sendable {
   /// Whether the message that the handler or its call is being given came compressed. To be asked meanwhile.
   package var isMessageCompressed: Bool { output.isMessageCompressed }
 
+  /// Has the messages that the handler or its call answers from now on compressed, or not, if the client takes that;
+  /// one of more than 512 KiB, or that would not become smaller, goes out as it is. Only of a server with
+  /// ``WireConfiguration/letsHandlersCompress``, where none is by default. To be called during the handler's call.
+  package func compressAnswers(_ isOn: Bool) { output.compressMessages(isOn) }
+
   /// The number that the gate has of who calls, see ``ConnectionGate``. To be asked during the handler's call.
   package var caller: UInt32 {
     let loop = unsafe loop.takeUnretainedValue()

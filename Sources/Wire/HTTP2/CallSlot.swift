@@ -56,6 +56,8 @@ struct CallSlot: ~Copyable {
   var encoding = MessageEncoding.identity
   var malformedHeader = MalformedHeader.none
   var answerEncoding = AnswerEncoding.identity
+  /// Its handler wants the messages compressed that follow, see ``WireConfiguration/letsHandlersCompress``.
+  var isCompressionAsked = false
   var remoteClosed = false
 
   /// Who calls, see ``ConnectionGate``.
@@ -150,6 +152,7 @@ struct CallSlot: ~Copyable {
     encoding = .identity
     malformedHeader = .none
     answerEncoding = .identity
+    isCompressionAsked = false
     remoteClosed = false
     prefixCount = 0
     messageLength = 0

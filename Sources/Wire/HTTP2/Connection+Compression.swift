@@ -59,7 +59,7 @@ extension Connection {
   /// Compresses a unary answer, if that makes it smaller.
   func compressAnswer(_ slot: SlotReference) {
     let bytes = slot.pointee.response.count
-    loop.compression.compress(&slot.pointee.response, at: 0)
+    compress(slot, at: 0)
     guard slot.pointee.response.count < bytes else { return }
     slot.pointee.answerEncoding = .gzip
     slot.pointee.uncompressedBytes = bytes - MessagePrefix.byteCount
@@ -70,6 +70,14 @@ extension Connection {
   func compressMessage(_ slot: SlotReference, at start: Int) {
     // Headers go out with the first message, and have to be right for all.
     slot.pointee.answerEncoding = .gzip
-    loop.compression.compress(&slot.pointee.response, at: start)
+    compress(slot, at: start)
+  }
+
+  private func compress(_ slot: SlotReference, at start: Int) {
+    guard configuration.letsHandlersCompress else {
+      return loop.compression.compress(&slot.pointee.response, at: start)
+    }
+    guard slot.pointee.isCompressionAsked else { return }
+    loop.compression.compress(&slot.pointee.response, at: start, isAsked: true)
   }
 }

@@ -41,7 +41,7 @@ extension Connection {
       loop.watchDeadlines()
     case 13 where name.matches("grpc-encoding"):
       slot.pointee.encoding = MessageEncoding(value)
-    case 20 where configuration.compressesAnswers && name.matches("grpc-accept-encoding"):
+    case 20 where configuration.mayCompressAnswers && name.matches("grpc-accept-encoding"):
       if MessageEncoding.takesGzip(value) { slot.pointee.answerEncoding = .gzipAccepted }
     case 13 where gate != nil && name.matches("authorization"):
       readCaller(slot, value)

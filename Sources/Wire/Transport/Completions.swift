@@ -109,6 +109,11 @@ package struct ResponseStream: Sendable {
     loop.onLoop { loop.find(token)?.slot.pointee.isCompressed ?? false }
   }
 
+  /// See ``CallContext/compressAnswers(_:)``; to be called on the event loop.
+  package func compressMessages(_ isOn: Bool) {
+    loop.onLoop { loop.find(token)?.slot.pointee.isCompressionAsked = isOn }
+  }
+
   /// Answers a pull with a message. Order is kept for calls made by one thread.
   package func send(_ message: consuming ByteWriter) {
     loop.post([.init(token: token, outcome: .streamMessage(OwnedMessage(message)))])

@@ -31,6 +31,10 @@ package struct WireConfiguration: Sendable {
 
   /// Whether answers of more than 1 KiB are compressed for clients that take gzip. Default no: it costs the loop time.
   package var compressesAnswers = false
+  /// Whether handlers choose instead which of their answers are compressed, see ``CallContext/compressAnswers(_:)``.
+  package var letsHandlersCompress = false
+  /// Whether it matters what clients take.
+  var mayCompressAnswers: Bool { compressesAnswers || letsHandlersCompress }
   /// How long an event loop compresses or decompresses before it does something else, in nanoseconds. Default 4 ms.
   /// 0: a piece of a message at a time, and no answer is compressed.
   package var compressionTurn: UInt64 = 4_000_000

@@ -34,6 +34,43 @@ private struct EchoStream: StreamingHandler {
   func start(_ context: CallContext) -> any StreamingCall { Call() }
 }
 
+/// Answers with the request, compressed if its first byte is 1.
+private struct Choosing: UnaryHandler {
+  func call(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
+  ) -> UnaryOutcome {
+    context.compressAnswers(request.first == 1)
+    response.append(Array(request))
+    return .done
+  }
+}
+
+/// Answers with as many messages as the request has bytes, each of a thousand of one, compressed if that is 1.
+private struct ChoosingStream: ServerStreamHandler {
+  private final class Call: ServerStream {
+    private var rest: ArraySlice<UInt8>
+    private let output: ResponseStream
+
+    init(_ request: [UInt8], _ output: ResponseStream) {
+      rest = request[...]
+      self.output = output
+    }
+
+    func pull(_ response: inout ByteWriter) -> PullOutcome {
+      guard let byte = rest.popFirst() else { return .finished(nil) }
+      output.compressMessages(byte == 1)
+      response.append([UInt8](repeating: byte, count: 1000))
+      return .message
+    }
+
+    func cancel() {}
+  }
+
+  func start(_ request: UnsafeRawBufferPointer, _ context: CallContext) -> ServerStreamStart {
+    .stream(Call(Array(request), context.output))
+  }
+}
+
 /// The rows hold for a loop that has time, and for one that stops after each piece of a message.
 @Suite("Compressed calls") struct CompressedCallTests {
   private static let turns: [UInt64] = [60_000_000_000, 0]
@@ -46,12 +83,16 @@ private struct EchoStream: StreamingHandler {
     _ configure: (inout WireConfiguration) -> Void = { _ in }
   ) throws -> ServiceLink {
     try ServiceLink(
-      unary: [("/t.S/Echo", EchoHandler()), ("/t.S/Zeros", Zeros())],
+      unary: [("/t.S/Echo", EchoHandler()), ("/t.S/Zeros", Zeros()), ("/t.S/Choose", Choosing())],
       streaming: [("/t.S/EchoStream", EchoStream())],
-      serverStreams: [("/t.S/Numbers", NumberedStreams(count: 5, messageBytes: 3000))],
+      serverStreams: [
+        ("/t.S/Numbers", NumberedStreams(count: 5, messageBytes: 3000)),
+        ("/t.S/ChooseEach", ChoosingStream()),
+      ],
       client: client
     ) {
       $0.compressionTurn = turn
+      $0.maximumRequestBytes = 1 << 20
       configure(&$0)
     }
   }
@@ -80,7 +121,7 @@ private struct EchoStream: StreamingHandler {
   @Test(arguments: turns, paths)
   func takesCompressedAndPlainMessages(_ turn: UInt64, _ path: String) throws {
     let link = try link(turn)
-    for count in [0, 1, 5000, 300_000, 4 << 20] {
+    for count in [0, 1, 5000, 300_000, 1 << 20] {
       let bytes = GzipMessages.text(count)
       for body in [GzipMessages.framed(bytes), HTTP2TestClient.framed(bytes)] {
         let response = call(link, path, body, [Self.gzip])
@@ -138,8 +179,8 @@ private struct EchoStream: StreamingHandler {
       "gzip",
       HTTP2TestClient.framed(GzipMessages.gzip([1]) + GzipMessages.gzip([2]), flag: 1), "13"
     ),
-    ("gzip", GzipMessages.framed([UInt8](repeating: 0, count: (4 << 20) + 1)), "8"),
-    ("gzip", GzipMessages.framed([UInt8](repeating: 0, count: 40 << 20)), "8"),
+    ("gzip", GzipMessages.framed([UInt8](repeating: 0, count: (1 << 20) + 1)), "8"),
+    ("gzip", GzipMessages.framed([UInt8](repeating: 0, count: 10 << 20)), "8"),
   ]
 
   @Test(arguments: turns, refusals.indices)
@@ -170,14 +211,14 @@ private struct EchoStream: StreamingHandler {
   @Test(arguments: turns)
   func holdsOneInflatedMessageAtATime(_ turn: UInt64) throws {
     let link = try link(turn)
-    let bomb = GzipMessages.framed([UInt8](repeating: 0, count: 40 << 20))
+    let bomb = GzipMessages.framed([UInt8](repeating: 0, count: 10 << 20))
     let streams = (0..<20).map { index in
       link.client.request(Self.paths[index % 2], body: bomb, headers: [Self.gzip])
     }
     let bodies = 20 * bomb.count
     for _ in 0..<2000 where streams.contains(where: { link.status($0) == nil }) {
       link.exchange()
-      #expect(link.requestBytes <= (4 << 20) + bodies)
+      #expect(link.requestBytes <= (1 << 20) + bodies)
       link.loop.advanceTime(by: .milliseconds(1))
     }
     #expect(streams.allSatisfy { link.status($0) == "8" })
@@ -207,12 +248,12 @@ private struct EchoStream: StreamingHandler {
 
   @Test func servesOthersWhileMessagesWaitForTheirTurns() throws {
     let link = try link(0)
-    let message = GzipMessages.framed(GzipMessages.text(4 << 20))
+    let message = GzipMessages.framed(GzipMessages.text(1 << 20))
     let streams = Self.paths.map {
       link.client.request($0, body: message, headers: [Self.gzip])
     }
     link.exchange()
-    link.loop.advanceTime(by: .milliseconds(1))
+    link.loop.advanceTime(by: .microseconds(100))
     let other = link.open("/t.S/Echo", [[1]])
     #expect(link.status(other) == "0")
     #expect(streams.allSatisfy { link.status($0) == nil })
@@ -315,6 +356,48 @@ private struct EchoStream: StreamingHandler {
     let response = call(link, "/t.S/Echo", HTTP2TestClient.framed(bytes), [Self.takesGzip])
     #expect(response.headers["grpc-encoding"] == nil)
     #expect(response.body == HTTP2TestClient.framed(bytes))
+  }
+
+  /// Whether handlers may choose, whether the client takes gzip, the message's first byte and size.
+  @Test(
+    arguments: [
+      (true, true, 1, 200_000, true), (true, true, 1, 300, true), (true, true, 1, 1 << 19, true),
+      (true, true, 1, (1 << 19) + 1, false), (true, true, 1, 1, false),
+      (true, true, 0, 200_000, false), (true, false, 1, 200_000, false),
+      (false, true, 1, 200_000, false),
+    ] as [(Bool, Bool, UInt8, Int, Bool)])
+  func letsHandlersChoose(
+    _ mayChoose: Bool, _ isTaken: Bool, _ byte: UInt8, _ count: Int, _ isCompressed: Bool
+  ) throws {
+    // Also without time for it.
+    for turn in Self.turns {
+      let link = try link(turn) { $0.letsHandlersCompress = mayChoose }
+      let message = [byte] + [UInt8](repeating: 7, count: count - 1)
+      let response = call(
+        link, "/t.S/Choose", HTTP2TestClient.framed(message), isTaken ? [Self.takesGzip] : [])
+      #expect(response.headers["grpc-status"] == "0")
+      #expect(response.headers["grpc-encoding"] == (isCompressed ? "gzip" : nil))
+      #expect(response.body.first == (isCompressed ? 1 : 0))
+      #expect((response.body == HTTP2TestClient.framed(message)) == !isCompressed)
+      #expect(link.answerBytes == 0)
+    }
+  }
+
+  @Test(arguments: [true, false]) func letsHandlersChooseForEachMessage(_ isTaken: Bool) throws {
+    let link = try link { $0.letsHandlersCompress = true }
+    let response = call(
+      link, "/t.S/ChooseEach", HTTP2TestClient.framed([1, 0, 1, 1, 0]),
+      isTaken ? [Self.takesGzip] : [])
+    #expect(response.headers["grpc-encoding"] == (isTaken ? "gzip" : nil))
+    var (rest, flags): (ArraySlice<UInt8>, [UInt8]) = (response.body[...], [])
+    while let flag = rest.first {
+      flags.append(flag)
+      rest = rest.dropFirst(5 + rest.dropFirst().prefix(4).reduce(0) { $0 << 8 | Int($1) })
+    }
+    #expect(flags == (isTaken ? [1, 0, 1, 1, 0] : [0, 0, 0, 0, 0]))
+    // The next call of the slot begins anew.
+    let next = call(link, "/t.S/Echo", HTTP2TestClient.framed([1, 2]), [Self.takesGzip])
+    #expect(next.headers["grpc-encoding"] == nil)
   }
 
   @Test func countsACompressedAnswerByWhatItHolds() throws {
