@@ -10,7 +10,7 @@
 # make peers    what the server benchmark compares with: .build/peers/bin (Bench/Peers/README.md)
 # make profile  where a benchmark spends its time: .build/profile/flame.svg and summary.txt (docs/profiling.md)
 # make soak     30 minutes of mixed load on the LSM, every answer checked, then `verify`; SOAK_MINUTES=1 for less
-# make fuzz     the decoders of the LSM on random bytes, 30 s each; FUZZ_SECONDS=1200 for longer
+# make fuzz     decoders and connections on random bytes, 30 s each; FUZZ_SECONDS=1200 for longer
 # make lint     formatting and style, without changing anything
 # make format   bring all Swift files into the format that `lint` asks for
 # make clean    remove what was built, not your data

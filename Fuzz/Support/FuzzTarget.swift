@@ -24,7 +24,7 @@ enum FuzzTargets {
       TableTarget.self, TablePartsTarget.self,
       LogTarget.self, LogChunksTarget.self, LogRecoveryTarget.self,
       VersionEditTarget.self, ManifestTarget.self, CurrentFileTarget.self, BatchTarget.self,
-      AccessFileTarget.self, GzipTarget.self,
+      AccessFileTarget.self, GzipTarget.self, ConnectionTarget.self, ConnectionFramesTarget.self,
     ]
   }
 }
