@@ -145,6 +145,7 @@ package final class DatabaseServer: Sendable {
     let recordSchema = adopted.recordSchema
     let tries = TriesByTier()
     let scanTries = TriesByTier()
+    let longWrites = LongWrites { [server] in server.completions() }
     let names = Set(schema.models.map(\.fullName))
     for model in recordSchema.models where names.contains(model.fullName) {
       guard let id = adopted.modelIDs[model.fullName] else {
@@ -165,9 +166,12 @@ package final class DatabaseServer: Sendable {
       server.register(service + model.getOneMethod, unary: GetOneHandler(reads: reads))
       server.register(
         service + model.deleteMethod,
-        unary: DeleteHandler(store: store, access: access, audit: audit))
-      server.register(service + model.putMethod, unary: PutHandler(store: store))
-      server.register(service + model.batchPutMethod, unary: BatchPutHandler(store: store))
+        unary: DeleteHandler(store: store, access: access, audit: audit, longWrites: longWrites))
+      server.register(
+        service + model.putMethod, unary: PutHandler(store: store, longWrites: longWrites))
+      server.register(
+        service + model.batchPutMethod, unary: BatchPutHandler(store: store, longWrites: longWrites)
+      )
     }
   }
 

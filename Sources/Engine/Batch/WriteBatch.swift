@@ -75,6 +75,15 @@ package final class WriteBatch {
     resetCounts()
   }
 
+  /// Appends the records of another batch. O(bytes).
+  package func append(_ other: WriteBatch) {
+    precondition(count + other.count < Int(UInt32.max), "a batch holds less than 2^32 records")
+    let records = unsafe UnsafeRawBufferPointer(rebasing: other.image[Self.headerByteCount...])
+    writer.append(records)
+    count += other.count
+    rangeDeleteCount += other.rangeDeleteCount
+  }
+
   private func resetCounts() {
     count = 0
     rangeDeleteCount = 0

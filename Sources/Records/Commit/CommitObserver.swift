@@ -1,7 +1,18 @@
 package import Engine
 
-/// Names a call that waits for its commit. What its words mean is the observer's business alone.
+/// Names a call that waits for its commit. What its words mean is the observer's business, but for the first word and
+/// the upper half of the second one: they name the ``Source``.
 package struct CommitTicket: Equatable, Sendable {
+  /// Whose calls are committed in their order: a connection.
+  struct Source: Hashable {
+    let first: UInt64
+    let second: UInt32
+  }
+
+  var source: Source {
+    Source(first: words.0, second: UInt32(truncatingIfNeeded: words.1 >> 32))
+  }
+
   /// As they were given.
   package let words: (UInt64, UInt64, UInt32)
 

@@ -7,7 +7,8 @@ import Synchronization
 ///
 /// While one group is written and synced the next one gathers; there is no timer. Each group is one engine batch,
 /// so one fsync pays for every call in it, and the observer is told of them together. A call's changes are never
-/// split over two groups.
+/// split over two groups. Calls of one source are committed in their order; long writes take turns with the short ones
+/// of others, see ``LongLane``.
 ///
 /// Thread-safety: `enqueue` from any thread; `start` and `stop` once.
 ///
@@ -27,31 +28,22 @@ package final class CommitQueue: Sendable {
   private let sweeper: RangeDeleteSweeper?
   private let mark: CommitMark?
   private let monitor: WriteMonitor?
-  private let state = Mutex(State())
-  private let wakeUp = DispatchSemaphore(value: 0)
+  let state = Mutex(State())
+  let wakeUp = DispatchSemaphore(value: 0)
+  let checks = WriteChecks()
   private let ended = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "commit")
 
-  /// Changes of several calls, to be committed together.
-  // SAFETY of `@unchecked Sendable`: a group is in the queue, behind the mutex, or with the commit
-  // thread alone.
-  private final class Group: @unchecked Sendable {
-    let batch = WriteBatch()
-    var calls: [CommitTicket] = []
-    /// Its share of `State.queuedBytes`.
-    var queuedBytes = 0
-
-    func removeAll() {
-      queuedBytes = 0
-      batch.clear(keepingAtMost: CommitQueue.groupBytes)
-      calls.removeAll(keepingCapacity: true)
-    }
-  }
-
-  private struct State {
-    var groups: [Group] = []
+  struct State {
+    /// Short writes.
+    var groups: [CommitGroup] = []
+    /// How many groups of short writes there were, those that wait among them.
+    var openedGroups = 0
+    var long = LongLane()
+    /// The commit thread has taken from there last.
+    var wasLong = false
     /// An emptied group, for the next use of its memory.
-    var spare: Group?
+    var spare: CommitGroup?
     var queuedBytes = 0
     var isIdle = true
     var isStopping = false
@@ -87,7 +79,9 @@ package final class CommitQueue: Sendable {
       guard fits, !state.isStopping else {
         return (false, false)
       }
-      let group = Self.openGroup(&state, byteCount)
+      let group =
+        state.long.isEmpty || !state.long.holds(call.source)
+        ? Self.openGroup(&state, byteCount) : state.long.openGroup(for: call, byteCount: byteCount)
       append(group.batch)
       group.calls.append(call)
       group.queuedBytes += byteCount
@@ -99,21 +93,18 @@ package final class CommitQueue: Sendable {
     return isTaken
   }
 
-  private static func openGroup(_ state: inout State, _ byteCount: Int) -> Group {
-    // A large call is alone: should it be too large for the engine, no other one fails with it.
-    if let last = state.groups.last, last.batch.byteCount < groupBytes, byteCount < groupBytes,
-      last.calls.count < groupCalls
-    {
-      return last
-    }
-    let group = state.spare ?? Group()
+  private static func openGroup(_ state: inout State, _ byteCount: Int) -> CommitGroup {
+    if let last = state.groups.last, last.takes(byteCount) { return last }
+    let group = state.spare ?? CommitGroup()
     state.spare = nil
     state.groups.append(group)
+    state.openedGroups += 1
     return group
   }
 
   /// Starts the commit thread.
   package func start(_ observer: some CommitObserver) {
+    checks.start()
     thread.start { [self] in run(observer) }
   }
 
@@ -124,6 +115,7 @@ package final class CommitQueue: Sendable {
       defer { state.isIdle = false }
       return state.isIdle
     }
+    checks.stop()
     if mustWake { wakeUp.signal() }
     ended.wait()
     thread.join()
@@ -132,16 +124,15 @@ package final class CommitQueue: Sendable {
   private func run(_ observer: some CommitObserver) {
     var observer = observer
     while true {
-      let (group, isStopping) = state.withLock { state -> (Group?, Bool) in
-        guard !state.groups.isEmpty else {
-          state.isIdle = !state.isStopping
-          return (nil, state.isStopping)
-        }
-        let group = state.groups.removeFirst()
-        state.queuedBytes -= group.queuedBytes
-        return (group, false)
+      let (group, more, isStopping) = state.withLock {
+        state -> (CommitGroup?, [CommitGroup], Bool) in
+        if let (group, more) = Self.next(&state) { return (group, more, false) }
+        let isStopping = state.isStopping && state.long.isEmpty
+        state.isIdle = !isStopping
+        return (nil, [], isStopping)
       }
       if let group {
+        for other in more { group.append(other) }
         commit(group, &observer)
         group.removeAll()
         state.withLock { if $0.spare == nil { $0.spare = group } }
@@ -154,6 +145,23 @@ package final class CommitQueue: Sendable {
     }
   }
 
+  /// What is committed next, short and long writes in turn; nil when there is nothing, or only what is being checked.
+  private static func next(_ state: inout State) -> (CommitGroup, [CommitGroup])? {
+    if !state.long.isEmpty, !state.wasLong || state.groups.isEmpty {
+      let groups = state.long.takeFirst(taken: state.openedGroups - state.groups.count)
+      if let first = groups.first {
+        state.wasLong = true
+        for group in groups { state.queuedBytes -= group.queuedBytes }
+        return (first, Array(groups.dropFirst()))
+      }
+    }
+    state.wasLong = false
+    guard !state.groups.isEmpty else { return nil }
+    let group = state.groups.removeFirst()
+    state.queuedBytes -= group.queuedBytes
+    return (group, [])
+  }
+
   private func apply(_ batch: WriteBatch) throws(EngineError) {
     guard let cache else { return try engine.apply(batch, durability: durability) }
     let mark = cache.willApply(batch)
@@ -162,7 +170,7 @@ package final class CommitQueue: Sendable {
     try engine.apply(batch, durability: durability)
   }
 
-  private func commit(_ group: Group, _ observer: inout some CommitObserver) {
+  private func commit(_ group: CommitGroup, _ observer: inout some CommitObserver) {
     do throws(EngineError) {
       try apply(group.batch)
       mark?.record(engine, durability)

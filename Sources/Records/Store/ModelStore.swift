@@ -244,11 +244,7 @@ package final class ModelStore: Sendable {
         unsafe records.append((record, key))
         byteCount += record.count + key.count
       }
-      if reader.hasSkipped(ListField.etags) {
-        throw RecordError(
-          .notForWrites, offset: 0, messageIndex: model.listMessageIndex,
-          fieldNumber: UInt32(ListField.etags))
-      }
+      try refuseEtags(reader)
     } catch {
       throw unsafe RecordBatchError(index: records.count, error: error)
     }
@@ -267,17 +263,66 @@ package final class ModelStore: Sendable {
   /// - Throws: when the query asks for more than a deletion can give.
   package func delete(_ query: RecordQuery, _ ticket: CommitTicket) throws(QueryError) -> Bool {
     try query.options.refuseForDelete()
-    switch query.expression {
-    case .eq(let key):
-      return commits.enqueue(ticket, byteCount: key.count) { $0.delete(key, prefix: prefix.fixed) }
-    case .in(let list):
-      return commits.enqueue(ticket, byteCount: list.byteCount) { batch in
-        list.visit { batch.delete($0, prefix: prefix.fixed) }
+    let byteCount =
+      switch query.expression {
+      case .eq(let key): key.count
+      case .in(let list): list.byteCount
+      case let expression: 2 * range(of: expression).lower.count
       }
-    case let expression:
-      let range = range(of: expression)
-      return commits.enqueue(ticket, byteCount: 2 * range.lower.count) { $0.deleteRange(range) }
+    return commits.enqueue(ticket, byteCount: byteCount) { delete(query.expression, in: $0) }
+  }
+
+  private func delete(_ expression: KeyExpression, in batch: WriteBatch) {
+    switch expression {
+    case .eq(let key): batch.delete(key, prefix: prefix.fixed)
+    case .in(let list): list.visit { batch.delete($0, prefix: prefix.fixed) }
+    case let expression: batch.deleteRange(range(of: expression))
     }
+  }
+
+  // MARK: - Writing what takes long to check
+
+  /// Takes a place in the queue for a long write, see ``CommitQueue/enqueueLong(_:byteCount:_:)``, whose changes come
+  /// from the calls below.
+  package func enqueueLong(
+    _ ticket: CommitTicket, byteCount: Int, _ make: @escaping @Sendable (WriteBatch) -> Bool
+  ) -> Bool {
+    commits.enqueueLong(ticket, byteCount: byteCount, make)
+  }
+
+  /// Appends what ``put(_:_:)`` queues.
+  @safe
+  package func put(_ record: UnsafeRawBufferPointer, in batch: WriteBatch) throws(RecordError) {
+    let key = unsafe UnsafeRawBufferPointer(
+      rebasing: record[try plan.checkRecord(record, model: model)])
+    batch.put(key, prefix: prefix.fixed, value: record)
+  }
+
+  /// Appends what ``batchPut(_:_:)`` queues. When it throws, some records may have been appended.
+  @safe
+  package func batchPut(
+    _ list: UnsafeRawBufferPointer, in batch: WriteBatch
+  ) throws(RecordBatchError) {
+    do throws(RecordError) {
+      var reader = unsafe RecordBatchReader(list, messageIndex: model.listMessageIndex)
+      while let record = try unsafe reader.next() { try put(record, in: batch) }
+      try refuseEtags(reader)
+    } catch {
+      throw RecordBatchError(index: batch.count, error: error)
+    }
+  }
+
+  /// Appends what ``delete(_:_:)`` queues.
+  package func delete(_ query: RecordQuery, in batch: WriteBatch) throws(QueryError) {
+    try query.options.refuseForDelete()
+    delete(query.expression, in: batch)
+  }
+
+  private func refuseEtags(_ reader: RecordBatchReader) throws(RecordError) {
+    guard reader.hasSkipped(ListField.etags) else { return }
+    throw RecordError(
+      .notForWrites, offset: 0, messageIndex: model.listMessageIndex,
+      fieldNumber: UInt32(ListField.etags))
   }
 }
 

@@ -1,14 +1,23 @@
-import Bytes
-import Records
-import Wire
+package import Bytes
+import Engine
+package import Records
+package import Wire
 
 /// `BatchPutXs`: stores all records of a list, or none. Of several with the same key the last one stays.
-struct BatchPutHandler: UnaryHandler {
-  let store: ModelStore
+package struct BatchPutHandler: UnaryHandler {
+  private let store: ModelStore
+  private let longWrites: LongWrites
 
-  func call(
+  package init(store: ModelStore, longWrites: LongWrites) {
+    self.store = store
+    self.longWrites = longWrites
+  }
+
+  @safe
+  package func call(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
+    guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(RecordBatchError) {
       switch try store.batchPut(request, CommitTicket(context.token)) {
       case nil: return .done
@@ -17,6 +26,20 @@ struct BatchPutHandler: UnaryHandler {
       }
     } catch {
       return .failed(StatusMapping.status(of: error, plan: store.plan))
+    }
+  }
+
+  @safe
+  private func callLater(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext
+  ) -> UnaryOutcome {
+    longWrites.submit(request, context, to: store) { [store] list, batch in
+      do throws(RecordBatchError) {
+        try store.batchPut(list, in: batch)
+        return batch.isEmpty ? .empty : nil
+      } catch {
+        return .failed(StatusMapping.status(of: error, plan: store.plan))
+      }
     }
   }
 }

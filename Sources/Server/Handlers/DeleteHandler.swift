@@ -1,32 +1,68 @@
-import Bytes
-import Records
+package import Bytes
+package import Records
 import Schema
-import Wire
+package import Wire
 
 // SAFETY: the query is a view of the request, which is lent until `call` returns; the batch copies what it takes of it.
 
 /// `DeleteXsByPk`: removes the records that a query names, atomically and without reading them.
-struct DeleteHandler: UnaryHandler {
-  let store: ModelStore
-  let access: AccessControl?
-  let audit: AuditLog?
+package struct DeleteHandler: UnaryHandler {
+  private let store: ModelStore
+  private let access: AccessControl?
+  private let audit: AuditLog?
+  private let longWrites: LongWrites
 
-  func call(
+  init(store: ModelStore, access: AccessControl?, audit: AuditLog?, longWrites: LongWrites) {
+    self.store = store
+    self.access = access
+    self.audit = audit
+    self.longWrites = longWrites
+  }
+
+  /// Without rules.
+  package init(store: ModelStore, longWrites: LongWrites) {
+    self.init(store: store, access: nil, audit: nil, longWrites: longWrites)
+  }
+
+  @safe
+  package func call(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
+    guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(QueryError) {
       let query = try unsafe parseIndexQuery(request)
       guard try store.delete(query, CommitTicket(context.token)) else {
         return .failed(StatusMapping.writeQueueFull)
       }
-      if let audit { tell(audit, query.expression, context) }
+      if let audit {
+        tell(audit, query.expression, access?.id(of: context), context.peer)
+      }
       return .pending
     } catch {
       return .failed(StatusMapping.status(of: error))
     }
   }
 
-  private func tell(_ audit: AuditLog, _ expression: KeyExpression, _ context: CallContext) {
+  @safe
+  private func callLater(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext
+  ) -> UnaryOutcome {
+    let (who, peer) = (access?.id(of: context), context.peer)
+    return longWrites.submit(request, context, to: store) { [self] request, batch in
+      do throws(QueryError) {
+        let query = try unsafe parseIndexQuery(request)
+        try store.delete(query, in: batch)
+        if let audit { tell(audit, query.expression, who, peer) }
+        return nil
+      } catch {
+        return .failed(StatusMapping.status(of: error))
+      }
+    }
+  }
+
+  private func tell(
+    _ audit: AuditLog, _ expression: KeyExpression, _ who: String?, _ peer: PeerIdentity?
+  ) {
     let keys: String
     switch expression {
     case .eq, .in: return
@@ -38,6 +74,6 @@ struct DeleteHandler: UnaryHandler {
     case .beginsWith(let prefix): keys = unsafe prefix.isEmpty ? "all" : "begins_with"
     }
     audit.deletedRange(
-      ofModel: store.model.fullName, keys: keys, who: access?.id(of: context), from: context.peer)
+      ofModel: store.model.fullName, keys: keys, who: who, from: peer)
   }
 }

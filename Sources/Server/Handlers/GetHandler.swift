@@ -21,6 +21,7 @@ struct GetHandler: UnaryHandler {
   func call(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
+    guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(QueryError) {
       let query = try unsafe parseIndexQuery(request)
       if case .eq(let key) = query.expression, query.options.isPlain {
@@ -31,6 +32,22 @@ struct GetHandler: UnaryHandler {
       return run(&scan, context, &response)
     } catch {
       return .failed(StatusMapping.status(of: error))
+    }
+  }
+
+  /// Has a query parsed and answered on a thread for long reads: a list of many keys takes long to sort.
+  @safe
+  private func callLater(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext
+  ) -> UnaryOutcome {
+    guard let kept = reads.threads.keep(request) else { return .failed(.requestBufferFull) }
+    return reads.threads.submitLong(context) { [reads] cancellation in
+      switch reads.scan(kept) {
+      case .failure(let status): .failed(status)
+      case .success(let scan):
+        RestOfRead(reads, scan, Completions.messageWriter(), Completions.prefixBytes)
+          .finish(cancellation)
+      }
     }
   }
 

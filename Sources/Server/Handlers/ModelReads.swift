@@ -18,6 +18,27 @@ struct ModelReads: Sendable {
   let lookUpCost: Int
   let maximumResponseBytes: Int
 
+  /// What a long request asks for, or why it is refused.
+  ///
+  /// - Parameter chunkBytes: as in ``AnswerLimits``, of a stream.
+  func scan(_ request: KeptRequest, chunkBytes: Int? = nil) -> Result<RecordScan, RPCStatus> {
+    request.withBytes { request in
+      do throws(QueryError) {
+        let query = try unsafe parseIndexQuery(request)
+        guard let chunkBytes else {
+          return .success(
+            try store.scan(query, of: request, AnswerLimits(bytes: maximumResponseBytes)))
+        }
+        try query.options.refuseForStream()
+        return .success(
+          try store.scan(
+            query, of: request, AnswerLimits(bytes: maximumResponseBytes, chunkBytes: chunkBytes)))
+      } catch {
+        return .failure(StatusMapping.status(of: error))
+      }
+    }
+  }
+
   func status(of error: EngineError) -> RPCStatus {
     StatusMapping.status(ofRead: error, model: store.model.fullName)
   }

@@ -21,6 +21,13 @@ final class StorageReads: Sendable {
   /// What counts the answers that are made and not sent yet.
   var answers: MemoryBudget { server.budgets.answers }
 
+  /// Copies a long request; nil when the memory for requests is spent.
+  @safe
+  func keep(_ request: UnsafeRawBufferPointer) -> KeptRequest? {
+    let budget = server.budgets.requests
+    return budget.isSpent ? nil : KeptRequest(request, countedBy: budget)
+  }
+
   /// What a short read came to.
   enum Step {
     case finished(Completions.Outcome)

@@ -19,19 +19,29 @@ struct StreamHandler: ServerStreamHandler {
   let snapshots: StreamSnapshots
 
   func start(_ request: UnsafeRawBufferPointer, _ context: CallContext) -> ServerStreamStart {
+    guard request.count <= LongRequest.bytes else {
+      guard let kept = reads.threads.keep(request) else { return .failed(.requestBufferFull) }
+      return start(StreamedRead(), kept, context)
+    }
     do throws(QueryError) {
       let query = try unsafe parseIndexQuery(request)
       try query.options.refuseForStream()
       let scan = try reads.store.scan(
         query, of: request,
         AnswerLimits(bytes: reads.maximumResponseBytes, chunkBytes: Self.chunkBytes))
-      let read = StreamedRead(scan)
-      snapshots.add(read)
-      return .stream(
-        RecordStream(read: read, reads: reads, server: server, token: context.token))
+      return start(StreamedRead(scan), nil, context)
     } catch {
       return .failed(StatusMapping.status(of: error))
     }
+  }
+
+  private func start(
+    _ read: StreamedRead, _ request: KeptRequest?, _ context: CallContext
+  ) -> ServerStreamStart {
+    snapshots.add(read)
+    return .stream(
+      RecordStream(
+        read: read, request: request, reads: reads, server: server, token: context.token))
   }
 }
 
@@ -42,29 +52,48 @@ private final class RecordStream: ServerStream {
   private let server: GRPCServer
   private let token: CallToken
   private let cancellation = CallCancellation()
+  /// A long request that was not looked at yet: the thread that makes the first message does.
+  private var request: KeptRequest?
 
-  init(read: StreamedRead, reads: ModelReads, server: GRPCServer, token: CallToken) {
+  init(
+    read: StreamedRead, request: KeptRequest?, reads: ModelReads, server: GRPCServer,
+    token: CallToken
+  ) {
     self.read = read
+    self.request = request
     self.reads = reads
     self.server = server
     self.token = token
   }
 
   func pull(_ response: inout ByteWriter) -> PullOutcome {
-    let scan: RecordScan
+    if let request {
+      self.request = nil
+      return submit { [reads] in reads.scan(request, chunkBytes: StreamHandler.chunkBytes) }
+    }
     switch read.take() {
     case .ended: return .finished(nil)
     case .expired(let token): return .finished(StatusMapping.snapshotTooOld(pageToken: token))
-    case .scan(let taken): scan = taken
+    case .scan(let scan): return submit { .success(scan) }
     }
+  }
+
+  /// Has the next message made by a thread for streams.
+  private func submit(
+    _ scan: @escaping @Sendable () -> Result<RecordScan, RPCStatus>
+  ) -> PullOutcome {
     let isTaken = reads.threads.submitForStream(cancellation) {
       [read, reads, server, token, cancellation] in
       var completions = server.completions()
-      if server.budgets.answers.isSpent {
+      switch scan() {
+      case .failure(let status):
+        read.end()
+        completions.complete(token, .streamFinish(status))
+      case .success(let scan) where server.budgets.answers.isSpent:
         // There was memory when this was asked for; many streams may have asked at that time.
         read.giveBack(scan)
         completions.complete(token, .streamRetry)
-      } else {
+      case .success(let scan):
         completions.complete(token, Self.chunk(scan, read, reads, cancellation))
       }
       completions.post()

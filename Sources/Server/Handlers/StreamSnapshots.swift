@@ -29,6 +29,9 @@ final class StreamedRead: Sendable {
 
   init(_ scan: RecordScan) { state = Mutex(.waiting(scan)) }
 
+  /// One whose scan is still to be made, with the first message, and then given back.
+  init() { state = Mutex(.running) }
+
   /// For the making of one message.
   func take() -> Taken {
     state.withLock { state in

@@ -27,7 +27,7 @@ package struct RPCStatus: Error, Equatable, Sendable {
     "answers that their clients have not read yet fill the server's memory; call again later")
 
   /// The budget of requests is spent.
-  static let requestBufferFull = RPCStatus(
+  package static let requestBufferFull = RPCStatus(
     .resourceExhausted, reason: "REQUEST_BUFFER_FULL",
     "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once")
 

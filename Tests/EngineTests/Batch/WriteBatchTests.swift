@@ -54,6 +54,17 @@ struct WriteBatchTests {
     #expect(try entries == Self.entries(batch))
   }
 
+  @Test func takesOverTheRecordsOfAnother() throws {
+    let batch = Self.makeExample()
+    batch.append(Self.makeExample())
+    batch.append(WriteBatch())
+    #expect(
+      try Self.entries(batch) == Self.entries(Self.makeExample()) + Self.entries(Self.makeExample())
+    )
+    #expect(batch.count == 6)
+    #expect(batch.rangeDeleteCount == 2)
+  }
+
   @Test func joinsPrefixAndKey() throws {
     let prefix = FixedPrefix(1, 0x0203_0405)
     #expect(prefix.bytes == [1, 2, 3, 4, 5])

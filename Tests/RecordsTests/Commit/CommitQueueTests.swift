@@ -2,13 +2,16 @@ import Bytes
 import Engine
 import Records
 import Synchronization
+import TestSupport
 import Testing
 
 /// What the observer of a queue was told.
 private final class Outcomes: Sendable {
   struct Outcome: Equatable {
-    let call: UInt64
+    let ticket: CommitTicket
     let error: EngineError?
+
+    var call: UInt64 { ticket.words.0 }
   }
 
   let all = Mutex<[Outcome]>([])
@@ -29,7 +32,7 @@ private struct Observer: CommitObserver {
 
   private func add(_ calls: [CommitTicket], _ error: EngineError?) {
     outcomes.all.withLock { all in
-      all += calls.map { Outcomes.Outcome(call: $0.words.0, error: error) }
+      all += calls.map { Outcomes.Outcome(ticket: $0, error: error) }
     }
   }
 }
@@ -131,5 +134,95 @@ private struct Observer: CommitObserver {
     commits.stop()
     #expect(calls.count == 10 && allSucceeded(calls))
     #expect(put(1).isEmpty)
+  }
+
+  // MARK: - Long writes
+
+  /// A call of a source.
+  private func ticket(_ call: UInt64, source: UInt64) -> CommitTicket {
+    CommitTicket(words: (source, 0, UInt32(call)))
+  }
+
+  private func putShort(_ call: UInt64, source: UInt64) -> Bool {
+    commits.enqueue(ticket(call, source: source), byteCount: 2) { $0.put([UInt8(call)], [1]) }
+  }
+
+  /// A long write of so many records whose check waits for the gate.
+  private func putLong(_ call: UInt64, source: UInt64, records: Int, after check: Gate) -> Bool {
+    commits.enqueueLong(ticket(call, source: source), byteCount: 100) { batch in
+      check.wait()
+      for index in 0..<records { batch.put([UInt8(call), UInt8(index)], [1]) }
+      return records > 0
+    }
+  }
+
+  private var calls: [UInt32] { outcomes.all.withLock { $0.map { UInt32($0.ticket.words.2) } } }
+
+  @Test func doesNotLetOthersWaitForALongWriteToBeChecked() async {
+    let check = Gate()
+    engine.open()
+    #expect(putLong(1, source: 7, records: 3, after: check))
+    #expect(putShort(2, source: 8))
+    while outcomes.isEmpty { await Task.yield() }
+    #expect(calls == [2])
+    check.open()
+    commits.stop()
+    #expect(calls == [2, 1])
+    #expect(engine.groups.withLock { $0 } == [1, 3])
+  }
+
+  @Test func commitsTheCallsOfASourceInTheirOrder() {
+    let check = Gate()
+    for round in 0..<5 as Range<UInt64> {
+      #expect(putShort(10 * round + 1, source: 7))
+      #expect(putLong(10 * round + 2, source: 7, records: 2, after: check))
+      #expect(putShort(10 * round + 3, source: 7))
+      #expect(putShort(10 * round + 4, source: 8))
+      #expect(putLong(10 * round + 5, source: 8, records: Int(round % 2), after: check))
+    }
+    check.open()
+    engine.open()
+    commits.stop()
+    let bySource = Dictionary(grouping: calls) { $0 % 10 < 4 ? 7 : 8 }
+    #expect(bySource[7] == bySource[7]?.sorted())
+    #expect(bySource[8] == bySource[8]?.sorted())
+    // Three of the first source a round, and of the other one those that there was something of.
+    #expect(bySource[7]?.count == 15 && bySource[8]?.count == 7)
+  }
+
+  @Test func takesTurnsBetweenLongAndShortWrites() {
+    // The first one keeps the commit thread busy.
+    #expect(putShort(1, source: 1))
+    let large = [UInt8](repeating: 0, count: CommitQueue.groupBytes)
+    for call in 2..<5 as Range<UInt64> {
+      let isTaken = commits.enqueueLong(ticket(call, source: 7), byteCount: large.count) { batch in
+        batch.put([UInt8(call)], large)
+        return true
+      }
+      #expect(isTaken)
+    }
+    #expect(putShort(5, source: 8))
+    engine.open()
+    commits.stop()
+    #expect(calls.count == 5)
+    // One long write at most comes before it.
+    #expect((calls.firstIndex(of: 5) ?? 5) <= 2)
+  }
+
+  @Test func leavesRoomForShortWritesBesideLongOnes() {
+    let check = Gate()
+    let size = CommitQueue.maximumQueuedBytes / 8
+    let taken = (0..<8 as Range<UInt64>).map { call in
+      commits.enqueueLong(ticket(call, source: call), byteCount: size) { _ in
+        check.wait()
+        return false
+      }
+    }
+    #expect(taken.contains(false))
+    #expect(putShort(9, source: 9))
+    check.open()
+    engine.open()
+    commits.stop()
+    #expect(calls == [9])
   }
 }

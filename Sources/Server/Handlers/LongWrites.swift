@@ -1,0 +1,45 @@
+import Engine
+import Records
+package import Wire
+
+// SAFETY: what is kept of a request lends its bytes until the check returns, whose changes are copies.
+
+/// Requests that would keep an event loop busy for long are only copied there; the rest is another thread's.
+package enum LongRequest {
+  /// Bytes of a request from which on it is long: 2 ms to check when it is one of tiny records.
+  package static let bytes = 64 << 10
+}
+
+/// Writes whose requests are long: checked, and made into changes, on the commit queue's thread for that.
+///
+/// Thread-safety: any thread.
+package struct LongWrites: Sendable {
+  private let makeCompletions: @Sendable () -> Completions
+
+  /// - Parameter makeCompletions: those of the server that the handlers are of.
+  package init(_ makeCompletions: @escaping @Sendable () -> Completions) {
+    self.makeCompletions = makeCompletions
+  }
+
+  /// Has a long request of a write checked later.
+  ///
+  /// - Parameter check: appends the changes to the batch; or says how the call ends, and nothing is stored.
+  @safe
+  func submit(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, to store: ModelStore,
+    _ check:
+      @escaping @Sendable (UnsafeRawBufferPointer, WriteBatch) -> Completions.Outcome?
+  ) -> UnaryOutcome {
+    let token = context.token
+    // The queue counts its bytes.
+    let kept = KeptRequest(request, countedBy: nil)
+    let isTaken = store.enqueueLong(CommitTicket(token), byteCount: request.count) { batch in
+      guard let outcome = kept.withBytes({ unsafe check($0, batch) }) else { return true }
+      var completions = makeCompletions()
+      completions.complete(token, outcome)
+      completions.post()
+      return false
+    }
+    return isTaken ? .pending : .failed(StatusMapping.writeQueueFull)
+  }
+}
