@@ -135,6 +135,7 @@ import Testing
       "HTTP2/Connection+Requests",
       "HTTP2/Connection+Responses",
       "HTTP2/Connection+Streams",
+      "HTTP2/FrameScanner",
       "HTTP2/HTTP2Callbacks",
       "HTTP2/SessionMemory",
       "HTTP2/SlotReference",

@@ -13,7 +13,7 @@ struct CallSlot: ~Copyable {
   enum State {
     /// No stream. [headers]
     case free
-    /// Header block under way. [receiving, refused]
+    /// Header block under way. [receiving, refused, held]
     case headers
     /// Collecting request messages. [queued, running, responding, refused]
     case receiving
@@ -23,6 +23,8 @@ struct CallSlot: ~Copyable {
     case running
     /// `failure` is decided but not yet submitted: it is when the read batch ends. [responding]
     case refused
+    /// The same, and it is not submitted before the request has ended, or has had its time. [refused]
+    case held
     /// The answer is with nghttp2; more input is ignored. [free]
     case responding
   }
@@ -97,6 +99,8 @@ struct CallSlot: ~Copyable {
   var deferred = false
   /// A plain HTTP answer (no trailers) to a request that was not gRPC.
   var plainHTTPStatus: UInt16 = 0
+  /// It was held when the connection was last looked after.
+  var isHeldLong = false
   var failure: RPCStatus?
   /// Fields that its handler has added to the answer.
   var responseMetadata: ResponseMetadata?
@@ -168,6 +172,7 @@ struct CallSlot: ~Copyable {
     submitted = false
     deferred = false
     plainHTTPStatus = 0
+    isHeldLong = false
   }
 
   /// Gives up what the stream held.

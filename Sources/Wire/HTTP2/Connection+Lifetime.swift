@@ -18,6 +18,7 @@ extension Connection {
     lifetime.lookedAt = now
     lifetime.resets.leak(elapsed)
     lifetime.errors.leak(elapsed)
+    lifetime.frames.recover(elapsed)
     let hasHeard = lifetime.takeHeard() || !isReading
     // The answer to our SETTINGS may come after all that the client sends of its first requests.
     let mayBeLate = lifetime.hasAcknowledged || hasHeard || callCount > 0
@@ -33,6 +34,10 @@ extension Connection {
       return true
     }
     var mustFlush = endSlowCalls(now: now, isReading: isReading, isWriting: isWriting)
+    if heldCount > 0 {
+      answerHeld()
+      mustFlush = true
+    }
     switch lifetime.keepalive.look(now: now, hasHeard: hasHeard) {
     case .none: break
     case .ping:
@@ -77,7 +82,7 @@ extension Connection {
   func beginDrain(_ reason: ConnectionDrain.Reason, now: UInt64) {
     guard let session = unsafe session, lifetime.drain.reason != .shutdown else { return }
     if lifetime.drain.begin(reason, now: now) {
-      guard lifetime.hasHeard || lifetime.hasEverHeard else { return endUnheard() }
+      guard lifetime.hasHeard || lifetime.hasEverHeard else { return endWithoutGoAway() }
       unsafe nghttp2_submit_shutdown_notice(session)
       owesDrainPing = true
     }
@@ -86,8 +91,10 @@ extension Connection {
     deliverStreamEvents()
   }
 
-  /// A GOAWAY was handed to the socket; the PING of the first one comes after it.
-  func didSendGoAway() {
+  /// A GOAWAY was handed to the socket; the PING of the first one comes after it. An error is the end: nobody is asked
+  /// whether it was read.
+  func didSendGoAway(_ code: UInt32) {
+    if code != UInt32(NGHTTP2_NO_ERROR.rawValue) { endWithoutGoAway() }
     guard owesDrainPing else { return }
     owesDrainPing = false
     submitPing(.drain)
@@ -124,12 +131,6 @@ extension Connection {
   }
 
   // MARK: - Errors
-
-  /// Counts frames a well-behaved client does not send; too many end the connection.
-  func didReceiveInvalidFrame() {
-    guard !lifetime.errors.fill() else { return }
-    end(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_errors")
-  }
 
   /// Counts a reset by the client. A call that was answered, or given up, costs nobody anything.
   func didReceiveReset(_ slot: SlotReference) {

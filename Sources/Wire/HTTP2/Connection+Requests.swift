@@ -9,15 +9,18 @@ import Platform
 extension Connection {
   // MARK: - Headers
 
+  /// - Returns: what nghttp2's callback returns: 0 to go on with the header block.
   @safe
   func didReceiveHeader(
     _ slot: SlotReference, _ name: UnsafeRawBufferPointer,
     _ value: UnsafeRawBufferPointer
-  ) {
-    // Trailers of a request carry nothing that gRPC uses.
-    guard slot.pointee.state == .headers else { return }
+  ) -> CInt {
     slot.pointee.headerBytes += name.count + value.count + 32
-    guard slot.pointee.headerBytes <= configuration.maximumHeaderListBytes else { return }
+    guard slot.pointee.headerBytes <= configuration.maximumHeaderListBytes else {
+      return didExceedHeaders(slot)
+    }
+    // Trailers of a request carry nothing that gRPC uses.
+    guard slot.pointee.state == .headers else { return 0 }
     switch name.count {
     case 5 where name.matches(":path"):
       let method = methods.find(value, guess: lastMethod)
@@ -34,7 +37,7 @@ extension Connection {
     case 12 where name.matches("grpc-timeout"):
       guard let timeout = GRPCTimeout.parse(value) else {
         slot.pointee.malformedHeader = .timeout
-        return
+        return 0
       }
       if slot.pointee.deadline == .max { callsWithDeadline += 1 }
       slot.pointee.deadline = MonotonicClock.now() &+ timeout
@@ -48,6 +51,7 @@ extension Connection {
       fallthrough
     default: if keepsMetadata { keepMetadata(slot, name, value) }
     }
+    return 0
   }
 
   /// `application/grpc`, `application/grpc+proto`, either with parameters; not grpc-web, not JSON.
@@ -71,6 +75,7 @@ extension Connection {
     if slot.pointee.state == .headers {
       slot.pointee.state = .receiving
       if let status = headerFailure(slot) {
+        if slot.pointee.plainHTTPStatus == 415 && !endStream { return hold(slot, status) }
         refuseLater(slot, status)
       } else if let gate,
         let refusal = gate.refusal(
@@ -89,6 +94,7 @@ extension Connection {
   /// What is wrong with the request's headers, in gRPC's order of precedence.
   private func headerFailure(_ slot: SlotReference) -> RPCStatus? {
     if slot.pointee.headerBytes > configuration.maximumHeaderListBytes {
+      didRefuseHeaders(slot)
       return RPCStatus(
         .resourceExhausted, reason: "HEADERS_TOO_LARGE",
         "the request's headers are larger than \(configuration.maximumHeaderListBytes) bytes; send less metadata"
@@ -221,7 +227,7 @@ extension Connection {
 
   func didReceiveEndStream(_ slot: SlotReference) {
     slot.pointee.remoteClosed = true
-    guard slot.pointee.state == .receiving else { return }
+    guard slot.pointee.state == .receiving else { return didEndHeld(slot) }
     if slot.pointee.isStreaming {
       return enqueue(.advance(slot: slot.pointee.index, generation: slot.pointee.generation))
     }

@@ -49,6 +49,13 @@ final class Connection {
   var owesDrainPing = false
   /// Keepalive, age and drain.
   var lifetime: ConnectionLifetime
+  /// Sees what the client sends before nghttp2 does.
+  var scanner = FrameScanner()
+  var sentFrames = SentFrames()
+  /// Of headers that belong to no call and were not counted yet.
+  var unwantedHeaderBytes = 0
+  /// Requests whose refusal waits for their end, see ``hold(_:_:)``.
+  var heldCount = 0
   /// Bytes of request messages being assembled, over all calls.
   var assembledBytes = 0 {
     didSet {
@@ -194,10 +201,12 @@ final class Connection {
     guard let session = unsafe session, !mustClose else { return }
     lifetime.heard(bytes.count)
     loop.lookUpsLeft = CallContext.lookUpsPerRead
+    guard let accepted = scan(bytes) else { return }
     let consumed = unsafe nghttp2_session_mem_recv(
-      session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+      session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), accepted)
     // Any error is fatal for the session; what is queued to say about it still goes out.
     if consumed < 0 { endAfterError(Int32(clamping: consumed)) }
+    if accepted < bytes.count { endForViolation() }
     // That of the connection is given back at once: one stream that waits must not hold up the others.
     if uncreditedBytes >= configuration.connectionWindowBytes / 4 {
       unsafe nghttp2_session_consume_connection(session, uncreditedBytes)
@@ -251,6 +260,11 @@ final class Connection {
     unsafe loop.output.append(
       UnsafeRawBufferPointer(rebasing: slot.pointee.response.bytes[start..<(start + length)]))
     slot.pointee.sent = start + length
+    if length < SentFrames.crumbBytes && slot.pointee.unsentBytes > 0 {
+      sentFrames.cut += 1
+    } else {
+      sentFrames.whole += 1
+    }
     if let stream = slot.pointee.stream { didSend(slot, stream) }
   }
 
@@ -302,8 +316,8 @@ final class Connection {
       reason.utf8Start, reason.utf8CodeUnitCount)
   }
 
-  /// Closes the connection of a client that has not said a word yet.
-  func endUnheard() { mustClose = true }
+  /// Closes the connection of a client that has not said a word yet, or that nghttp2 has told an error.
+  func endWithoutGoAway() { mustClose = true }
 
   // MARK: - Slots
 
@@ -347,6 +361,7 @@ final class Connection {
   }
 
   private func release(_ slot: SlotReference) {
+    if slot.pointee.state == .held { heldCount -= 1 }
     if loop.watchesCalls { tellEnd(slot) }
     cancelStream(slot)
     assembledBytes -= slot.pointee.request.count
@@ -505,7 +520,7 @@ final class Connection {
         callsWithDeadline -= 1
         if slot.pointee.failure == nil { slot.pointee.failure = .deadlineExceeded }
         reset(slot)
-      case .free, .headers, .refused, .responding: break
+      case .free, .headers, .refused, .held, .responding: break
       }
     }
     deliverStreamEvents()

@@ -22,7 +22,6 @@ enum HTTP2Callbacks {
     unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
     unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
     unsafe nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
-    unsafe nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
     unsafe nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
     return unsafe callbacks
   }
@@ -87,11 +86,10 @@ enum HTTP2Callbacks {
       guard
         let slot = unsafe connection.headerSlot(streamID)
           ?? HTTP2Callbacks.slot(session, streamID, user)
-      else { return 0 }
-      unsafe connection.didReceiveHeader(
+      else { return connection.didReceiveUnwantedHeader(nameLength + valueLength) }
+      return unsafe connection.didReceiveHeader(
         slot, UnsafeRawBufferPointer(start: name, count: nameLength),
         UnsafeRawBufferPointer(start: value, count: valueLength))
-      return 0
     }
   }
 
@@ -155,8 +153,10 @@ enum HTTP2Callbacks {
       if header.type == goAwayType, let code = unsafe frame?.pointee.goaway.error_code {
         unsafe connection(user) {
           $0.logGoAway(code)
-          $0.didSendGoAway()
+          $0.didSendGoAway(code)
         }
+      } else if header.type == resetType, let code = unsafe frame?.pointee.rst_stream.error_code {
+        unsafe connection(user) { $0.didSendReset(code) }
       }
       return 0
     }
@@ -177,11 +177,6 @@ enum HTTP2Callbacks {
     // Headers or trailers that cannot go out would leave the client waiting for ever.
     unsafe nghttp2_submit_rst_stream(
       session, 0, header.stream_id, UInt32(NGHTTP2_INTERNAL_ERROR.rawValue))
-    return 0
-  }
-
-  private static let onInvalidFrame: nghttp2_on_invalid_frame_recv_callback = { _, _, _, user in
-    unsafe connection(user) { $0.didReceiveInvalidFrame() }
     return 0
   }
 

@@ -28,8 +28,10 @@ struct ConnectionLifetime {
   var hasAcknowledged = false
   /// Resets by the client of calls that still run.
   var resets = LeakyBucket(capacity: 2000, leakPerSecond: 500)
-  /// Frames that a well-behaved client does not send.
+  /// Streams that were reset for what the client did wrong.
   var errors = LeakyBucket(capacity: 200, leakPerSecond: 20)
+  /// Frames of the client that carry nothing.
+  var frames = FrameBudget()
   /// A call was reset whose client does not take its answer.
   var hasResetSlowAnswer = false
   /// When the connection was last looked after.

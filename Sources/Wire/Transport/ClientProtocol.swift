@@ -42,6 +42,12 @@ package enum ClientProtocol: Equatable, Sendable {
       self = .unknown
       return
     }
+    // What is asked for is a path, `*`, or an address, which nobody writes in capitals; not the words of a sentence.
+    guard unsafe method.count + 1 < bytes.count else { return nil }
+    guard unsafe !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(bytes[method.count + 1]) else {
+      self = .unknown
+      return
+    }
     self = unsafe .http1(isHead: method.elementsEqual("HEAD".utf8))
   }
 

@@ -19,11 +19,12 @@ struct ClientProtocolTests {
 
   @Test(arguments: [
     (preface, ClientProtocol.http2, 24), (preface + "\0\0\0", .http2, 24),
-    ("GET / HTTP/1.1\r\n", .http1(isHead: false), 4),
-    ("HEAD / HTTP/1.0\r\n", .http1(isHead: true), 5),
-    ("POST /x", .http1(isHead: false), 5), ("PUT /", .http1(isHead: false), 4),
-    ("PROPFIND / HTTP/1.1", .http1(isHead: false), 9), ("PRIORITISE /", .http1(isHead: false), 11),
-    ("P /", .http1(isHead: false), 2), ("GET\r\n", .unknown, 4), ("get / HTTP/1.1", .unknown, 1),
+    ("GET / HTTP/1.1\r\n", .http1(isHead: false), 5),
+    ("HEAD / HTTP/1.0\r\n", .http1(isHead: true), 6),
+    ("POST /x", .http1(isHead: false), 6), ("PUT /", .http1(isHead: false), 5),
+    ("PROPFIND / HTTP/1.1", .http1(isHead: false), 10), ("PRIORITISE /", .http1(isHead: false), 12),
+    ("P /", .http1(isHead: false), 3), ("NOT A PREFACE", .unknown, 5), ("GET\r\n", .unknown, 4),
+    ("get / HTTP/1.1", .unknown, 1),
     (" GET /", .unknown, 1), ("PRI * HTTP/1.1\r\n", .unknown, 12), ("PRI / HTTP/1.1", .unknown, 5),
     ("\u{16}\u{3}\u{1}", .tls, 1), ("\0\0\0\0", .unknown, 1), ("SSH-2.0-x\r\n", .unknown, 4),
     ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", .unknown, 21),
@@ -37,7 +38,7 @@ struct ClientProtocolTests {
     #expect(Self.told(Array(text.utf8)) == expected)
   }
 
-  @Test(arguments: ["", "P", "PR", "PRI", "PRI ", "PRI *", "GET", "PUT", "SSH"])
+  @Test(arguments: ["", "P", "PR", "PRI", "PRI ", "PRI *", "GET", "GET ", "PUT", "SSH"])
   func isNotYetTold(_ text: String) {
     #expect(Self.told(Array(text.utf8)) == nil)
   }

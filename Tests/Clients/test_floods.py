@@ -1,0 +1,236 @@
+"""Frames that carry nothing, for ever: the server ends whoever floods it, at little cost, and nobody else notices.
+
+Clients that are honest, and only busy, are never taken for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import re
+import statistics
+import threading
+import time
+
+import pytest
+
+from conftest import DOGS_AND_TAGS
+from harness import http2
+from harness.client import delimited, query
+from harness.conformance import (
+    ACK,
+    END_HEADERS,
+    GOAWAY,
+    HEADERS,
+    INITIAL_WINDOW,
+    MOST_WINDOW,
+    PING,
+    PRIORITY,
+    SETTINGS,
+    Peer,
+    data,
+    frame,
+    window,
+)
+
+pytestmark = pytest.mark.one_engine
+PUT, GET, STREAM = (
+    f"/database.Database/{name}" for name in ("PutDog", "GetDogsByPk", "StreamDogTagsByPk")
+)
+CALM = 11  # RFC 9113 §7
+MIB = 1 << 20
+UNKNOWN = 0x5A
+
+
+def memory(server) -> int:
+    text = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+    return int(re.search(r"^VmRSS:\s+(\d+) kB$", text, re.MULTILINE).group(1)) << 10
+
+
+def processor_time(server) -> float:
+    """Seconds of user and system time so far."""
+    fields = pathlib.Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def call(peer: Peer, stream: int, *more: tuple[str, str]) -> bytes:
+    """HEADERS of a call whose request follows. Nothing of it is kept in the table of headers."""
+    fields = [
+        *peer.fields("POST", drop=[":path"]),
+        (":path", GET),
+        ("content-type", "application/grpc"),
+        *more,
+    ]
+    block = b"".join(
+        bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+        for name, value in fields
+    )
+    return frame(HEADERS, END_HEADERS, stream, block)
+
+
+def bomb(peer: Peer, stream: int) -> bytes:
+    """14 KB that stand for 40 MB: a field of 4 KB is kept in the table, and named 10,000 times."""
+    kept = b"\x40\x03x-x\x7f\xa1\x1e" + b"x" * 4000
+    return frame(HEADERS, END_HEADERS, stream, kept + b"\xbe" * 10_000)
+
+
+# What is sent again and again, by the peer and how often it was sent before. Stream 1 is open.
+FLOODS = {
+    "answers to PINGs": lambda peer, n: frame(PING, ACK, 0, b"unasked!"),
+    "WINDOW_UPDATE of 1": lambda peer, n: window(0, 1),
+    "WINDOW_UPDATE of 1 on a stream": lambda peer, n: window(1, 1),
+    "PRIORITY": lambda peer, n: frame(PRIORITY, 0, 1, bytes(5)),
+    "an unknown type": lambda peer, n: frame(UNKNOWN, 0, 0, b""),
+    "empty DATA": lambda peer, n: data(payload=b"", end=False),
+    "SETTINGS": lambda peer, n: frame(SETTINGS, 0, 0, b"\x00\x04\x00\x01\x00\x00"),
+    "PING": lambda peer, n: frame(PING, 0, 0, b"anybody?"),
+    "another content-length": lambda peer, n: (
+        call(peer, 2 * n + 3, ("content-length", "1")) + data(2 * n + 3)
+    ),
+    "a window over the most": lambda peer, n: call(peer, 2 * n + 3) + window(2 * n + 3, MOST_WINDOW),
+    "bad headers": lambda peer, n: call(peer, 2 * n + 3, ("connection", "close")),
+    "headers that inflate": lambda peer, n: bomb(peer, 2 * n + 3),
+}
+
+
+@pytest.fixture(scope="module")
+def factory(create, tmp_path_factory, engine):
+    from conftest import ServerFactory
+
+    made = ServerFactory(tmp_path_factory.mktemp("floods"), engine)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def server(factory, create):
+    return factory(create(DOGS_AND_TAGS), "--durability", "buffered")
+
+
+def flood(server, kind: str) -> bytes:
+    """Floods until the server ends it; what the GOAWAY says."""
+    with Peer(server) as peer:
+        peer.greet()
+        peer.send(call(peer, 1))
+        goodbye = threading.Thread(target=lambda: received.extend(read(peer)))
+        received: list = []
+        goodbye.start()
+        sent = 0
+        with contextlib.suppress(OSError):
+            while goodbye.is_alive() and sent < 500_000:
+                piece = b"".join(FLOODS[kind](peer, sent + n) for n in range(50))
+                sent += 50
+                peer.socket.sendall(piece)
+        goodbye.join(10)
+        assert not goodbye.is_alive(), f"it was not ended after {sent}"
+        [said] = [each for each in received if each.type == GOAWAY]
+        assert said.code == CALM, said
+        return said.payload[8:]
+
+
+def read(peer: Peer) -> list:
+    goodbyes = []
+    with contextlib.suppress(OSError):
+        while received := peer.receive():
+            if received.type == GOAWAY:
+                goodbyes.append(received)
+                break
+    return goodbyes
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_ends_a_flood_at_little_cost(server, kind):
+    """Ten connections that flood cost less than a second of CPU, and no memory."""
+    reasons = {flood(server, kind)}
+    held, used = memory(server), processor_time(server)
+    for _ in range(9):
+        reasons.add(flood(server, kind))
+    assert processor_time(server) - used < 0.9
+    assert memory(server) - held < 32 * MIB
+    assert reasons <= {
+        *[b"too_many_frames", b"too_many_pings", b"too_many_errors", b"headers_too_large"]
+    }
+
+
+def test_a_second_client_is_served_as_before(server, factory):
+    """The slowest of a hundred calls, beside floods of every kind and between them: the best of three of each."""
+    get = factory.connect(server).stub(GET)
+
+    def slow_call() -> float:
+        times = []
+        for _ in range(200):
+            began = time.perf_counter()
+            get(query(eq="nobody"), timeout=5)
+            times.append(time.perf_counter() - began)
+        return statistics.quantiles(times, n=100)[98]
+
+    stop = threading.Event()
+    busy = threading.Event()
+
+    def attack():
+        while not stop.is_set():
+            busy.wait(1)
+            for kind in FLOODS:
+                if busy.is_set():
+                    # One that waits is what an attacker cannot have: its connections are ended.
+                    flood(server, kind)
+                    time.sleep(0.02)
+
+    get(query(eq="nobody"), timeout=5)
+    attacker = threading.Thread(target=attack)
+    attacker.start()
+    alone, beside = [], []
+    try:
+        for _ in range(3):
+            busy.clear()
+            time.sleep(0.1)
+            alone.append(slow_call())
+            busy.set()
+            beside.append(slow_call())
+    finally:
+        stop.set()
+        busy.set()
+        attacker.join(30)
+    # The client, the attacker and the server share the machine: the attacker's own work is in it too.
+    assert min(beside) < 2 * min(alone) + 0.005, (alone, beside)
+
+
+# Honest clients ------------------------------------------------------------------------------------
+
+
+def test_a_large_download_in_small_windows_is_whole(create, factory):
+    """200 MB by windows of 16 KiB: gRPC's client opens them for every frame, and sends PINGs and SETTINGS too."""
+    server = factory(create(DOGS_AND_TAGS), "--durability", "buffered", data=factory.directory / "large")
+    tags = factory.connect(server).model("DogTag")
+    for n in range(100):
+        tags.put(delimited(1, b"k%03d" % n) + delimited(2, bytes([n]) * MIB))
+    for options in (
+        [("grpc.http2.lookahead_bytes", 16 << 10), ("grpc.http2.bdp_probe", 0)],
+        [("grpc.http2.bdp_probe", 1)],
+    ):
+        database = factory.connect(server, options=options)
+        stream = database.channel.unary_stream(STREAM)
+        received = sum(len(message) for message in stream(query(begins_with="k"), timeout=60))
+        assert received > 100 * MIB
+
+
+def test_ten_thousand_short_calls_on_a_connection_are_answered(server, factory):
+    get = factory.connect(server).channel.unary_unary(GET)
+    for _ in range(100):
+        calls = [get.future(query(eq="nobody"), timeout=30) for _ in range(100)]
+        assert all(each.result() == b"" for each in calls)
+
+
+def test_a_client_that_gives_back_every_frame_is_served(server):
+    """Both windows are opened for each DATA frame, however small: 3,000 answers on one connection."""
+    with Peer(server) as peer:
+        peer.greet((INITIAL_WINDOW, 65_535))
+        question = http2.frame(query(eq="nobody"))
+        for stream in range(1, 6_001, 2):
+            peer.send(call(peer, stream) + data(stream, question))
+            answer = peer.until(lambda each: each.type == 0)
+            peer.send(window(0, len(answer.payload)), window(stream, len(answer.payload)))
+            peer.until(lambda each: each.type == HEADERS and each.flags & 1)
