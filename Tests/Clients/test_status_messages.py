@@ -472,6 +472,11 @@ ELSEWHERE = {
     "WRITES_PAUSED": (MAPPING, '"WRITES_PAUSED"'),
     "WRITE_QUEUE_FULL": (MAPPING, '"WRITE_QUEUE_FULL"'),
     "READ_QUEUE_FULL": (MAPPING, '"READ_QUEUE_FULL"'),
+    # The client gets a reset; the reason is for the log.
+    "TOO_MANY_CALLS": (
+        "WireTests/HTTP2/FairMemoryTests.swift",
+        "callsOfAllConnectionsAreLimitedAndTheLargestHolderPays",
+    ),
     "ANSWER_BUFFER_FULL": (MAPPING, '"ANSWER_BUFFER_FULL"'),
     "REQUEST_BUFFER_FULL": (
         "WireTests/HTTP2/ConnectionTests.swift",

@@ -30,9 +30,6 @@ struct InteropServer: AsyncParsableCommand {
     }
     let stops = Self.stops()
     var configuration = WireConfiguration(loopCount: 2)
-    // One of the tests has a thousand large calls at a time on one connection.
-    configuration.maximumAssembledBytes = 512 << 20
-    configuration.maximumRequestMemoryBytes = 512 << 20
     configuration.letsHandlersCompress = true
     let server = GRPCServer(configuration: configuration, logger: Logger(label: "interop-server"))
     TestService.register(on: server)

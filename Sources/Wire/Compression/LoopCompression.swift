@@ -29,13 +29,15 @@ final class LoopCompression {
   private var deflater: GzipDeflater?
 
   /// The calls that wait, from `firstWaiting` on. The message under way is of the first one, or of the call that
-  /// ``inflate(_:for:limit:)`` is asked for.
+  /// ``inflate(_:for:limit:held:)`` is asked for.
   private var queue: [CallToken] = []
   private var firstWaiting = 0
   /// Some of a message is inflated, and not all.
   private var isUnderWay = false
   /// What the message under way counts for in the budget.
   private var countedBytes = 0
+  /// Whose message it is: the index of its connection.
+  private var owner: UInt32 = 0
   /// A call is given its turn right now.
   private var isInTurn = false
   private var hasUsedTurn = false
@@ -68,8 +70,9 @@ final class LoopCompression {
   /// - Parameters:
   ///   - message: the same bytes each time that it is called for this message.
   ///   - limit: the bytes that it may become.
+  ///   - held: what the call's connection holds of the budget without them.
   func inflate(
-    _ message: UnsafeRawBufferPointer, for token: CallToken, limit: Int
+    _ message: UnsafeRawBufferPointer, for token: CallToken, limit: Int, held: Int
   ) -> Inflation {
     let isFirst = first == token
     guard isFirst && isInTurn || first == nil && hasTime() else {
@@ -81,11 +84,12 @@ final class LoopCompression {
     self.inflater = inflater
     if !isUnderWay { inflater.begin() }
     isUnderWay = true
+    owner = token.connection
     while true {
       let began = MonotonicClock.now()
       let step = inflater.step(message, limit: limit)
       spentNanoseconds += MonotonicClock.now() - began
-      let hasMemory = count(inflater.heldBytes)
+      let hasMemory = count(inflater.heldBytes, held: held)
       switch step {
       case _ where !hasMemory: return fail(.requestBufferFull)
       case .tooLarge: return fail(Self.tooLarge(limit))
@@ -98,6 +102,9 @@ final class LoopCompression {
       }
     }
   }
+
+  /// What the message under way counts for, if it is of a call of this connection.
+  func heldBytes(ofConnection index: UInt32) -> Int { owner == index ? countedBytes : 0 }
 
   /// Ends the message under way, and gives back its memory.
   func finish() {
@@ -113,9 +120,12 @@ final class LoopCompression {
 
   /// Counts what is held; false when it has grown and there is no room for it.
   @discardableResult
-  private func count(_ bytes: Int) -> Bool {
+  private func count(_ bytes: Int, held: Int = 0) -> Bool {
     guard bytes != countedBytes else { return true }
-    guard bytes < countedBytes || !budget.isSpent else { return false }
+    if bytes > countedBytes && budget.isSpent(for: held + countedBytes) {
+      budget.noteRefusal(of: held + countedBytes)
+      return false
+    }
     budget.add(bytes - countedBytes)
     countedBytes = bytes
     return true

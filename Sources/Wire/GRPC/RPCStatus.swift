@@ -31,6 +31,11 @@ package struct RPCStatus: Error, Equatable, Sendable {
     .resourceExhausted, reason: "REQUEST_BUFFER_FULL",
     "too many bytes of unfinished requests are waiting in the server's memory; send fewer at once")
 
+  /// The calls of all connections are too many; for the log, the client gets a reset.
+  static let tooManyCalls = RPCStatus(
+    .resourceExhausted, reason: "TOO_MANY_CALLS",
+    "the server has too many calls, and this client has the most of them; begin fewer at once")
+
   /// The server is about to end.
   package static let shuttingDown = RPCStatus(
     .unavailable, reason: "SHUTTING_DOWN", "the server is shutting down; connect again")

@@ -40,7 +40,7 @@ struct CallSlot: ~Copyable {
   static let retainedBytes = 16 << 10
 
   let index: UInt32
-  var generation: UInt32 = 0
+  var generation: UInt32
   var state = State.free
   var streamID: Int32 = 0
   /// Index into the method table; -1 until `:path` was seen and when it is unknown.
@@ -80,6 +80,9 @@ struct CallSlot: ~Copyable {
   var request = ByteWriter()
   /// Taken from the client's window and not given back yet.
   var uncreditedBytes = 0
+  /// What the client may still send of a long message, see ``Connection/giveCredit(_:_:)``.
+  var reservedBytes = 0
+  var waitsForCredit = false
 
   /// Whether the message is compressed, once its prefix is there.
   var isCompressed: Bool { prefixFlag != 0 }
@@ -112,6 +115,10 @@ struct CallSlot: ~Copyable {
   /// The path of an unknown method, for its error sentence.
   var unknownPath: [UInt8] = []
 
+  /// Whether bytes of it moved between the last two looks, and how far it was at the last one.
+  private(set) var hasMoved = false
+  private var lookedPlace = 0
+
   /// How fast its request comes, or its answer goes; it knows calls by `generation`.
   var rate = RateLimit()
 
@@ -139,7 +146,10 @@ struct CallSlot: ~Copyable {
   /// What nghttp2 has not yet taken of the answer.
   var unsentBytes: Int { response.count - sent }
 
-  init(index: UInt32) { self.index = index }
+  init(index: UInt32, generation: UInt32) {
+    self.index = index
+    self.generation = generation
+  }
 
   /// Makes the slot ready for stream `streamID`.
   mutating func begin(streamID: Int32) {
@@ -162,6 +172,7 @@ struct CallSlot: ~Copyable {
     messageLength = 0
     messageCount = 0
     uncreditedBytes = 0
+    waitsForCredit = false
     givenBytes = 0
     streamedMessages = 0
     streamedBytes = 0
@@ -173,6 +184,13 @@ struct CallSlot: ~Copyable {
     deferred = false
     plainHTTPStatus = 0
     isHeldLong = false
+  }
+
+  /// Notes how far the call is, twice a second.
+  mutating func look() {
+    let place = (receivedBytes &+ sentBytes) ^ Int(generation) << 32
+    hasMoved = place != lookedPlace
+    lookedPlace = place
   }
 
   /// Gives up what the stream held.
@@ -191,5 +209,12 @@ struct CallSlot: ~Copyable {
     }
     if !unknownPath.isEmpty { unknownPath = [] }
     if !metadata.isEmpty { metadata.removeAll() }
+  }
+
+  /// Gives up the memory that a free slot keeps for the next stream.
+  mutating func giveUpBuffers() {
+    request.removeAll(keepingAtMost: 0)
+    response.removeAll(keepingAtMost: 0)
+    metadata = KeptMetadata()
   }
 }

@@ -4,26 +4,12 @@ import CNghttp2
 // SAFETY: what waits is cut within its count, and is not changed before it was given: a call is told to go on later,
 // and `stream.drop` comes last. `session` is valid (invariant 4 of `Connection`).
 
-/// Client-streaming and bidirectional calls, and the credit that clients get for what they send.
+/// Client-streaming and bidirectional calls.
 ///
 /// A call is pulled while little of its answers is unsent, and given a message when it answers to a pull that it needs
 /// one. Until then what comes waits, without credit: the window of a client whose call is at work, or that does not
 /// read, closes, and it has to stop sending.
 extension Connection {
-  // MARK: - Credit
-
-  /// Lets the client send as many more bytes on a stream as were taken of it.
-  @inline(__always)
-  func giveCredit(_ slot: SlotReference, _ bytes: Int) {
-    slot.pointee.uncreditedBytes += bytes
-    // Most requests are over long before; nghttp2 tells the client at half a window.
-    if slot.pointee.uncreditedBytes >= configuration.streamWindowBytes / 4 {
-      unsafe nghttp2_session_consume_stream(
-        session, slot.pointee.streamID, slot.pointee.uncreditedBytes)
-      slot.pointee.uncreditedBytes = 0
-    }
-  }
-
   // MARK: - Messages
 
   /// Keeps what a client sent on a bidirectional call until the call takes it.
@@ -159,6 +145,7 @@ extension Connection {
       }
       slot.pointee.request.append(part)
       moved += part.count
+      if slot.pointee.reservedBytes > 0 { useReservation(slot, part.count) }
       if part.count == missing { return giveAssembled(slot, to: call) }
     }
     return .none
@@ -168,7 +155,8 @@ extension Connection {
   private func giveAssembled(_ slot: SlotReference, to call: any StreamingCall) -> Taken {
     if slot.pointee.isCompressed {
       switch unsafe loop.compression.inflate(
-        slot.pointee.request.bytes, for: token(slot), limit: configuration.maximumRequestBytes)
+        slot.pointee.request.bytes, for: token(slot), limit: configuration.maximumRequestBytes,
+        held: assembledBytes)
       {
       case .later: return .waiting
       case .failed(let status):

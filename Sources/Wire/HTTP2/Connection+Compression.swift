@@ -33,7 +33,9 @@ extension Connection {
   func inflateAndRun(_ slot: SlotReference) {
     let limit = configuration.maximumRequestBytes
     let message = unsafe slot.pointee.borrowed ?? slot.pointee.request.bytes
-    switch unsafe loop.compression.inflate(message, for: token(slot), limit: limit) {
+    switch unsafe loop.compression.inflate(
+      message, for: token(slot), limit: limit, held: assembledBytes)
+    {
     case .whole(let inflated):
       slot.pointee.messageLength = inflated.count
       unsafe slot.pointee.borrowed = inflated

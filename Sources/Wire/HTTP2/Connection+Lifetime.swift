@@ -14,6 +14,8 @@ extension Connection {
   /// - Returns: whether there may be something to send, or to end.
   func look(now: UInt64, isReading: Bool, isWriting: Bool) -> Bool {
     guard !mustClose else { return true }
+    let hasCalls = lifetime.takeBegunCalls() || callCount > 0
+    lifetime.hadCalls = hasCalls
     let elapsed = now - min(now, lifetime.lookedAt)
     lifetime.lookedAt = now
     lifetime.resets.leak(elapsed)
@@ -33,6 +35,8 @@ extension Connection {
       end(NGHTTP2_ENHANCE_YOUR_CALM, "headers_too_slow")
       return true
     }
+    trimSlots(now: now)
+    lookAtCalls()
     var mustFlush = endSlowCalls(now: now, isReading: isReading, isWriting: isWriting)
     if heldCount > 0 {
       answerHeld()
@@ -47,7 +51,6 @@ extension Connection {
       end(NGHTTP2_NO_ERROR, "keepalive_timeout")
       return true
     }
-    let hasCalls = lifetime.takeBegunCalls() || callCount > 0
     switch lifetime.age.look(now: now, hasCalls: hasCalls) {
     case .none: break
     case .drain(let reason):

@@ -135,10 +135,10 @@ extension Connection {
   func didReceiveData(_ slot: SlotReference, _ bytes: UnsafeRawBufferPointer) {
     guard slot.pointee.state == .receiving else { return }
     if slot.pointee.isStreaming {
-      guard hasRoom(bytes.count) else { return refuseLater(slot, .requestBufferFull) }
+      guard hasRoom(slot) else { return refuseLater(slot, .requestBufferFull) }
       return keepForStream(slot, bytes)
     }
-    giveCredit(slot, bytes.count)
+    defer { giveCredit(slot, bytes.count) }
     var rest = unsafe bytes
     while unsafe !rest.isEmpty && slot.pointee.state == .receiving {
       if slot.pointee.prefixCount < MessagePrefix.byteCount {
@@ -156,15 +156,20 @@ extension Connection {
         unsafe completeMessage(slot, taken)
         continue
       }
-      guard hasRoom(taken.count) else { return refuseLater(slot, .requestBufferFull) }
+      guard hasRoom(slot) else { return refuseLater(slot, .requestBufferFull) }
       slot.pointee.request.append(taken)
       assembledBytes += taken.count
+      if slot.pointee.reservedBytes > 0 { useReservation(slot, taken.count) }
       if taken.count == missing { unsafe completeMessage(slot, nil) }
     }
   }
 
-  private func hasRoom(_ bytes: Int) -> Bool {
-    assembledBytes + bytes <= configuration.maximumAssembledBytes && !loop.budgets.requests.isSpent
+  /// Whether more bytes of a request may be kept. A message that has begun is refused only when nobody finds room.
+  private func hasRoom(_ slot: SlotReference) -> Bool {
+    let hasBegun = !slot.pointee.request.isEmpty || slot.pointee.stream?.waitingCount ?? 0 > 0
+    guard loop.budgets.requests.isSpent(for: hasBegun ? 0 : assembledBytes) else { return true }
+    loop.budgets.requests.noteRefusal(of: assembledBytes)
+    return false
   }
 
   /// Takes of a message's prefix what is there. Returns the rest of `bytes`.

@@ -24,6 +24,7 @@ extension Connection {
       submitResponse(slot)
     case .message(let message):
       guard slot.pointee.state == .running else { return }
+      guard !isAnswerMemorySpent else { return fail(slot, .answerMemoryFull) }
       slot.pointee.response = message.take()
       countAnswer(slot, slot.pointee.response.count)
       answer(slot)
@@ -101,6 +102,9 @@ extension Connection {
 
   /// Ends a call with an error: as Trailers-Only, or after the messages already on their way.
   func fail(_ slot: SlotReference, _ status: RPCStatus) {
+    if status.code == .resourceExhausted && status == .answerMemoryFull {
+      loop.budgets.answers.noteRefusal(of: heldAnswerBytes)
+    }
     slot.pointee.finished = true
     slot.pointee.failure = status
     slot.pointee.state = .responding

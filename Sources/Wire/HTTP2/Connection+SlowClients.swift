@@ -20,8 +20,8 @@ extension Connection {
     guard callCount > 0 else { return false }
     let mayEndRequests =
       lifetime.requestRate.isTooSlow(progress: lifetime.heardBytes, of: 1, now: now)
-      || loop.budgets.requests.isSpent
-    let isShort = loop.budgets.answers.isSpent
+      || loop.budgets.requests.isSpent(for: assembledBytes)
+    let isShort = isAnswerMemorySpent
     let mayEndAnswers =
       lifetime.answerRate.isTooSlow(progress: lifetime.sentBytes, of: 1, now: now) || isShort
     var hasEnded = false

@@ -12,7 +12,8 @@ import Platform
 /// Thread-safety: confined to its event loop.
 ///
 /// Unsafe island. Invariants:
-/// 1. A slot's memory lives until `deinit`; slots are referred to by ``SlotReference`` and by index in `slots`.
+/// 1. A slot's memory lives until `deinit`, or until it was free for a while and nothing refers to it any more
+///    (``trimSlots(now:)``); slots are referred to by ``SlotReference`` and by index in `slots`.
 /// 2. `session` is deleted before the slots (``close()``), so that no callback sees freed memory.
 /// 3. `CallSlot.borrowed` points into the bytes given to `receive`, and is dropped by `dispatch`,
 ///    which runs before `receive`'s caller lets those bytes go; or to what the loop has inflated, until its handler
@@ -34,8 +35,7 @@ final class Connection {
   let keepsMetadata: Bool
 
   private(set) var session: OpaquePointer?
-  private var slots: [SlotReference] = []
-  private var freeSlots: [UInt32] = []
+  private var slots = CallSlots()
   private(set) var lastBegun: SlotReference?
   /// The method of the last call whose method is known, or -1.
   var lastMethod: Int32 = -1
@@ -63,6 +63,11 @@ final class Connection {
       if assembledBytes != oldValue { loop.budgets.requests.add(assembledBytes - oldValue) }
     }
   }
+  /// Bytes of long messages that clients may still send, and the calls whose messages wait for theirs.
+  var reservedBytes = 0
+  var waitingForCredit: [(UInt32, UInt32)] = []
+  /// What the answers of its calls count for.
+  private(set) var heldAnswerBytes = 0
   /// Of the connection's window, taken by the client and not given back yet.
   var uncreditedBytes = 0
   /// Calls that have a deadline and no answer yet; the loop's timer looks at them.
@@ -113,7 +118,7 @@ final class Connection {
 
   deinit {
     close()
-    for slot in slots { unsafe slot.free() }
+    unsafe slots.freeAll()
   }
 
   private func startSession(_ callbacks: OpaquePointer) -> Bool {
@@ -134,7 +139,7 @@ final class Connection {
         value: UInt32(configuration.maximumConcurrentStreams + Self.excessStreams)),
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
-        value: UInt32(configuration.streamWindowBytes)),
+        value: UInt32(Self.firstWindowBytes)),
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
         value: UInt32(configuration.maximumHeaderListBytes)),
@@ -189,7 +194,10 @@ final class Connection {
   func close() {
     guard let session = unsafe session else { return }
     unsafe self.session = nil
-    for slot in slots where slot.pointee.state != .free { release(slot) }
+    for slot in slots.all where slot.pointee.state != .free {
+      release(slot)
+      loop.calls.giveBack(1)
+    }
     unsafe nghttp2_session_del(session)
     deliverStreamEvents()
   }
@@ -222,6 +230,7 @@ final class Connection {
     guard let session = unsafe session, !loop.isSending else { return false }
     loop.isSending = true
     defer { loop.isSending = false }
+    if !waitingForCredit.isEmpty { giveWaitingCredit() }
     loop.output.removeAll()
     outputLimit = limit
     while loop.output.count < limit {
@@ -274,7 +283,7 @@ final class Connection {
   // MARK: - Draining
 
   /// Calls under way.
-  var callCount: Int { slots.count - freeSlots.count }
+  var callCount: Int { slots.usedCount }
 
   /// Whether all that is under way waits for the client, and nothing of it has moved for `grace` nanoseconds: answers
   /// that it takes nothing of, requests that it sends nothing of.
@@ -284,7 +293,7 @@ final class Connection {
     guard now >= drainMark.lookedAt + DrainMark.interval else { return false }
     drainMark.lookedAt = now
     var hasher = Hasher()
-    for slot in slots where slot.pointee.state != .free {
+    for slot in slots.all where slot.pointee.state != .free {
       // What the server has to do takes as long as it takes.
       if slot.pointee.state == .running || slot.pointee.state == .queued
         || slot.pointee.stream?.isWorking == true
@@ -322,22 +331,17 @@ final class Connection {
   // MARK: - Slots
 
   /// Those of calls, and free ones.
-  var callSlots: [SlotReference] { slots }
+  var callSlots: [SlotReference] { slots.all }
 
-  /// - Returns: nil when the client has more streams than it was told; the one is refused then.
+  /// - Returns: nil when the client has more streams than it was told, or the server has no calls left; the one is
+  ///   refused then.
   func didBeginHeaders(_ streamID: Int32) -> SlotReference? {
-    let slot: SlotReference
-    guard callCount < configuration.maximumConcurrentStreams else {
+    guard loop.calls.take(open: callCount) else {
       unsafe nghttp2_submit_rst_stream(
         session, 0, streamID, UInt32(NGHTTP2_REFUSED_STREAM.rawValue))
       return nil
     }
-    if let index = freeSlots.popLast() {
-      slot = slots[Int(index)]
-    } else {
-      slot = .allocate(index: UInt32(slots.count))
-      slots.append(slot)
-    }
+    let slot = slots.take()
     slot.pointee.begin(streamID: streamID)
     lifetime.hasBegunCalls = true
     if loop.watchesCalls { slot.pointee.began = MonotonicClock.now() }
@@ -357,7 +361,16 @@ final class Connection {
   func didCloseStream(_ slot: SlotReference) {
     guard slot.pointee.state != .free else { return }
     release(slot)
-    freeSlots.append(slot.pointee.index)
+    slots.giveBack(slot)
+    loop.calls.giveBack(1)
+  }
+
+  /// Gives up the memory of slots that are not needed any more, and of an idle connection all that it can do without.
+  func trimSlots(now: UInt64) {
+    if lastBegun?.pointee.state == .free { lastBegun = nil }
+    guard slots.trim(now: now) else { return }
+    waitingForCredit = []
+    ready = []
   }
 
   private func release(_ slot: SlotReference) {
@@ -365,6 +378,7 @@ final class Connection {
     if loop.watchesCalls { tellEnd(slot) }
     cancelStream(slot)
     assembledBytes -= slot.pointee.request.count
+    if slot.pointee.reservedBytes > 0 { useReservation(slot, .max) }
     if slot.pointee.deadline != .max { callsWithDeadline -= 1 }
     countAnswer(slot, 0)
     slot.pointee.end()
@@ -372,8 +386,8 @@ final class Connection {
 
   /// The slot a token or event names, unless its stream is gone.
   func liveSlot(_ index: UInt32, _ generation: UInt32) -> SlotReference? {
-    guard Int(index) < slots.count else { return nil }
-    let slot = slots[Int(index)]
+    guard Int(index) < slots.all.count else { return nil }
+    let slot = slots.all[Int(index)]
     return slot.pointee.generation == generation && slot.pointee.state != .free ? slot : nil
   }
 
@@ -418,7 +432,7 @@ final class Connection {
 
   private func keepBorrowed() {
     borrowedWithoutEnd = 0
-    for slot in slots where slot.pointee.state == .receiving {
+    for slot in slots.all where slot.pointee.state == .receiving {
       guard let borrowed = unsafe slot.pointee.borrowed else { continue }
       unsafe slot.pointee.borrowed = nil
       slot.pointee.request.append(borrowed)
@@ -450,11 +464,11 @@ final class Connection {
     unsafe slot.pointee.borrowed = nil
     switch outcome {
     case .done:
-      // Small answers are bounded by the streams of a connection.
+      // Small ones are counted if they have not left by the next look: see `lookAtCalls`.
       let bytes = slot.pointee.response.count
       loop.lookUpsLeft &-= bytes / Self.lookUpBytes
       if bytes > Self.smallAnswerBytes {
-        guard !loop.budgets.answers.isSpent else { return fail(slot, .answerMemoryFull) }
+        guard !isAnswerMemorySpent else { return fail(slot, .answerMemoryFull) }
         countAnswer(slot, bytes)
       }
       answer(slot)
@@ -471,6 +485,7 @@ final class Connection {
   /// Says what a call's answer holds of the memory for answers.
   func countAnswer(_ slot: SlotReference, _ bytes: Int) {
     guard bytes != slot.pointee.answerBytes else { return }
+    heldAnswerBytes += bytes - slot.pointee.answerBytes
     loop.budgets.answers.add(bytes - slot.pointee.answerBytes)
     slot.pointee.answerBytes = bytes
   }
@@ -508,7 +523,7 @@ final class Connection {
   /// Answers every call whose deadline has passed.
   func expireCalls(now: UInt64) {
     guard callsWithDeadline > 0 else { return }
-    for slot in slots where slot.pointee.deadline <= now {
+    for slot in slots.all where slot.pointee.deadline <= now {
       switch slot.pointee.state {
       case .receiving, .queued, .running:
         cancelStream(slot)

@@ -22,6 +22,8 @@ struct ConnectionLifetime {
   private(set) var hasEverHeard = false
   /// A call began since the last look.
   var hasBegunCalls = false
+  /// Calls were under way at the last look, or between it and the one before.
+  var hadCalls = false
 
   var opening: OpeningLimit
   /// Whether the client has acknowledged our SETTINGS.

@@ -1,4 +1,5 @@
 import Bytes
+import CNghttp2
 import Logging
 import NIOCore
 import Platform
@@ -23,6 +24,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   private let link: PeerIdentity.Link
   private let certificate: PeerCertificate?
   private var client: VerifiedClient?
+  /// Nil where there is no socket.
+  private let open: OpenConnection?
   private(set) var connection: Connection?
   private var context: ChannelHandlerContext?
   /// Nil of a connection by TLS, and when the channel is closed.
@@ -33,7 +36,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   private var isReadHeld = false
   /// Whether the client has sent the preface of HTTP/2. Until then nothing is sent to it: one that speaks
   /// something else could not read it.
-  private var isHTTP2 = false
+  private(set) var isHTTP2 = false
   /// What it has sent as long as that does not tell what it speaks: fewer than 24 bytes.
   private var firstBytes: [UInt8] = []
   private var linger = Linger()
@@ -49,7 +52,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   init(
     loop: LoopContext, configuration: WireConfiguration, methods: MethodTable,
     link: PeerIdentity.Link = .plaintext, certificate: PeerCertificate? = nil,
-    client: VerifiedClient? = nil
+    client: VerifiedClient? = nil, open: OpenConnection? = nil
   ) {
     self.loop = loop
     self.configuration = configuration
@@ -57,6 +60,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.link = link
     self.certificate = certificate
     self.client = client
+    self.open = open
+    open?.handler = self
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -245,7 +250,10 @@ final class ConnectionHandler: ChannelInboundHandler {
       return finish()
     }
     let isWriting = canWrite
-    guard connection.look(now: now, isReading: !isReadHeld, isWriting: isWriting) else { return }
+    let mustFlush = connection.look(now: now, isReading: !isReadHeld, isWriting: isWriting)
+    open?.note(
+      hasCalls: connection.callCount > 0, hadCalls: connection.lifetime.hadCalls, now: now)
+    guard mustFlush else { return }
     flush()
     // A reset does not get through to a client that reads nothing at all.
     if connection.lifetime.hasResetSlowAnswer && !isWriting { closeNow() }
@@ -259,6 +267,26 @@ final class ConnectionHandler: ChannelInboundHandler {
       linger.end(
         now: MonotonicClock.now(), mayBeUnread: mayAsk && connection?.lifetime.mayBeUnread == true,
         isAbrupt: !mayAsk))
+  }
+
+  /// Closes the connection to make room for others, unless it has calls; its client is told so if it speaks HTTP/2.
+  ///
+  /// - Returns: whether it is on its way out.
+  func endForOthers() -> Bool {
+    guard let connection, connection.callCount == 0 else { return false }
+    connection.end(NGHTTP2_NO_ERROR, "too_many_connections")
+    flush()
+    return true
+  }
+
+  /// See ``Connection/shed(_:_:mayEndMoving:)``.
+  func shed(_ resource: SharedResource, _ wanted: Int, mayEndMoving: Bool) -> Int {
+    guard let connection, !linger.hasBegun else { return 0 }
+    let freed = connection.shed(resource, wanted, mayEndMoving: mayEndMoving)
+    flush()
+    // A reset does not get through to a client that reads nothing at all.
+    if freed > 0, let context, !context.channel.isWritable { closeNow() }
+    return freed
   }
 
   private func carryOut(_ step: Linger.Step) {

@@ -49,12 +49,15 @@ package final class GRPCServer: Sendable {
       requestBytes: configuration.maximumRequestMemoryBytes,
       answerBytes: configuration.maximumAnswerMemoryBytes)
     self.budgets = budgets
+    let calls = CallLimit(
+      configuration.maximumCalls, callsPerConnection: configuration.maximumConcurrentStreams)
     connectionLimit = ConnectionLimit(configuration.maximumConnections)
+    let holders = LargestHolders(loopCount: configuration.loopCount)
     loops = group.makeIterator().enumerated().map {
       LoopContext(
-        index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, hooks: hooks,
-        compressionTurn: configuration.compressionTurn, logger: logger,
-        sessionMemory: SessionMemory())
+        index: UInt32($0.offset), eventLoop: $0.element, budgets: budgets, calls: calls,
+        holders: holders, hooks: hooks, compressionTurn: configuration.compressionTurn,
+        logger: logger, sessionMemory: SessionMemory())
     }
     clock = LoopClock(loops)
     for loop in loops { loop.clock = clock }
@@ -113,7 +116,9 @@ package final class GRPCServer: Sendable {
     }
   }
 
-  private static let backlog: CInt = 1024
+  /// A client that comes when so many wait to be accepted tries again a second later; the system may have a
+  /// lower limit.
+  private static let backlog: CInt = 4096
 
   /// - Parameter socket: becomes the channel's, also when this fails.
   private func accept(
@@ -125,7 +130,10 @@ package final class GRPCServer: Sendable {
       uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
     let configuration = configuration
     let limit = connectionLimit
+    let loops = loops
     var bootstrap = ServerBootstrap(group: group)
+      // NIO has the socket listen once more.
+      .serverChannelOption(.backlog, value: Self.backlog)
       .serverChannelInitializer { channel in
         // Without it, a process out of files would try to accept in a loop that takes a whole core.
         channel.eventLoop.makeCompletedFuture {
@@ -140,14 +148,23 @@ package final class GRPCServer: Sendable {
       )
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
       .childChannelInitializer { channel in
-        guard limit.enter(until: channel.closeFuture) else { return channel.close() }
+        guard let loop = byLoop[ObjectIdentifier(channel.eventLoop)], limit.enter(loop, of: loops)
+        else { return channel.close() }
         return channel.eventLoop.makeCompletedFuture {
-          guard let loop = byLoop[ObjectIdentifier(channel.eventLoop)] else { return }
+          let open = OpenConnection(loop: loop, channel: channel, now: MonotonicClock.now())
+          channel.closeFuture.assumeIsolated().whenComplete { _ in
+            limit.leave()
+            open.didClose()
+          }
           guard let tls else {
             return try channel.pipeline.syncOperations.addHandler(
-              ConnectionHandler(loop: loop, configuration: configuration, methods: table))
+              ConnectionHandler(
+                loop: loop, configuration: configuration, methods: table, open: open))
           }
-          try Self.addTLS(tls, to: channel, loop, configuration, table)
+          let (handler, authorities) = try Self.addTLS(tls, to: channel)
+          open.tls = handler
+          try Self.addHandshake(
+            handler, tls, authorities, to: channel, loop, configuration, table, open)
         }
       }
     if isTCP {
@@ -161,17 +178,24 @@ package final class GRPCServer: Sendable {
   /// What is read of a TLS connection at once. It bounds the buffer for what was decrypted, which a connection keeps.
   private static let encryptedReadBytes = 32 << 10
 
+  /// - Returns: the handler that decrypts, and whose clients it lets in.
   private static func addTLS(
-    _ tls: TLSIdentity, to channel: any Channel, _ loop: LoopContext,
-    _ configuration: WireConfiguration, _ table: MethodTable
-  ) throws {
+    _ tls: TLSIdentity, to channel: any Channel
+  ) throws -> (NIOSSLServerHandler, ClientAuthorities?) {
     var kept = NIOSSLHandler.Configuration()
     kept.maximumPreservedOutboundBufferCapacity = encryptedReadBytes
     let (context, authorities) = tls.current
     let handler = NIOSSLServerHandler(context: context, configuration: kept)
-    let pipeline = channel.pipeline.syncOperations
-    try pipeline.addHandler(handler)
-    try pipeline.addHandler(
+    try channel.pipeline.syncOperations.addHandler(handler)
+    return (handler, authorities)
+  }
+
+  private static func addHandshake(
+    _ handler: NIOSSLServerHandler, _ tls: TLSIdentity, _ authorities: ClientAuthorities?,
+    to channel: any Channel, _ loop: LoopContext, _ configuration: WireConfiguration,
+    _ table: MethodTable, _ open: OpenConnection
+  ) throws {
+    try channel.pipeline.syncOperations.addHandler(
       HandshakeHandler(
         tls: handler, limit: .nanoseconds(Int64(clamping: configuration.handshakeTime)),
         logger: loop.logger
@@ -182,7 +206,7 @@ package final class GRPCServer: Sendable {
         }
         return ConnectionHandler(
           loop: loop, configuration: configuration, methods: table, link: .tls,
-          certificate: certificate.map(PeerCertificate.init), client: client)
+          certificate: certificate.map(PeerCertificate.init), client: client, open: open)
       })
   }
 
@@ -239,23 +263,5 @@ package final class GRPCServer: Sendable {
       count += (try? await loop.eventLoop.submit { loop.connectionCount }.get()) ?? 0
     }
     return count
-  }
-}
-
-/// Counts the connections of all loops.
-private final class ConnectionLimit: Sendable {
-  private let count = Atomic<Int>(0)
-  private let limit: Int
-
-  init(_ limit: Int) { self.limit = limit }
-
-  /// Counts a connection until it closes; false when there are too many.
-  func enter(until closed: EventLoopFuture<Void>) -> Bool {
-    guard count.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
-      count.wrappingSubtract(1, ordering: .relaxed)
-      return false
-    }
-    closed.whenComplete { _ in self.count.wrappingSubtract(1, ordering: .relaxed) }
-    return true
   }
 }

@@ -21,12 +21,13 @@ package final class InMemoryConnection {
   ///   - metadata: the request headers that a handler wants, by its path.
   ///   - peer: who is at the other end, for the gate and the handlers.
   ///   - logger: nil logs nothing.
+  ///   - other: one whose event loop and limits it shares.
   package init?(
     eventLoop: any EventLoop, configuration: WireConfiguration, unary: [(String, any UnaryHandler)],
     streaming: [(String, any StreamingHandler)] = [],
     serverStreams: [(String, any ServerStreamHandler)] = [], metadata: [String: [String]] = [:],
     hooks: CallHooks = CallHooks(),
-    peer: PeerIdentity? = nil, logger: Logger? = nil
+    peer: PeerIdentity? = nil, logger: Logger? = nil, beside other: InMemoryConnection? = nil
   ) {
     func method(_ path: String, _ handler: MethodTable.Handler) -> MethodTable.Method {
       .init(path: Array(path.utf8), handler: handler, metadata: metadata[path] ?? [])
@@ -34,14 +35,19 @@ package final class InMemoryConnection {
     let methods = MethodTable(
       unary.map { method($0.0, .unary($0.1)) } + streaming.map { method($0.0, .streaming($0.1)) }
         + serverStreams.map { method($0.0, .serverStream($0.1)) }, keeping: hooks.keptMetadata)
-    loop = LoopContext(
-      index: 0, eventLoop: eventLoop,
-      budgets: MemoryBudgets(
-        requestBytes: configuration.maximumRequestMemoryBytes,
-        answerBytes: configuration.maximumAnswerMemoryBytes),
-      hooks: hooks, compressionTurn: configuration.compressionTurn,
-      logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() },
-      sessionMemory: nil)
+    loop =
+      other?.loop
+      ?? LoopContext(
+        index: 0, eventLoop: eventLoop,
+        budgets: MemoryBudgets(
+          requestBytes: configuration.maximumRequestMemoryBytes,
+          answerBytes: configuration.maximumAnswerMemoryBytes),
+        calls: CallLimit(
+          configuration.maximumCalls, callsPerConnection: configuration.maximumConcurrentStreams),
+        holders: LargestHolders(loopCount: 1), hooks: hooks,
+        compressionTurn: configuration.compressionTurn,
+        logger: logger ?? Logger(label: "seandb") { _ in SwiftLogNoOpLogHandler() },
+        sessionMemory: nil)
     handler = ConnectionHandler(loop: loop, configuration: configuration, methods: methods)
     hooks.gate?.prepare(methods.names)
     guard let connection = handler.startWithoutChannel() else { return nil }
@@ -56,6 +62,9 @@ package final class InMemoryConnection {
 
   /// What its calls hold of the server's memory.
   package var budgets: MemoryBudgets { loop.budgets }
+
+  /// Memory of requests and answers that its slots hold, those of calls and free ones.
+  package var keptBytes: Int { connection.keptBytes }
 
   /// Takes bytes of the client and runs the calls they complete.
   package func receive(_ bytes: [UInt8]) {
@@ -89,6 +98,7 @@ package final class InMemoryConnection {
   /// - Parameters: whether the socket, if there were one, would be read from, and take bytes.
   package func look(now: UInt64, isReading: Bool = true, isWriting: Bool = true) {
     _ = connection.look(now: now, isReading: isReading, isWriting: isWriting)
+    loop.makeRoom()
   }
 
   /// Whether nothing more is read or sent.

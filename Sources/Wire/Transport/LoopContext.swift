@@ -26,6 +26,14 @@ final class LoopContext: @unchecked Sendable {
   var output = ByteWriter()
   /// A connection sends now, see ``Connection/send(limit:)``.
   var isSending = false
+  /// The calls that its connections may open.
+  var calls: CallLease
+  /// What the connections of all loops hold, see ``makeRoom()``.
+  let holders: LargestHolders
+  /// What was spent at the last look.
+  var spentResources: Set<SharedResource> = []
+  /// Its connections without calls.
+  let idle = IdleConnections()
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
@@ -51,7 +59,8 @@ final class LoopContext: @unchecked Sendable {
   var lookUpsLeft = CallContext.lookUpsPerRead
 
   init(
-    index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, hooks: CallHooks,
+    index: UInt32, eventLoop: any EventLoop, budgets: MemoryBudgets, calls: CallLimit,
+    holders: LargestHolders, hooks: CallHooks,
     compressionTurn: UInt64, logger: Logger, sessionMemory: SessionMemory?
   ) {
     self.index = index
@@ -62,6 +71,8 @@ final class LoopContext: @unchecked Sendable {
     watchesCalls = isTracing || hooks.observer != nil
     self.eventLoop = eventLoop
     self.budgets = budgets
+    self.calls = CallLease(calls)
+    self.holders = holders
     compression = LoopCompression(budget: budgets.requests, turnNanoseconds: compressionTurn)
   }
 
@@ -295,6 +306,7 @@ final class LoopContext: @unchecked Sendable {
   func lookAfterConnections() {
     let now = MonotonicClock.now()
     forEachHandler { $0.look(now: now) }
+    makeRoom()
   }
 
   // MARK: - Draining (event loop)

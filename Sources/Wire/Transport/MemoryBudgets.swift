@@ -31,6 +31,23 @@ package final class MemoryBudget: Sendable {
   /// Bytes that are held now.
   package var usedBytes: Int { used.load(ordering: .relaxed) }
 
+  private let refused = Atomic<Bool>(false)
+
+  /// Whether a connection that holds `held` bytes should hold no more: its share is as much as is free. So whoever
+  /// comes finds some room, however much others hold.
+  func isSpent(for held: Int) -> Bool { used.load(ordering: .relaxed) + held >= limit }
+
+  /// Somebody's call was refused. What a connection that holds much is refused is its own matter.
+  func noteRefusal(of held: Int) {
+    if held < limit / 16 { refused.store(true, ordering: .relaxed) }
+  }
+
+  /// Whether somebody who holds little was refused since ``didMakeRoom()``.
+  var hasRefused: Bool { refused.load(ordering: .relaxed) }
+
+  /// Those who hold the most have given some up, as far as they could.
+  func didMakeRoom() { refused.store(false, ordering: .relaxed) }
+
   /// Whether nothing more should be begun.
   package var isSpent: Bool { used.load(ordering: .relaxed) >= limit }
 

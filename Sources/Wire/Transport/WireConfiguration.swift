@@ -6,13 +6,17 @@ package struct WireConfiguration: Sendable {
   package var maximumRequestBytes = 4 << 20
   /// Calls a client may have under way on one connection (SETTINGS_MAX_CONCURRENT_STREAMS).
   package var maximumConcurrentStreams = 1024
+  /// Calls that all connections may have under way. Default 8192.
+  package var maximumCalls = 8192
   /// Request headers, counted as name + value + 32 (RFC 9113 §6.5.2). Default 16 KiB.
   package var maximumHeaderListBytes = 16 << 10
-  /// What a client may send of one request before the server has taken it in. Default 256 KiB.
+  /// What a client may send of one long message before the server has taken it in. Default 256 KiB; of each call the
+  /// protocol's first 65,535 bytes.
   package var streamWindowBytes = 256 << 10
   /// The same for all requests of a connection. Default 4 MiB.
   package var connectionWindowBytes = 4 << 20
-  /// Request messages being assembled on one connection. Default 64 MiB; at least one of the largest must fit.
+  /// Request messages being assembled on one connection, beyond which it gets no credit for more than one long message
+  /// at a time. Default 64 MiB; at least one of the largest must fit.
   package var maximumAssembledBytes = 64 << 20
   /// The same over all connections. Default 256 MiB; at least one of the largest must fit.
   package var maximumRequestMemoryBytes = 256 << 20

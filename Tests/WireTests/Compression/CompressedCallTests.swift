@@ -227,7 +227,7 @@ private struct ChoosingStream: ServerStreamHandler {
 
   @Test(arguments: turns)
   func countsInflatedBytesAsRequests(_ turn: UInt64) throws {
-    let link = try link(turn) { $0.maximumRequestMemoryBytes = 60_000 }
+    let link = try link(turn) { $0.maximumRequestMemoryBytes = 121_000 }
     let held = link.client.request(
       "/t.S/Echo",
       body: Array(HTTP2TestClient.framed([UInt8](repeating: 1, count: 70_000)).prefix(61_000)),

@@ -100,9 +100,12 @@ private struct Failing: UnaryHandler {
 
 @Suite("HTTP/2 connection") struct ConnectionTests {
   @Test func unfinishedRequestsThatFillTheMemoryAreRefused() throws {
-    let link = try Link([("/t.S/Echo", Echo())]) { $0.maximumAssembledBytes = 100 }
+    let link = try Link([("/t.S/Echo", Echo())]) { $0.maximumRequestMemoryBytes = 100 }
     let part = HTTP2TestClient.framed([UInt8](repeating: 1, count: 200)).prefix(150)
     let stream = link.client.request("/t.S/Echo", body: Array(part), endsStream: false)
+    link.exchange()
+    #expect(link.client.responses[stream] == nil)
+    link.client.send([1], on: stream)
     link.exchange()
     let response = try #require(link.client.responses[stream])
     #expect(response.headers["grpc-status"] == "8")

@@ -146,7 +146,7 @@ private func makeLink(
 
   /// Calls share a slow network, and one of them may have to wait for another.
   @Test func sparesSlowRequestsOfABusyConnectionWhileThereIsMemory() throws {
-    let link = try makeLink { $0.maximumRequestMemoryBytes = 200_000 }
+    let link = try makeLink { $0.maximumRequestMemoryBytes = 400_000 }
     let body = HTTP2TestClient.framed([UInt8](repeating: 1, count: 250_000))
     let still = link.client.request("/t.S/Echo", body: Array(body.prefix(50)), endsStream: false)
     let busy = link.client.request("/t.S/Echo", body: Array(body.prefix(50)), endsStream: false)
