@@ -22,20 +22,17 @@ struct DescriptorCut: Sendable {
   /// The names of the files that it imports: without those that only what was cut away needs.
   let imports: [String]
 
-  /// O(declarations of the file), for each one that no method uses once more.
+  /// O(declarations of the file and what they use).
   init(_ tree: DescriptorTree, shown: [Int], hidden: [Int]) {
     var kept = Reach(tree)
     kept.add(shown)
     var cut = Reach(tree)
     cut.add(hidden)
+    let gone = tree.nodes.indices.filter { cut.extents[$0] == .all && kept.extents[$0] != .all }
+    let needsGone = Self.users(of: gone, in: tree)
     for node in tree.topLevel
-    where kept.extents[node] == .nothing && cut.extents[node] == .nothing {
-      var reach = Reach(tree)
-      reach.add([node])
-      let isFree = reach.extents.indices.allSatisfy {
-        reach.extents[$0] != .all || kept.extents[$0] == .all || cut.extents[$0] == .nothing
-      }
-      if isFree { kept.add([node]) }
+    where kept.extents[node] == .nothing && cut.extents[node] == .nothing && !needsGone[node] {
+      kept.add([node])
     }
     var (wanted, unwanted) = (Set<Int>(), Set<Int>())
     for (node, extent) in kept.extents.enumerated() {
@@ -50,6 +47,18 @@ struct DescriptorCut: Sendable {
     extents = kept.extents
     imports = zip(tree.imports, keepsImport).filter(\.1).map(\.0)
     descriptor = Writer(tree: tree, extents: kept.extents, keepsImport: keepsImport).file()
+  }
+
+  /// For each declaration whether it is one of these, or does not go without one.
+  private static func users(of nodes: [Int], in tree: DescriptorTree) -> [Bool] {
+    var (isUser, waiting) = (tree.nodes.map { _ in false }, nodes)
+    while let node = waiting.popLast() {
+      guard !isUser[node] else { continue }
+      isUser[node] = true
+      waiting += tree.nodes[node].usedBy
+      if let parent = tree.nodes[node].parent { waiting.append(parent) }
+    }
+    return isUser
   }
 
   /// Whether a full name of the file is there.

@@ -18,6 +18,8 @@ struct DescriptorTree: Sendable {
     var children: [Int] = []
     /// The declarations of this file that it does not go without.
     var uses: [Int] = []
+    /// The declarations that use it.
+    var usedBy: [Int] = []
     /// The imports whose types it uses, by their place among ``DescriptorTree/imports``.
     var imports: [Int] = []
   }
@@ -76,6 +78,7 @@ struct DescriptorTree: Sendable {
       for name in names {
         if let used = byName[name] {
           nodes[node].uses.append(used)
+          nodes[used].usedBy.append(node)
         } else {
           nodes[node].imports += importsDeclaring(name)
         }

@@ -90,8 +90,9 @@ final class ReflectionView: Sendable {
 ///
 /// Thread-safety: every call from any thread.
 final class ReflectionViews: Sendable {
-  /// Each holds a descriptor; beyond that they are made anew.
+  /// Beyond that, or beyond so many bytes of their descriptors, they are made anew.
   private static let maximumKept = 64
+  private static let maximumBytes = 16 << 20
 
   let whole: ReflectionView
   private let index: ReflectionIndex
@@ -100,7 +101,12 @@ final class ReflectionViews: Sendable {
   private let tree: DescriptorTree?
   /// The methods of each group.
   private let groups: [[Int]]
-  private let made = Mutex<[[Bool]: ReflectionView]>([:])
+  private let made = Mutex(Made())
+
+  private struct Made {
+    var views: [[Bool]: ReflectionView] = [:]
+    var bytes = 0
+  }
 
   /// - Parameter groups: full names of methods.
   init(_ index: ReflectionIndex, groups: [[String]]) {
@@ -115,16 +121,17 @@ final class ReflectionViews: Sendable {
   /// - Parameter shown: for each group whether it is.
   func view(_ shown: [Bool]) -> ReflectionView {
     guard let file, shown.contains(false) else { return whole }
-    if let view = made.withLock({ $0[shown] }) { return view }
+    if let view = made.withLock({ $0.views[shown] }) { return view }
     var (visible, hidden): ([Int], [Int]) = ([], [])
     for (group, isShown) in zip(groups, shown) {
       if isShown { visible += group } else { hidden += group }
     }
-    let view = ReflectionView(
-      index, file, tree.map { DescriptorCut($0, shown: visible, hidden: hidden) })
+    let part = tree.map { DescriptorCut($0, shown: visible, hidden: hidden) }
+    let view = ReflectionView(index, file, part)
     made.withLock { made in
-      if made.count >= Self.maximumKept { made.removeAll() }
-      made[shown] = view
+      if made.views.count >= Self.maximumKept || made.bytes >= Self.maximumBytes { made = Made() }
+      made.views[shown] = view
+      made.bytes += part?.descriptor.count ?? 0
     }
     return view
   }
