@@ -84,6 +84,9 @@ struct ServerCommand: ParsableCommand {
   @Option(help: "Where a server runs that --targets calls external: HOST:PORT.")
   var address = AddressArgument(SocketAddress(host: "127.0.0.1", port: 50051))
 
+  @Option(help: "What calls of that server are sent with: \"Bearer TOKEN\".")
+  var authorization: String?
+
   @OptionGroup var options: RunOptions
 
   func validate() throws {
@@ -132,7 +135,8 @@ struct ServerCommand: ParsableCommand {
           seandb: programs.seandb, peers: peers, scratch: scratch,
           cacheSizeBytes: memory.cacheSize.bytes, memtableSizeBytes: memory.memtableSize.bytes,
           answerByteCount: SeandbDialect.answerByteCount(source),
-          certificate: certificate, externalAddress: address.address)
+          certificate: certificate, externalAddress: address.address,
+          externalAuthorization: authorization)
       }, usesTLS: tls)
     try run.run()
   }

@@ -18,6 +18,8 @@ struct ServerLauncher: Sendable {
   var connectionThreads: Int?
   /// Where a server runs already.
   let externalAddress: SocketAddress?
+  /// What its calls are sent with.
+  var externalAuthorization: String?
 
   /// How long a server may take to listen. Unit: seconds.
   private static let startTimeout = 30.0
@@ -54,7 +56,9 @@ struct ServerLauncher: Sendable {
     _ target: ServerTarget, _ durability: ServerDurability, isNew: Bool = true
   ) throws -> RunningServer {
     if target == .external, let externalAddress {
-      return RunningServer(target: target, address: externalAddress, directory: nil, process: nil)
+      return RunningServer(
+        target: target, address: externalAddress, directory: nil, process: nil,
+        authorization: externalAuthorization)
     }
     let directory = "\(scratch.path)/\(target.rawValue)"
     if isNew {
@@ -176,7 +180,7 @@ struct ServerLauncher: Sendable {
       [seandb, "token", "create", "bench", "--roles", "bench"], outputTo: output)
     try create.waitForSuccess(timeoutSeconds: Self.startTimeout)
     // A line with the token, an empty one, and the table.
-    let lines = (SystemFile.read(output) ?? "").split(
+    let lines = (SystemFile.read(output + ".stdout") ?? "").split(
       separator: "\n", maxSplits: 1, omittingEmptySubsequences: true)
     guard lines.count == 2 else { throw Failure(description: "\(output) is no token") }
     try OutputFile(path: file).replace(
