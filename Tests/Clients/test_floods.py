@@ -6,12 +6,14 @@ Clients that are honest, and only busy, are never taken for that.
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import pathlib
 import re
 import statistics
 import threading
 import time
+import types
 
 import pytest
 
@@ -155,36 +157,51 @@ def test_ends_a_flood_at_little_cost(server, kind):
     }
 
 
+def attack(server, busy, stop):
+    """Floods of every kind in turn while `busy`; they wait a little in between, so that they do not take a core alone."""
+    while not stop.is_set():
+        busy.wait(1)
+        for kind in FLOODS:
+            if busy.is_set():
+                flood(server, kind)
+                time.sleep(0.02)
+
+
 def test_a_second_client_is_served_as_before(server, factory):
-    """The slowest of a hundred calls, beside floods of every kind and between them: the best of three of each."""
+    """The slowest in a hundred of its calls, alone and beside floods by turns, the best of each.
+
+    The three processes share a machine with others, which only ever make it slower: so there are up to 15 turns.
+    """
     get = factory.connect(server).stub(GET)
 
     def slow_call() -> float:
         times = []
-        for _ in range(200):
+        for _ in range(300):
             began = time.perf_counter()
             get(query(eq="nobody"), timeout=5)
             times.append(time.perf_counter() - began)
         return statistics.quantiles(times, n=100)[98]
 
-    stop = threading.Event()
-    busy = threading.Event()
-
-    def attack():
-        while not stop.is_set():
-            busy.wait(1)
-            for kind in FLOODS:
-                if busy.is_set():
-                    # One that waits is what an attacker cannot have: its connections are ended.
-                    flood(server, kind)
-                    time.sleep(0.02)
-
-    get(query(eq="nobody"), timeout=5)
-    attacker = threading.Thread(target=attack)
+    # A process of its own: a thread would stop this client whenever it runs.
+    processes = multiprocessing.get_context("spawn")
+    busy, stop = processes.Event(), processes.Event()
+    address = types.SimpleNamespace(host=server.host, port=server.port)
+    attacker = processes.Process(target=attack, args=(address, busy, stop))
     attacker.start()
     alone, beside = [], []
+
+    def is_as_before() -> bool:
+        # A millisecond more: a process may have to wait for a core.
+        return bool(alone) and min(beside) < 2 * min(alone) + 0.001
+
     try:
-        for _ in range(3):
+        busy.set()
+        before = processor_time(server)
+        eventually_busy = time.monotonic() + 10
+        while processor_time(server) == before:
+            assert time.monotonic() < eventually_busy, "the attacker does nothing"
+            time.sleep(0.01)
+        while len(alone) < 15 and not is_as_before():
             busy.clear()
             time.sleep(0.1)
             alone.append(slow_call())
@@ -194,15 +211,15 @@ def test_a_second_client_is_served_as_before(server, factory):
         stop.set()
         busy.set()
         attacker.join(30)
-    # The client, the attacker and the server share the machine: the attacker's own work is in it too.
-    assert min(beside) < 2 * min(alone) + 0.005, (alone, beside)
+    assert attacker.exitcode == 0
+    assert is_as_before(), (alone, beside)
 
 
 # Honest clients ------------------------------------------------------------------------------------
 
 
 def test_a_large_download_in_small_windows_is_whole(create, factory):
-    """200 MB by windows of 16 KiB: gRPC's client opens them for every frame, and sends PINGs and SETTINGS too."""
+    """200 MB by small windows, and again as gRPC's client does it by default, with PINGs and SETTINGS of its own."""
     server = factory(create(DOGS_AND_TAGS), "--durability", "buffered", data=factory.directory / "large")
     tags = factory.connect(server).model("DogTag")
     for n in range(100):
@@ -213,8 +230,9 @@ def test_a_large_download_in_small_windows_is_whole(create, factory):
     ):
         database = factory.connect(server, options=options)
         stream = database.channel.unary_stream(STREAM)
-        received = sum(len(message) for message in stream(query(begins_with="k"), timeout=60))
-        assert received > 100 * MIB
+        for _ in range(2):
+            received = sum(len(message) for message in stream(query(begins_with="k"), timeout=60))
+            assert received > 100 * MIB
 
 
 def test_ten_thousand_short_calls_on_a_connection_are_answered(server, factory):

@@ -217,7 +217,7 @@ private final class RawClient {
     var stream: UInt32 = 1
     while updates < 3 * FrameBudget.capacity && !client.server.isFinished {
       var request = Self.begin(stream, path: "/t.S/Echo")
-      request += Self.body(190_000, on: stream)
+      request += Self.body(60_000, on: stream)
       var frames = client.exchange(request)
       var hasEnded = false
       while !frames.isEmpty {
