@@ -132,8 +132,6 @@ package final class GRPCServer: Sendable {
     let limit = connectionLimit
     let loops = loops
     var bootstrap = ServerBootstrap(group: group)
-      // NIO has the socket listen once more.
-      .serverChannelOption(.backlog, value: Self.backlog)
       .serverChannelInitializer { channel in
         // Without it, a process out of files would try to accept in a loop that takes a whole core.
         channel.eventLoop.makeCompletedFuture {
@@ -172,7 +170,10 @@ package final class GRPCServer: Sendable {
         bootstrap = bootstrap.childChannelOption(option, value: value)
       }
     }
-    return try await bootstrap.withBoundSocket(socket).get()
+    let channel = try await bootstrap.withBoundSocket(socket).get()
+    // NIO has had the socket listen once more, with a queue of 128.
+    _ = Glibc.listen(socket, Self.backlog)
+    return channel
   }
 
   /// What is read of a TLS connection at once. It bounds the buffer for what was decrypted, which a connection keeps.
