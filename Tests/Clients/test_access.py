@@ -98,6 +98,10 @@ def test_a_token_does_what_its_roles_allow(create, serve, tmp_path):
         assert secret[8:] not in audit.read_text() + server.stderr()
 
 
+# Three processes share two cores: whoever waits for one waits a turn of the system's scheduler, whatever the server does.
+SCHEDULER_TURN = 0.005
+
+
 def test_a_thousand_wrong_tokens_a_second_are_not_felt_by_others(create, serve, tmp_path):
     """Quiet and attacked phases by turns, in one run; the best of three pairs counts, as the machine has other work."""
     token, table = create_token("a", "--roles", "vet")
@@ -127,7 +131,7 @@ def test_a_thousand_wrong_tokens_a_second_are_not_felt_by_others(create, serve, 
                 refused, seconds = strangers.stdout.readline().split()
             assert int(refused) == 1200 and float(seconds) < 2
             pairs.append((quiet, attacked))
-    assert min(attacked / quiet for quiet, attacked in pairs) <= 2, pairs
+    assert any(attacked <= max(2 * quiet, SCHEDULER_TURN) for quiet, attacked in pairs), pairs
     server.stop()
     # Of 3600 refusals at most a hundred a second are written, and the others are counted.
     lines = [json.loads(line) for line in audit.read_text().splitlines()]
