@@ -19,7 +19,7 @@ from harness import process, status
 from harness.certificates import Authority
 from harness.client import query
 from harness.frames import FrameClient
-from test_hostile_clients import eventually
+from harness.process import eventually
 
 CLIENTS = pathlib.Path(__file__).parent
 

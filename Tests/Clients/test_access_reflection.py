@@ -12,8 +12,8 @@ from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import proto_reflection_descriptor_database, reflection_pb2
 
 from harness import process
+from harness.process import eventually
 from test_access import create_token
-from test_hostile_clients import eventually
 
 pytestmark = pytest.mark.one_engine
 

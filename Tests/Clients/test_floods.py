@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import pathlib
-import re
 import statistics
 import threading
 import time
@@ -35,6 +32,7 @@ from harness.conformance import (
     frame,
     window,
 )
+from harness.process import memory, processor_time
 
 pytestmark = pytest.mark.one_engine
 PUT, GET, STREAM = (
@@ -45,17 +43,6 @@ MIB = 1 << 20
 UNKNOWN = 0x5A
 # Three processes share two cores: whoever waits for one waits a turn of the system's scheduler.
 SCHEDULER_TURN = 0.005
-
-
-def memory(server) -> int:
-    text = pathlib.Path(f"/proc/{server.pid}/status").read_text()
-    return int(re.search(r"^VmRSS:\s+(\d+) kB$", text, re.MULTILINE).group(1)) << 10
-
-
-def processor_time(server) -> float:
-    """Seconds of user and system time so far."""
-    fields = pathlib.Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def call(peer: Peer, stream: int, *more: tuple[str, str]) -> bytes:

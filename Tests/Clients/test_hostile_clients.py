@@ -6,9 +6,7 @@ Every client here keeps to HTTP/2, which is what makes it hard: no frame can be 
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
-import re
 import signal
 import time
 
@@ -19,6 +17,7 @@ from conftest import DOGS_AND_TAGS, ServerFactory
 from harness import http2
 from harness.client import delimited, listed, query
 from harness.frames import DEFAULT_WINDOW, LARGEST_WINDOW, FrameClient
+from harness.process import PATIENCE, eventually, memory, processor_time
 
 PUT, GET, TAGS = (
     f"/database.Database/{name}" for name in ("PutDog", "GetDogsByPk", "GetDogTagsByPk")
@@ -27,7 +26,6 @@ STREAM_TAGS = "/database.Database/StreamDogTagsByPk"
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 BUFFERED = ("--durability", "buffered")
 MIB = 1 << 20
-PATIENCE = 15.0
 CANCEL = 8  # RFC 9113 §7
 
 # A range of a few long records for answers of many bytes, one of many short ones for slow reads.
@@ -38,25 +36,6 @@ SHORT = [delimited(1, b"k%06d" % n) for n in range(200_000)]
 def long_answer(count: int) -> tuple[bytes, bytes]:
     """The request for the last `count` of the long records, and the body of its answer."""
     return query(gte=b"k%02d" % (len(LONG) - count)), http2.frame(listed(LONG[-count:]))
-
-
-def eventually(condition, what: str, patience: float = PATIENCE):
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {patience} s: {what}"
-        time.sleep(0.01)
-
-
-def memory(server, field: str = "VmRSS") -> int:
-    """Bytes of memory in use; of `VmHWM`, the most that ever was."""
-    text = pathlib.Path(f"/proc/{server.pid}/status").read_text()
-    return int(re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE).group(1)) << 10
-
-
-def processor_time(server) -> float:
-    """Seconds of user and system time so far."""
-    fields = pathlib.Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def assert_whole(received, body: bytes):

@@ -14,8 +14,9 @@ from hyperframe import frame as frames
 from conftest import DOGS_AND_TAGS
 from harness import http2
 from harness.client import delimited, listed, query
-from harness.crowd import burst, crowd, dial, hello, memory, wait_for_ping
+from harness.crowd import burst, crowd, dial, hello, wait_for_ping
 from harness.frames import DEFAULT_WINDOW, LARGEST_WINDOW, PREFACE, FrameClient
+from harness.process import memory
 
 PUT, GET, PUT_TAG, TAGS = (
     f"/database.Database/{name}"

@@ -26,8 +26,9 @@ from harness import http2, status
 from harness.client import Database, delimited, query
 from harness.frames import FrameClient
 from harness.generated import Client
-from test_hostile_clients import MIB, eventually, memory
+from harness.process import eventually, memory
 
+MIB = 1 << 20
 LONG = bool(os.environ.get("SEANDB_LONG_TESTS"))
 RECORDS = 1_000_000 if LONG else 200_000
 PAUSE = 30 if LONG else 2  # seconds

@@ -32,15 +32,7 @@ private struct PutOne: UnaryHandler {
       InMemoryConnection(
         eventLoop: loop, configuration: WireConfiguration(loopCount: 1),
         unary: [("/t.S/Put", PutOne(commits: commits))]))
-    func exchange() {
-      while true {
-        let toServer = client.output()
-        if !toServer.isEmpty { server.receive(toServer) }
-        let toClient = server.send()
-        client.receive(toClient)
-        if toServer.isEmpty && toClient.isEmpty { return }
-      }
-    }
+    func exchange() { client.exchange(with: server) }
     exchange()
     let streams = (0..<count).map {
       client.request("/t.S/Put", body: HTTP2TestClient.framed([UInt8(truncatingIfNeeded: $0), 1]))

@@ -285,7 +285,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     let freed = connection.shed(resource, wanted, mayEndMoving: mayEndMoving)
     flush()
     // A reset does not get through to a client that reads nothing at all.
-    if freed > 0, let context, !context.channel.isWritable { closeNow() }
+    if freed > 0 && !canWrite { closeNow() }
     return freed
   }
 

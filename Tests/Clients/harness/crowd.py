@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
-import re
 import resource
 import socket
 import time
@@ -101,16 +99,3 @@ def wait_for_ping(connection: socket.socket) -> bytes:
         assert data, "the server closed the connection"
         received += data
     return bytes(received)
-
-
-def eventually(condition, what: str, patience: float = 15.0):
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {patience} s: {what}"
-        time.sleep(0.01)
-
-
-def memory(server, field: str = "VmRSS") -> int:
-    """Bytes of memory in use; of `VmHWM`, the most that ever was."""
-    text = pathlib.Path(f"/proc/{server.pid}/status").read_text()
-    return int(re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE).group(1)) << 10

@@ -17,6 +17,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 COMMAND_TIMEOUT = 30.0
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 20.0
+PATIENCE = 15.0
 
 # What a Swift or C++ process leaves on stderr when it dies of a fault instead of ending.
 CRASH_MARKS = re.compile(
@@ -225,3 +226,22 @@ class ServerProcess:
         assert not CRASH_MARKS.search(text), f"the server crashed:\n{text}"
         code = self.process.poll()
         assert code in {None, -signal.SIGKILL, *self.good_codes}, f"the server ended by itself ({code}):\n{text}"
+
+
+def eventually(condition, what: str, patience: float = PATIENCE):
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {patience} s: {what}"
+        time.sleep(0.01)
+
+
+def memory(server, field: str = "VmRSS") -> int:
+    """Bytes of memory in use; of `VmHWM`, the most that ever was."""
+    text = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+    return int(re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE).group(1)) << 10
+
+
+def processor_time(server) -> float:
+    """Seconds of user and system time so far."""
+    fields = pathlib.Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

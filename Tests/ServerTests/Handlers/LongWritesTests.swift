@@ -57,15 +57,7 @@ private final class Link {
     exchange()
   }
 
-  private func exchange() {
-    while true {
-      let toServer = client.output()
-      if !toServer.isEmpty { server.receive(toServer) }
-      let toClient = server.send()
-      client.receive(toClient)
-      if toServer.isEmpty && toClient.isEmpty { return }
-    }
-  }
+  private func exchange() { client.exchange(with: server) }
 
   func call(_ method: String, _ message: [UInt8]) -> Int32 {
     let stream = client.request("/d.D/" + method, body: HTTP2TestClient.framed(message))

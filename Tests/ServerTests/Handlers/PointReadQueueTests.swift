@@ -127,15 +127,7 @@ private final class Link {
     exchange()
   }
 
-  private func exchange() {
-    while true {
-      let toServer = client.output()
-      if !toServer.isEmpty { server.receive(toServer) }
-      let toClient = server.send()
-      client.receive(toClient)
-      if toServer.isEmpty && toClient.isEmpty { return }
-    }
-  }
+  private func exchange() { client.exchange(with: server) }
 
   func start() { queue.start(server.completions()) }
 

@@ -10,23 +10,12 @@ private let second: UInt64 = 1_000_000_000
 private let calm: UInt32 = 11
 private let everyStream = Int32.max
 
-private final class Later: UnaryHandler {
-  let tokens = Mutex<[CallToken]>([])
-
-  func call(
-    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
-  ) -> UnaryOutcome {
-    tokens.withLock { $0.append(context.token) }
-    return .pending
-  }
-}
-
 /// A server connection and a client, joined without a socket.
 private final class Link {
   let client = HTTP2TestClient()
   let loop = EmbeddedEventLoop()
   let server: InMemoryConnection
-  let later = Later()
+  let later = LaterHandler()
   private let began = MonotonicClock.now()
 
   init(_ configure: (inout WireConfiguration) -> Void = { _ in }) throws {

@@ -7,21 +7,9 @@ import Wire
 
 private let second: UInt64 = 1_000_000_000
 
-/// Never answers by itself; keeps the token.
-private final class Later: UnaryHandler {
-  let tokens = Mutex<[CallToken]>([])
-
-  func call(
-    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
-  ) -> UnaryOutcome {
-    tokens.withLock { $0.append(context.token) }
-    return .pending
-  }
-}
-
 @Suite("Slots of calls") struct SlotTests {
   private let began = MonotonicClock.now()
-  private let later = Later()
+  private let later = LaterHandler()
 
   private func makeLink() throws -> ServiceLink {
     try ServiceLink(unary: [("/t.S/Echo", EchoHandler()), ("/t.S/Later", later)])

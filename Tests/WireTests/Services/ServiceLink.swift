@@ -1,5 +1,6 @@
 import Bytes
 import NIOEmbedded
+import Synchronization
 import TestSupport
 import Testing
 import Wire
@@ -123,4 +124,16 @@ func protobuf(_ build: (inout ByteWriter) -> Void) -> [UInt8] {
   var writer = ByteWriter()
   build(&writer)
   return writer.array()
+}
+
+/// Never answers by itself; keeps the tokens.
+final class LaterHandler: UnaryHandler {
+  let tokens = Mutex<[CallToken]>([])
+
+  func call(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
+  ) -> UnaryOutcome {
+    tokens.withLock { $0.append(context.token) }
+    return .pending
+  }
 }
