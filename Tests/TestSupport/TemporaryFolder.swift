@@ -4,7 +4,7 @@ import Glibc
 // once, and an entry of it is copied before the next one.
 
 /// A folder of its own under the system's temporary directory; removed with everything in it.
-package final class TemporaryFolder {
+package final class TemporaryFolder: Sendable {
   package let path: String
 
   package struct Failure: Error {
