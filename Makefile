@@ -11,6 +11,7 @@
 # make profile  where a benchmark spends its time: .build/profile/flame.svg and summary.txt (docs/profiling.md)
 # make soak     30 minutes of mixed load on the LSM, every answer checked, then `verify`; SOAK_MINUTES=1 for less
 # make fuzz     decoders and connections on random bytes, 30 s each; FUZZ_SECONDS=1200 for longer
+# make race     tests with several threads under the thread sanitizer, some ten minutes with the build
 # make lint     formatting and style, without changing anything
 # make format   bring all Swift files into the format that `lint` asks for
 # make clean    remove what was built, not your data
@@ -23,6 +24,9 @@
 #
 # Missing Debian packages are installed first (as root, or by sudo). Swift 6.3 has to be there.
 
+# Tests, which are built for debugging, check that no two accesses to a variable overlap; release builds, dependencies
+# among them, do not do it again with each access (docs/decisions/0031-no-exclusivity-checks-in-release-builds.md).
+RELEASE_BUILD = swift build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
 BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
   libzstd-dev zlib1g-dev libnghttp2-dev libssl-dev protobuf-compiler libprotobuf-dev
 TEST_PACKAGES = python3 python3-venv rocksdb-tools openssl
@@ -43,7 +47,7 @@ BENCH_DIRECTORY = .build/bench
 BENCH_PARTS =
 
 .PHONY: run test build build-packages test-packages bench bench-short bench-build gate-packages peers profile soak \
-  fuzz lint format clean
+  fuzz race lint format clean
 
 run: build
 	@echo "==> making a server of $(PETS)/schema.proto"
@@ -53,7 +57,7 @@ run: build
 
 build: build-packages
 	@echo "==> building seandb (release)"
-	swift build -c release --static-swift-stdlib --product seandb
+	$(RELEASE_BUILD) --product seandb
 	strip -o .build/seandb .build/release/seandb
 
 build-packages:
@@ -103,7 +107,7 @@ $(REPORT_VENV)/requirements.txt: Bench/Report/requirements.txt | test-packages
 
 bench-build: build-packages
 	@echo "==> building seandb-bench (release)"
-	swift build -c release --static-swift-stdlib --product seandb-bench
+	$(RELEASE_BUILD) --product seandb-bench
 
 peers:
 	@scripts/install-peers
@@ -123,7 +127,10 @@ soak: bench-build .build/seandb
 	rm -rf $(SOAK_DIRECTORY)
 
 fuzz: build-packages
-	@scripts/fuzz $(FUZZ_SECONDS)
+	@RELEASE_BUILD="$(RELEASE_BUILD)" scripts/fuzz $(FUZZ_SECONDS)
+
+race: build-packages test-packages
+	@scripts/thread-sanitizer
 
 lint:
 	swift format lint --strict --recursive $(SWIFT_FILES)
@@ -133,5 +140,5 @@ format:
 
 clean:
 	swift package clean
-	rm -rf .build/seandb .build/peers .build/profile .build-fuzz/bin .build-fuzz/modules $(VENV) $(REPORT_VENV) \
+	rm -rf .build/seandb .build/peers .build/profile .build-fuzz/bin .build-fuzz/modules .build-tsan $(VENV) $(REPORT_VENV) \
 	  $(BENCH_DIRECTORY) $(BENCH_DIRECTORY)-short out $(PETS)/out

@@ -16,12 +16,6 @@ let swiftSettings: [SwiftSetting] =
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
   ] + (isCI ? [.treatAllWarnings(as: .error)] : [])
 
-// Tests, which are built for debugging, check that no two accesses to a variable overlap; doing it again in each
-// access of a hot path is left out where the types are confined to a thread or guarded.
-let uncheckedExclusivity: [SwiftSetting] = [
-  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
-]
-
 // The store, the compiled schema and their tests are optimised in test builds too, with every assertion: each byte of
 // each block is damaged there, and unoptimised that takes half of the time of all tests.
 let quickTests: [SwiftSetting] = [
@@ -82,18 +76,18 @@ let package = Package(
     .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: strictSettings),
     .target(
       name: "LSM", dependencies: ["Bytes", "CZstd", "CLZ4", "CLinux"],
-      swiftSettings: strictSettings + uncheckedExclusivity + quickTests),
+      swiftSettings: strictSettings + quickTests),
     .target(
       name: "Engine", dependencies: ["Bytes"],
-      swiftSettings: strictSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings),
     // The back ends: only programs and tests name them.
     .target(
       name: "EngineRocksDB",
       dependencies: ["Bytes", "Platform", "Engine", "CRocksDB", "CRocksDBParts"],
-      swiftSettings: strictSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings),
     .target(
       name: "EngineLSM", dependencies: ["Engine", "LSM"],
-      swiftSettings: strictSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings),
     .target(
       name: "Wire",
       dependencies: [
@@ -105,8 +99,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Services/Protos"],
-      // Checking each access to a connection again cost 4 % of a call.
-      swiftSettings: strictSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings),
     .target(
       name: "Schema",
       dependencies: [
@@ -119,17 +112,17 @@ let package = Package(
       dependencies: [
         "Bytes", "Platform", "Engine", "Schema",
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: strictSettings + uncheckedExclusivity),
+      ], swiftSettings: strictSettings),
     .target(
       name: "Access", dependencies: ["Platform", "CCrypto"],
-      swiftSettings: strictSettings + uncheckedExclusivity),
+      swiftSettings: strictSettings),
     .target(
       name: "Server",
       dependencies: [
         "Bytes", "Platform", "Engine", "Wire", "Schema", "Records", "Access",
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: strictSettings + uncheckedExclusivity),
+      ], swiftSettings: strictSettings),
     .executableTarget(
       name: "seandb",
       dependencies: [
@@ -148,8 +141,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], path: "Bench/SeandbBench",
-      // A loop that checks its own counters at each call is a part of what it measures.
-      swiftSettings: strictSettings + uncheckedExclusivity, linkerSettings: clientLibraries),
+      swiftSettings: strictSettings, linkerSettings: clientLibraries),
     .target(
       name: "TestSupport",
       dependencies: [
@@ -223,3 +215,11 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// For a build with a sanitizer, which takes long: these tests, and no programs.
+if let wanted = Context.environment["TEST_TARGETS"]?.split(separator: ",") {
+  package.products = []
+  package.targets.removeAll {
+    $0.type == .executable || $0.type == .test && !wanted.contains(Substring($0.name))
+  }
+}

@@ -35,10 +35,12 @@ package final class CommitQueue: Sendable {
   private let thread = WorkerThread(name: "commit")
 
   struct State {
-    /// Short writes.
-    var groups: [CommitGroup] = []
-    /// How many groups of short writes there were, those that wait among them.
-    var openedGroups = 0
+    /// Short writes: the group that takes more, if one is open.
+    var open: CommitGroup?
+    /// And those that are full, which were opened before it.
+    var full: [CommitGroup] = []
+    /// How many groups of short writes were taken.
+    var takenGroups = 0
     var long = LongLane()
     /// The commit thread has taken from there last.
     var wasLong = false
@@ -47,6 +49,10 @@ package final class CommitQueue: Sendable {
     var queuedBytes = 0
     var isIdle = true
     var isStopping = false
+
+    var hasShort: Bool { open != nil || !full.isEmpty }
+    /// How many groups of short writes there were, those that wait among them.
+    var openedGroups: Int { takenGroups + full.count + (open == nil ? 0 : 1) }
   }
 
   /// - Parameters:
@@ -94,11 +100,13 @@ package final class CommitQueue: Sendable {
   }
 
   private static func openGroup(_ state: inout State, _ byteCount: Int) -> CommitGroup {
-    if let last = state.groups.last, last.takes(byteCount) { return last }
+    if let open = state.open {
+      if open.takes(byteCount) { return open }
+      state.full.append(open)
+    }
     let group = state.spare ?? CommitGroup()
     state.spare = nil
-    state.groups.append(group)
-    state.openedGroups += 1
+    state.open = group
     return group
   }
 
@@ -123,43 +131,59 @@ package final class CommitQueue: Sendable {
 
   private func run(_ observer: some CommitObserver) {
     var observer = observer
+    var emptied: CommitGroup?
     while true {
-      let (group, more, isStopping) = state.withLock {
-        state -> (CommitGroup?, [CommitGroup], Bool) in
-        if let (group, more) = Self.next(&state) { return (group, more, false) }
+      let (turn, isStopping) = state.withLock { state -> (Turn?, Bool) in
+        if state.spare == nil { swap(&state.spare, &emptied) }
+        if let turn = Self.next(&state) { return (turn, false) }
         let isStopping = state.isStopping && state.long.isEmpty
         state.isIdle = !isStopping
-        return (nil, [], isStopping)
+        return (nil, isStopping)
       }
-      if let group {
-        for other in more { group.append(other) }
+      switch turn {
+      case .short(let group):
         commit(group, &observer)
         group.removeAll()
-        state.withLock { if $0.spare == nil { $0.spare = group } }
-      } else if isStopping {
+        emptied = group
+      case .long(let groups):
+        for other in groups.dropFirst() { groups[0].append(other) }
+        commit(groups[0], &observer)
+      case nil where isStopping:
         ended.signal()
         return
-      } else {
-        wakeUp.wait()
+      case nil: wakeUp.wait()
       }
     }
   }
 
+  /// What is committed together.
+  private enum Turn {
+    case short(CommitGroup)
+    /// Of ``LongLane``; at least one.
+    case long([CommitGroup])
+  }
+
   /// What is committed next, short and long writes in turn; nil when there is nothing, or only what is being checked.
-  private static func next(_ state: inout State) -> (CommitGroup, [CommitGroup])? {
-    if !state.long.isEmpty, !state.wasLong || state.groups.isEmpty {
-      let groups = state.long.takeFirst(taken: state.openedGroups - state.groups.count)
-      if let first = groups.first {
+  private static func next(_ state: inout State) -> Turn? {
+    if !state.long.isEmpty, !state.wasLong || !state.hasShort {
+      let groups = state.long.takeFirst(taken: state.takenGroups)
+      if !groups.isEmpty {
         state.wasLong = true
         for group in groups { state.queuedBytes -= group.queuedBytes }
-        return (first, Array(groups.dropFirst()))
+        return .long(groups)
       }
     }
     state.wasLong = false
-    guard !state.groups.isEmpty else { return nil }
-    let group = state.groups.removeFirst()
+    guard let group = takeShort(&state) else { return nil }
+    state.takenGroups += 1
     state.queuedBytes -= group.queuedBytes
-    return (group, [])
+    return .short(group)
+  }
+
+  private static func takeShort(_ state: inout State) -> CommitGroup? {
+    if !state.full.isEmpty { return state.full.removeFirst() }
+    defer { state.open = nil }
+    return state.open
   }
 
   private func apply(_ batch: WriteBatch) throws(EngineError) {

@@ -51,17 +51,28 @@ struct KnownHeaders: ~Copyable {
   ) -> Bool {
     guard first.count == second.count else { return false }
     var difference: UInt64 = 0
+    guard first.count >= 8 else {
+      for index in first.indices {
+        unsafe difference |= UInt64(first[index] ^ second[index])
+      }
+      return difference == 0
+    }
+    // The last word overlaps the one before it.
+    let last = first.count &- 8
     var at = 0
-    while at + 8 <= first.count {
-      unsafe difference |=
-        first.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-        ^ second.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-      at += 8
+    while at < last {
+      unsafe difference |= differenceOfWords(first, second, at)
+      at &+= 8
     }
-    while at < first.count {
-      unsafe difference |= UInt64(first[at] ^ second[at])
-      at += 1
-    }
+    unsafe difference |= differenceOfWords(first, second, last)
     return difference == 0
+  }
+
+  @inline(__always)
+  private static func differenceOfWords(
+    _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, _ offset: Int
+  ) -> UInt64 {
+    unsafe first.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      ^ second.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
   }
 }

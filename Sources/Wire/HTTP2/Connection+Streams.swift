@@ -95,7 +95,7 @@ extension Connection {
   func askForTurn(_ slot: SlotReference, _ stream: CallStream) {
     guard !stream.hasTurn else { return }
     stream.hasTurn = true
-    loop.post([.init(token: token(slot), outcome: nil)])
+    loop.post(.init(token: token(slot), outcome: nil))
   }
 
   func waitForMemory(_ slot: SlotReference, _ stream: CallStream) {

@@ -67,12 +67,32 @@ package struct Completions {
     let outcome: Outcome?
   }
 
+  /// What one loop is told of. Those that are empty, which end a call, come after the others.
+  struct Bundle: Sendable {
+    /// Calls whose outcome is ``Outcome/empty``: most writes, whose tokens are copied as they are.
+    var empty: [CallToken] = []
+    var others: [Completion] = []
+
+    var isEmpty: Bool { empty.isEmpty && others.isEmpty }
+
+    mutating func append(_ other: Bundle) {
+      if !other.empty.isEmpty { empty.append(contentsOf: other.empty) }
+      if !other.others.isEmpty { others.append(contentsOf: other.others) }
+    }
+
+    /// Forgets all; gives memory for more than `limit` of each kind back.
+    mutating func removeAll(keepingAtMost limit: Int = .max) {
+      if !empty.isEmpty { empty.removeAll(keepingCapacity: empty.count <= limit) }
+      if !others.isEmpty { others.removeAll(keepingCapacity: others.count <= limit) }
+    }
+  }
+
   private let loops: [LoopContext]
-  private var byLoop: [[Completion]]
+  private var byLoop: [Bundle]
 
   init(loops: [LoopContext]) {
     self.loops = loops
-    byLoop = Array(repeating: [], count: loops.count)
+    byLoop = Array(repeating: Bundle(), count: loops.count)
   }
 
   /// Bytes of gRPC's length prefix, which comes before every message.
@@ -87,14 +107,18 @@ package struct Completions {
 
   /// Notes an outcome, which goes out with ``post()``. O(1).
   package mutating func complete(_ token: CallToken, _ outcome: Outcome) {
-    byLoop[Int(token.loop)].append(Completion(token: token, outcome: outcome))
+    if case .empty = outcome {
+      byLoop[Int(token.loop)].empty.append(token)
+    } else {
+      byLoop[Int(token.loop)].others.append(Completion(token: token, outcome: outcome))
+    }
   }
 
   /// Hands everything over. O(completions); wakes each loop at most once.
   package mutating func post() {
     for index in byLoop.indices where !byLoop[index].isEmpty {
       loops[index].post(byLoop[index])
-      byLoop[index].removeAll(keepingCapacity: true)
+      byLoop[index].removeAll()
     }
   }
 }
@@ -116,19 +140,19 @@ package struct ResponseStream: Sendable {
 
   /// Answers a pull with a message. Order is kept for calls made by one thread.
   package func send(_ message: consuming ByteWriter) {
-    loop.post([.init(token: token, outcome: .streamMessage(OwnedMessage(message)))])
+    loop.post(.init(token: token, outcome: .streamMessage(OwnedMessage(message))))
   }
 
   /// Answers a pull with nothing: there is another one, once memory for answers is free.
-  package func retry() { loop.post([.init(token: token, outcome: .streamRetry)]) }
+  package func retry() { loop.post(.init(token: token, outcome: .streamRetry)) }
 
   /// Adds fields to the call's answer, see `Completions.Outcome.metadata`.
   package func add(_ metadata: ResponseMetadata) {
-    loop.post([.init(token: token, outcome: .metadata(metadata))])
+    loop.post(.init(token: token, outcome: .metadata(metadata)))
   }
 
   /// Ends the call; nil is OK.
   package func finish(_ status: RPCStatus?) {
-    loop.post([.init(token: token, outcome: .streamFinish(status))])
+    loop.post(.init(token: token, outcome: .streamFinish(status)))
   }
 }

@@ -37,7 +37,7 @@ final class LoopContext: @unchecked Sendable {
   private let mailbox = Mutex(Mailbox())
 
   private struct Mailbox {
-    var completions: [Completions.Completion] = []
+    var completions = Completions.Bundle()
     var isScheduled = false
   }
 
@@ -52,7 +52,7 @@ final class LoopContext: @unchecked Sendable {
   private var freeIndexes: [UInt32] = []
   private var dirty: [ConnectionHandler] = []
   /// What was taken out of the mailbox; its memory is the mailbox's again afterwards.
-  private var taken: [Completions.Completion] = []
+  private var taken = Completions.Bundle()
   private var deadlineTimer: Scheduled<Void>?
   private(set) var draining = false
   /// See ``CallContext/lookUpsPerRead``; below 0 none is left.
@@ -115,9 +115,14 @@ final class LoopContext: @unchecked Sendable {
   // MARK: - Completions
 
   /// Hands over completions of calls of this loop; one wake-up however many there are. Any thread.
-  func post(_ completions: [Completions.Completion]) {
+  func post(_ completions: Completions.Bundle) { post { $0.append(completions) } }
+
+  /// The same with one.
+  func post(_ completion: Completions.Completion) { post { $0.others.append(completion) } }
+
+  private func post(_ append: (inout Completions.Bundle) -> Void) {
     let mustWake = mailbox.withLock { mailbox in
-      mailbox.completions.append(contentsOf: completions)
+      append(&mailbox.completions)
       defer { mailbox.isScheduled = true }
       return !mailbox.isScheduled
     }
@@ -129,7 +134,7 @@ final class LoopContext: @unchecked Sendable {
       mailbox.isScheduled = false
       swap(&mailbox.completions, &taken)
     }
-    for completion in taken {
+    for completion in taken.others {
       guard let (handler, connection, slot) = find(completion.token) else { continue }
       if let outcome = completion.outcome {
         connection.complete(slot, outcome)
@@ -138,7 +143,12 @@ final class LoopContext: @unchecked Sendable {
       }
       markDirty(handler)
     }
-    taken.removeAll(keepingCapacity: taken.count <= Self.keptCompletions)
+    for token in taken.empty {
+      guard let (handler, connection, slot) = find(token) else { continue }
+      connection.complete(slot, .empty)
+      markDirty(handler)
+    }
+    taken.removeAll(keepingAtMost: Self.keptCompletions)
     flushDirty()
   }
 
