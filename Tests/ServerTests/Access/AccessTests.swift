@@ -123,10 +123,12 @@ import Wire
     let clients = (0..<2).map { _ in
       AccessFixture.thread { () -> [String: Int] in
         guard let client = SocketClient(port: port) else { return [:] }
-        var codes: [String: Int] = [:]
-        while !over.isCancelled {
+        var (codes, made): ([String: Int], Int) = ([:], 0)
+        // Whatever share of the processor it has.
+        while !over.isCancelled || made < 100 {
           let call = AccessFixture.call(client, "PutDog", Self.key, AccessFixture.bearer(first))
           codes[call.code, default: 0] += 1
+          made += 1
         }
         return codes
       }
@@ -145,7 +147,7 @@ import Wire
     var results: [String: Int] = [:]
     for client in clients { results.merge(await client.value, uniquingKeysWith: +) }
     #expect(taken == 6 && refusals == 6)
-    #expect(results.keys.sorted() == ["0"] && results["0"]! > 100)
+    #expect(results.keys.sorted() == ["0"])
     await fixture.server.shutDown()
     let audit = try fixture.audit()
     #expect(audit.contains("\"event\": \"reload\", \"identities\": 2"))
@@ -182,7 +184,8 @@ import Wire
       switch how {
       case "gone": Self.role("vet", "Dog: read") + other
       case "expired": file
-      default: Self.role("guest", "Tag: read") + token.table(id: "a", roles: ["guest"], expires: nil)
+      default:
+        Self.role("guest", "Tag: read") + token.table(id: "a", roles: ["guest"], expires: nil)
       }
     // All on one thread: a call that waits for its request has 30 s, and a task may wait longer for its turn.
     let (code, reason) = await onThread {
