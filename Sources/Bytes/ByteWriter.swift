@@ -222,6 +222,18 @@ package struct ByteWriter: ~Copyable {
 
   /// The bytes as an array. O(n).
   package func array() -> [UInt8] { unsafe Array(bytes) }
+
+  /// Turns every bit of the bytes from `start` on.
+  /// - Precondition: `start <= count`.
+  package mutating func complement(from start: Int) {
+    precondition(start >= 0 && start <= count)
+    guard let base = unsafe base else { return }
+    // SAFETY: invariant 2.
+    for offset in start..<count {
+      let byte = unsafe base.load(fromByteOffset: offset, as: UInt8.self)
+      unsafe base.storeBytes(of: ~byte, toByteOffset: offset, as: UInt8.self)
+    }
+  }
 }
 
 // SAFETY: it owns its memory alone, so moving it to another thread moves the memory with it.

@@ -26,6 +26,8 @@ package struct CompiledSchema: Sendable {
   package let files: [DescriptorFile]
   /// By which records of all models are checked; compiled from ``files``.
   package let recordPlan: RecordPlan
+  /// Whether a model has a key or a name that its options give: earlier programs do not know them.
+  package let hasOptions: Bool
   /// What is worth telling the user, one sentence each.
   package let notes: [String]
   /// What protoc warned of, as `file:line:column: warning: message`.
@@ -51,21 +53,33 @@ package struct CompiledSchema: Sendable {
     let descriptors = try Self.decode(files)
     let plan = try RecordPlan(descriptors)
     var models: [Model] = []
+    let messages = descriptors.last?.messageType ?? []
+    var saysMore = false
     for (name, keyFieldNumber) in modelNames {
       let fullName = "\(packageName).\(name)"
-      let pluralName = ModelNames.plural(name)
-      guard let index = plan.index(ofMessage: fullName),
-        let listIndex = plan.index(ofMessage: "\(packageName).\(pluralName)"),
-        plan.kind(ofField: keyFieldNumber, inMessage: index) == .string
+      guard let message = messages.first(where: { $0.name == name }),
+        let options = try? ModelOptions(message.options),
+        let key = try? KeyDefinition.key(
+          options.key.isEmpty ? ModelNames.keyField : options.key, of: message),
+        Int(key.columns[0].number) == keyFieldNumber
       else {
         throw .damaged(.inconsistentDescriptors("there is no message \(fullName) with its key"))
+      }
+      saysMore = saysMore || !options.isEmpty
+      let plural = options.plural.isEmpty ? nil : options.plural
+      let pluralName = plural ?? ModelNames.plural(name)
+      guard let index = plan.index(ofMessage: fullName),
+        let listIndex = plan.index(ofMessage: "\(packageName).\(pluralName)")
+      else {
+        throw .damaged(.inconsistentDescriptors("there is no list of \(fullName)"))
       }
       models.append(
         Model(
           name: name, fullName: fullName, pluralName: pluralName,
-          listField: ModelNames.listField(name), keyFieldNumber: keyFieldNumber,
+          listField: ModelNames.listField(name, plural: plural), key: key,
           messageIndex: index, listMessageIndex: listIndex))
     }
+    hasOptions = saysMore
     self.sourceName = sourceName
     self.databaseName = databaseName
     self.packageName = packageName
@@ -83,10 +97,13 @@ package struct CompiledSchema: Sendable {
   /// The names of the files that are the user's: compatibility is about what these declare.
   var ownFileNames: Set<String> {
     let imported = Set(importedFiles.map(\.path))
+    // What options there are is a matter of the program.
     // Also what earlier versions took for protoc's own because of its folder, and left out of the
     // imported files.
     return Set(
-      files.map(\.name).filter { imported.contains($0) || !ImportedFile.isWellKnown($0) })
+      files.map(\.name).filter {
+        $0 != OptionsFile.path && (imported.contains($0) || !ImportedFile.isWellKnown($0))
+      })
   }
 
   static func decode(

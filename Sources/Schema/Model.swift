@@ -1,4 +1,4 @@
-/// A message of the schema whose records are stored: one with a `string pk`.
+/// A message of the schema whose records are stored: one with a `string pk`, or with a key that its options name.
 package struct Model: Sendable, Equatable {
   /// As in the schema: `Dog`.
   package let name: String
@@ -8,12 +8,21 @@ package struct Model: Sendable, Equatable {
   package let pluralName: String
   /// The one field of that message: `dogs`.
   package let listField: String
-  /// The number of the field `pk`.
-  package let keyFieldNumber: Int
+  /// What its records are named by.
+  package let key: ModelKey
   /// The model's message in ``CompiledSchema/recordPlan``.
   package let messageIndex: Int
   /// The message that holds several records, in the same plan.
   package let listMessageIndex: Int
+
+  /// Whether the key is one string as it is, which an `IndexQuery` asks for. Else a ``queryMessage`` of its own does.
+  package var hasPlainKey: Bool { key.isPlain }
+  /// The number of the field that is the key, when it is plain: of the first column.
+  package var keyFieldNumber: Int { Int(key.columns[0].number) }
+  /// What its queries are: `IndexQuery`, `Dogs.ByPk`.
+  package var queryMessage: String {
+    hasPlainKey ? ModelNames.query : "\(pluralName).\(ModelNames.byPk)"
+  }
 
   /// `GetDogsByPk`
   package var getMethod: String { ModelNames.getMethod(plural: pluralName) }

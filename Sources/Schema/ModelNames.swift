@@ -17,21 +17,42 @@ enum ModelNames {
 
   /// A field that is called like its message is a constructor to C++: the list `dogs` of the model
   /// `dog` has the field `dogs_`, which JSON calls `dogs`.
-  static func listField(_ name: String) -> String {
-    let field = wordsField(name)
-    return field == plural(name) ? field + "_" : field
+  ///
+  /// - Parameter plural: when the schema says it; nil makes one of the name.
+  static func listField(_ name: String, plural: String? = nil) -> String {
+    let field = plural.map { words($0) } ?? words(name) + "s"
+    return field == plural ?? self.plural(name) ? field + "_" : field
   }
 
-  private static func wordsField(_ name: String) -> String {
+  private static func words(_ name: String) -> String {
     let words = snakeCase(name)
     // A name of underscores and digits alone leaves nothing that an identifier could begin with.
     let isIdentifier = words.utf8.first.map { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") }
-    return (isIdentifier == true || words.isEmpty ? words : "_" + words) + "s"
+    return isIdentifier == true || words.isEmpty ? words : "_" + words
+  }
+
+  /// What is wrong with a plural that the schema gives; nil when it is fine.
+  static func problem(withPlural plural: String, of name: String) -> String? {
+    let isIdentifier =
+      plural.utf8.allSatisfy { byte in
+        isUppercase(byte) || isLowercase(byte) || byte == UInt8(ascii: "_")
+          || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+      } && plural.utf8.first.map { isUppercase($0) || isLowercase($0) } == true
+    guard isIdentifier, plural.utf8.count <= ModelRules.nameLimit else {
+      return
+        "the plural \"\(plural.prefix(40))\" of model \(name) is no name of a message: write letters, digits "
+        + "and _, a letter first, at most \(ModelRules.nameLimit)"
+    }
+    return plural == name
+      ? "the plural of model \(name) is its name, which is a message already: give another one"
+      : nil
   }
 
   static func getMethod(plural: String) -> String { "Get\(plural)ByPk" }
   /// The message in the list message that names one record.
   static let key = "Key"
+  /// The message in the list message that chooses records by the columns of their key.
+  static let byPk = "ByPk"
 
   /// The methods of a model.
   static func methods(name: String, plural: String) -> [String] {

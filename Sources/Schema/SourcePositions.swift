@@ -63,6 +63,7 @@ enum DescriptorPath {
   static let nestedMessage: Int32 = 3
   static let nestedEnum: Int32 = 4
   static let nestedExtension: Int32 = 6
+  static let messageOptions: Int32 = 7
   static let enumValue: Int32 = 2
   static let fieldLabel: Int32 = 4
   static let fieldType: Int32 = 5

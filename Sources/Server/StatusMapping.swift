@@ -4,8 +4,6 @@ import Records
 import Schema
 package import Wire
 
-// SAFETY: a key is lent until the return, and copied.
-
 /// The one place where errors of the layers below become gRPC statuses.
 package enum StatusMapping {
   // MARK: - Engine
@@ -69,7 +67,7 @@ package enum StatusMapping {
 
   private static func reason(_ error: RecordError) -> String {
     switch error.reason {
-    case .keyMissing, .keyEmpty, .keyTooLong: "BAD_KEY"
+    case .keyMissing, .keyEmpty, .keyTooLong, .keyOutOfRange: "BAD_KEY"
     default: "BAD_RECORD"
     }
   }
@@ -98,36 +96,17 @@ package enum StatusMapping {
     switch error {
     case .badPageToken: "BAD_PAGE_TOKEN"
     case .badMask: "BAD_MASK"
-    case .keyMissing, .requestedKeyTooLong, .malformedKey, .unsupportedIn(message: "Key", _):
+    case .keyMissing, .requestedKeyTooLong, .malformedKey, .badKeyColumn,
+      .unsupportedIn(message: "Key", _):
       "BAD_KEY"
     default: "BAD_QUERY"
     }
   }
 
-  /// - Parameter key: as the request has it.
-  @safe
-  static func recordNotFound(model: String, key: UnsafeRawBufferPointer) -> RPCStatus {
+  static func recordNotFound(model: String, key: ShownKey) -> RPCStatus {
     RPCStatus(
-      .notFound, reason: "RECORD_NOT_FOUND", "no \(model) has the pk \(quoted(key))",
-      metadata: [("model", model)] + keyMetadata(key))
-  }
-
-  /// The most of a key that a status has: clients take some kilobytes of headers in all.
-  private static let shownKeyBytes = 256
-
-  /// - Parameter key: UTF-8.
-  @safe
-  private static func quoted(_ key: UnsafeRawBufferPointer) -> String {
-    if key.count <= shownKeyBytes { return unsafe "\"\(String(decoding: key, as: UTF8.self))\"" }
-    let text = unsafe String(decoding: key.prefix(shownKeyBytes), as: UTF8.self)
-    // The last character may be cut.
-    return "\"\(text.dropLast())…\", of \(key.count) bytes"
-  }
-
-  /// The key, unless it is too long: whoever takes it from here wants all of it.
-  @safe
-  private static func keyMetadata(_ key: UnsafeRawBufferPointer) -> [(String, String)] {
-    key.count > shownKeyBytes ? [] : [("key", unsafe String(decoding: key, as: UTF8.self))]
+      .notFound, reason: "RECORD_NOT_FOUND", "no \(model) has the \(key.phrase)",
+      metadata: [("model", model)] + key.metadata)
   }
 
   // MARK: - Access
@@ -178,19 +157,16 @@ package enum StatusMapping {
 
   /// One record is larger than an answer may be.
   ///
-  /// - Parameters:
-  ///   - key: as the client knows it.
-  ///   - pageToken: where to go on after it; nil when the call has no pages.
-  @safe
+  /// - Parameter pageToken: where to go on after it; nil when the call has no pages.
   static func recordTooLarge(
-    limit: Int, model: String, key: UnsafeRawBufferPointer, pageToken: String?
+    limit: Int, model: String, key: ShownKey, pageToken: String?
   ) -> RPCStatus {
     let goOn =
       pageToken == nil ? "" : ", or go on after it with the pageToken of this error's metadata"
     return RPCStatus(
       .resourceExhausted, reason: "RESPONSE_TOO_LARGE",
-      "the \(model) with the pk \(quoted(key)) alone is larger than \(limit) bytes; raise --max-response-size, ask for fewer of its fields with read_mask\(goOn)",
-      metadata: [("limitBytes", String(limit)), ("model", model)] + keyMetadata(key)
+      "the \(model) with the \(key.phrase) alone is larger than \(limit) bytes; raise --max-response-size, ask for fewer of its fields with read_mask\(goOn)",
+      metadata: [("limitBytes", String(limit)), ("model", model)] + key.metadata
         + (pageToken.map { [("pageToken", $0)] } ?? []))
   }
 

@@ -62,12 +62,12 @@ struct CreateCommand: AsyncParsableCommand {
       )
     }
     for model in schema.models {
-      Terminal.say("\(model.name), key pk (field \(model.keyFieldNumber)):")
+      Terminal.say("\(model.name), key \(Self.text(of: model.key)):")
       for (method, request, response) in [
         (model.getOneMethod, "\(model.pluralName).Key", model.name),
-        (model.getMethod, "IndexQuery", model.pluralName),
-        (model.streamMethod, "IndexQuery", "stream \(model.pluralName)"),
-        (model.deleteMethod, "IndexQuery", "Empty"),
+        (model.getMethod, model.queryMessage, model.pluralName),
+        (model.streamMethod, model.queryMessage, "stream \(model.pluralName)"),
+        (model.deleteMethod, model.queryMessage, "Empty"),
         (model.putMethod, model.name, "Empty"),
         (model.batchPutMethod, model.pluralName, "Empty"),
       ] {
@@ -78,5 +78,14 @@ struct CreateCommand: AsyncParsableCommand {
     Terminal.say(
       "wrote \(out)/\(Self.programName) and \(out)/\(schema.databaseName.file) in "
         + "\(Int(elapsed.rounded())) ms")
+  }
+  /// `pk (field 1)`, or `(tenant string, created google.protobuf.Timestamp descending)`.
+  private static func text(of key: ModelKey) -> String {
+    guard !key.isPlain else { return "\(key.columns[0].name) (field \(key.columns[0].number))" }
+    let columns = key.columns.map { column in
+      let type = column.typeName.isEmpty ? column.kind.name : String(column.typeName.dropFirst())
+      return "\(column.name) \(type)\(column.isDescending ? " descending" : "")"
+    }
+    return "(\(columns.joined(separator: ", ")))"
   }
 }

@@ -10,7 +10,9 @@ extension TidyChecks {
       let lines = file.lines
       let names = Declarations(of: file.text).names
       return lines.indices.compactMap { index in
-        guard let words = packageDeclaration(lines[index]), !hasComment(lines, above: index),
+        // A line of a schema in a text ends so.
+        guard !lines[index].hasSuffix(";"), let words = packageDeclaration(lines[index]),
+          !hasComment(lines, above: index),
           !isObvious(words, Declarations(of: signature(lines, index)).names, names, requirements)
         else { return nil }
         return "\(file.path):\(index + 1) has no comment: \(lines[index].trimmingSpaces())"

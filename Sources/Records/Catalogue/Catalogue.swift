@@ -7,7 +7,7 @@ package import Schema
 
 /// What a database knows of itself, kept in the store beside the records (key kind 0, model 0):
 ///
-///     "format"           u32 little-endian: the catalogue's format, 1
+///     "format"           u32 little-endian: the catalogue's format: 1, or 2 once a model had options
 ///     "schema"           the compiled schema (CompiledSchema's container)
 ///     "identity"         16 bytes: tells this store from all others; the marker has it too
 ///     "next-model-id"    u32 little-endian: the id the next new model gets
@@ -18,8 +18,10 @@ package import Schema
 /// A model's id is given once and never reused, not even after the model was dropped, so a new file
 /// order or a new model moves no data and old keys never show up under another model.
 package struct Catalogue {
-  /// The only one that this program reads and writes.
-  package static let format: UInt32 = 1
+  /// The newest one that this program reads and writes.
+  package static let format: UInt32 = 2
+  /// The one of a database whose models never had options, which earlier programs read too.
+  private static let plainFormat: UInt32 = 1
   private static let prefix = KeyPrefix(.catalogue, model: 0)
   private static let firstModelID: UInt32 = 1
   private static let keptSchemaLimit = 16
@@ -36,7 +38,9 @@ package struct Catalogue {
 
   /// The stored schema; nil in a new database.
   package func storedSchema() throws(DatabaseError) -> CompiledSchema? {
-    if let format = try number("format"), format != Self.format {
+    if let format = try number("format"),
+      !(Self.plainFormat...Self.format).contains(format)
+    {
       throw .newerFormat(path: directory, version: "catalogue \(format)")
     }
     guard let bytes = try value("schema") else { return nil }
@@ -108,7 +112,8 @@ package struct Catalogue {
       nextID += 1
     }
     batch.put(Self.key("next-model-id"), Self.bytes(nextID))
-    batch.put(Self.key("format"), Self.bytes(Self.format))
+    let format = schema.hasOptions ? Self.format : Self.plainFormat
+    batch.put(Self.key("format"), Self.bytes(max(format, try number("format") ?? 0)))
     batch.put(Self.key("schema"), schema.serialized())
     var warnings: [Diagnostic] = []
     if let stored {

@@ -46,6 +46,43 @@ package enum QueryError: Error, Equatable, Sendable {
   case requestedKeyTooLong(Int)
   /// The request is no `Key` message.
   case malformedKey(RecordError)
+  /// The key of the request has a column that no record can have.
+  case badKeyColumn(String, KeyColumnProblem)
+  /// The match of one column says nothing that it can say.
+  case badMatch(column: String, MatchError)
+  /// A column has a match, and one before it has none, or one that is a range.
+  case gap(missing: String, isRange: Bool, later: String)
+  /// The matches name more than ``KeyList/maximumCount`` ranges of keys.
+  case tooManyRanges(Int)
+  /// A Delete by columns has no match. It never means everything.
+  case nothingToDelete
+}
+
+/// Why a column cannot be in a key.
+package enum KeyColumnProblem: Equatable, Sendable {
+  case unset
+  case empty
+  case outOfRange
+}
+
+/// Why the match of a column is refused.
+package enum MatchError: Equatable, Sendable {
+  /// No expression is set. It never means everything.
+  case empty
+  /// Two expressions, or bounds of one end, or matches of one column.
+  case several
+  /// A field that this version does not know.
+  case unsupported(Int)
+  case malformed(offset: Int)
+  case notUTF8(offset: Int)
+  /// A number that the field's type cannot have, or a time that is none.
+  case outOfRange
+  /// `range` has no bound.
+  case unbounded
+  /// `in` has no value.
+  case noValues
+  /// `in` has more than ``KeyList/maximumCount`` values.
+  case tooManyValues
 }
 
 /// Why a page token is refused.
@@ -142,6 +179,39 @@ extension QueryError: CustomStringConvertible {
       "the key is not UTF-8 at byte \(error.offset); keys are UTF-8 text"
     case .malformedKey(let error):
       "the request is no Key message: it is malformed at byte \(error.offset); generate the client from this server's schema"
+    case .badKeyColumn(let name, .unset): "\(name) of the key is not set: set each field of the key"
+    case .badKeyColumn(let name, .empty): "\(name) of the key is empty: no record has an empty key"
+    case .badKeyColumn(let name, .outOfRange):
+      "\(name) of the key is out of the range of its type: no record has such a key"
+    case .badMatch(let column, let error): "the match of \(column) \(Self.describe(error))"
+    case .gap(let missing, false, let later):
+      "the query has a match of \(later) and none of \(missing), which comes before it in the key: match \(missing) with eq or in, or leave \(later) out"
+    case .gap(let missing, true, let later):
+      "the query has a match of \(later) after one of \(missing) that is neither eq nor in: only the last match may be a range; "
+        + "match \(missing) with eq or in, or leave \(later) out"
+    case .tooManyRanges(let count):
+      "the matches of the query name \(count) combinations of values; at most \(KeyList.maximumCount) are allowed: ask in several calls"
+    case .nothingToDelete:
+      "the Delete has no match: match at least the first field of the key; it never means everything"
+    }
+  }
+
+  private static func describe(_ error: MatchError) -> String {
+    switch error {
+    case .empty:
+      "has no expression: set one of eq, gte, gt, lte, lt, range, in, begins_with, or leave the match out"
+    case .several: "has two expressions, or comes twice: set one alone"
+    case .unsupported(let field):
+      "uses field \(field), which this server does not support: leave it out, or use a newer server"
+    case .malformed(let offset):
+      "is malformed at byte \(offset) of the query; generate the client from this server's schema"
+    case .notUTF8(let offset): "is not UTF-8 at byte \(offset) of the query; use text"
+    case .outOfRange: "has a value out of the range of its type: give one that a field can have"
+    case .unbounded:
+      "has a range without a bound: set one of gte and gt, one of lte and lt, or both"
+    case .noValues: "has an empty list for in: name 1 to \(KeyList.maximumCount) values"
+    case .tooManyValues:
+      "has more than \(KeyList.maximumCount) values for in: ask in several calls"
     }
   }
 

@@ -82,7 +82,7 @@ package func parseIndexQuery(
 }
 
 /// A field whose tag has been read.
-private struct WireField {
+struct WireField {
   let number: UInt32
   let wireType: UInt8
   /// Where the tag begins.
@@ -93,7 +93,7 @@ private struct WireField {
 ///
 /// - Returns: its number when this server does not support it and must not step over it.
 @inline(never)
-private func parseOption(
+func parseOption(
   _ bytes: UnsafeRawBufferPointer, _ offset: inout Int, _ field: WireField,
   _ options: inout QueryOptions
 ) throws(RecordError) -> Int? {

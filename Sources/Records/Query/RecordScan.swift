@@ -59,7 +59,7 @@ package struct RecordScan: Sendable {
 
   /// A record that is larger than an answer may be.
   package struct OversizedRecord: Sendable {
-    /// As its client knows it.
+    /// Without its prefix.
     package let key: [UInt8]
     /// Where a query goes on after it; nil when the query has no pages.
     package let pageToken: String?
@@ -94,6 +94,7 @@ package struct RecordScan: Sendable {
     switch source {
     case .range(let range):
       return try run(range, tier, budget, start, &response, isCancelled)
+    case .ranges: return try runRanges(tier, budget, start, &response, isCancelled)
     case .keys(let keys):
       return try run(keys, tier, budget, start, &response, isCancelled)
     }
@@ -162,7 +163,11 @@ extension RecordScan {
       case .wouldBlock: .wouldBlock
       case .stopped: visitor.pause
       }
-    guard pause != .complete else { return .complete }
+    guard pause != .complete else {
+      // Of several ranges the next one may be where a page ends.
+      if isMoved, case .ranges = source { lastKey = visitor.lastKey.array() }
+      return .complete
+    }
     if unchangedSince != nil && pause == .wouldBlock {
       // The few records so far are read again, on a thread that reads all at one go, and for which no moment need be
       // held. A snapshot that RocksDB releases has it rewrite every table that was written since the one before.
@@ -177,6 +182,39 @@ extension RecordScan {
     if isMoved { source.skip(to: lastKey, isDescending: isDescending) }
     return pause
   }
+
+  /// One range after the other, all of one moment.
+  private mutating func runRanges(
+    _ tier: ReadTier, _ budget: ReadBudget, _ start: Int, _ response: inout ByteWriter,
+    _ isCancelled: () -> Bool
+  ) throws(EngineError) -> Pause {
+    guard case .ranges(let ranges) = source else { return .complete }
+    if snapshot == nil && ranges.count > 1 { snapshot = try store.engine.snapshot() }
+    let (firstCount, firstBytes) = (recordCount, response.count)
+    var (left, cost) = (ranges, 0)
+    while let range = isDescending ? left.last : left.first {
+      let seen = recordCount - firstCount
+      // To find where a range begins costs as much as several records.
+      let spent = seen + (ranges.count - left.count) * Self.recordsOfSeek
+      guard spent < budget.records || left.count == ranges.count else {
+        lookUps = cost
+        return .budgetSpent
+      }
+      let rest = ReadBudget(
+        records: budget.records == .max ? .max : max(1, budget.records - spent),
+        bytes: budget.bytes == .max ? .max : max(1, budget.bytes - (response.count - firstBytes)),
+        visitedBytes: budget.visitedBytes)
+      let pause = try run(range, tier, rest, start, &response, isCancelled)
+      cost += lookUps
+      lookUps = cost
+      guard pause == .complete else { return pause }
+      if isDescending { left.removeLast() } else { left.removeFirst() }
+      source = .ranges(left)
+    }
+    return .complete
+  }
+
+  private static let recordsOfSeek = 16
 
   /// Takes a snapshot for the runs that follow.
   ///

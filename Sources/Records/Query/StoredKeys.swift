@@ -20,6 +20,17 @@ struct StoredKeys: Sendable {
     left = 0..<1
   }
 
+  /// Keys as they are stored: ascending, each once.
+  init(ascending keys: [[UInt8]]) {
+    bytes = Array(keys.joined())
+    var end = 0
+    ends = keys.map { key in
+      end += key.count
+      return end
+    }
+    left = 0..<keys.count
+  }
+
   /// The keys of a list, with `prefix` before each.
   ///
   /// - Complexity: O(n log n).
@@ -54,6 +65,9 @@ struct StoredKeys: Sendable {
   }
 
   var count: Int { left.count }
+
+  /// Of all of them.
+  var byteCount: Int { bytes.count }
 
   /// Lends keys until `body` returns, in ascending order or from the end.
   ///

@@ -23,10 +23,14 @@ package final class ModelStore: Sendable {
   package let prefix: KeyPrefix
   /// By which records are checked before they are stored.
   package let plan: RecordPlan
+  /// How keys are made of columns; nil when a key is one string as it is.
+  package let keyPlan: KeyPlan?
+  /// Whether there is a ``keyPlan``: asked on the path of each call, which copies no plan for it.
+  package let hasColumns: Bool
   let engine: any StorageEngine
   /// Of all models.
   package let cache: RecordCache
-  private let commits: CommitQueue
+  let commits: CommitQueue
   /// Under the identity of the database.
   let hash: SipHash
 
@@ -38,6 +42,8 @@ package final class ModelStore: Sendable {
     self.model = model
     prefix = KeyPrefix(.record, model: modelID)
     self.plan = plan
+    keyPlan = model.hasPlainKey ? nil : KeyPlan(model.key)
+    hasColumns = keyPlan != nil
     self.engine = engine
     self.cache = cache
     self.commits = commits
@@ -137,11 +143,18 @@ package final class ModelStore: Sendable {
   package func scan(
     _ query: RecordQuery, of request: UnsafeRawBufferPointer, _ limits: AnswerLimits
   ) throws(QueryError) -> RecordScan {
-    let options = query.options
+    try scan(source(of: query.expression), query.options, of: request, limits)
+  }
+
+  /// - Parameter request: the bytes that the options were parsed from.
+  @safe
+  func scan(
+    _ source: RecordSource, _ options: QueryOptions, of request: UnsafeRawBufferPointer,
+    _ limits: AnswerLimits
+  ) throws(QueryError) -> RecordScan {
     if options.isPlain && !limits.isPaged {
       return RecordScan(
-        store: self, source: source(of: query.expression), isDescending: false, form: .records,
-        limits: limits)
+        store: self, source: source, isDescending: false, form: .records, limits: limits)
     }
     if options.isCountOnly {
       if options.pageSize != 0 { throw .countWith(QueryOptions.Field.pageSize.name) }
@@ -153,7 +166,7 @@ package final class ModelStore: Sendable {
       visitMaskParts(of: request) { unsafe parts.append($0) }
       mask = try MaskTree.compile(parts, message: model.messageIndex, plan: plan)
     }
-    var source = source(of: query.expression)
+    var source = source
     let isDescending = options.order == 1
     var limits = limits
     var queryHash: UInt64 = 0
@@ -219,6 +232,7 @@ package final class ModelStore: Sendable {
   package func put(
     _ record: UnsafeRawBufferPointer, _ ticket: CommitTicket
   ) throws(RecordError) -> Bool {
+    if hasColumns { return try columnPut(record, ticket) }
     let keyBytes = try plan.checkRecord(record, model: model)
     let key = unsafe UnsafeRawBufferPointer(rebasing: record[keyBytes])
     return commits.enqueue(ticket, byteCount: record.count + key.count) {
@@ -234,6 +248,7 @@ package final class ModelStore: Sendable {
   package func batchPut(
     _ list: UnsafeRawBufferPointer, _ ticket: CommitTicket
   ) throws(RecordBatchError) -> Bool? {
+    if hasColumns { return try columnBatchPut(list, ticket) }
     var records: [(record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer)] = unsafe []
     var byteCount = 0
     do throws(RecordError) {
@@ -293,6 +308,7 @@ package final class ModelStore: Sendable {
   /// Appends what ``put(_:_:)`` queues.
   @safe
   package func put(_ record: UnsafeRawBufferPointer, in batch: WriteBatch) throws(RecordError) {
+    if hasColumns { return try columnPut(record, in: batch) }
     let key = unsafe UnsafeRawBufferPointer(
       rebasing: record[try plan.checkRecord(record, model: model)])
     batch.put(key, prefix: prefix.fixed, value: record)
@@ -318,7 +334,7 @@ package final class ModelStore: Sendable {
     delete(query.expression, in: batch)
   }
 
-  private func refuseEtags(_ reader: RecordBatchReader) throws(RecordError) {
+  func refuseEtags(_ reader: RecordBatchReader) throws(RecordError) {
     guard reader.hasSkipped(ListField.etags) else { return }
     throw RecordError(
       .notForWrites, offset: 0, messageIndex: model.listMessageIndex,

@@ -3,8 +3,9 @@ import SwiftProtobuf
 /// Whether a schema can take over the records of an older one.
 ///
 /// The rules are those of buf's category WIRE (buf.build/docs/breaking/rules, version v2), which
-/// keep every stored record readable as what it was, and two of seandb's own: `KEY_SAME_FIELD` and
-/// `MODEL_NO_DELETE`. The messages that seandb generates are left out.
+/// keep every stored record readable as what it was, and seandb's own: `MODEL_NO_DELETE`, `KEY_SAME_FIELD`, and for
+/// keys of columns `KEY_SAME_COLUMNS`, `KEY_SAME_TYPE` and `KEY_SAME_PRESENCE`. The messages that seandb generates are
+/// left out.
 package struct SchemaCompatibility {
   /// A rule that the new schema breaks.
   package struct Violation: Sendable, Equatable {
@@ -156,7 +157,12 @@ package struct SchemaCompatibility {
           missing: "model \(model.name)", deletedModel: model.fullName)
         continue
       }
-      guard newModel.keyFieldNumber != model.keyFieldNumber, let message else { continue }
+      guard let message else { continue }
+      guard model.hasPlainKey && newModel.hasPlainKey else {
+        checkKey(model, newModel, message)
+        continue
+      }
+      guard newModel.keyFieldNumber != model.keyFieldNumber else { continue }
       let field = message.declaration.field.firstIndex { $0.number == newModel.keyFieldNumber }
       report(
         "KEY_SAME_FIELD", message.place,

@@ -7,24 +7,21 @@ struct DatabaseProto {
   let descriptor: Google_Protobuf_FileDescriptorProto
   /// How the header names the schema.
   let schemaName: String
-  let modelNames: [String]
+  let models: [ModelRules.Candidate]
   let databaseName: DatabaseName
   private let methodNames: Set<String>
 
   init(
     source: SourceText, descriptor: Google_Protobuf_FileDescriptorProto, schemaName: String,
-    modelNames: [String], databaseName: DatabaseName
+    models: [ModelRules.Candidate], databaseName: DatabaseName
   ) {
     self.source = source
     self.descriptor = descriptor
     self.schemaName = schemaName
-    self.modelNames = modelNames
+    self.models = models
     self.databaseName = databaseName
     methodNames = Set(
-      modelNames.flatMap { name in
-        let plural = ModelNames.plural(name)
-        return ModelNames.methods(name: name, plural: plural)
-      })
+      models.flatMap { ModelNames.methods(name: $0.name, plural: $0.plural) })
   }
 
   private var packageName: String {
@@ -201,25 +198,31 @@ struct DatabaseProto {
 
   private func generatedDeclarations() -> String {
     var text = "\n// Added by seandb: how a client reaches the models above.\n"
-    for name in modelNames { text += listMessage(name) }
-    text += Self.queryMessage
+    for model in models { text += listMessage(model) }
+    text += QueryProto.text(
+      kinds: Set(models.filter { !$0.key.isPlain }.flatMap(\.key.columns).map(\.kind)))
     text += service()
     return text
   }
 
-  private func listMessage(_ name: String) -> String {
-    let plural = ModelNames.plural(name)
+  private func listMessage(_ model: ModelRules.Candidate) -> String {
+    let (name, key) = (model.name, model.key)
     // In the list message, the names of the messages in it come first.
-    let record = name == ModelNames.key ? ".\(packageName).\(name)" : reference(name)
+    let isNested = name == ModelNames.key || !key.isPlain && name == ModelNames.byPk
+    let record = isNested ? ".\(packageName).\(name)" : reference(name)
+    let order =
+      key.text == ModelNames.keyField
+      ? "the byte order of their pk" : "the order of their key (\(key.text))"
     return """
 
-      // Records of \(name), in the byte order of their pk when they are an answer. A BatchPut takes the records alone.
-      message \(plural) {
+      // Records of \(name), in \(order) when they are an answer. A BatchPut takes the records alone.
+      message \(model.plural) {
         // The name of one record.
         message \(ModelNames.key) {
-          string pk = 1;
+      \(keyFields(key))
         }
-        repeated \(record) \(ModelNames.listField(name)) = 1;
+      \(key.isPlain ? "" : matchMessage(model))\
+        repeated \(record) \(model.listField) = 1;
         // Set when there are more records than this answer has: the page_token of the next call.
         string next_page_token = 2;
         // How many records there are, when the query has count_only.
@@ -231,84 +234,77 @@ struct DatabaseProto {
       """
   }
 
-  private static let queryMessage = """
+  private func keyFields(_ key: ModelKey) -> String {
+    key.columns.enumerated().map { index, column in
+      let isOptional = column.hasPresence && !column.kind.isTime
+      return
+        "    \(isOptional ? "optional " : "")\(type(of: column)) \(column.name) = \(index + 1);"
+    }.joined(separator: "\n")
+  }
 
-    // Chooses records by their pk. Keys are compared byte by byte. A query without an expression is
-    // an error; it never means everything.
-    message IndexQuery {
-      enum Order {
-        ASCENDING = 0;
-        DESCENDING = 1;
-      }
-      // The pks between two bounds. One that is not set is open; at least one is set.
-      message Range {
-        oneof lower {
-          string gte = 1;
-          string gt = 2;
-        }
-        oneof upper {
-          string lte = 3;
-          string lt = 4;
-        }
-      }
-      message Keys {
-        repeated string keys = 1;
-      }
-      oneof expression {
-        // The record with this pk.
-        string eq = 1;
-        // All records from this pk on, itself included.
-        string gte = 2;
-        // All records up to this pk, itself included.
-        string lte = 3;
-        // All records whose pk begins with this; "" is everything.
-        string begins_with = 4;
-        // All records after this pk, without itself.
-        string gt = 5;
-        // All records before this pk, without itself.
-        string lt = 6;
-        // All records between two pks.
-        Range range = 7;
-        // The records with these pks, 1 to 1000 of them. Each record is answered once.
-        Keys in = 8;
-      }
-      // The rest is for Get and Stream; a Delete takes an expression alone.
-
-      // At most so many records in one answer; 0 is all of them, or an error when they are too many for one message.
-      uint32 page_size = 16;
-      // Goes on where an answer to the same query ended: its next_page_token.
-      string page_token = 17;
-      // Of the pks. DESCENDING gives the last ones first.
-      Order order = 18;
-      // Only these fields of each record. Not set: the records as they are stored.
-      .google.protobuf.FieldMask read_mask = 19;
-      // No records, only how many there are.
-      bool count_only = 20;
-      // An etag for each record.
-      bool with_etags = 21;
+  private func type(of column: KeyColumn) -> String {
+    switch column.kind {
+    case .enumeration: enumName(column)
+    case .timestamp, .duration: "." + column.kind.name
+    default: column.kind.name
     }
+  }
 
-    message Empty {}
+  /// The name of an enum from anywhere: those of a schema without a package get one.
+  private func enumName(_ column: KeyColumn) -> String {
+    let first = column.typeName.dropFirst().prefix { $0 != "." }
+    let isOwn =
+      descriptor.package.isEmpty
+      && TopLevelDeclaration.all(in: descriptor).contains { $0.name == first }
+    return isOwn ? ".\(packageName)\(column.typeName)" : column.typeName
+  }
 
-    """
+  private func matchMessage(_ model: ModelRules.Candidate) -> String {
+    let enums = model.key.columns.filter { $0.kind == .enumeration }
+    let nested = enums.map { column in
+      QueryProto.match(
+        name: Self.matchName(of: column), type: enumName(column), isText: false, indent: "    ")
+    }.joined()
+    let matches = model.key.columns.enumerated().map { index, column in
+      let type =
+        column.kind == .enumeration
+        ? Self.matchName(of: column) : "\(ModelNames.query).\(QueryProto.name(of: column.kind))"
+      return "    \(type) \(column.name) = \(index + 1);"
+    }.joined(separator: "\n")
+    return """
+        // Chooses records by the columns of their key, the first ones: all but the last match are eq or in.
+        message \(ModelNames.byPk) {
+      \(nested)\(matches)
+      \(QueryProto.options(indent: "    "))  }
+
+      """
+  }
+
+  /// `color` has the match `ColorMatch`; its number tells it from another field with the same letters.
+  private static func matchName(of column: KeyColumn) -> String {
+    let words = column.name.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }
+    return words.joined() + "Match"
+  }
 
   private func service() -> String {
-    let methods = modelNames.map { name in
-      let plural = ModelNames.plural(name)
+    let methods = models.map { model in
+      let (name, plural) = (model.name, model.plural)
       let list = reference(plural)
+      let word = model.key.text == ModelNames.keyField ? ModelNames.keyField : "key"
+      let query = model.key.isPlain ? ModelNames.query : "\(list).\(ModelNames.byPk)"
       let isRead = "{\n    option idempotency_level = NO_SIDE_EFFECTS;\n  }"
       return """
-          // The \(name) with this pk; NOT_FOUND when there is none.
+          // The \(name) with this \(word); NOT_FOUND when there is none.
           rpc \(ModelNames.getOneMethod(name: name))(\(list).\(ModelNames.key)) returns (\(reference(name))) \(isRead)
           // The \(plural) that the query chooses.
-          rpc \(ModelNames.getMethod(plural: plural))(IndexQuery) returns (\(list)) \(isRead)
+          rpc \(ModelNames.getMethod(plural: plural))(\(query)) returns (\(list)) \(isRead)
           // The same in as many messages as it takes, all of one moment; each says where to go on after it.
-          rpc \(ModelNames.streamMethod(plural: plural))(IndexQuery) returns (stream \(list)) \(isRead)
+          rpc \(ModelNames.streamMethod(plural: plural))(\(query)) returns (stream \(list)) \(isRead)
           // Deletes the \(plural) that the query chooses, all or none.
-          rpc \(ModelNames.deleteMethod(plural: plural))(IndexQuery) returns (Empty) {}
-          // Stores one \(name) under its pk, in place of the one stored before.
+          rpc \(ModelNames.deleteMethod(plural: plural))(\(query)) returns (Empty) {}
+          // Stores one \(name) under its \(word), in place of the one stored before.
           rpc \(ModelNames.putMethod(name: name))(\(reference(name))) returns (Empty) {}
-          // Stores several \(plural), all or none; of two with the same pk the last one wins.
+          // Stores several \(plural), all or none; of two with the same \(word) the last one wins.
           rpc \(ModelNames.batchPutMethod(plural: plural))(\(list)) returns (Empty) {}
 
         """

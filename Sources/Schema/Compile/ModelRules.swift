@@ -5,9 +5,13 @@ struct ModelRules {
   /// A model before it has a place in a ``RecordPlan``.
   struct Candidate: Equatable {
     let name: String
-    let keyFieldNumber: Int
+    let plural: String
+    let listField: String
+    let key: ModelKey
     /// Its place among the file's messages.
     let index: Int
+    /// Whether the schema's options say something of it.
+    let hasOptions: Bool
   }
 
   private let root: Google_Protobuf_FileDescriptorProto
@@ -111,12 +115,18 @@ struct ModelRules {
   private mutating func findModels() {
     let used = TypeUses(root, packageName: root.package).usedTopLevelMessages
     for (index, message) in root.messageType.enumerated() {
+      guard let options = options(of: message, index), !options.isEmbedded else { continue }
+      if !options.key.isEmpty {
+        addModel(message, index, options, keyText: options.key)
+        continue
+      }
       guard let fieldIndex = message.field.firstIndex(where: { $0.name == ModelNames.keyField })
       else {
         if !used.contains(message.name) {
           let advice =
             Self.likelyKey(of: message).map { "is `\($0)` meant as the key? Name it `pk`" }
-            ?? "add a field `string pk` to make it a model, use it in a model, or remove it"
+            ?? "add a field `string pk` to make it a model, or name its key (option (seandb.model) = {key: \"…\"}), use "
+            + "it in a model, or remove it"
           report(
             Self.nameOfMessage(index),
             "message \(message.name) has no `string pk` and no other message uses it: \(advice)")
@@ -130,10 +140,59 @@ struct ModelRules {
             DescriptorPath.message, Int32(index), DescriptorPath.messageField, Int32(fieldIndex),
           ], problem)
       } else {
-        models.append(
-          Candidate(name: message.name, keyFieldNumber: Int(field.number), index: index))
+        addModel(message, index, options, keyText: ModelNames.keyField)
       }
     }
+  }
+
+  /// Nil, and a violation is reported, when they cannot be read.
+  private mutating func options(
+    of message: Google_Protobuf_DescriptorProto, _ index: Int
+  ) -> ModelOptions? {
+    do throws(ModelOptions.Failure) {
+      return try ModelOptions(message.options)
+    } catch {
+      let what =
+        switch error {
+        case .unknownField(let number):
+          "field \(number) of its option, which this seandb does not know"
+        case .malformed: "an option (seandb.model) that cannot be read"
+        }
+      report(
+        Self.optionOfMessage(index),
+        "message \(message.name) has \(what): take the \(OptionsFile.path) of this seandb")
+      return nil
+    }
+  }
+
+  /// `[4, index, 7, 50731]`: where `option (seandb.model)` is.
+  private static func optionOfMessage(_ index: Int) -> [Int32] {
+    [
+      DescriptorPath.message, Int32(index), DescriptorPath.messageOptions,
+      Int32(OptionsFile.extensionNumber),
+    ]
+  }
+
+  private mutating func addModel(
+    _ message: Google_Protobuf_DescriptorProto, _ index: Int, _ options: ModelOptions,
+    keyText: String
+  ) {
+    let key: ModelKey
+    do throws(KeyDefinition.Problem) {
+      key = try KeyDefinition.key(keyText, of: message)
+    } catch {
+      return report(
+        Self.optionOfMessage(index), "the key of model \(message.name) \(error.text)")
+    }
+    let plural = options.plural.isEmpty ? nil : options.plural
+    if let plural, let problem = ModelNames.problem(withPlural: plural, of: message.name) {
+      return report(Self.optionOfMessage(index), problem)
+    }
+    models.append(
+      Candidate(
+        name: message.name, plural: plural ?? ModelNames.plural(message.name),
+        listField: ModelNames.listField(message.name, plural: plural), key: key, index: index,
+        hasOptions: !options.isEmpty))
   }
 
   /// A string field that looks like a key under another name: `PK`, `id`, `dog_id`.
@@ -150,8 +209,8 @@ struct ModelRules {
     of message: Google_Protobuf_DescriptorProto
   ) -> String? {
     let advice =
-      "the key of a model is one `string pk`; change its type, or give the field "
-      + "another name if it is not the key"
+      "without an option the key is one `string pk`; change its type, name the key (option (seandb.model) = "
+      + "{key: \"pk\"}), or give the field another name if it is not the key"
     if field.label == .repeated {
       let isMap =
         field.type == .message
@@ -253,7 +312,7 @@ struct ModelRules {
       }
     }
     for model in models {
-      let plural = ModelNames.plural(model.name)
+      let plural = model.plural
       guard let owner = owners[plural] else { continue }
       // Placed at the declaration that a user can rename without renaming a model.
       let name = Self.nameOfMessage(model.index)
@@ -288,7 +347,7 @@ struct ModelRules {
   private mutating func checkMethodNames() {
     var owners: [String: Candidate] = [:]
     for model in models {
-      for method in ModelNames.methods(name: model.name, plural: ModelNames.plural(model.name)) {
+      for method in ModelNames.methods(name: model.name, plural: model.plural) {
         guard let other = owners[method] else {
           owners[method] = model
           continue
@@ -307,7 +366,7 @@ struct ModelRules {
   private mutating func checkServiceName() {
     let service = databaseName.service
     let advice = "that the name \(databaseName.text) gives: choose another --name"
-    if let model = models.first(where: { ModelNames.plural($0.name) == service }) {
+    if let model = models.first(where: { $0.plural == service }) {
       report(
         Self.nameOfMessage(model.index),
         "message \(service), generated for model \(model.name), clashes with the service \(service) "
@@ -325,7 +384,7 @@ struct ModelRules {
   private mutating func collectNotes() {
     for file in imports {
       guard ownImports.contains(file.name) else {
-        if !ImportedFile.isWellKnown(file.name) {
+        if !ImportedFile.isWellKnown(file.name) && file.name != OptionsFile.path {
           notes.append(
             "\(file.name) comes with this protoc: clients need a protoc that has it too")
         }

@@ -46,7 +46,10 @@ package struct SchemaCompiler: Sendable {
     // protoc reads the schema from a copy that comes first in the search path, and the folders
     // through links: so no path of the user's can be taken for an option or for several paths.
     try TemporaryDirectory.place(source.bytes, at: location.importPath, below: directory + "/root")
-    var searchPath = [directory + "/root"]
+    // The program's own file comes before any copy of it among the user's.
+    try TemporaryDirectory.place(
+      Array(OptionsFile.text.utf8), at: OptionsFile.path, below: directory + "/options")
+    var searchPath = [directory + "/root", directory + "/options"]
     for (index, folder) in location.searchPath.enumerated() {
       let link = "\(directory)/include\(index)"
       try TemporaryDirectory.link(folder, at: link)
@@ -78,6 +81,7 @@ package struct SchemaCompiler: Sendable {
     }
     let ownImports = try await WellKnownFiles(protoc: protoc, directory: directory).userFiles(
       among: Array(imports), location: location)
+    let usesOptions = imports.contains { $0.name == OptionsFile.path }
     let importPositions = ownImports.map {
       SourcePositions(file: $0.name, displayName: $0.name, info: $0.sourceCodeInfo)
     }
@@ -90,10 +94,14 @@ package struct SchemaCompiler: Sendable {
 
     let generator = DatabaseProto(
       source: source, descriptor: root, schemaName: Self.printable(POSIXFile.split(name).name),
-      modelNames: rules.models.map(\.name), databaseName: databaseName)
+      models: rules.models, databaseName: databaseName)
     let text = generator.text()
     var sourcePaths = [name]
     var importedFiles: [ImportedFile] = []
+    if usesOptions {
+      importedFiles.append(
+        ImportedFile(path: OptionsFile.path, contents: Array(OptionsFile.text.utf8)))
+    }
     for file in ownImports {
       let path = try location.path(ofImport: file.name)
       sourcePaths.append(path)
@@ -112,7 +120,7 @@ package struct SchemaCompiler: Sendable {
     return try CompiledSchema(
       sourceName: name,
       packageName: root.package.isEmpty ? databaseName.defaultPackage : root.package,
-      modelNames: rules.models.map { ($0.name, $0.keyFieldNumber) },
+      modelNames: rules.models.map { ($0.name, Int($0.key.columns[0].number)) },
       databaseProto: text,
       importedFiles: importedFiles,
       files: served.descriptors,

@@ -15,7 +15,9 @@ struct WellKnownFiles {
   func userFiles(
     among imports: [Google_Protobuf_FileDescriptorProto], location: SchemaLocation
   ) async throws(SchemaError) -> [Google_Protobuf_FileDescriptorProto] {
-    let found = imports.filter { (try? location.path(ofImport: $0.name)) != nil }
+    let found = imports.filter {
+      $0.name != OptionsFile.path && (try? location.path(ofImport: $0.name)) != nil
+    }
     let copies = found.filter { ImportedFile.isWellKnown($0.name) }
     guard !copies.isEmpty else { return found }
     let known = try await protocsOwn(copies.map(\.name))

@@ -11,14 +11,14 @@ import Bytes
 ///
 ///     offset  size
 ///          0     8  magic, "SEANDBSC"
-///          8     4  u32 format version, 1
+///          8     4  u32 format version: 1, or 2 when models have options (`seandb/options.proto`)
 ///         12     8  u64 length of the whole, checksum included
 ///         20     …  sections, each once, in the order below:
 ///                   4 bytes of name, u32 length of the body, body
 ///      end-4     4  u32 CRC-32 (polynomial 0xEDB88320, as in zlib) of all bytes before it
 ///
 ///     NAME  string source name, string package
-///     MODL  list of: string model name, u32 number of its field pk
+///     MODL  list of: string model name, u32 number of the first field of its key
 ///     TEXT  string text of database.proto
 ///     IMPT  list of: string import path, bytes contents
 ///     FILE  list of: string import path, bytes FileDescriptorProto, list of strings (its imports)
@@ -28,8 +28,10 @@ import Bytes
 ///     WARN  list of strings
 extension CompiledSchema {
   static let containerMagic: [UInt8] = Array("SEANDBSC".utf8)
-  /// The format this code writes and the only one it reads.
-  package static let containerFormatVersion: UInt32 = 1
+  /// The newest format that this code reads and writes.
+  package static let containerFormatVersion: UInt32 = 2
+  /// The one without options of models, which earlier programs read too.
+  private static let plainFormatVersion: UInt32 = 1
   static let containerHeaderSize = 20
   private static let checksumSize = 4
 
@@ -37,7 +39,7 @@ extension CompiledSchema {
   package func serialized() -> [UInt8] {
     var writer = ByteWriter()
     writer.append(Self.containerMagic)
-    writer.appendLittleEndian(Self.containerFormatVersion)
+    writer.appendLittleEndian(hasOptions ? Self.containerFormatVersion : Self.plainFormatVersion)
     writer.appendLittleEndian(UInt64(0))
     writer.appendSection("NAME") { body in
       body.appendString(sourceName)
@@ -113,7 +115,8 @@ extension CompiledSchema {
     let computed = unsafe CRC32.checksum(of: UnsafeRawBufferPointer(rebasing: bytes[..<end]))
     // Another version may place its length and checksum elsewhere, so its number is believed only
     // when they are where this version has them, or when it is all that differs.
-    guard version == containerFormatVersion || stored != computed else {
+    let isKnown = (plainFormatVersion...containerFormatVersion).contains(version)
+    guard isKnown || stored != computed else {
       throw .unsupportedFormat(found: version, supported: containerFormatVersion)
     }
     guard length == UInt64(bytes.count) else {

@@ -48,6 +48,21 @@ extension RecordPlan {
     return unsafe Range(uncheckedBounds: (key.start, key.end))
   }
 
+  /// The same without a look at its key.
+  @safe
+  package func checkFields(
+    _ bytes: UnsafeRawBufferPointer, messageIndex: Int
+  ) throws(RecordError) {
+    precondition(messageIndex >= 0 && messageIndex < messageNames.count)
+    guard let base = bytes.baseAddress else { return }
+    var key = KeyPlace()
+    // SAFETY: as above.
+    let text = unsafe base.assumingMemoryBound(to: UInt8.self)
+    _ = try unsafe check(
+      text, from: 0, to: bytes.count, message: messageIndex, depth: 1, group: 0, keyNumber: 0,
+      key: &key)
+  }
+
   private struct KeyPlace {
     var start = -1
     var end = -1

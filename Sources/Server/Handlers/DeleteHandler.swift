@@ -30,6 +30,7 @@ package struct DeleteHandler: UnaryHandler {
   ) -> UnaryOutcome {
     guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(QueryError) {
+      if store.hasColumns { return try deleteByColumns(request, context) }
       let query = try unsafe parseIndexQuery(request)
       guard try store.delete(query, CommitTicket(context.token)) else {
         return .failed(StatusMapping.writeQueueFull)
@@ -50,6 +51,12 @@ package struct DeleteHandler: UnaryHandler {
     let (who, peer) = (access?.id(of: context), context.peer)
     return longWrites.submit(request, context, to: store) { [self] request, batch in
       do throws(QueryError) {
+        if store.hasColumns {
+          let deletion = try store.columnDeletion(request)
+          deletion.append(to: batch)
+          tell(deletion, who, peer)
+          return nil
+        }
         let query = try unsafe parseIndexQuery(request)
         try store.delete(query, in: batch)
         if let audit { tell(audit, query.expression, who, peer) }
@@ -58,6 +65,22 @@ package struct DeleteHandler: UnaryHandler {
         return .failed(StatusMapping.status(of: error))
       }
     }
+  }
+
+  @safe
+  private func deleteByColumns(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext
+  ) throws(QueryError) -> UnaryOutcome {
+    guard let deletion = try store.columnDelete(request, CommitTicket(context.token)) else {
+      return .failed(StatusMapping.writeQueueFull)
+    }
+    tell(deletion, access?.id(of: context), context.peer)
+    return .pending
+  }
+
+  private func tell(_ deletion: ColumnDeletion, _ who: String?, _ peer: PeerIdentity?) {
+    guard let audit, !deletion.isOfKeys else { return }
+    audit.deletedRange(ofModel: store.model.fullName, keys: "range", who: who, from: peer)
   }
 
   private func tell(

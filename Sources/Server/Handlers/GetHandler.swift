@@ -23,6 +23,10 @@ struct GetHandler: UnaryHandler {
   ) -> UnaryOutcome {
     guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(QueryError) {
+      if reads.store.hasColumns {
+        var scan = try reads.scan(request)
+        return run(&scan, context, &response)
+      }
       let query = try unsafe parseIndexQuery(request)
       if case .eq(let key) = query.expression, query.options.isPlain {
         return reads.point(key, .inList, context, &response)

@@ -13,9 +13,20 @@ struct GetOneHandler: UnaryHandler {
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
     do throws(QueryError) {
+      if reads.store.hasColumns {
+        return try columnPoint(request, context, &response)
+      }
       return unsafe reads.point(try parseKey(request), .alone, context, &response)
     } catch {
       return .failed(StatusMapping.status(of: error))
     }
+  }
+
+  @safe
+  private func columnPoint(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
+  ) throws(QueryError) -> UnaryOutcome {
+    let key = try reads.store.columnKey(request)
+    return unsafe key.withUnsafeBytes { reads.point($0, .alone, context, &response) }
   }
 }

@@ -24,19 +24,29 @@ struct ModelReads: Sendable {
   func scan(_ request: KeptRequest, chunkBytes: Int? = nil) -> Result<RecordScan, RPCStatus> {
     request.withBytes { request in
       do throws(QueryError) {
-        let query = try unsafe parseIndexQuery(request)
-        guard let chunkBytes else {
-          return .success(
-            try store.scan(query, of: request, AnswerLimits(bytes: maximumResponseBytes)))
-        }
-        try query.options.refuseForStream()
-        return .success(
-          try store.scan(
-            query, of: request, AnswerLimits(bytes: maximumResponseBytes, chunkBytes: chunkBytes)))
+        return .success(try scan(request, chunkBytes: chunkBytes))
       } catch {
         return .failure(StatusMapping.status(of: error))
       }
     }
+  }
+
+  /// What a request asks for.
+  ///
+  /// - Parameter chunkBytes: as in ``AnswerLimits``, of a stream.
+  @safe
+  func scan(
+    _ request: UnsafeRawBufferPointer, chunkBytes: Int? = nil
+  ) throws(QueryError) -> RecordScan {
+    let limits =
+      chunkBytes.map { AnswerLimits(bytes: maximumResponseBytes, chunkBytes: $0) }
+      ?? AnswerLimits(bytes: maximumResponseBytes)
+    if store.hasColumns {
+      return try store.columnScan(request, limits, isStream: chunkBytes != nil)
+    }
+    let query = try unsafe parseIndexQuery(request)
+    if chunkBytes != nil { try query.options.refuseForStream() }
+    return try store.scan(query, of: request, limits)
   }
 
   func status(of error: EngineError) -> RPCStatus {
@@ -50,7 +60,7 @@ struct ModelReads: Sendable {
     guard let record = scan.oversizedRecord else { return responseTooLarge }
     return unsafe record.key.withUnsafeBytes {
       StatusMapping.recordTooLarge(
-        limit: maximumResponseBytes, model: store.model.fullName, key: $0,
+        limit: maximumResponseBytes, model: store.model.fullName, key: ShownKey($0, store),
         pageToken: record.pageToken)
     }
   }
@@ -62,13 +72,13 @@ struct ModelReads: Sendable {
   static func tooLarge(_ key: UnsafeRawBufferPointer, _ store: ModelStore, limit: Int) -> RPCStatus
   {
     StatusMapping.recordTooLarge(
-      limit: limit, model: store.model.fullName, key: key, pageToken: nil)
+      limit: limit, model: store.model.fullName, key: ShownKey(key, store), pageToken: nil)
   }
 
   /// What a look-up ends with that has to find a record, and finds none.
   @safe
   static func absent(_ key: UnsafeRawBufferPointer, _ store: ModelStore) -> RPCStatus {
-    StatusMapping.recordNotFound(model: store.model.fullName, key: key)
+    StatusMapping.recordNotFound(model: store.model.fullName, key: ShownKey(key, store))
   }
 
   /// Whether an answer with gRPC's prefix is small enough.

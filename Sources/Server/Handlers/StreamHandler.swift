@@ -4,8 +4,6 @@ import Records
 import Schema
 import Wire
 
-// SAFETY: the query is a view of the request, which is lent until `start` returns; a scan has copies.
-
 /// `StreamXsByPk`: the records that a query names, in as many messages as it takes, all of one moment.
 ///
 /// A message is made when the client has room for it, on a thread for streams. Each but the last says where a query
@@ -24,11 +22,7 @@ struct StreamHandler: ServerStreamHandler {
       return start(StreamedRead(), kept, context)
     }
     do throws(QueryError) {
-      let query = try unsafe parseIndexQuery(request)
-      try query.options.refuseForStream()
-      let scan = try reads.store.scan(
-        query, of: request,
-        AnswerLimits(bytes: reads.maximumResponseBytes, chunkBytes: Self.chunkBytes))
+      let scan = try reads.scan(request, chunkBytes: Self.chunkBytes)
       return start(StreamedRead(scan), nil, context)
     } catch {
       return .failed(StatusMapping.status(of: error))

@@ -15,13 +15,12 @@ struct SchemaCompilerTests {
   static let dog = "message Dog { string pk = 1; }\n"
 
   static let keyAdvice =
-    "the key of a model is one `string pk`; change its type, or give the field another "
-    + "name if it is "
-    + "not the key"
+    "without an option the key is one `string pk`; change its type, name the key (option (seandb.model) = "
+    + "{key: \"pk\"}), or give the field another name if it is not the key"
 
   static func lonely(_ name: String) -> String {
     "message \(name) has no `string pk` and no other message uses it: add a field `string pk` to "
-      + "make it a model, use it in a model, or remove it"
+      + "make it a model, or name its key (option (seandb.model) = {key: \"…\"}), use it in a model, or remove it"
   }
 
   static let refusals: [Refusal] = [

@@ -96,7 +96,7 @@ struct CompiledSchemaContainerTests {
     let checksum = Self.crc32(bytes.dropLast(4))
     bytes.replaceSubrange(
       (bytes.count - 4)..., with: (0..<4).map { UInt8(checksum >> ($0 * 8) & 0xFF) })
-    #expect(throws: SchemaError.unsupportedFormat(found: 9, supported: 1)) { try Self.load(bytes) }
+    #expect(throws: SchemaError.unsupportedFormat(found: 9, supported: 2)) { try Self.load(bytes) }
     bytes[0] = 0
     #expect(throws: SchemaError.damaged(.notAContainer)) { try Self.load(bytes) }
   }

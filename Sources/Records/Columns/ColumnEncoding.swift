@@ -1,0 +1,134 @@
+import Bytes
+import Schema
+
+// SAFETY: a string lies in the bytes of its slot, which are lent until the return.
+
+/// The bytes of a column in a key, which order as the values do and say where they end.
+///
+///     numbers, bool, enum       ``OrderedInteger``
+///     string, bytes             ``OrderedBytes``, or the bytes alone: see `isRaw`
+///     Timestamp, Duration       seconds, then nanoseconds, each an ``OrderedInteger``
+///
+/// Every byte of a descending column is complemented.
+struct ColumnEncoding {
+  let kind: ColumnKind
+  let isDescending: Bool
+  /// Whether the bytes of a string are as they are, without an end: it is the last column, and ascends.
+  let isRaw: Bool
+
+  /// Appends a value.
+  ///
+  /// - Parameter bytes: the message that the slot was read from.
+  /// - Returns: false, and some bytes may be appended, when it is no value of the kind.
+  @safe
+  func append(
+    _ slot: ColumnSlot, of bytes: UnsafeRawBufferPointer, to writer: inout ByteWriter
+  ) -> Bool {
+    let mark = writer.count
+    if kind.isText {
+      let text = unsafe UnsafeRawBufferPointer(rebasing: bytes[slot.start..<slot.end])
+      if isRaw { writer.append(text) } else { OrderedBytes.append(text, to: &writer) }
+    } else if kind.isTime {
+      guard let (seconds, nanoseconds) = time(slot) else { return false }
+      OrderedInteger.append(seconds, to: &writer)
+      OrderedInteger.append(nanoseconds, to: &writer)
+    } else if kind.isUnsigned {
+      guard kind != .uint32 && kind != .bool || slot.bits <= limitOfUnsigned else { return false }
+      OrderedInteger.append(slot.bits, to: &writer)
+    } else {
+      let value = signed(slot.bits)
+      guard !kind.is32Bits || Int32(exactly: value) != nil else { return false }
+      OrderedInteger.append(value, to: &writer)
+    }
+    if isDescending { writer.complement(from: mark) }
+    return true
+  }
+
+  /// Appends what all strings begin with that begin with these bytes.
+  @safe
+  func appendOpen(_ text: UnsafeRawBufferPointer, to writer: inout ByteWriter) {
+    let mark = writer.count
+    if isRaw { writer.append(text) } else { OrderedBytes.appendOpen(text, to: &writer) }
+    if isDescending { writer.complement(from: mark) }
+  }
+
+  private var limitOfUnsigned: UInt64 { kind == .bool ? 1 : UInt64(UInt32.max) }
+
+  private func signed(_ bits: UInt64) -> Int64 {
+    switch kind {
+    case .sint32, .sint64: Int64(bitPattern: bits >> 1) ^ -Int64(bits & 1)
+    case .sfixed32: Int64(Int32(truncatingIfNeeded: bits))
+    default: Int64(bitPattern: bits)
+    }
+  }
+
+  // google/protobuf/timestamp.proto and duration.proto.
+  private static let timestampSeconds: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+  private static let durationSeconds: ClosedRange<Int64> = -315_576_000_000...315_576_000_000
+  private static let nanosecondLimit: Int64 = 999_999_999
+
+  private func time(_ slot: ColumnSlot) -> (seconds: Int64, nanoseconds: Int64)? {
+    let (seconds, nanoseconds) = (
+      Int64(bitPattern: slot.bits), Int64(bitPattern: slot.nanoseconds)
+    )
+    if kind == .timestamp {
+      guard Self.timestampSeconds.contains(seconds),
+        (0...Self.nanosecondLimit).contains(nanoseconds)
+      else { return nil }
+    } else {
+      guard Self.durationSeconds.contains(seconds),
+        (-Self.nanosecondLimit...Self.nanosecondLimit).contains(nanoseconds),
+        seconds == 0 || nanoseconds == 0 || (seconds < 0) == (nanoseconds < 0)
+      else { return nil }
+    }
+    return (seconds, nanoseconds)
+  }
+
+  // MARK: - Reading
+
+  /// The value that `bytes` begin with, as text; it is taken off them. Nil when they begin with none.
+  func text(_ bytes: inout ArraySlice<UInt8>) -> String? {
+    var rest = isDescending ? ArraySlice(bytes.map { ~$0 }) : bytes
+    let count = rest.count
+    guard let text = ascendingText(&rest) else { return nil }
+    bytes.removeFirst(count - rest.count)
+    return text
+  }
+
+  private func ascendingText(_ bytes: inout ArraySlice<UInt8>) -> String? {
+    if kind.isText {
+      if isRaw {
+        defer { bytes = [] }
+        return Self.text(of: bytes, kind)
+      }
+      return OrderedBytes.read(&bytes).map { Self.text(of: $0[...], kind) }
+    }
+    guard let value = OrderedInteger.read(&bytes) else { return nil }
+    if kind == .bool { return value.bits == 0 ? "false" : "true" }
+    guard kind.isTime else { return value.text }
+    guard let nanoseconds = OrderedInteger.read(&bytes) else { return nil }
+    return nanoseconds.bits == 0 ? "\(value.text) s" : "\(value.text) s \(nanoseconds.text) ns"
+  }
+
+  private static func text(of bytes: ArraySlice<UInt8>, _ kind: ColumnKind) -> String {
+    if kind == .string { return "\"\(String(decoding: bytes, as: UTF8.self))\"" }
+    let digits = Array("0123456789abcdef")
+    return "h'" + bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] } + "'"
+  }
+}
+
+extension ColumnKind {
+  fileprivate var isUnsigned: Bool {
+    switch self {
+    case .uint32, .uint64, .fixed32, .fixed64, .bool: true
+    default: false
+    }
+  }
+
+  fileprivate var is32Bits: Bool {
+    switch self {
+    case .int32, .sint32, .sfixed32, .enumeration: true
+    default: false
+    }
+  }
+}
