@@ -140,6 +140,16 @@ package final class HTTP2TestClient {
         ("content-type", contentType), ("te", "trailers"),
       ]
       + headers
+    return request(
+      fields: fields.map { (Array($0.0.utf8), Array($0.1.utf8)) }, body: body,
+      endsStream: endsStream)
+  }
+
+  /// The same with all header fields as they are given, whether they make a request or not.
+  @discardableResult
+  package func request(
+    fields storage: [([UInt8], [UInt8])], body: [UInt8], endsStream: Bool = true
+  ) -> Int32 {
     let pending = Body(body, endsStream: endsStream)
     var provider = unsafe nghttp2_data_provider()
     unsafe provider.source.ptr = Unmanaged.passUnretained(pending).toOpaque()
@@ -159,7 +169,6 @@ package final class HTTP2TestClient {
       }
       return count
     }
-    let storage = fields.map { (Array($0.0.utf8), Array($0.1.utf8)) }
     var vectors: [nghttp2_nv] = unsafe storage.map { name, value in
       let namePointer = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, name.count))
       let valuePointer = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, value.count))

@@ -137,8 +137,10 @@ import Testing
       "HTTP2/Connection+Requests",
       "HTTP2/Connection+Responses",
       "HTTP2/Connection+Streams",
+      "HTTP2/FieldSyntax",
       "HTTP2/FrameScanner",
       "HTTP2/HTTP2Callbacks",
+      "HTTP2/RequestFields",
       "HTTP2/SessionMemory",
       "HTTP2/SlotReference",
       "HTTP2/StaticHeaders",
@@ -263,6 +265,7 @@ import Testing
       "Soak/SoakReader",
     ],
     "TestSupport": [
+      "HTTP2Judge",
       "HTTP2TestClient",
       "LoopbackSocket",
       "SeededGenerator",

@@ -52,6 +52,9 @@ struct CallSlot: ~Copyable {
   var headerBytes = 0
 
   // Header findings.
+  var fields = RequestFields()
+  /// It breaks the rules of HTTP/2: its stream is reset, and what still comes of it is ignored.
+  var isMalformed = false
   var isPost = false
   var isStreaming = false
   var isGRPC = false
@@ -160,6 +163,8 @@ struct CallSlot: ~Copyable {
     caller = 0
     deadline = .max
     headerBytes = 0
+    fields = RequestFields()
+    isMalformed = false
     isPost = false
     isStreaming = false
     isGRPC = false

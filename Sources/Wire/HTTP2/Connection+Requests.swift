@@ -1,4 +1,5 @@
 import Bytes
+import CNghttp2
 import Glibc
 import Platform
 
@@ -19,8 +20,31 @@ extension Connection {
     guard slot.pointee.headerBytes <= configuration.maximumHeaderListBytes else {
       return didExceedHeaders(slot)
     }
-    // Trailers of a request carry nothing that gRPC uses.
-    guard slot.pointee.state == .headers else { return 0 }
+    guard !slot.pointee.isMalformed else { return 0 }
+    let isRight =
+      if unsafe name.first == UInt8(ascii: ":") {
+        readPseudoHeader(slot, name, value)
+      } else if slot.pointee.state == .headers {
+        readHeader(slot, name, value)
+      } else {
+        // Trailers of a request carry nothing that gRPC uses.
+        RequestFields.other(name, value)
+      }
+    if !isRight { endMalformed(slot) }
+    return 0
+  }
+
+  /// Resets the stream of a request that is none.
+  func endMalformed(_ slot: SlotReference) {
+    slot.pointee.isMalformed = true
+    reset(slot, NGHTTP2_PROTOCOL_ERROR)
+  }
+
+  @safe
+  private func readPseudoHeader(
+    _ slot: SlotReference, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+  ) -> Bool {
+    guard slot.pointee.state == .headers else { return false }
     switch name.count {
     case 5 where name.matches(":path"):
       let method = methods.find(value, guess: lastMethod)
@@ -30,28 +54,72 @@ extension Connection {
       } else {
         slot.pointee.unknownPath = unsafe Array(value.prefix(512))
       }
+      return slot.pointee.fields.path(value, isKnown: method >= 0)
     case 7 where name.matches(":method"):
-      slot.pointee.isPost = value.matches("POST")
+      let isPost = value.matches("POST")
+      slot.pointee.isPost = isPost
+      return slot.pointee.fields.method(value, isPost: isPost)
+    case 7 where name.matches(":scheme"): return slot.pointee.fields.scheme(value)
+    case 10 where name.matches(":authority"): return slot.pointee.fields.authority(value)
+    default: return false
+    }
+  }
+
+  @safe
+  private func readHeader(
+    _ slot: SlotReference, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+  ) -> Bool {
+    slot.pointee.fields.beginRegular()
+    let isRight: Bool
+    switch name.count {
+    case 2 where name.matches("te"): isRight = RequestFields.te(value)
+    case 4 where name.matches("host"): isRight = slot.pointee.fields.host(value)
+    case 14 where name.matches("content-length"):
+      isRight = slot.pointee.fields.contentLength(value)
+    case 12, 13, 20:
+      if let isOfCall = readHeaderOfCall(slot, name, value) {
+        guard isOfCall, name.count == 13 else { return isOfCall }
+        isRight = isOfCall
+      } else {
+        isRight = RequestFields.other(name, value)
+      }
+    default: isRight = RequestFields.other(name, value)
+    }
+    if keepsMetadata && isRight { keepMetadata(slot, name, value) }
+    return isRight
+  }
+
+  /// Nil for what is no matter of a call.
+  @safe
+  @inline(__always)
+  private func readHeaderOfCall(
+    _ slot: SlotReference, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+  ) -> Bool? {
+    switch name.count {
     case 12 where name.matches("content-type"):
+      guard FieldSyntax.isValue(value) else { return false }
       slot.pointee.isGRPC = Self.isGRPCContentType(value)
     case 12 where name.matches("grpc-timeout"):
+      guard FieldSyntax.isValue(value) else { return false }
       guard let timeout = GRPCTimeout.parse(value) else {
         slot.pointee.malformedHeader = .timeout
-        return 0
+        return true
       }
       if slot.pointee.deadline == .max { callsWithDeadline += 1 }
       slot.pointee.deadline = MonotonicClock.now() &+ timeout
       loop.watchDeadlines()
     case 13 where name.matches("grpc-encoding"):
+      guard FieldSyntax.isValue(value) else { return false }
       slot.pointee.encoding = MessageEncoding(value)
     case 20 where configuration.mayCompressAnswers && name.matches("grpc-accept-encoding"):
+      guard FieldSyntax.isValue(value) else { return false }
       if MessageEncoding.takesGzip(value) { slot.pointee.answerEncoding = .gzipAccepted }
     case 13 where gate != nil && name.matches("authorization"):
+      guard FieldSyntax.isValue(value) else { return false }
       readCaller(slot, value)
-      fallthrough
-    default: if keepsMetadata { keepMetadata(slot, name, value) }
+    default: return nil
     }
-    return 0
+    return true
   }
 
   /// `application/grpc`, `application/grpc+proto`, either with parameters; not grpc-web, not JSON.
@@ -72,7 +140,10 @@ extension Connection {
   }
 
   func didReceiveHeadersEnd(_ slot: SlotReference, endStream: Bool) {
-    if slot.pointee.state == .headers {
+    guard !slot.pointee.isMalformed else { return }
+    let isTrailer = slot.pointee.state != .headers
+    guard isTrailer ? endStream : slot.pointee.fields.isRequest else { return endMalformed(slot) }
+    if !isTrailer {
       slot.pointee.state = .receiving
       if let status = headerFailure(slot) {
         if slot.pointee.plainHTTPStatus == 415 && !endStream { return hold(slot, status) }
@@ -133,6 +204,8 @@ extension Connection {
 
   /// Collects messages with their ``MessagePrefix`` from DATA payloads.
   func didReceiveData(_ slot: SlotReference, _ bytes: UnsafeRawBufferPointer) {
+    guard !slot.pointee.isMalformed else { return }
+    guard slot.pointee.fields.take(bytes.count) else { return endMalformed(slot) }
     guard slot.pointee.state == .receiving else { return }
     if slot.pointee.isStreaming {
       guard hasRoom(slot) else { return refuseLater(slot, .requestBufferFull) }
@@ -231,6 +304,8 @@ extension Connection {
   }
 
   func didReceiveEndStream(_ slot: SlotReference) {
+    guard !slot.pointee.isMalformed else { return }
+    guard slot.pointee.fields.isWhole else { return endMalformed(slot) }
     slot.pointee.remoteClosed = true
     guard slot.pointee.state == .receiving else { return didEndHeld(slot) }
     if slot.pointee.isStreaming {
@@ -271,5 +346,14 @@ extension UnsafeRawBufferPointer {
   func matches(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount, let baseAddress else { return false }
     return unsafe memcmp(baseAddress, text.utf8Start, count) == 0
+  }
+
+  /// The same of letters of ASCII in either case.
+  func matches(_ text: StaticString, ignoringCase: Bool) -> Bool {
+    guard count == text.utf8CodeUnitCount, let baseAddress else { return false }
+    let first = unsafe baseAddress.assumingMemoryBound(to: CChar.self)
+    return unsafe text.utf8Start.withMemoryRebound(to: CChar.self, capacity: count) {
+      unsafe strncasecmp(first, $0, count) == 0
+    }
   }
 }

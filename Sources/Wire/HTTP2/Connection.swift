@@ -129,6 +129,8 @@ final class Connection {
     // Its own limit counts resets of calls that were answered too; see `didReceiveReset`.
     unsafe nghttp2_option_set_stream_reset_rate_limit(option, 1 << 32, 1 << 32)
     // A stream's window is given back when its bytes are taken, not when they come.
+    // See RequestFields.
+    unsafe nghttp2_option_set_no_http_messaging(option, 1)
     unsafe nghttp2_option_set_no_auto_window_update(option, 1)
     // SAFETY: invariant 4.
     let user = unsafe Unmanaged.passUnretained(self).toOpaque()
