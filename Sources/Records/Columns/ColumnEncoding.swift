@@ -1,4 +1,5 @@
 import Bytes
+import Platform
 import Schema
 
 // SAFETY: a string lies in the bytes of its slot, which are lent until the return.
@@ -107,7 +108,15 @@ struct ColumnEncoding {
     if kind == .bool { return value.bits == 0 ? "false" : "true" }
     guard kind.isTime else { return value.text }
     guard let nanoseconds = OrderedInteger.read(&bytes) else { return nil }
-    return nanoseconds.bits == 0 ? "\(value.text) s" : "\(value.text) s \(nanoseconds.text) ns"
+    // What is stored may be damaged.
+    guard kind == .timestamp, Self.timestampSeconds.contains(Int64(bitPattern: value.bits)) else {
+      return nanoseconds.bits == 0 ? "\(value.text) s" : "\(value.text) s \(nanoseconds.text) ns"
+    }
+    let second = Timestamp(seconds: Int64(bitPattern: value.bits)).text
+    guard nanoseconds.bits != 0 else { return second }
+    let digits = nanoseconds.text
+    return second.dropLast() + "." + String(repeating: "0", count: max(0, 9 - digits.count))
+      + digits + "Z"
   }
 
   private static func text(of bytes: ArraySlice<UInt8>, _ kind: ColumnKind) -> String {

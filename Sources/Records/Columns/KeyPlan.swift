@@ -123,7 +123,7 @@ package struct KeyPlan: Sendable {
 
   // MARK: - Text
 
-  /// A key as people read it: `tenant "a", created 12 s, id "x"`.
+  /// A key as people read it: `tenant "a", created 2026-01-01T00:00:00Z, id "x"`.
   package func text(ofKey key: some Sequence<UInt8>) -> String {
     var rest = Array(key)[...]
     var parts: [String] = []

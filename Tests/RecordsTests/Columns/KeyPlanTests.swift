@@ -55,7 +55,7 @@ import Testing
     #expect(Self.hexadecimal(plan, record) == "61620001" + "737a" + "7800")
     #expect(
       plan.text(ofKey: Hexadecimal.bytes("61620001737a7800"))
-        == "c1 \"ab\", c2 12 s 5 ns, c3 \"x\0\"")
+        == "c1 \"ab\", c2 1970-01-01T00:00:12.000000005Z, c3 \"x\0\"")
   }
 
   @Test(
