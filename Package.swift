@@ -217,7 +217,7 @@ let package = Package(
 )
 
 // For a build with a sanitizer, which takes long: these tests, and no programs.
-if let wanted = Context.environment["TEST_TARGETS"]?.split(separator: ",") {
+if let wanted = Context.environment["SEANDB_TEST_TARGETS"]?.split(separator: ",") {
   package.products = []
   package.targets.removeAll {
     $0.type == .executable || $0.type == .test && !wanted.contains(Substring($0.name))
