@@ -24,9 +24,6 @@
 #
 # Missing Debian packages are installed first (as root, or by sudo). Swift 6.3 has to be there.
 
-# Tests, which are built for debugging, check that no two accesses to a variable overlap; release builds, dependencies
-# among them, do not do it again with each access (docs/decisions/0031-no-exclusivity-checks-in-release-builds.md).
-RELEASE_BUILD = swift build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
 BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-dev libbz2-dev \
   libzstd-dev zlib1g-dev libnghttp2-dev libssl-dev protobuf-compiler libprotobuf-dev
 TEST_PACKAGES = python3 python3-venv rocksdb-tools openssl
@@ -57,7 +54,7 @@ run: build
 
 build: build-packages
 	@echo "==> building seandb (release)"
-	$(RELEASE_BUILD) --product seandb
+	scripts/release-build --product seandb
 	strip -o .build/seandb .build/release/seandb
 
 build-packages:
@@ -107,7 +104,7 @@ $(REPORT_VENV)/requirements.txt: Bench/Report/requirements.txt | test-packages
 
 bench-build: build-packages
 	@echo "==> building seandb-bench (release)"
-	$(RELEASE_BUILD) --product seandb-bench
+	scripts/release-build --product seandb-bench
 
 peers:
 	@scripts/install-peers
@@ -127,7 +124,7 @@ soak: bench-build .build/seandb
 	rm -rf $(SOAK_DIRECTORY)
 
 fuzz: build-packages
-	@RELEASE_BUILD="$(RELEASE_BUILD)" scripts/fuzz $(FUZZ_SECONDS)
+	@scripts/fuzz $(FUZZ_SECONDS)
 
 race: build-packages test-packages
 	@scripts/thread-sanitizer
@@ -140,5 +137,5 @@ format:
 
 clean:
 	swift package clean
-	rm -rf .build/seandb .build/peers .build/profile .build-fuzz/bin .build-fuzz/modules .build-tsan $(VENV) $(REPORT_VENV) \
-	  $(BENCH_DIRECTORY) $(BENCH_DIRECTORY)-short out $(PETS)/out
+	rm -rf .build/seandb .build/peers .build/profile .build-fuzz/bin .build-fuzz/modules .build-tsan $(VENV) \
+	  $(REPORT_VENV) $(BENCH_DIRECTORY) $(BENCH_DIRECTORY)-short out $(PETS)/out

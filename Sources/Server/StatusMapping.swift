@@ -67,7 +67,7 @@ package enum StatusMapping {
 
   private static func reason(_ error: RecordError) -> String {
     switch error.reason {
-    case .keyMissing, .keyEmpty, .keyTooLong, .keyOutOfRange: "BAD_KEY"
+    case .keyMissing, .keyFieldMissing, .keyEmpty, .keyTooLong, .keyOutOfRange: "BAD_KEY"
     default: "BAD_RECORD"
     }
   }

@@ -79,6 +79,7 @@ struct CreateCommand: AsyncParsableCommand {
       "wrote \(out)/\(Self.programName) and \(out)/\(schema.databaseName.file) in "
         + "\(Int(elapsed.rounded())) ms")
   }
+
   /// `pk (field 1)`, or `(tenant string, created google.protobuf.Timestamp descending)`.
   private static func text(of key: ModelKey) -> String {
     guard !key.isPlain else { return "\(key.columns[0].name) (field \(key.columns[0].number))" }

@@ -198,7 +198,7 @@ ROWS = [
     bad_query("lte of the query is not UTF-8 at byte 2; keys are UTF-8 text", query(lte=b"\xff")),
     bad_query(f"eq of the query is no string, at byte 0{CLIENT}", tag(1, 0) + b"\x01"),
     bad_query(
-        f"the query is no IndexQuery message: it is malformed at byte 1{LIBRARY}", query(eq="abc")[:-1]
+        f"the query is no message of its type: it is malformed at byte 1{LIBRARY}", query(eq="abc")[:-1]
     ),
     bad_query(
         'in of the query names no key: name 1 to 1000 (begins_with: "" is everything)', query(keys=[])

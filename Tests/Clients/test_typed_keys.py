@@ -347,6 +347,26 @@ def test_refuses(clinic, name):
     assert clinic.GetVisitsByPk(clinic.message("Visits.ByPk")(count_only=True)).count == 0
 
 
+def test_keys_that_are_too_long_cost_nothing(clinic):
+    """Each of a thousand is longer than any key; together they would be a hundred megabytes."""
+    codes = [bytes([n // 256, n % 256]) + bytes(4000) for n in range(500)]
+    species = [0, 1]
+    request = clinic.message("Readings.ByPk")(
+        sensor={"eq": 1}, species={"in": {"values": species}}, code={"in": {"values": codes}}
+    )
+    assert list(clinic.GetReadingsByPk(request).readings) == []
+    clinic.DeleteReadingsByPk(request)
+
+
+def test_names_the_column_of_a_match_that_is_none(serve, create):
+    database = serve.connect(serve(create(SCHEMA)))
+    code, reason, text = refusal(
+        lambda request: database.call("/clinic.Database/GetVisitsByPk", request), b"\x08\x01"
+    )
+    assert (code, reason) == (StatusCode.INVALID_ARGUMENT, "BAD_QUERY")
+    assert "the match of tenant is malformed at byte 0" in text
+
+
 def test_names_the_key_that_is_not_there(clinic):
     key = clinic.message("Visits.Key")(tenant="a", created=time(5), id="b")
     code, reason, text = refusal(clinic.GetVisit, key)

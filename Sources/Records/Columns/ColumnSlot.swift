@@ -17,9 +17,7 @@ struct ColumnSlot: BitwiseCopyable {
 
   /// Reads the value of a field whose tag has been read.
   ///
-  /// - Parameters:
-  ///   - checksText: whether a string is looked at: that of a record was before.
-  ///   - depth: how deep the message is that has the field.
+  /// - Parameter checksText: whether a string is looked at: that of a record was before.
   mutating func read(
     _ kind: ColumnKind, _ base: UnsafePointer<UInt8>, _ offset: inout Int, _ end: Int,
     checksText: Bool

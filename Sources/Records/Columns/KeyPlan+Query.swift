@@ -65,7 +65,9 @@ extension KeyPlan {
           }
         }
       } catch {
-        throw .malformed(error)
+        throw column >= 0
+          ? .badMatch(column: key.columns[column].name, .malformed(offset: error.offset))
+          : .malformed(error)
       }
       if column < -1 { throw .unsupportedIn(message: "ByPk", field: -1 - column) }
       guard column >= 0 else { continue }
@@ -99,9 +101,13 @@ extension KeyPlan {
       guard prefixes.count * distinct.count <= KeyList.maximumCount else {
         throw .tooManyRanges(prefixes.count * distinct.count)
       }
-      prefixes = prefixes.flatMap { prefix in distinct.map { prefix + $0 } }
+      // No key is longer, so none begins with these; a query of a few kilobytes could name gigabytes of them.
+      let limit = KeyPrefix.byteCount + RecordPlan.maximumKeySize
+      prefixes = prefixes.flatMap { prefix in
+        distinct.lazy.filter { prefix.count + $0.count <= limit }.map { prefix + $0 }
+      }
     }
-    return count == matches.count
+    return count == matches.count && !prefixes.isEmpty
       ? .keys(StoredKeys(ascending: prefixes))
       : Self.source(ofRanges: prefixes.map { KeyRange.prefix($0) })
   }

@@ -146,7 +146,7 @@ extension QueryError: CustomStringConvertible {
       "\(Self.name(Int(error.fieldNumber))) of the query is no \(Self.typeName(error.fieldNumber)), at byte "
         + "\(error.offset); generate the client from this server's schema"
     case .malformed(let error):
-      "the query is no IndexQuery message: it is malformed at byte \(error.offset); encode it "
+      "the query is no message of its type: it is malformed at byte \(error.offset); encode it "
         + "with a protobuf library"
     case .noKeys:
       "in of the query names no key: name 1 to \(KeyList.maximumCount) (begins_with: \"\" is everything)"

@@ -87,7 +87,7 @@ extension ModelStore {
   private func recordError(_ error: ColumnError) -> RecordError {
     let reason: RecordError.Reason
     switch error.reason {
-    case .unset, .unknownField: reason = .keyMissing
+    case .unset, .unknownField: reason = .keyFieldMissing
     case .empty: reason = .keyEmpty
     case .outOfRange: reason = .keyOutOfRange
     case .tooLong: reason = .keyTooLong
@@ -177,7 +177,7 @@ package struct ColumnDeletion: Sendable {
     switch source {
     case .range(let range): batch.deleteRange(range)
     case .ranges(let ranges): for range in ranges { batch.deleteRange(range) }
-    case .keys(let keys): keys.visit { batch.delete(Array($0)) }
+    case .keys(let keys): keys.visit { key in unsafe key.withUnsafeBytes { batch.delete($0) } }
     }
   }
 }

@@ -260,27 +260,29 @@ struct DatabaseProto {
   }
 
   private func matchMessage(_ model: ModelRules.Candidate) -> String {
-    let enums = model.key.columns.filter { $0.kind == .enumeration }
-    let nested = enums.map { column in
-      QueryProto.match(
-        name: Self.matchName(of: column), type: enumName(column), isText: false, indent: "    ")
-    }.joined()
-    let matches = model.key.columns.enumerated().map { index, column in
-      let type =
-        column.kind == .enumeration
-        ? Self.matchName(of: column) : "\(ModelNames.query).\(QueryProto.name(of: column.kind))"
-      return "    \(type) \(column.name) = \(index + 1);"
-    }.joined(separator: "\n")
+    var names: Set<String> = []
+    var (nested, matches) = ("", "")
+    for (index, column) in model.key.columns.enumerated() {
+      var type = "\(ModelNames.query).\(QueryProto.name(of: column.kind))"
+      if column.kind == .enumeration {
+        type = Self.matchName(of: column)
+        // `a_b` and `AB` have the same one, which some versions of protoc allow.
+        if !names.insert(type).inserted { type += "\(index + 1)" }
+        nested += QueryProto.match(
+          name: type, type: enumName(column), isText: false, indent: "    ")
+      }
+      matches += "    \(type) \(column.name) = \(index + 1);\n"
+    }
     return """
         // Chooses records by the columns of their key, the first ones: all but the last match are eq or in.
         message \(ModelNames.byPk) {
-      \(nested)\(matches)
+      \(nested)\(matches)\
       \(QueryProto.options(indent: "    "))  }
 
       """
   }
 
-  /// `color` has the match `ColorMatch`; its number tells it from another field with the same letters.
+  /// `color` has the match `ColorMatch`.
   private static func matchName(of column: KeyColumn) -> String {
     let words = column.name.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }
     return words.joined() + "Match"

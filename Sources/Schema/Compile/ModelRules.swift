@@ -10,8 +10,6 @@ struct ModelRules {
     let key: ModelKey
     /// Its place among the file's messages.
     let index: Int
-    /// Whether the schema's options say something of it.
-    let hasOptions: Bool
   }
 
   private let root: Google_Protobuf_FileDescriptorProto
@@ -191,8 +189,7 @@ struct ModelRules {
     models.append(
       Candidate(
         name: message.name, plural: plural ?? ModelNames.plural(message.name),
-        listField: ModelNames.listField(message.name, plural: plural), key: key, index: index,
-        hasOptions: !options.isEmpty))
+        listField: ModelNames.listField(message.name, plural: plural), key: key, index: index))
   }
 
   /// A string field that looks like a key under another name: `PK`, `id`, `dog_id`.

@@ -76,6 +76,12 @@ enum QueryProto {
       .map { $0.isEmpty ? "" : indent + $0 }.joined(separator: "\n")
   }
 
+  /// Whether a query has a field of this name already, or of one that JSON writes alike.
+  static func isOptionName(_ name: String) -> Bool {
+    ["pagesize", "pagetoken", "order", "readmask", "countonly", "withetags"]
+      .contains(ModelNames.folded(name))
+  }
+
   /// The fields of a query beside those that choose records.
   static func options(indent: String) -> String {
     """

@@ -29,7 +29,16 @@ enum KeyDefinition {
           "has \(columns.count) fields, and at most \(ModelKey.maximumColumns) are allowed: leave some out"
       )
     }
-    return ModelKey(columns: columns)
+    let key = ModelKey(columns: columns)
+    // A query has a field for each column beside its own.
+    let taken = key.isPlain ? nil : columns.first { QueryProto.isOptionName($0.name) }
+    if let taken {
+      throw Problem(
+        text:
+          "names field `\(taken.name)`, which every query has for itself: give the field another name"
+      )
+    }
+    return key
   }
 
   /// One column, of a field of the message itself.

@@ -25,6 +25,8 @@ package struct RecordError: Error, Sendable, Equatable {
     case keyEmpty
     /// The key has more than ``RecordPlan/maximumKeySize`` bytes.
     case keyTooLong
+    /// A field of a key of several is not set.
+    case keyFieldMissing
     /// A field of the key has a value that its type cannot have.
     case keyOutOfRange
     /// A field of a list that answers have, and that a write would have to heed.

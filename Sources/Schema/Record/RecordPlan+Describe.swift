@@ -35,9 +35,9 @@ extension RecordPlan {
       return
         "\(subject): the field is required and missing in the message at byte \(error.offset); set it"
     case .keyMissing:
-      return kind(of: error) == .string
-        ? "\(subject): the key is missing; set it to 1 to \(Self.maximumKeySize) bytes"
-        : "\(subject): the field is a part of the key and is not set; set it"
+      return "\(subject): the key is missing; set it to 1 to \(Self.maximumKeySize) bytes"
+    case .keyFieldMissing:
+      return "\(subject): the field is a part of the key and is not set; set it"
     case .keyEmpty:
       return "\(subject): the key is empty; set it to 1 to \(Self.maximumKeySize) bytes"
     case .keyTooLong:
@@ -59,12 +59,6 @@ extension RecordPlan {
     guard messageNames.indices.contains(message) else { return "the record" }
     let name = name(ofField: error.fieldNumber, inMessage: message).map { "`\($0)` " } ?? ""
     return "field \(name)(\(error.fieldNumber)) of \(messageNames[message])"
-  }
-
-  private func kind(of error: RecordError) -> WireKind {
-    let message = Int(error.messageIndex)
-    guard messageNames.indices.contains(message) else { return .unknown }
-    return kind(ofField: Int(error.fieldNumber), inMessage: message)
   }
 
   private func expectation(for error: RecordError) -> String {

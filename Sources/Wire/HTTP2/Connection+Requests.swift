@@ -28,7 +28,7 @@ extension Connection {
         readHeader(slot, name, value)
       } else {
         // Trailers of a request carry nothing that gRPC uses.
-        RequestFields.other(name, value)
+        slot.pointee.fields.regular(name, value)
       }
     if !isRight { endMalformed(slot) }
     return 0
@@ -70,26 +70,13 @@ extension Connection {
     _ slot: SlotReference, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
   ) -> Bool {
     slot.pointee.fields.beginRegular()
-    let isRight: Bool
-    switch name.count {
-    case 2 where name.matches("te"): isRight = RequestFields.te(value)
-    case 4 where name.matches("host"): isRight = slot.pointee.fields.host(value)
-    case 14 where name.matches("content-length"):
-      isRight = slot.pointee.fields.contentLength(value)
-    case 12, 13, 20:
-      if let isOfCall = readHeaderOfCall(slot, name, value) {
-        guard isOfCall, name.count == 13 else { return isOfCall }
-        isRight = isOfCall
-      } else {
-        isRight = RequestFields.other(name, value)
-      }
-    default: isRight = RequestFields.other(name, value)
-    }
+    let isRight =
+      readHeaderOfCall(slot, name, value) ?? slot.pointee.fields.regular(name, value)
     if keepsMetadata && isRight { keepMetadata(slot, name, value) }
     return isRight
   }
 
-  /// Nil for what is no matter of a call.
+  /// Whether a field of gRPC's own is right; nil for any other.
   @safe
   @inline(__always)
   private func readHeaderOfCall(
@@ -349,6 +336,7 @@ extension UnsafeRawBufferPointer {
   }
 
   /// The same of letters of ASCII in either case.
+  @safe
   func matches(_ text: StaticString, ignoringCase: Bool) -> Bool {
     guard count == text.utf8CodeUnitCount, let baseAddress else { return false }
     let first = unsafe baseAddress.assumingMemoryBound(to: CChar.self)

@@ -51,9 +51,11 @@ struct RequestFields: BitwiseCopyable {
   /// - Parameter isKnown: whether it is the path of a method, which is right.
   @safe
   mutating func path(_ value: UnsafeRawBufferPointer, isKnown: Bool) -> Bool {
-    guard isKnown || FieldSyntax.isPath(value) else { return false }
+    if !isKnown {
+      guard FieldSyntax.isPath(value) else { return false }
+      isAsterisk = value.matches("*")
+    }
     pathStart = unsafe value.first ?? 0
-    isAsterisk = value.matches("*")
     return see(Seen.path, value)
   }
 
@@ -64,8 +66,7 @@ struct RequestFields: BitwiseCopyable {
     } else {
       guard FieldSyntax.isScheme(value) else { return false }
       isHTTP =
-        unsafe value.matches("http", ignoringCase: true)
-        || value.matches("https", ignoringCase: true)
+        value.matches("http", ignoringCase: true) || value.matches("https", ignoringCase: true)
     }
     return see(Seen.scheme, value)
   }
@@ -77,12 +78,26 @@ struct RequestFields: BitwiseCopyable {
 
   // MARK: - Other fields
 
-  /// Any other field comes.
+  /// A field comes that is no pseudo-header field.
   @inline(__always)
   mutating func beginRegular() { hasRegular = true }
 
+  /// Any such field, of a header or a trailer.
   @safe
-  mutating func host(_ value: UnsafeRawBufferPointer) -> Bool {
+  mutating func regular(
+    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+  ) -> Bool {
+    switch name.count {
+    case 2 where name.matches("te"): value.matches("trailers", ignoringCase: true)
+    case 4 where name.matches("host"): host(value)
+    case 14 where name.matches("content-length"): contentLength(value)
+    default:
+      FieldSyntax.isName(name) && FieldSyntax.isValue(value) && !Self.isOfConnection(name)
+    }
+  }
+
+  @safe
+  private mutating func host(_ value: UnsafeRawBufferPointer) -> Bool {
     guard FieldSyntax.isAuthority(value) else { return false }
     guard seen & Seen.host == 0, unsafe !value.isEmpty else { return false }
     seen |= Seen.host
@@ -90,16 +105,7 @@ struct RequestFields: BitwiseCopyable {
   }
 
   @safe
-  static func te(_ value: UnsafeRawBufferPointer) -> Bool {
-    if unsafe value.matches("trailers") || value.matches("trailers", ignoringCase: true) {
-      return true
-    }
-    return false
-  }
-
-  @safe
-  mutating func contentLength(_ value: UnsafeRawBufferPointer) -> Bool {
-    guard FieldSyntax.isValue(value) else { return false }
+  private mutating func contentLength(_ value: UnsafeRawBufferPointer) -> Bool {
     guard contentLength == -1, let length = Self.number(value) else { return false }
     contentLength = length
     return true
@@ -118,14 +124,6 @@ struct RequestFields: BitwiseCopyable {
       number = sum
     }
     return number
-  }
-
-  /// Any field, of a header or a trailer, that means nothing here.
-  @safe
-  static func other(
-    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
-  ) -> Bool {
-    FieldSyntax.isName(name) && FieldSyntax.isValue(value) && !isOfConnection(name)
   }
 
   /// Fields of HTTP/1.1 that are about a connection have no place here (RFC 9113, section 8.2.2).

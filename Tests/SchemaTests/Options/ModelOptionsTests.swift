@@ -24,6 +24,8 @@ import Testing
       oneof one { string either = 7; string other = 8; }
       map<string, string> names = 9;
       Part part = 10;
+      int32 order = 11;
+      int64 pageSize = 12;
       message Part { string name = 1; }
     """
 
@@ -63,6 +65,19 @@ import Testing
     ])
     let model = try #require(try await folder.compile().models.first)
     #expect(model.hasPlainKey && model.keyFieldNumber == 3)
+  }
+
+  @Test func givesEachEnumAMatch() async throws {
+    let folder = try SchemaFolder([
+      "schema.proto": Self.head + "enum E { ZERO = 0; }\n"
+        + Self.message(
+          #"key: "kind, order_id""#,
+          "E kind = 1; E order_id = 3;")
+    ])
+    let schema = try await folder.compile()
+    #expect(
+      schema.databaseProto.contains(
+        "    KindMatch kind = 1;\n    OrderIdMatch order_id = 2;\n"))
   }
 
   @Test func takesAPluralAndLeavesEmbeddedMessagesOut() async throws {
@@ -118,6 +133,13 @@ import Testing
     ("Tenant", "names `Tenant`, and message Visit has no such field: is `tenant` meant?"),
     ("id, ", "has an empty name: write fields with one comma between them"),
     ("id, -id", "names field `id` twice: name it once"),
+    (
+      "order", "names field `order`, which every query has for itself: give the field another name"
+    ),
+    (
+      "id, pageSize",
+      "names field `pageSize`, which every query has for itself: give the field another name"
+    ),
     ("part.name", "names `part.name`: a key is made of fields of the message itself, without dots"),
     ("tags", "names field `tags`, which has several values: name one with a single value"),
     ("names", "names field `names`, which has several values: name one with a single value"),
