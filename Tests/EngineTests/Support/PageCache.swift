@@ -14,10 +14,14 @@ enum PageCache {
     } catch {
       return false
     }
-    return !hasFirstPage(path)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return !hasAnyPage(descriptor)
   }()
 
-  /// Has the system drop what it holds of files that nobody has mapped.
+  /// Has the system drop what it holds of files that nobody has mapped. It keeps a page that a processor has just
+  /// worked with, so that it is asked until none is left.
   static func forget(_ paths: [String]) throws {
     for path in paths {
       let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -25,16 +29,21 @@ enum PageCache {
       defer { close(descriptor) }
       // What is not on the disk yet is kept.
       try #require(fsync(descriptor) == 0)
-      try #require(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0)
+      var attempts = 0
+      repeat {
+        attempts += 1
+        try #require(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0)
+        sched_yield()
+      } while hasAnyPage(descriptor) && attempts < 10_000
     }
   }
 
-  private static func hasFirstPage(_ path: String) -> Bool {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    defer { close(descriptor) }
-    let address = mmap(nil, 4096, PROT_READ, MAP_SHARED, descriptor, 0)
-    defer { _ = munmap(address, 4096) }
-    var state: UInt8 = 0
-    return mincore(address, 4096, &state) == 0 && state & 1 == 1
+  private static func hasAnyPage(_ descriptor: Int32) -> Bool {
+    let bytes = Int(lseek(descriptor, 0, SEEK_END))
+    guard bytes > 0 else { return false }
+    let address = mmap(nil, bytes, PROT_READ, MAP_SHARED, descriptor, 0)
+    defer { _ = munmap(address, bytes) }
+    var states = [UInt8](repeating: 0, count: (bytes + 4095) / 4096)
+    return mincore(address, bytes, &states) == 0 && states.contains { $0 & 1 == 1 }
   }
 }
