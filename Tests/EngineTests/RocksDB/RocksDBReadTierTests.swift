@@ -57,11 +57,21 @@ struct RocksDBReadTierTests {
     try fixture.reopen()
     engine = fixture.engine
     let tables = try TestFile.names(in: fixture.path, suffix: ".sst")
+    // A fast disk may have a block there before the read looks for it: then it is answered.
+    var declined = 0
+    for index in stride(from: 7, to: 4000, by: 200) {
+      try PageCache.forget(tables)
+      let answer = try engine.read(Self.key(index), tier: .pageCache)
+      if answer == (.wouldBlock, nil) {
+        declined += 1
+      } else {
+        #expect(answer == (.found, [UInt8](repeating: UInt8(index & 0xff), count: 100)))
+      }
+    }
+    #expect(declined > 0)
     try PageCache.forget(tables)
-    #expect(try engine.read(Self.key(7), tier: .pageCache) == (.wouldBlock, nil))
-    // A read that would block may have begun to read ahead.
-    try PageCache.forget(tables)
-    #expect(try engine.scanned(tier: .pageCache).outcome == .wouldBlock)
+    let scanned = try engine.scanned(tier: .pageCache)
+    #expect(scanned.outcome == .wouldBlock || scanned == (.complete, expected))
     // The thread waits again afterwards.
     #expect(try engine.read(Self.key(7), tier: .any) == (.found, value))
     #expect(try engine.records() == expected)
