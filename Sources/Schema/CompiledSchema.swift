@@ -26,7 +26,7 @@ package struct CompiledSchema: Sendable {
   package let files: [DescriptorFile]
   /// By which records of all models are checked; compiled from ``files``.
   package let recordPlan: RecordPlan
-  /// Whether a model has a key or a name that its options give: earlier programs do not know them.
+  /// Whether a model has a key, a name or indexes that its options give: earlier programs do not know them.
   package let hasOptions: Bool
   /// What is worth telling the user, one sentence each.
   package let notes: [String]
@@ -52,6 +52,7 @@ package struct CompiledSchema: Sendable {
     }
     let descriptors = try Self.decode(files)
     let plan = try RecordPlan(descriptors)
+    let types = MessageTypes(descriptors)
     var models: [Model] = []
     let messages = descriptors.last?.messageType ?? []
     var saysMore = false
@@ -65,7 +66,10 @@ package struct CompiledSchema: Sendable {
       else {
         throw .damaged(.inconsistentDescriptors("there is no message \(fullName) with its key"))
       }
-      saysMore = saysMore || !options.isEmpty
+      guard let indexes = try? Self.indexes(of: message, options, key: key, types: types) else {
+        throw .damaged(.inconsistentDescriptors("there is no index as \(fullName) wants it"))
+      }
+      saysMore = saysMore || !options.isEmpty || !indexes.isEmpty
       let plural = options.plural.isEmpty ? nil : options.plural
       let pluralName = plural ?? ModelNames.plural(name)
       guard let index = plan.index(ofMessage: fullName),
@@ -76,7 +80,7 @@ package struct CompiledSchema: Sendable {
       models.append(
         Model(
           name: name, fullName: fullName, pluralName: pluralName,
-          listField: ModelNames.listField(name, plural: plural), key: key,
+          listField: ModelNames.listField(name, plural: plural), key: key, indexes: indexes,
           messageIndex: index, listMessageIndex: listIndex))
     }
     hasOptions = saysMore
@@ -92,6 +96,16 @@ package struct CompiledSchema: Sendable {
     self.warnings = warnings
     self.positions = positions
     self.sourcePaths = sourcePaths
+  }
+
+  /// Those of the message's option, then those of its fields'.
+  private static func indexes(
+    of message: Google_Protobuf_DescriptorProto, _ options: ModelOptions, key: ModelKey,
+    types: MessageTypes
+  ) throws -> [ModelIndex] {
+    let definition = IndexDefinition(message, key: key, types: types)
+    let ofFields = try message.field.enumerated().compactMap { try IndexOption($1, at: $0) }
+    return try (options.indexes + ofFields).map { try definition.index($0) }
   }
 
   /// The names of the files that are the user's: compatibility is about what these declare.

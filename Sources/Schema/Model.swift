@@ -10,6 +10,8 @@ package struct Model: Sendable, Equatable {
   package let listField: String
   /// What its records are named by.
   package let key: ModelKey
+  /// By which its records are found beside that; in the order of the schema.
+  package let indexes: [ModelIndex]
   /// The model's message in ``CompiledSchema/recordPlan``.
   package let messageIndex: Int
   /// The message that holds several records, in the same plan.

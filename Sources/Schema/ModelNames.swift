@@ -31,14 +31,18 @@ enum ModelNames {
     return isIdentifier == true || words.isEmpty ? words : "_" + words
   }
 
+  /// Whether a name that the schema gives can be one, or a part of one: `[A-Za-z][A-Za-z0-9_]*`, at most 255 bytes.
+  static func isName(_ text: String) -> Bool {
+    text.utf8.allSatisfy { byte in
+      isUppercase(byte) || isLowercase(byte) || byte == UInt8(ascii: "_")
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    } && text.utf8.first.map { isUppercase($0) || isLowercase($0) } == true
+      && text.utf8.count <= ModelRules.nameLimit
+  }
+
   /// What is wrong with a plural that the schema gives; nil when it is fine.
   static func problem(withPlural plural: String, of name: String) -> String? {
-    let isIdentifier =
-      plural.utf8.allSatisfy { byte in
-        isUppercase(byte) || isLowercase(byte) || byte == UInt8(ascii: "_")
-          || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-      } && plural.utf8.first.map { isUppercase($0) || isLowercase($0) } == true
-    guard isIdentifier, plural.utf8.count <= ModelRules.nameLimit else {
+    guard isName(plural) else {
       return
         "the plural \"\(plural.prefix(40))\" of model \(name) is no name of a message: write letters, digits "
         + "and _, a letter first, at most \(ModelRules.nameLimit)"
@@ -48,13 +52,12 @@ enum ModelNames {
       : nil
   }
 
-  static func getMethod(plural: String) -> String { "Get\(plural)ByPk" }
   /// The message in the list message that names one record.
   static let key = "Key"
   /// The message in the list message that chooses records by the columns of their key.
   static let byPk = "ByPk"
 
-  /// The methods of a model.
+  /// The methods of a model; those of its indexes are with the indexes.
   static func methods(name: String, plural: String) -> [String] {
     [
       getOneMethod(name: name), getMethod(plural: plural), streamMethod(plural: plural),
@@ -63,10 +66,16 @@ enum ModelNames {
   }
 
   static func getOneMethod(name: String) -> String { "Get\(name)" }
+  static func getMethod(plural: String) -> String { "Get\(plural)ByPk" }
   static func streamMethod(plural: String) -> String { "Stream\(plural)ByPk" }
   static func deleteMethod(plural: String) -> String { "Delete\(plural)ByPk" }
   static func putMethod(name: String) -> String { "Put\(name)" }
   static func batchPutMethod(plural: String) -> String { "BatchPut\(plural)" }
+
+  /// `breed_age` → `BreedAge`, as in `GetDogsByBreedAge`. Letters within a word stay as they are.
+  static func camelCase(_ name: String) -> String {
+    name.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+  }
 
   /// `HTTPServer` → `http_server`, `DogTag` and `Dog_Tag` → `dog_tag`, `Dog2` → `dog2`.
   ///

@@ -69,6 +69,7 @@ enum DescriptorPath {
   static let fieldType: Int32 = 5
   static let fieldTypeName: Int32 = 6
   static let fieldDefault: Int32 = 7
+  static let fieldOptions: Int32 = 8
   static let fieldExtendee: Int32 = 2
   static let method: Int32 = 2
   static let methodInput: Int32 = 2

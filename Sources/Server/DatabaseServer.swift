@@ -20,6 +20,8 @@ package final class DatabaseServer: Sendable {
   private let sweeper: RangeDeleteSweeper
   private let monitor: WriteMonitor
   private let commits: CommitQueue
+  private let stores: [ModelStore]
+  private let builder: IndexBuilder
   private let cache: RecordCache
   private let cacheStarter: RecordCacheStarter
   private let reads: StorageReads
@@ -132,6 +134,10 @@ package final class DatabaseServer: Sendable {
       streamThreadCount: configuration.streamThreads,
       maximumResponseBytes: configuration.maximumResponseBytes, server: server)
     snapshots = StreamSnapshots(maximumSeconds: configuration.maximumStreamSeconds)
+    stores = Self.openStores(database, cache, commits)
+    builder = IndexBuilder(
+      stores: stores, engine: database.engine, commits: commits,
+      directory: configuration.dataDirectory, logger: logger)
     registerModels()
     registerServices()
   }
@@ -139,21 +145,36 @@ package final class DatabaseServer: Sendable {
   /// What the name of a service ends with whose health is that of writes alone.
   private static let writeHealthSuffix = "/write"
 
-  private func registerModels() {
-    let (schema, adopted) = (database.schema, database.adopted)
+  /// Of all models of the stored schema, those that the served one does not know among them.
+  private static func openStores(
+    _ database: Database, _ cache: RecordCache, _ commits: CommitQueue
+  ) -> [ModelStore] {
+    let adopted = database.adopted
     // The methods are those of the served schema, the checks those of the stored one.
     let recordSchema = adopted.recordSchema
-    let tries = TriesByTier()
-    let scanTries = TriesByTier()
-    let longWrites = LongWrites { [server] in server.completions() }
-    let names = Set(schema.models.map(\.fullName))
-    for model in recordSchema.models where names.contains(model.fullName) {
+    return recordSchema.models.map { model in
       guard let id = adopted.modelIDs[model.fullName] else {
         preconditionFailure("the catalogue gives every model of the stored schema an id")
       }
-      let store = ModelStore(
-        model: model, modelID: id, plan: recordSchema.recordPlan, engine: database.engine,
-        cache: cache, commits: commits, identity: database.identity)
+      let indexes = adopted.indexes[model.fullName].map {
+        ModelIndexes(model, $0, plan: recordSchema.recordPlan)
+      }
+      return ModelStore(
+        model: model, modelID: id, indexes: indexes, plan: recordSchema.recordPlan,
+        engine: database.engine, cache: cache, commits: commits, identity: database.identity)
+    }
+  }
+
+  private func registerModels() {
+    let schema = database.schema
+    let tries = TriesByTier()
+    let scanTries = TriesByTier()
+    let longWrites = LongWrites { [server] in server.completions() }
+    for store in stores {
+      let model = store.model
+      guard let served = schema.models.first(where: { $0.fullName == model.fullName }) else {
+        continue
+      }
       let reads = ModelReads(
         store: store, threads: reads, tries: tries, scanTries: scanTries,
         lookUpCost: database.engine.traits.lookUpCost,
@@ -172,6 +193,28 @@ package final class DatabaseServer: Sendable {
       server.register(
         service + model.batchPutMethod, unary: BatchPutHandler(store: store, longWrites: longWrites)
       )
+      registerIndexes(of: reads, served.indexes, service, longWrites)
+    }
+  }
+
+  /// - Parameter served: the indexes that clients know.
+  private func registerIndexes(
+    of reads: ModelReads, _ served: [ModelIndex], _ service: String, _ longWrites: LongWrites
+  ) {
+    let (store, plural) = (reads.store, reads.store.model.pluralName)
+    for (place, index) in store.model.indexes.enumerated() where served.contains(index) {
+      var reads = reads
+      reads.index = place
+      server.register(
+        service + index.getMethod(plural: plural), unary: GetHandler(reads: reads))
+      server.register(
+        service + index.streamMethod(plural: plural),
+        serverStream: StreamHandler(reads: reads, server: server, snapshots: snapshots))
+      guard index.isUnique else { continue }
+      server.register(
+        service + index.deleteMethod(plural: plural),
+        unary: DeleteHandler(
+          store: store, index: place, access: access, audit: audit, longWrites: longWrites))
     }
   }
 
@@ -191,7 +234,10 @@ package final class DatabaseServer: Sendable {
   package func start() async throws(ServerError) -> [ListenAddress] {
     let schema = database.schema
     sweeper.start()
+    sweeper.add(database.adopted.droppedEntries)
     commits.start(CallCompletions(server.completions()))
+    builder.buildSmall()
+    builder.start()
     health.set(.serving, for: "")
     health.set(.serving, for: schema.serviceName)
     health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
@@ -238,6 +284,7 @@ package final class DatabaseServer: Sendable {
     health.shutDown()
     certificates?.stop()
     await server.drain()
+    builder.stop()
     commits.stop()
     reads.stop()
     await server.close()

@@ -61,33 +61,27 @@ package enum StatusMapping {
 
   // MARK: - Requests
 
-  static func status(of error: RecordError, plan: RecordPlan) -> RPCStatus {
-    RPCStatus(.invalidArgument, reason: reason(error), plan.describe(error))
-  }
-
-  private static func reason(_ error: RecordError) -> String {
+  static func reason(_ error: RecordError) -> String {
     switch error.reason {
     case .keyMissing, .keyFieldMissing, .keyEmpty, .keyTooLong, .keyOutOfRange: "BAD_KEY"
     default: "BAD_RECORD"
     }
   }
 
-  static func status(of error: RecordBatchError, plan: RecordPlan) -> RPCStatus {
-    if error.error.reason == .notForWrites {
-      return RPCStatus(
-        .invalidArgument, reason: "BAD_RECORD", plan.describe(error.error) + "; nothing was stored")
-    }
-    let index = String(error.index)
-    return RPCStatus(
-      .invalidArgument, reason: reason(error.error),
-      "record \(index) of the batch: \(plan.describe(error.error)); nothing was stored",
-      metadata: [("recordIndex", index)])
-  }
-
   static func status(of error: QueryError) -> RPCStatus {
     var metadata: [(String, String)] = []
     // A path is as long as its sender likes; a status is not.
     if case .badMask(let path, _) = error { metadata = [("path", String(path.prefix(256)))] }
+    switch error {
+    case .indexBuilding(let index, let done, let total):
+      return RPCStatus(
+        .failedPrecondition, reason: "INDEX_BUILDING", "\(error)",
+        metadata: [("index", index), ("done", String(done)), ("total", String(total))])
+    case .indexFailed(let index, _):
+      return RPCStatus(
+        .failedPrecondition, reason: "INDEX_FAILED", "\(error)", metadata: [("index", index)])
+    default: break
+    }
     return RPCStatus(
       .invalidArgument, reason: reason(error), "\(error)", metadata: metadata)
   }

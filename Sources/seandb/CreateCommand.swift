@@ -73,6 +73,7 @@ struct CreateCommand: AsyncParsableCommand {
       ] {
         Terminal.say("  \(schema.serviceName)/\(method)(\(request)) -> \(response)")
       }
+      for index in model.indexes { report(index, of: model, schema) }
     }
     let elapsed = (ContinuousClock.now - start) / .milliseconds(1)
     Terminal.say(
@@ -80,10 +81,36 @@ struct CreateCommand: AsyncParsableCommand {
         + "\(Int(elapsed.rounded())) ms")
   }
 
+  private func report(_ index: ModelIndex, of model: Model, _ schema: CompiledSchema) {
+    Terminal.say("\(model.name), index \(index.name) \(Self.text(of: index)):")
+    let (plural, list) = (model.pluralName, "\(model.pluralName).\(index.queryMessage)")
+    Terminal.say("  \(schema.serviceName)/\(index.getMethod(plural: plural))(\(list)) -> \(plural)")
+    Terminal.say(
+      "  \(schema.serviceName)/\(index.streamMethod(plural: plural))(\(list)) -> stream \(plural)")
+    guard index.isUnique else { return }
+    Terminal.say("  \(schema.serviceName)/\(index.deleteMethod(plural: plural))(\(list)) -> Empty")
+  }
+
+  /// `(breed string, age uint32 descending), unique, with name`
+  private static func text(of index: ModelIndex) -> String {
+    let inclusion: String? =
+      switch index.inclusion {
+      case .none: nil
+      case .paths(let paths): "with \(paths.map(\.name).joined(separator: ", "))"
+      case .everything: "with the whole record"
+      }
+    let parts = [index.isUnique ? "unique" : nil, index.isSparse ? "sparse" : nil, inclusion]
+    return ([text(of: index.columns)] + parts.compactMap(\.self)).joined(separator: ", ")
+  }
+
   /// `pk (field 1)`, or `(tenant string, created google.protobuf.Timestamp descending)`.
   private static func text(of key: ModelKey) -> String {
     guard !key.isPlain else { return "\(key.columns[0].name) (field \(key.columns[0].number))" }
-    let columns = key.columns.map { column in
+    return text(of: key.columns)
+  }
+
+  private static func text(of columns: [Column]) -> String {
+    let columns = columns.map { column in
       let type = column.typeName.isEmpty ? column.kind.name : String(column.typeName.dropFirst())
       return "\(column.name) \(type)\(column.isDescending ? " descending" : "")"
     }

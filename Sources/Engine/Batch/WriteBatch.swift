@@ -84,6 +84,29 @@ package final class WriteBatch {
     rangeDeleteCount += other.rangeDeleteCount
   }
 
+  // MARK: - Taking back
+
+  /// A place in a batch, to which it can be taken back.
+  package struct Mark: Sendable {
+    fileprivate let byteCount: Int
+    fileprivate let count: Int
+    fileprivate let rangeDeleteCount: Int
+  }
+
+  /// The end of what is in it now.
+  package func mark() -> Mark {
+    Mark(byteCount: writer.count, count: count, rangeDeleteCount: rangeDeleteCount)
+  }
+
+  /// Forgets what was appended after `mark`.
+  /// - Precondition: the mark is of this batch, and nothing before it was forgotten.
+  package func rollback(to mark: Mark) {
+    precondition(mark.byteCount <= writer.count && mark.count <= count)
+    writer.truncate(to: mark.byteCount)
+    count = mark.count
+    rangeDeleteCount = mark.rangeDeleteCount
+  }
+
   private func resetCounts() {
     count = 0
     rangeDeleteCount = 0

@@ -10,7 +10,8 @@ package import Schema
 ///     "format"           u32 little-endian: the catalogue's format: 1, or 2 once a model had options
 ///     "schema"           the compiled schema (CompiledSchema's container)
 ///     "identity"         16 bytes: tells this store from all others; the marker has it too
-///     "next-model-id"    u32 little-endian: the id the next new model gets
+///     "next-model-id"    u32 little-endian: the id the next new model or index gets
+///     "index/" id        u32 big-endian: what is known of an index, see ``StoredIndex``
 ///     "model/" fullName  u32 little-endian: the model's id
 ///     "earlier/" number  a compiled schema that another replaced; u32 big-endian, ascending in time. The
 ///                        last 16 are kept
@@ -90,12 +91,17 @@ package struct Catalogue {
     switch verdict {
     case .breaks(let diagnostics): throw .schemaBreaks(diagnostics)
     case .precedes(let missing):
-      return AdoptedSchema(modelIDs: ids, recordSchema: stored ?? schema, missing: missing)
+      // The indexes of the stored schema are kept, whatever the earlier one knows of them.
+      let recordSchema = stored ?? schema
+      let indexes = try adoptIndexes(of: recordSchema, ids: ids)
+      return AdoptedSchema(
+        modelIDs: ids, recordSchema: recordSchema, indexes: indexes, missing: missing)
     case .replaces(let dropped): forgotten = dropped
     case .first: break
     }
     if let stored, stored.serialized() == schema.serialized() {
-      return AdoptedSchema(modelIDs: ids, recordSchema: schema)
+      return AdoptedSchema(
+        modelIDs: ids, recordSchema: schema, indexes: try adoptIndexes(of: schema, ids: ids))
     }
     let batch = WriteBatch()
     var nextID = try number("next-model-id") ?? Self.firstModelID
@@ -111,6 +117,7 @@ package struct Catalogue {
       batch.put(Self.key("model/" + model.fullName), Self.bytes(nextID))
       nextID += 1
     }
+    let indexes = try adoptIndexes(of: schema, ids: ids, nextID: &nextID, in: batch)
     batch.put(Self.key("next-model-id"), Self.bytes(nextID))
     let format = schema.hasOptions ? Self.format : Self.plainFormat
     batch.put(Self.key("format"), Self.bytes(max(format, try number("format") ?? 0)))
@@ -121,12 +128,30 @@ package struct Catalogue {
       if let warning = Self.warning(ofNameAfter: stored, schema) { warnings.append(warning) }
       if !SchemaCompatibility.isSame(stored, schema) { try keep(stored, in: batch) }
     }
+    try apply(batch)
+    return AdoptedSchema(
+      modelIDs: ids, recordSchema: schema, indexes: indexes, warnings: warnings)
+  }
+
+  /// Looks after the indexes of a schema that is stored already.
+  private func adoptIndexes(
+    of schema: CompiledSchema, ids: [String: UInt32]
+  ) throws(DatabaseError) -> IndexChange {
+    let batch = WriteBatch()
+    var nextID = try number("next-model-id") ?? Self.firstModelID
+    let change = try adoptIndexes(of: schema, ids: ids, nextID: &nextID, in: batch)
+    guard change.isChanged else { return change }
+    batch.put(Self.key("next-model-id"), Self.bytes(nextID))
+    try apply(batch)
+    return change
+  }
+
+  private func apply(_ batch: WriteBatch) throws(DatabaseError) {
     do throws(EngineError) {
       try engine.apply(batch, durability: .sync)
     } catch {
       throw .engine(error)
     }
-    return AdoptedSchema(modelIDs: ids, recordSchema: schema, warnings: warnings)
   }
 
   /// The service is called by its name, so another one is another service to a client.
@@ -232,6 +257,10 @@ package struct Catalogue {
     guard let id = try number("model/" + name) else {
       throw .catalogueDamaged(path: directory, detail: "model \(name) has no id")
     }
+    return try hasRecords(id)
+  }
+
+  func hasRecords(_ id: UInt32) throws(DatabaseError) -> Bool {
     var found = false
     do throws(EngineError) {
       _ = try engine.scan(
@@ -249,7 +278,7 @@ package struct Catalogue {
 
   // MARK: - Entries
 
-  private static func key(_ name: String) -> [UInt8] { prefix.key(name.utf8) }
+  static func key(_ name: String) -> [UInt8] { prefix.key(name.utf8) }
 
   private static func bytes(_ number: UInt32) -> [UInt8] {
     var writer = ByteWriter()

@@ -1,3 +1,4 @@
+package import Engine
 package import Schema
 
 /// What becomes of a schema when a server is started with it on a database.
@@ -25,11 +26,17 @@ package struct AdoptedSchema: Sendable {
   package let missing: [String]
   /// What the change from the schema that was stored before may do to the meaning of records.
   package let warnings: [Diagnostic]
+  /// What is known of the indexes of each model of ``recordSchema``, by full name and in their order.
+  package let indexes: [String: [ModelIndexes.Known]]
+  /// Entries of indexes that are gone, whose space is to come back.
+  package let droppedEntries: [KeyRange]
 
   init(
-    modelIDs: [String: UInt32], recordSchema: CompiledSchema, missing: [String] = [],
-    warnings: [Diagnostic] = []
+    modelIDs: [String: UInt32], recordSchema: CompiledSchema, indexes: Catalogue.IndexChange,
+    missing: [String] = [], warnings: [Diagnostic] = []
   ) {
+    self.indexes = indexes.known
+    droppedEntries = indexes.dropped
     self.modelIDs = modelIDs
     self.recordSchema = recordSchema
     self.missing = missing

@@ -9,9 +9,11 @@ import Schema
 ///     numbers, bool, enum       ``OrderedInteger``
 ///     string, bytes             ``OrderedBytes``, or the bytes alone: see `isRaw`
 ///     Timestamp, Duration       seconds, then nanoseconds, each an ``OrderedInteger``
+///     float, double             ``OrderedFloat``; only in indexes
+///     unset, in indexes         00; of a string 00 00; of a float or double zeros alone
 ///
 /// Every byte of a descending column is complemented.
-struct ColumnEncoding {
+struct ColumnEncoding: Equatable {
   let kind: ColumnKind
   let isDescending: Bool
   /// Whether the bytes of a string are as they are, without an end: it is the last column, and ascends.
@@ -33,6 +35,8 @@ struct ColumnEncoding {
       guard let (seconds, nanoseconds) = time(slot) else { return false }
       OrderedInteger.append(seconds, to: &writer)
       OrderedInteger.append(nanoseconds, to: &writer)
+    } else if kind.isFloatingPoint {
+      OrderedFloat.append(slot.bits, byteCount: kind.floatByteCount, to: &writer)
     } else if kind.isUnsigned {
       guard kind != .uint32 && kind != .bool || slot.bits <= limitOfUnsigned else { return false }
       OrderedInteger.append(slot.bits, to: &writer)
@@ -43,6 +47,31 @@ struct ColumnEncoding {
     }
     if isDescending { writer.complement(from: mark) }
     return true
+  }
+
+  /// What stands for a column that is not set: it comes before all values, or after them in a descending column.
+  var unsetMark: [UInt8] {
+    let mark: [UInt8] =
+      kind.isFloatingPoint
+      ? [UInt8](repeating: 0, count: kind.floatByteCount) : kind.isText ? [0, 0] : [0]
+    return isDescending ? mark.map { ~$0 } : mark
+  }
+
+  /// Appends ``unsetMark``.
+  func appendUnset(to writer: inout ByteWriter) {
+    let byte: UInt8 = isDescending ? 0xff : 0
+    for _ in 0..<(kind.isFloatingPoint ? kind.floatByteCount : kind.isText ? 2 : 1) {
+      writer.append(byte)
+    }
+  }
+
+  /// Whether a value is what an absent field without presence has: 0, false, no bytes; also −0.
+  func isDefault(_ slot: ColumnSlot) -> Bool {
+    if kind.isText { return slot.start == slot.end }
+    if kind.isTime { return slot.bits == 0 && slot.nanoseconds == 0 }
+    guard kind.isFloatingPoint else { return slot.bits == 0 }
+    let sign: UInt64 = 1 << UInt64(8 * kind.floatByteCount - 1)
+    return slot.bits & ~sign == 0
   }
 
   /// Appends what all strings begin with that begin with these bytes.
@@ -87,6 +116,52 @@ struct ColumnEncoding {
 
   // MARK: - Reading
 
+  /// Where the value, or the mark of a column that is not set, ends that begins at `offset`.
+  ///
+  /// - Returns: nil when none begins there.
+  @safe
+  func end(of bytes: UnsafeRawBufferPointer, from offset: Int) -> Int? {
+    let flip: UInt8 = isDescending ? 0xff : 0
+    if isRaw { return bytes.count }
+    if kind.isFloatingPoint {
+      let end = offset &+ kind.floatByteCount
+      return end <= bytes.count ? end : nil
+    }
+    if kind.isText {
+      var place = offset
+      while place &+ 1 < bytes.count {
+        if unsafe bytes[place] ^ flip != 0 {
+          place &+= 1
+          continue
+        }
+        let next = unsafe bytes[place &+ 1] ^ flip
+        if next == 1 || next == 0 && place == offset { return place &+ 2 }
+        guard next == 0xff else { return nil }
+        place &+= 2
+      }
+      return nil
+    }
+    guard let end = Self.endOfInteger(bytes, offset, flip) else { return nil }
+    guard kind.isTime, unsafe bytes[offset] ^ flip != 0 else { return end }
+    return Self.endOfInteger(bytes, end, flip)
+  }
+
+  @safe
+  private static func endOfInteger(
+    _ bytes: UnsafeRawBufferPointer, _ offset: Int, _ flip: UInt8
+  ) -> Int? {
+    guard offset < bytes.count else { return nil }
+    let first = unsafe Int(bytes[offset] ^ flip)
+    let count: Int
+    switch first {
+    case 0, 0x10...0xef: count = 1
+    case 0xf0...0xf7: count = first - 0xee
+    case 0x08...0x0f: count = 0x11 - first
+    default: return nil
+    }
+    return offset &+ count <= bytes.count ? offset &+ count : nil
+  }
+
   /// The value that `bytes` begin with, as text; it is taken off them. Nil when they begin with none.
   func text(_ bytes: inout ArraySlice<UInt8>) -> String? {
     var rest = isDescending ? ArraySlice(bytes.map { ~$0 }) : bytes
@@ -103,6 +178,9 @@ struct ColumnEncoding {
         return Self.text(of: bytes, kind)
       }
       return OrderedBytes.read(&bytes).map { Self.text(of: $0[...], kind) }
+    }
+    if kind.isFloatingPoint {
+      return OrderedFloat.readText(&bytes, byteCount: kind.floatByteCount)
     }
     guard let value = OrderedInteger.read(&bytes) else { return nil }
     if kind == .bool { return value.bits == 0 ? "false" : "true" }
@@ -127,6 +205,9 @@ struct ColumnEncoding {
 }
 
 extension ColumnKind {
+  /// Of a float or a double.
+  var floatByteCount: Int { self == .float ? 4 : 8 }
+
   fileprivate var isUnsigned: Bool {
     switch self {
     case .uint32, .uint64, .fixed32, .fixed64, .bool: true

@@ -26,13 +26,13 @@ enum ColumnMatch: Equatable {
 /// Parses the match of one column: a message like `IndexQuery.Int64`.
 @safe
 struct ColumnMatchParser {
-  private let column: KeyColumn
+  private let column: Column
   /// Of the values in a query, which may be any number of 64 bits.
   private let encoding: ColumnEncoding
   @safe private let bytes: UnsafeRawBufferPointer
 
   /// - Parameter bytes: of the query, which outlives the parser.
-  init(_ column: KeyColumn, _ encoding: ColumnEncoding, _ bytes: UnsafeRawBufferPointer) {
+  init(_ column: Column, _ encoding: ColumnEncoding, _ bytes: UnsafeRawBufferPointer) {
     self.column = column
     self.encoding = ColumnEncoding(
       kind: column.kind.queryKind, isDescending: encoding.isDescending, isRaw: encoding.isRaw)
@@ -130,7 +130,15 @@ struct ColumnMatchParser {
   private func bound(
     _ isIncluded: Bool, _ wireType: UInt8, _ offset: inout Int, _ end: Int
   ) throws(QueryError) -> ColumnMatch.Bound {
-    ColumnMatch.Bound(value: try value(wireType, &offset, end), isIncluded: isIncluded)
+    let value = try value(wireType, &offset, end)
+    let width = encoding.kind.floatByteCount
+    let nan = OrderedFloat.beginningOfNaN(byteCount: width)
+    // What has no order is no bound.
+    guard
+      !encoding.kind.isFloatingPoint
+        || !value.starts(with: encoding.isDescending ? nan.map { ~$0 } : nan)
+    else { throw error(.outOfRange) }
+    return ColumnMatch.Bound(value: value, isIncluded: isIncluded)
   }
 
   private func beginning(

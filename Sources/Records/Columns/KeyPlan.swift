@@ -13,7 +13,8 @@ package import Schema
 package struct KeyPlan: Sendable {
   /// Of the model.
   package let key: ModelKey
-  let encodings: [ColumnEncoding]
+  /// By which queries are made ranges of keys.
+  let columns: ColumnPlan
   /// The numbers of the columns' fields in a record.
   private let recordNumbers: [UInt32]
   /// The same in the message `Key`, and in queries.
@@ -23,15 +24,13 @@ package struct KeyPlan: Sendable {
   package init(_ key: ModelKey) {
     precondition((1...ModelKey.maximumColumns).contains(key.columns.count))
     self.key = key
-    let last = key.columns.count - 1
-    encodings = key.columns.enumerated().map { index, column in
-      ColumnEncoding(
-        kind: column.kind, isDescending: column.isDescending,
-        isRaw: index == last && column.kind.isText && !column.isDescending)
-    }
+    columns = ColumnPlan(
+      key.columns, message: "ByPk", lastIsRaw: true, areWholeKeys: true)
     recordNumbers = key.columns.map(\.number)
     keyNumbers = key.columns.indices.map { UInt32($0 + 1) }
   }
+
+  var encodings: [ColumnEncoding] { columns.encodings }
 
   private typealias Slots = InlineArray<15, ColumnSlot>
 

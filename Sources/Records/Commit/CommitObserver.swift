@@ -35,4 +35,7 @@ package protocol CommitObserver: Sendable {
   ///
   /// - Parameter since: when the engine stopped taking writes; nil while it takes them.
   mutating func didFail(_ calls: [CommitTicket], _ error: EngineError, since: String?)
+
+  /// What is stored does not allow a call, of which nothing is stored.
+  mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal)
 }

@@ -1,5 +1,5 @@
 import Dispatch
-package import Engine
+import Engine
 import Synchronization
 
 /// Writes that take long to check: they are checked, and their changes made, on a thread of their own.
@@ -11,18 +11,18 @@ extension CommitQueue {
   ///
   /// - Parameters:
   ///   - byteCount: about how many bytes the changes will have.
-  ///   - make: appends the changes to the batch, on another thread; false when nothing is to be committed: then nobody
+  ///   - make: appends the changes to the group, on another thread; false when nothing is to be committed: then nobody
   ///     but `make` itself tells the call. It always runs, also after its client has gone: what came later is stored.
   /// - Returns: false, and `make` never runs, when the queue is full or stopping.
   package func enqueueLong(
-    _ call: CommitTicket, byteCount: Int, _ make: @escaping @Sendable (WriteBatch) -> Bool
+    _ call: CommitTicket, byteCount: Int, _ make: @escaping @Sendable (CommitGroup) -> Bool
   ) -> Bool {
     state.withLock { state in
       guard !state.isStopping, Self.hasRoom(state, byteCount) else { return false }
       state.queuedBytes += byteCount
       let entry = state.long.append(call, byteCount: byteCount, after: state.openedGroups)
       // Under the lock: none comes after the stop.
-      checks.submit { [self] in didCheck(entry, isMade: make(entry.group.batch)) }
+      checks.submit { [self] in didCheck(entry, isMade: make(entry.group)) }
       return true
     }
   }

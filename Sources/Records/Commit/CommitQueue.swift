@@ -1,3 +1,4 @@
+import Bytes
 import Dispatch
 package import Engine
 import Platform
@@ -22,15 +23,16 @@ package final class CommitQueue: Sendable {
   /// Changes waiting in memory; beyond it, calls are refused.
   package static let maximumQueuedBytes = 256 << 20
 
-  private let engine: any StorageEngine
+  let engine: any StorageEngine
   private let cache: RecordCache?
   private let durability: Durability
-  private let sweeper: RangeDeleteSweeper?
+  let sweeper: RangeDeleteSweeper?
   private let mark: CommitMark?
   private let monitor: WriteMonitor?
   let state = Mutex(State())
   let wakeUp = DispatchSemaphore(value: 0)
   let checks = WriteChecks()
+  private let reader: ParkedReader
   private let ended = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "commit")
 
@@ -49,6 +51,20 @@ package final class CommitQueue: Sendable {
     var queuedBytes = 0
     var isIdle = true
     var isStopping = false
+    /// Parked calls whose reads are done.
+    var read: CommandList?
+    /// Bytes of calls that are parked.
+    var parkedBytes = 0
+    /// A step of a build that waits for its turn.
+    var step: CommitStep?
+    /// The commit thread has done one last.
+    var wasStep = false
+
+    /// Calls were taken out of the parked ones; those that were parked again are counted anew.
+    mutating func didUnpark(_ bytes: Int) {
+      parkedBytes -= bytes
+      queuedBytes -= bytes
+    }
 
     var hasShort: Bool { open != nil || !full.isEmpty }
     /// How many groups of short writes there were, those that wait among them.
@@ -65,6 +81,7 @@ package final class CommitQueue: Sendable {
     mark: CommitMark? = nil, sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil
   ) {
     self.engine = engine
+    reader = ParkedReader(engine: engine)
     self.cache = cache
     self.mark = mark
     self.sweeper = sweeper
@@ -99,6 +116,33 @@ package final class CommitQueue: Sendable {
     return isTaken
   }
 
+  /// Queues the writes of one call to a model with indexes, which the commit thread executes.
+  ///
+  /// - Parameters:
+  ///   - byteCount: about how many bytes the writes have.
+  ///   - append: writes them; runs at once, under the queue's lock: keep it short.
+  /// - Returns: as above.
+  func enqueueCommands(
+    _ call: CommitTicket, of store: ModelStore, byteCount: Int, _ append: (CommandList) -> Void
+  ) -> Bool {
+    let (isTaken, mustWake) = state.withLock { state -> (Bool, Bool) in
+      let fits = state.queuedBytes == 0 || state.queuedBytes + byteCount <= Self.maximumQueuedBytes
+      guard fits, !state.isStopping else { return (false, false) }
+      let group =
+        state.long.isEmpty || !state.long.holds(call.source)
+        ? Self.openGroup(&state, byteCount) : state.long.openGroup(for: call, byteCount: byteCount)
+      let list = group.listOfCommands()
+      list.begin(call, of: store)
+      append(list)
+      group.queuedBytes += byteCount
+      state.queuedBytes += byteCount
+      defer { state.isIdle = false }
+      return (true, state.isIdle)
+    }
+    if mustWake { wakeUp.signal() }
+    return isTaken
+  }
+
   private static func openGroup(_ state: inout State, _ byteCount: Int) -> CommitGroup {
     if let open = state.open {
       if open.takes(byteCount) { return open }
@@ -113,6 +157,14 @@ package final class CommitQueue: Sendable {
   /// Starts the commit thread.
   package func start(_ observer: some CommitObserver) {
     checks.start()
+    reader.start { [self] list in
+      let mustWake = state.withLock { state -> Bool in
+        state.read = list
+        defer { state.isIdle = false }
+        return state.isIdle
+      }
+      if mustWake { wakeUp.signal() }
+    }
     thread.start { [self] in run(observer) }
   }
 
@@ -127,27 +179,37 @@ package final class CommitQueue: Sendable {
     if mustWake { wakeUp.signal() }
     ended.wait()
     thread.join()
+    reader.stop()
   }
 
   private func run(_ observer: some CommitObserver) {
     var observer = observer
+    var executor = WriteExecutor(engine: engine)
+    var parked = ParkedCalls(reader)
     var emptied: CommitGroup?
     while true {
       let (turn, isStopping) = state.withLock { state -> (Turn?, Bool) in
         if state.spare == nil { swap(&state.spare, &emptied) }
         if let turn = Self.next(&state) { return (turn, false) }
-        let isStopping = state.isStopping && state.long.isEmpty
+        let isStopping = state.isStopping && state.long.isEmpty && state.parkedBytes == 0
         state.isIdle = !isStopping
         return (nil, isStopping)
       }
       switch turn {
       case .short(let group):
-        commit(group, &observer)
+        commit(group, &executor, &parked, &observer)
         group.removeAll()
         emptied = group
+      case .step(let step): run(step)
       case .long(let groups):
         for other in groups.dropFirst() { groups[0].append(other) }
-        commit(groups[0], &observer)
+        commit(groups[0], &executor, &parked, &observer)
+      case .read(let list):
+        parked.begin(list)
+        execute(list, CommitGroup(), &executor, &parked, &observer)
+        parked.end()
+        parked.send()
+        state.withLock { $0.didUnpark(list.bytes.count) }
       case nil where isStopping:
         ended.signal()
         return
@@ -161,10 +223,23 @@ package final class CommitQueue: Sendable {
     case short(CommitGroup)
     /// Of ``LongLane``; at least one.
     case long([CommitGroup])
+    case step(CommitStep)
+    /// Calls that were parked.
+    case read(CommandList)
   }
 
   /// What is committed next, short and long writes in turn; nil when there is nothing, or only what is being checked.
   private static func next(_ state: inout State) -> Turn? {
+    if let list = state.read {
+      state.read = nil
+      return .read(list)
+    }
+    if let step = state.step, !state.wasStep || !state.hasShort {
+      state.step = nil
+      state.wasStep = true
+      return .step(step)
+    }
+    state.wasStep = false
     if !state.long.isEmpty, !state.wasLong || !state.hasShort {
       let groups = state.long.takeFirst(taken: state.takenGroups)
       if !groups.isEmpty {
@@ -194,15 +269,86 @@ package final class CommitQueue: Sendable {
     try engine.apply(batch, durability: durability)
   }
 
-  private func commit(_ group: CommitGroup, _ observer: inout some CommitObserver) {
+  private func commit(
+    _ group: CommitGroup, _ executor: inout WriteExecutor, _ parked: inout ParkedCalls,
+    _ observer: inout some CommitObserver
+  ) {
+    if let commands = group.commands, !commands.isEmpty {
+      return execute(commands, group, &executor, &parked, &observer)
+    }
+    commit(group.batch, group.calls, &observer)
+  }
+
+  private func commit(
+    _ batch: WriteBatch, _ calls: [CommitTicket], _ observer: inout some CommitObserver
+  ) {
     do throws(EngineError) {
-      try apply(group.batch)
+      try apply(batch)
       mark?.record(engine, durability)
-      observer.didCommit(group.calls)
+      observer.didCommit(calls)
     } catch {
       monitor?.look()
-      observer.didFail(group.calls, error, since: monitor?.since)
+      observer.didFail(calls, error, since: monitor?.since)
     }
-    if group.batch.rangeDeleteCount > 0 { sweeper?.add(group.batch) }
+    if batch.rangeDeleteCount > 0 { sweeper?.add(batch) }
+  }
+
+  /// Executes commands on top of what is in the batch, and commits both together: changes that are as they are belong
+  /// to models without indexes, so that none of them is in the way of a command.
+  private func execute(
+    _ commands: CommandList, _ group: CommitGroup, _ executor: inout WriteExecutor,
+    _ parked: inout ParkedCalls, _ observer: inout some CommitObserver
+  ) {
+    let batch = group.batch
+    var calls = group.calls
+    var parkedBytes = 0
+    for call in commands.calls {
+      guard !parked.holds(call.ticket.source) else {
+        parked.park(call, of: commands)
+        parkedBytes += call.end - call.start
+        continue
+      }
+      // A range is read in the engine, which has to have all that came before.
+      let isRange = WriteExecutor.isRange(call, of: commands)
+      if isRange || batch.byteCount > Self.executedBytes {
+        finish(batch, &calls, &executor, &observer)
+      }
+      let tier: ReadTier = call.timesParked < ParkedCalls.maximumTimes ? .memory : .any
+      switch executor.execute(call, of: commands, into: batch, tier: tier) {
+      case .done: calls.append(call.ticket)
+      case .refused(let refusal): observer.didRefuse(call.ticket, refusal)
+      case .failed(let error): observer.didFail([call.ticket], error, since: monitor?.since)
+      case .wouldBlock:
+        parked.park(call, of: commands)
+        parkedBytes += call.end - call.start
+      }
+      if isRange { finish(batch, &calls, &executor, &observer) }
+    }
+    finish(batch, &calls, &executor, &observer)
+    if parkedBytes > 0 {
+      state.withLock { state in
+        state.parkedBytes += parkedBytes
+        state.queuedBytes += parkedBytes
+      }
+    }
+    parked.send()
+  }
+
+  /// A batch of executed calls is committed once it has so many bytes.
+  private static let executedBytes = 16 << 20
+
+  private func finish(
+    _ batch: WriteBatch, _ calls: inout [CommitTicket], _ executor: inout WriteExecutor,
+    _ observer: inout some CommitObserver
+  ) {
+    // What changes nothing needs no commit.
+    if !batch.isEmpty {
+      commit(batch, calls, &observer)
+    } else if !calls.isEmpty {
+      observer.didCommit(calls)
+    }
+    calls.removeAll(keepingCapacity: true)
+    batch.clear()
+    executor.didApply()
   }
 }

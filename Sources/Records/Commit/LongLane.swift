@@ -64,7 +64,7 @@ struct LongLane {
   /// - Returns: by how many bytes it is larger than it was taken for.
   mutating func complete(_ entry: Entry) -> Int {
     entry.isReady = true
-    let growth = entry.group.batch.byteCount - entry.group.queuedBytes
+    let growth = entry.group.byteCount - entry.group.queuedBytes
     entry.group.queuedBytes += growth
     bytes += growth
     return growth
@@ -86,8 +86,8 @@ struct LongLane {
     while count < entries.count {
       let entry = entries[count]
       guard entry.isReady, entry.after <= taken else { break }
-      byteCount += entry.group.batch.byteCount
-      callCount += entry.group.calls.count
+      byteCount += entry.group.byteCount
+      callCount += entry.group.callCount
       let isTogether =
         byteCount <= CommitQueue.groupBytes && callCount <= CommitQueue.groupCalls
       guard count == 0 || isTogether else { break }
@@ -102,7 +102,7 @@ struct LongLane {
 
   private mutating func didTake(_ entry: Entry) {
     if entry.source != nil { bytes -= entry.group.queuedBytes }
-    for call in entry.group.calls {
+    for call in entry.group.allCalls {
       let left = (calls[call.source] ?? 1) - 1
       calls[call.source] = left == 0 ? nil : left
     }

@@ -41,7 +41,7 @@ package final class RangeDeleteSweeper: Sendable {
 
   /// Queues the ranges that a committed batch deleted.
   package func add(_ batch: WriteBatch) {
-    guard let engine, !engine.traits.compactsDeletedRanges else { return }
+    guard isNeeded else { return }
     var added: [KeyRange] = []
     do throws(EngineError) {
       try batch.visitEntries { entry in
@@ -53,6 +53,14 @@ package final class RangeDeleteSweeper: Sendable {
       // The engine has just taken the batch: it is well-formed.
       return
     }
+    add(added)
+  }
+
+  private var isNeeded: Bool { engine.map { !$0.traits.compactsDeletedRanges } ?? false }
+
+  /// Queues ranges that were deleted.
+  package func add(_ added: [KeyRange]) {
+    guard isNeeded else { return }
     let mustWake = state.withLock { state in
       let wasEmpty = state.ranges.isEmpty
       for range in added where !state.ranges.contains(range) { state.ranges.append(range) }

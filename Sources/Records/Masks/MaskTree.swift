@@ -67,6 +67,35 @@ package struct MaskTree: Sendable {
     return compiler.tree()
   }
 
+  /// The same for paths of the schema, which are known to be there.
+  static func compile(paths: [String], message: Int, plan: RecordPlan) -> MaskTree? {
+    var compiler = MaskCompiler(plan: plan, message: message)
+    for path in paths {
+      do throws(QueryError) {
+        try compiler.add(path)
+      } catch {
+        preconditionFailure("a path of the schema is there: \(path)")
+      }
+    }
+    return compiler.isEmpty ? nil : compiler.tree()
+  }
+
+  /// Whether a copy by this mask has all that a copy by the other one has.
+  func covers(_ other: MaskTree) -> Bool { covers(other, node: 0, otherNode: 0) }
+
+  private func covers(_ other: MaskTree, node: Int, otherNode: Int) -> Bool {
+    other.nodes[otherNode].entries.allSatisfy { wanted in
+      if case .unsets = wanted.use { return true }
+      guard let found = nodes[node].entry(wanted.number) else { return false }
+      switch (nodes[node].entries[found].use, wanted.use) {
+      case (.whole, _): return true
+      case (.part(let child), .part(let otherChild)):
+        return covers(other, node: child, otherNode: otherChild)
+      default: return false
+      }
+    }
+  }
+
   private static func next(
     _ reader: inout RecordBatchReader
   ) throws(QueryError) -> UnsafeRawBufferPointer? {

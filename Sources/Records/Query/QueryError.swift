@@ -56,6 +56,12 @@ package enum QueryError: Error, Equatable, Sendable {
   case tooManyRanges(Int)
   /// A Delete by columns has no match. It never means everything.
   case nothingToDelete
+  /// A Delete by a unique index has to name values of all its columns.
+  case deleteNeedsAllColumns(index: String)
+  /// The index has not all entries yet.
+  case indexBuilding(index: String, done: UInt64, total: UInt64)
+  /// The index could not be built, for these reasons.
+  case indexFailed(index: String, reasons: [String])
 }
 
 /// Why a column cannot be in a key.
@@ -185,7 +191,7 @@ extension QueryError: CustomStringConvertible {
       "\(name) of the key is out of the range of its type: no record has such a key"
     case .badMatch(let column, let error): "the match of \(column) \(Self.describe(error))"
     case .gap(let missing, false, let later):
-      "the query has a match of \(later) and none of \(missing), which comes before it in the key: match \(missing) with eq or in, or leave \(later) out"
+      "the query has a match of \(later) and none of \(missing), which comes before it: match \(missing) with eq or in, or leave \(later) out"
     case .gap(let missing, true, let later):
       "the query has a match of \(later) after one of \(missing) that is neither eq nor in: only the last match may be a range; "
         + "match \(missing) with eq or in, or leave \(later) out"
@@ -193,6 +199,13 @@ extension QueryError: CustomStringConvertible {
       "the matches of the query name \(count) combinations of values; at most \(KeyList.maximumCount) are allowed: ask in several calls"
     case .nothingToDelete:
       "the Delete has no match: match at least the first field of the key; it never means everything"
+    case .deleteNeedsAllColumns(let index):
+      "a Delete by index \(index) names its records by all fields: match each of them with eq or in"
+    case .indexBuilding(let index, let done, let total):
+      "index \(index) is being built, \(done) of about \(total) records are done: call again later"
+    case .indexFailed(let index, let reasons):
+      "index \(index) could not be built: \(reasons.first ?? "see the log")\(reasons.count > 1 ? " (and \(reasons.count - 1) more, see the log)" : ""). "
+        + "Mend the records, then restart the server"
     }
   }
 

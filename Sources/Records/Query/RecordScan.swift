@@ -34,28 +34,34 @@ package struct RecordScan: Sendable {
     case wouldBlock
     case budgetSpent
     case cancelled
+    /// An entry of an index names a record that is not there, see ``missingRecord``.
+    case corruptIndex
   }
 
-  private let store: ModelStore
+  let store: ModelStore
   /// What has not been visited, apart from what is before `lastKey`.
-  private var source: RecordSource
-  private let isDescending: Bool
+  var source: RecordSource
+  let isDescending: Bool
   private let form: Form
-  private let limits: AnswerLimits
+  let limits: AnswerLimits
   private let queryHash: UInt64
-  private var snapshot: (any EngineSnapshot)?
+  var snapshot: (any EngineSnapshot)?
   /// The stored key of the last record of this answer; empty before the first.
-  private var lastKey: [UInt8] = []
+  var lastKey: [UInt8] = []
   /// Records of this answer.
-  private var recordCount = 0
+  var recordCount = 0
   /// After `tooLarge`, when the answer's first record is too large for any answer.
-  package private(set) var oversizedRecord: OversizedRecord?
+  package internal(set) var oversizedRecord: OversizedRecord?
+  /// After `corruptIndex`, the key without its prefix.
+  package internal(set) var missingRecord: [UInt8] = []
+  /// How the records are found; nil by their keys.
+  private let reading: IndexReading?
 
   /// What the last run cost, in look-ups of single records: a range counts by the bytes it has seen.
-  package private(set) var lookUps = 0
+  package internal(set) var lookUps = 0
   private static let lookUpBytes = 16 << 10
   /// To find where a range begins takes a block of each of several tables.
-  private static let lookUpsOfSeek = 4
+  static let lookUpsOfSeek = 4
 
   /// A record that is larger than an answer may be.
   package struct OversizedRecord: Sendable {
@@ -67,7 +73,7 @@ package struct RecordScan: Sendable {
 
   init(
     store: ModelStore, source: RecordSource, isDescending: Bool, form: Form, limits: AnswerLimits,
-    queryHash: UInt64 = 0
+    queryHash: UInt64 = 0, reading: IndexReading? = nil
   ) {
     self.store = store
     self.source = source
@@ -75,6 +81,7 @@ package struct RecordScan: Sendable {
     self.form = form
     self.limits = limits
     self.queryHash = queryHash
+    self.reading = reading
   }
 
   /// Goes on until all is answered or something is in the way, and appends to the answer.
@@ -91,6 +98,7 @@ package struct RecordScan: Sendable {
     tier: ReadTier, budget: ReadBudget, start: Int, into response: inout ByteWriter,
     isCancelled: () -> Bool
   ) throws(EngineError) -> Pause {
+    if let reading { return try run(reading, tier, budget, start, &response, isCancelled) }
     switch source {
     case .range(let range):
       return try run(range, tier, budget, start, &response, isCancelled)
@@ -122,7 +130,7 @@ package struct RecordScan: Sendable {
   }
 
   /// - Parameter lastKey: a stored key.
-  private func pageToken(after lastKey: [UInt8]) -> [UInt8] {
+  func pageToken(after lastKey: [UInt8]) -> [UInt8] {
     unsafe lastKey.withUnsafeBytes { key in
       unsafe PageToken.text(
         query: queryHash, lastKey: UnsafeRawBufferPointer(rebasing: key[KeyPrefix.byteCount...]),
@@ -231,7 +239,7 @@ extension RecordScan {
   }
 
   /// Begins the answer anew.
-  private mutating func takeBack(_ start: Int, _ response: inout ByteWriter) {
+  mutating func takeBack(_ start: Int, _ response: inout ByteWriter) {
     response.truncate(to: start)
     recordCount = 0
     lastKey = []
@@ -292,7 +300,7 @@ extension RecordScan {
   }
 
   /// Takes the records of one run.
-  private struct Visitor: ~Copyable {
+  struct Visitor: ~Copyable {
     let form: Form
     let limits: AnswerLimits
     let budget: ReadBudget

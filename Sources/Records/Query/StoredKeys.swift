@@ -114,6 +114,20 @@ struct StoredKeys: Sendable {
     left = isBackwards ? left.lowerBound..<low : low..<left.upperBound
   }
 
+  /// Whether a key is among those that are left.
+  func contains(_ key: [UInt8]) -> Bool {
+    var (low, high) = (left.lowerBound, left.upperBound)
+    while low < high {
+      let middle = low + (high - low) / 2
+      if bytes[range(of: middle)].lexicographicallyPrecedes(key) {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low < left.upperBound && bytes[range(of: low)].elementsEqual(key)
+  }
+
   /// Those that are left, in ascending order.
   func visit(_ body: (ArraySlice<UInt8>) -> Void) {
     for index in left { body(bytes[range(of: index)]) }

@@ -1,5 +1,5 @@
 import Bytes
-package import Engine
+import Engine
 import Schema
 
 // SAFETY: requests are lent until the return; a batch copies what is queued. A writer is not changed while its bytes
@@ -27,7 +27,7 @@ extension ModelStore {
 
   @safe
   private func columnQuery(_ request: UnsafeRawBufferPointer) throws(QueryError) -> ColumnQuery {
-    try columns.parseQuery(request, prefix: prefix)
+    try columns.columns.parseQuery(request, prefix: prefix)
   }
 
   /// The key that a `Key` message names, without its prefix.
@@ -73,7 +73,7 @@ extension ModelStore {
 
   /// Checks a record and appends its key.
   @safe
-  private func appendKey(
+  func appendKey(
     of record: UnsafeRawBufferPointer, _ keyPlan: KeyPlan, to writer: inout ByteWriter
   ) throws(RecordError) {
     try plan.checkFields(record, messageIndex: model.messageIndex)
@@ -118,7 +118,7 @@ extension ModelStore {
       }
       try refuseEtags(reader)
     } catch {
-      throw unsafe RecordBatchError(index: records.count, error: error)
+      throw unsafe RecordBatchError(index: records.count, error: .record(error))
     }
     guard unsafe !records.isEmpty else { return nil }
     let keyBytes = unsafe keys.bytes
@@ -140,13 +140,27 @@ extension ModelStore {
     _ request: UnsafeRawBufferPointer, _ ticket: CommitTicket
   ) throws(QueryError) -> ColumnDeletion? {
     let deletion = try columnDeletion(request)
+    if indexes != nil { return indexedDelete(deletion.source, ticket) ? deletion : nil }
     return commits.enqueue(ticket, byteCount: deletion.byteCount) { deletion.append(to: $0) }
       ? deletion : nil
   }
 
-  /// What ``columnDelete(_:_:)`` queues.
+  /// The same in a group of its own.
   @safe
-  package func columnDeletion(
+  package func columnDelete(
+    _ request: UnsafeRawBufferPointer, _ ticket: CommitTicket, in group: CommitGroup
+  ) throws(QueryError) -> ColumnDeletion {
+    let deletion = try columnDeletion(request)
+    if indexes != nil {
+      indexedDelete(deletion.source, ticket, in: group)
+    } else {
+      deletion.append(to: group.batch)
+    }
+    return deletion
+  }
+
+  @safe
+  private func columnDeletion(
     _ request: UnsafeRawBufferPointer
   ) throws(QueryError) -> ColumnDeletion {
     let query = try columnQuery(request)
@@ -173,7 +187,7 @@ package struct ColumnDeletion: Sendable {
   }
 
   /// Appends the deletes.
-  package func append(to batch: WriteBatch) {
+  func append(to batch: WriteBatch) {
     switch source {
     case .range(let range): batch.deleteRange(range)
     case .ranges(let ranges): for range in ranges { batch.deleteRange(range) }

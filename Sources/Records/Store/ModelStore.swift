@@ -27,6 +27,8 @@ package final class ModelStore: Sendable {
   package let keyPlan: KeyPlan?
   /// Whether there is a ``keyPlan``: asked on the path of each call, which copies no plan for it.
   package let hasColumns: Bool
+  /// nil for a model without indexes, whose writes need not be executed.
+  package let indexes: ModelIndexes?
   let engine: any StorageEngine
   /// Of all models.
   package let cache: RecordCache
@@ -36,14 +38,15 @@ package final class ModelStore: Sendable {
 
   /// - Parameter modelID: as the catalogue gave it.
   package init(
-    model: Model, modelID: UInt32, plan: RecordPlan, engine: any StorageEngine,
-    cache: RecordCache, commits: CommitQueue, identity: StoreIdentity
+    model: Model, modelID: UInt32, indexes: ModelIndexes? = nil, plan: RecordPlan,
+    engine: any StorageEngine, cache: RecordCache, commits: CommitQueue, identity: StoreIdentity
   ) {
     self.model = model
     prefix = KeyPrefix(.record, model: modelID)
     self.plan = plan
     keyPlan = model.hasPlainKey ? nil : KeyPlan(model.key)
     hasColumns = keyPlan != nil
+    self.indexes = indexes
     self.engine = engine
     self.cache = cache
     self.commits = commits
@@ -150,11 +153,12 @@ package final class ModelStore: Sendable {
   @safe
   func scan(
     _ source: RecordSource, _ options: QueryOptions, of request: UnsafeRawBufferPointer,
-    _ limits: AnswerLimits
+    _ limits: AnswerLimits, by index: OpenIndex? = nil
   ) throws(QueryError) -> RecordScan {
     if options.isPlain && !limits.isPaged {
       return RecordScan(
-        store: self, source: source, isDescending: false, form: .records, limits: limits)
+        store: self, source: source, isDescending: false, form: .records, limits: limits,
+        reading: index.map { IndexReading($0, source, .records) })
     }
     if options.isCountOnly {
       if options.pageSize != 0 { throw .countWith(QueryOptions.Field.pageSize.name) }
@@ -166,6 +170,7 @@ package final class ModelStore: Sendable {
       visitMaskParts(of: request) { unsafe parts.append($0) }
       mask = try MaskTree.compile(parts, message: model.messageIndex, plan: plan)
     }
+    let asked = source
     var source = source
     let isDescending = options.order == 1
     var limits = limits
@@ -176,15 +181,17 @@ package final class ModelStore: Sendable {
     if options.pageSize != 0 { limits.take(pageSize: Int(options.pageSize)) }
     if unsafe !options.pageToken.isEmpty {
       let last = try PageToken.lastKey(of: options.pageToken, query: queryHash, hash: hash)
-      source.skip(to: prefix.key(last), isDescending: isDescending)
+      source.skip(
+        to: (index?.plan.prefix ?? prefix).key(last), isDescending: isDescending)
     }
+    let form: RecordScan.Form =
+      options.isCountOnly
+      ? .count
+      : mask == nil && !options.hasEtags
+        ? .records : .shaped(RecordShape(mask: mask, etagHash: options.hasEtags ? hash : nil))
     return RecordScan(
-      store: self, source: source, isDescending: isDescending,
-      form: options.isCountOnly
-        ? .count
-        : mask == nil && !options.hasEtags
-          ? .records : .shaped(RecordShape(mask: mask, etagHash: options.hasEtags ? hash : nil)),
-      limits: limits, queryHash: queryHash)
+      store: self, source: source, isDescending: isDescending, form: form, limits: limits,
+      queryHash: queryHash, reading: index.map { IndexReading($0, asked, form) })
   }
 
   /// A hash of which records are asked for and in which order, under the database's identity.
@@ -231,10 +238,16 @@ package final class ModelStore: Sendable {
   @safe
   package func put(
     _ record: UnsafeRawBufferPointer, _ ticket: CommitTicket
-  ) throws(RecordError) -> Bool {
-    if hasColumns { return try columnPut(record, ticket) }
-    let keyBytes = try plan.checkRecord(record, model: model)
-    let key = unsafe UnsafeRawBufferPointer(rebasing: record[keyBytes])
+  ) throws(WriteError) -> Bool {
+    if let indexes { return try indexedPut(record, ticket, indexes) }
+    let key: UnsafeRawBufferPointer
+    do throws(RecordError) {
+      if hasColumns { return try columnPut(record, ticket) }
+      let keyBytes = try plan.checkRecord(record, model: model)
+      unsafe key = UnsafeRawBufferPointer(rebasing: record[keyBytes])
+    } catch {
+      throw .record(error)
+    }
     return commits.enqueue(ticket, byteCount: record.count + key.count) {
       $0.put(key, prefix: prefix.fixed, value: record)
     }
@@ -248,6 +261,7 @@ package final class ModelStore: Sendable {
   package func batchPut(
     _ list: UnsafeRawBufferPointer, _ ticket: CommitTicket
   ) throws(RecordBatchError) -> Bool? {
+    if let indexes { return try indexedBatchPut(list, ticket, indexes) }
     if hasColumns { return try columnBatchPut(list, ticket) }
     var records: [(record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer)] = unsafe []
     var byteCount = 0
@@ -261,7 +275,7 @@ package final class ModelStore: Sendable {
       }
       try refuseEtags(reader)
     } catch {
-      throw unsafe RecordBatchError(index: records.count, error: error)
+      throw unsafe RecordBatchError(index: records.count, error: .record(error))
     }
     guard unsafe !records.isEmpty else { return nil }
     return commits.enqueue(ticket, byteCount: byteCount) { batch in
@@ -278,6 +292,7 @@ package final class ModelStore: Sendable {
   /// - Throws: when the query asks for more than a deletion can give.
   package func delete(_ query: RecordQuery, _ ticket: CommitTicket) throws(QueryError) -> Bool {
     try query.options.refuseForDelete()
+    if indexes != nil { return indexedDelete(source(of: query.expression), ticket) }
     let byteCount =
       switch query.expression {
       case .eq(let key): key.count
@@ -300,14 +315,26 @@ package final class ModelStore: Sendable {
   /// Takes a place in the queue for a long write, see ``CommitQueue/enqueueLong(_:byteCount:_:)``, whose changes come
   /// from the calls below.
   package func enqueueLong(
-    _ ticket: CommitTicket, byteCount: Int, _ make: @escaping @Sendable (WriteBatch) -> Bool
+    _ ticket: CommitTicket, byteCount: Int, _ make: @escaping @Sendable (CommitGroup) -> Bool
   ) -> Bool {
     commits.enqueueLong(ticket, byteCount: byteCount, make)
   }
 
   /// Appends what ``put(_:_:)`` queues.
   @safe
-  package func put(_ record: UnsafeRawBufferPointer, in batch: WriteBatch) throws(RecordError) {
+  package func put(
+    _ record: UnsafeRawBufferPointer, _ ticket: CommitTicket, in group: CommitGroup
+  ) throws(WriteError) {
+    if let indexes { return try indexedPut(record, ticket, indexes, in: group) }
+    do throws(RecordError) {
+      try put(record, in: group.batch)
+    } catch {
+      throw .record(error)
+    }
+  }
+
+  @safe
+  private func put(_ record: UnsafeRawBufferPointer, in batch: WriteBatch) throws(RecordError) {
     if hasColumns { return try columnPut(record, in: batch) }
     let key = unsafe UnsafeRawBufferPointer(
       rebasing: record[try plan.checkRecord(record, model: model)])
@@ -315,23 +342,33 @@ package final class ModelStore: Sendable {
   }
 
   /// Appends what ``batchPut(_:_:)`` queues. When it throws, some records may have been appended.
+  ///
+  /// - Returns: whether there is anything to commit.
   @safe
   package func batchPut(
-    _ list: UnsafeRawBufferPointer, in batch: WriteBatch
-  ) throws(RecordBatchError) {
+    _ list: UnsafeRawBufferPointer, _ ticket: CommitTicket, in group: CommitGroup
+  ) throws(RecordBatchError) -> Bool {
+    if let indexes { return try indexedBatchPut(list, ticket, indexes, in: group) }
+    let batch = group.batch
     do throws(RecordError) {
       var reader = unsafe RecordBatchReader(list, messageIndex: model.listMessageIndex)
       while let record = try unsafe reader.next() { try put(record, in: batch) }
       try refuseEtags(reader)
     } catch {
-      throw RecordBatchError(index: batch.count, error: error)
+      throw RecordBatchError(index: batch.count, error: .record(error))
     }
+    return !batch.isEmpty
   }
 
   /// Appends what ``delete(_:_:)`` queues.
-  package func delete(_ query: RecordQuery, in batch: WriteBatch) throws(QueryError) {
+  package func delete(
+    _ query: RecordQuery, _ ticket: CommitTicket, in group: CommitGroup
+  ) throws(QueryError) {
     try query.options.refuseForDelete()
-    delete(query.expression, in: batch)
+    if indexes != nil {
+      return indexedDelete(source(of: query.expression), ticket, in: group)
+    }
+    delete(query.expression, in: group.batch)
   }
 
   func refuseEtags(_ reader: RecordBatchReader) throws(RecordError) {
@@ -346,6 +383,6 @@ package final class ModelStore: Sendable {
 package struct RecordBatchError: Error, Equatable, Sendable {
   /// The place in the list of the record that is wrong.
   package let index: Int
-  /// What is wrong with it. Its offset is in the record.
-  package let error: RecordError
+  /// What is wrong with it. An offset is in the record.
+  package let error: WriteError
 }

@@ -19,7 +19,7 @@ extension SchemaCompatibility {
   }
 
   private mutating func check(
-    _ old: KeyColumn, _ new: KeyColumn, _ message: DeclarationIndex.Message
+    _ old: Column, _ new: Column, _ message: DeclarationIndex.Message
   ) {
     let field = message.declaration.field.firstIndex { $0.number == new.number }
     let path = field.map { [DescriptorPath.messageField, Int32($0)] } ?? []

@@ -8,17 +8,22 @@ struct ModelRules {
     let plural: String
     let listField: String
     let key: ModelKey
+    let indexes: [ModelIndex]
+    /// Where each of them is asked for.
+    let indexPaths: [[Int32]]
     /// Its place among the file's messages.
     let index: Int
   }
 
-  private let root: Google_Protobuf_FileDescriptorProto
+  let root: Google_Protobuf_FileDescriptorProto
   /// All files that the root imports, and their imports.
   private let imports: [Google_Protobuf_FileDescriptorProto]
   /// Which of them are the user's, by name.
   private let ownImports: Set<String>
   private let databaseName: DatabaseName
-  private let positions: SourcePositions
+  let positions: SourcePositions
+  /// All messages of the schema and of its imports.
+  let types: MessageTypes
   private let importPositions: [String: SourcePositions]
   private let packageName: String
 
@@ -37,6 +42,7 @@ struct ModelRules {
     self.databaseName = databaseName
     self.positions = positions
     self.importPositions = importPositions
+    types = MessageTypes([root] + imports)
     packageName = root.package.isEmpty ? databaseName.defaultPackage : root.package
     checkImportPaths()
     findModels()
@@ -55,16 +61,16 @@ struct ModelRules {
     collectNotes()
   }
 
-  private mutating func report(_ path: [Int32], _ message: String) {
+  mutating func report(_ path: [Int32], _ message: String) {
     violations.append(positions.diagnostic(at: path, message))
   }
 
-  private static func nameOfMessage(_ index: Int) -> [Int32] {
+  static func nameOfMessage(_ index: Int) -> [Int32] {
     [DescriptorPath.message, Int32(index), DescriptorPath.name]
   }
 
   /// `schema.proto:3:9`
-  private static func place(_ positions: SourcePositions?, _ path: [Int32]) -> String {
+  static func place(_ positions: SourcePositions?, _ path: [Int32]) -> String {
     guard let positions else { return "" }
     let position = positions.position(of: path)
     return " (\(positions.displayName):\(position.line):\(position.column))"
@@ -113,14 +119,22 @@ struct ModelRules {
   private mutating func findModels() {
     let used = TypeUses(root, packageName: root.package).usedTopLevelMessages
     for (index, message) in root.messageType.enumerated() {
-      guard let options = options(of: message, index), !options.isEmbedded else { continue }
+      refuseOptionsOfNestedFields(
+        in: message, path: [DescriptorPath.message, Int32(index)], name: message.name)
+      guard let options = options(of: message, index) else { continue }
+      guard !options.isEmbedded else {
+        checkThatNothingIsAsked(of: message, index, options)
+        continue
+      }
       if !options.key.isEmpty {
         addModel(message, index, options, keyText: options.key)
         continue
       }
       guard let fieldIndex = message.field.firstIndex(where: { $0.name == ModelNames.keyField })
       else {
-        if !used.contains(message.name) {
+        if used.contains(message.name) {
+          checkThatNothingIsAsked(of: message, index, options)
+        } else {
           let advice =
             Self.likelyKey(of: message).map { "is `\($0)` meant as the key? Name it `pk`" }
             ?? "add a field `string pk` to make it a model, or name its key (option (seandb.model) = {key: \"…\"}), use "
@@ -154,6 +168,8 @@ struct ModelRules {
         switch error {
         case .unknownField(let number):
           "field \(number) of its option, which this seandb does not know"
+        case .unknownIndexField(let number):
+          "field \(number) of an index of its option, which this seandb does not know"
         case .malformed: "an option (seandb.model) that cannot be read"
         }
       report(
@@ -164,7 +180,7 @@ struct ModelRules {
   }
 
   /// `[4, index, 7, 50731]`: where `option (seandb.model)` is.
-  private static func optionOfMessage(_ index: Int) -> [Int32] {
+  static func optionOfMessage(_ index: Int) -> [Int32] {
     [
       DescriptorPath.message, Int32(index), DescriptorPath.messageOptions,
       Int32(OptionsFile.extensionNumber),
@@ -186,10 +202,13 @@ struct ModelRules {
     if let plural, let problem = ModelNames.problem(withPlural: plural, of: message.name) {
       return report(Self.optionOfMessage(index), problem)
     }
+    let pluralName = plural ?? ModelNames.plural(message.name)
+    let indexes = indexes(of: message, index, options, key: key, plural: pluralName)
     models.append(
       Candidate(
-        name: message.name, plural: plural ?? ModelNames.plural(message.name),
-        listField: ModelNames.listField(message.name, plural: plural), key: key, index: index))
+        name: message.name, plural: pluralName,
+        listField: ModelNames.listField(message.name, plural: plural), key: key,
+        indexes: indexes.map(\.index), indexPaths: indexes.map(\.path), index: index))
   }
 
   /// A string field that looks like a key under another name: `PK`, `id`, `dog_id`.
@@ -340,25 +359,6 @@ struct ModelRules {
     }
   }
 
-  /// Of two models, `Dog` and `DogsByPk`, each has a method `GetDogsByPk`.
-  private mutating func checkMethodNames() {
-    var owners: [String: Candidate] = [:]
-    for model in models {
-      for method in ModelNames.methods(name: model.name, plural: model.plural) {
-        guard let other = owners[method] else {
-          owners[method] = model
-          continue
-        }
-        let name = Self.nameOfMessage(model.index)
-        let otherName = Self.nameOfMessage(other.index)
-        report(
-          name,
-          "the method \(method) is generated for model \(model.name) and for model \(other.name)"
-            + "\(Self.place(positions, otherName)): rename one of them")
-      }
-    }
-  }
-
   /// The service must not be called like a generated message; the name `database` cannot lead to it.
   private mutating func checkServiceName() {
     let service = databaseName.service
@@ -388,6 +388,11 @@ struct ModelRules {
         continue
       }
       for message in file.messageType {
+        if asksForIndexes(message) {
+          notes.append(
+            "\(file.name): message \(message.name) has an index in its options but is imported: it is an embedded "
+              + "type, and there is no index")
+        }
         let isKeyed = message.field.contains {
           $0.name == ModelNames.keyField && $0.type == .string && $0.label != .repeated
         }

@@ -13,7 +13,7 @@ enum QueryProto {
     return head + matches + expression + options(indent: "  ") + "}\n\nmessage Empty {}\n"
   }
 
-  /// There is one match for all signed integers, and one for all others.
+  /// There is one match for all signed integers, and one for all others. Each floating-point type has its own.
   static func name(of kind: ColumnKind) -> String {
     switch kind {
     case .string: "String"
@@ -21,6 +21,8 @@ enum QueryProto {
     case .bool: "Bool"
     case .timestamp: "Timestamp"
     case .duration: "Duration"
+    case .float: "Float"
+    case .double: "Double"
     case .uint32, .uint64, .fixed32, .fixed64: "UInt64"
     default: "Int64"
     }
@@ -83,25 +85,32 @@ enum QueryProto {
   }
 
   /// The fields of a query beside those that choose records.
-  static func options(indent: String) -> String {
-    """
-    // The rest is for Get and Stream; a Delete takes an expression alone.
+  ///
+  /// - Parameters:
+  ///   - ordered: by what the records are.
+  ///   - deletion: what a Delete takes; nil when there is none.
+  static func options(
+    indent: String, ordered: String = "the pks", deletion: String? = "an expression"
+  ) -> String {
+    let head = deletion.map {
+      "// The rest is for Get and Stream; a Delete takes \($0) alone.\n\n"
+    }
+    return """
+      \(head ?? "")// At most so many records in one answer; 0 is all of them, or an error when they are too many for one message.
+      uint32 page_size = 16;
+      // Goes on where an answer to the same query ended: its next_page_token.
+      string page_token = 17;
+      // Of \(ordered). DESCENDING gives the last ones first.
+      \(indent == "  " ? "" : "IndexQuery.")Order order = 18;
+      // Only these fields of each record. Not set: the records as they are stored.
+      .google.protobuf.FieldMask read_mask = 19;
+      // No records, only how many there are.
+      bool count_only = 20;
+      // An etag for each record.
+      bool with_etags = 21;
 
-    // At most so many records in one answer; 0 is all of them, or an error when they are too many for one message.
-    uint32 page_size = 16;
-    // Goes on where an answer to the same query ended: its next_page_token.
-    string page_token = 17;
-    // Of the pks. DESCENDING gives the last ones first.
-    \(indent == "  " ? "" : "IndexQuery.")Order order = 18;
-    // Only these fields of each record. Not set: the records as they are stored.
-    .google.protobuf.FieldMask read_mask = 19;
-    // No records, only how many there are.
-    bool count_only = 20;
-    // An etag for each record.
-    bool with_etags = 21;
-
-    """.split(separator: "\n", omittingEmptySubsequences: false)
-      .map { $0.isEmpty ? "" : indent + $0 }.joined(separator: "\n")
+      """.split(separator: "\n", omittingEmptySubsequences: false)
+        .map { $0.isEmpty ? "" : indent + $0 }.joined(separator: "\n")
   }
 
   private static let head = """

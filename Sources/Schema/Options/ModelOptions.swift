@@ -7,6 +7,8 @@ import SwiftProtobuf
 struct ModelOptions: Equatable {
   /// Empty: the field `pk`.
   private(set) var key = ""
+  /// In their order; those of single fields are with the fields.
+  private(set) var indexes: [IndexOption] = []
   /// Empty: the name and an "s".
   private(set) var plural = ""
   private(set) var isEmbedded = false
@@ -17,66 +19,88 @@ struct ModelOptions: Equatable {
   /// Why options cannot be read: they were made by another version of the program.
   enum Failure: Error, Equatable {
     case unknownField(Int)
+    case unknownIndexField(Int)
     case malformed
   }
 
   init() {}
 
   /// Reads them among all options of a message; those of others are left alone.
-  ///
-  /// protoc leaves them as bytes in the descriptor, in as many parts as there are statements.
   init(_ options: Google_Protobuf_MessageOptions) throws(Failure) {
-    // The extension is in nobody's map, so it is kept among the unknown fields.
-    guard let bytes: [UInt8] = try? options.serializedBytes() else { throw .malformed }
-    var failure: Failure?
-    unsafe bytes.withUnsafeBytes { bytes in
-      do throws(Failure) { try unsafe readParts(bytes) } catch { failure = error }
-    }
-    if let failure { throw failure }
-  }
-
-  private mutating func readParts(_ options: UnsafeRawBufferPointer) throws(Failure) {
-    try unsafe Self.visit(options) { (tag, reader) throws(Failure) in
-      guard tag.number == OptionsFile.extensionNumber && tag.wireType == 2,
-        let body = try? unsafe reader.nextLengthDelimited()
-      else { return try Self.skip(tag, &reader) }
-      try unsafe read(body)
-    }
-  }
-
-  private mutating func read(_ body: UnsafeRawBufferPointer) throws(Failure) {
-    try unsafe Self.visit(body) { (tag, reader) throws(Failure) in
-      switch (OptionsFile.ModelField(rawValue: UInt32(tag.number)), tag.wireType) {
-      case (.key, 2): key = try Self.text(&reader)
-      case (.plural, 2): plural = try Self.text(&reader)
-      case (.embedded, 0):
-        guard let value = try? reader.nextVarint() else { throw .malformed }
-        isEmbedded = value != 0
-      case (nil, _): throw .unknownField(Int(tag.number))
-      default: throw .malformed
+    for part in try Self.parts(of: options) {
+      for field in try Self.fields(of: part) {
+        switch OptionsFile.ModelField(rawValue: UInt32(field.number)) {
+        case .key: key = try field.text()
+        case .index: indexes.append(try IndexOption(try field.bytes(), at: .model(indexes.count)))
+        case .plural: plural = try field.text()
+        case .embedded: isEmbedded = try field.flag()
+        case nil: throw .unknownField(field.number)
+        }
       }
     }
   }
+}
 
-  private static func visit(
-    _ bytes: UnsafeRawBufferPointer,
-    _ body: (ProtobufReader.Tag, inout ProtobufReader) throws(Failure) -> Void
-  ) throws(Failure) {
-    var reader = unsafe ProtobufReader(bytes)
-    while !reader.isAtEnd {
-      guard let tag = try? reader.nextTag() else { throw .malformed }
-      try body(tag, &reader)
+// MARK: - Bytes of options
+
+extension ModelOptions {
+  /// A field of an option as it is on the wire.
+  struct Field {
+    enum Value {
+      case number(UInt64)
+      case bytes([UInt8])
+      case other
+    }
+
+    let number: Int
+    let value: Value
+
+    func flag() throws(Failure) -> Bool {
+      guard case .number(let number) = value else { throw .malformed }
+      return number != 0
+    }
+
+    func bytes() throws(Failure) -> [UInt8] {
+      guard case .bytes(let bytes) = value else { throw .malformed }
+      return bytes
+    }
+
+    func text() throws(Failure) -> String { String(decoding: try bytes(), as: UTF8.self) }
+  }
+
+  /// What a declaration's options have of seandb's.
+  ///
+  /// protoc leaves them as bytes in the descriptor, in as many parts as there are statements.
+  static func parts(of options: some Message) throws(Failure) -> [[UInt8]] {
+    // The extension is in nobody's map, so it is kept among the unknown fields.
+    guard let bytes: [UInt8] = try? options.serializedBytes() else { throw .malformed }
+    return try fields(of: bytes).compactMap { field in
+      guard field.number == OptionsFile.extensionNumber, case .bytes(let part) = field.value else {
+        return nil
+      }
+      return part
     }
   }
 
-  private static func skip(
-    _ tag: ProtobufReader.Tag, _ reader: inout ProtobufReader
-  ) throws(Failure) {
-    guard (try? reader.skip(tag)) != nil else { throw .malformed }
-  }
-
-  private static func text(_ reader: inout ProtobufReader) throws(Failure) -> String {
-    guard let bytes = try? unsafe reader.nextLengthDelimited() else { throw .malformed }
-    return unsafe String(decoding: bytes, as: UTF8.self)
+  static func fields(of bytes: [UInt8]) throws(Failure) -> [Field] {
+    let fields: [Field]? = try? unsafe bytes.withUnsafeBytes { bytes in
+      var reader = unsafe ProtobufReader(bytes)
+      var fields: [Field] = []
+      while !reader.isAtEnd {
+        let tag = try reader.nextTag()
+        let value: Field.Value
+        switch tag.wireType {
+        case 0: value = .number(try reader.nextVarint())
+        case 2: unsafe value = .bytes(Array(try reader.nextLengthDelimited()))
+        default:
+          try reader.skip(tag)
+          value = .other
+        }
+        fields.append(Field(number: tag.number, value: value))
+      }
+      return fields
+    }
+    guard let fields else { throw .malformed }
+    return fields
   }
 }

@@ -9,8 +9,24 @@ enum OptionsFile {
   /// The numbers of `ModelOptions`. Those that are not here are kept for what is to come.
   enum ModelField: UInt32 {
     case key = 1
+    case index = 2
     case plural = 5
     case embedded = 7
+  }
+
+  /// The numbers of `Index`.
+  enum IndexField: UInt32 {
+    case fields = 1
+    case name = 2
+    case unique = 3
+    case sparse = 4
+    case include = 5
+  }
+
+  /// The numbers of `FieldOptions`.
+  enum FieldField: UInt32 {
+    case index = 1
+    case unique = 2
   }
 
   static let text = """
@@ -26,15 +42,48 @@ enum OptionsFile {
       ModelOptions model = 50731;
     }
 
+    extend google.protobuf.FieldOptions {
+      // Of a field of such a message: string email = 2 [(seandb.field).unique = true];
+      FieldOptions field = 50731;
+    }
+
     message ModelOptions {
       // The fields that name a record, at most 15: records are ordered by the first one, those with an equal first one
       // by the second, and so on. "-" before a field puts its larger values first. Strings, bytes, bool, enums,
       // integers, Timestamp and Duration. Without it the key is the field pk.
       string key = 1;
+      // How records are found by other fields than those of their key; at most 64.
+      repeated Index index = 2;
       // What several records are called, in the list message and in the names of RPCs. Without it: the name and an "s".
       string plural = 5;
       // A type that other messages use, whose records are not stored although it has a field pk.
       bool embedded = 7;
+    }
+
+    // A way to find records: {fields: "breed, -age"} gives GetDogsByBreedAge and StreamDogsByBreedAge.
+    message Index {
+      // The fields, as in a key; float and double are allowed too. "address.city" is a field of a message in a field.
+      // One field on the way may be repeated: a record is found by each of its elements.
+      string fields = 1;
+      // What the RPCs are called by. Without it: the fields, as in "breed_age".
+      string name = 2;
+      // No two records have the same values. A record in which one of the fields is not set may always be stored. There
+      // is a DeleteDogsByBreedAge as well.
+      bool unique = 3;
+      // Records in which one of the fields is not set are left out. So are those in which it has its default, when it
+      // cannot be told from not set.
+      bool sparse = 4;
+      // Other fields that are kept in the index, so that a query for them reads nothing else: "name, photo.url", or "*"
+      // for all.
+      string include = 5;
+    }
+
+    // An index on one field.
+    message FieldOptions {
+      // Records are found by the field.
+      bool index = 1;
+      // They are, and no two of them have the same value in it.
+      bool unique = 2;
     }
 
     """

@@ -195,6 +195,12 @@ package final class RecordPlan: Sendable {
     fieldsByName[message][name]
   }
 
+  /// The place of a field's oneof among the message's; nil when it is in none.
+  /// - Precondition: as above.
+  package func oneof(ofField number: UInt32, inMessage message: Int) -> Int? {
+    fieldsByName[message].values.first { $0.number == number }?.oneof
+  }
+
   /// The members of a `oneof`.
   /// - Precondition: as above.
   package func members(ofOneof oneof: Int, inMessage message: Int) -> [NamedField] {

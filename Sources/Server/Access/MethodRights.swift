@@ -40,10 +40,16 @@ struct MethodRights: Sendable {
 
   /// The methods of a model, and what each of them does with it.
   static func actions(of model: Model) -> [(method: String, action: AccessAction)] {
-    [
+    let plural = model.pluralName
+    return [
       (model.getMethod, .read), (model.getOneMethod, .read), (model.streamMethod, .read),
       (model.deleteMethod, .delete), (model.putMethod, .write), (model.batchPutMethod, .write),
     ]
+      + model.indexes.flatMap { index -> [(method: String, action: AccessAction)] in
+        let reads = [index.getMethod(plural: plural), index.streamMethod(plural: plural)]
+        return reads.map { ($0, .read) }
+          + (index.isUnique ? [(index.deleteMethod(plural: plural), .delete)] : [])
+      }
   }
 
   subscript(method: Int) -> Right { rights[method] }

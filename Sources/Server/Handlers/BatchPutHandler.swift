@@ -25,7 +25,7 @@ package struct BatchPutHandler: UnaryHandler {
       case false?: return .failed(StatusMapping.writeQueueFull)
       }
     } catch {
-      return .failed(StatusMapping.status(of: error, plan: store.plan))
+      return .failed(StatusMapping.status(of: error, store))
     }
   }
 
@@ -33,12 +33,11 @@ package struct BatchPutHandler: UnaryHandler {
   private func callLater(
     _ request: UnsafeRawBufferPointer, _ context: CallContext
   ) -> UnaryOutcome {
-    longWrites.submit(request, context, to: store) { [store] list, batch in
+    longWrites.submit(request, context, to: store) { [store] list, ticket, group in
       do throws(RecordBatchError) {
-        try store.batchPut(list, in: batch)
-        return batch.isEmpty ? .empty : nil
+        return try store.batchPut(list, ticket, in: group) ? nil : .empty
       } catch {
-        return .failed(StatusMapping.status(of: error, plan: store.plan))
+        return .failed(StatusMapping.status(of: error, store))
       }
     }
   }

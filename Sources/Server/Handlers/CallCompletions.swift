@@ -19,6 +19,12 @@ package struct CallCompletions: CommitObserver {
     for call in calls { completions.complete(CallToken(words: call.words), .failed(status)) }
     completions.post()
   }
+
+  package mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+    completions.complete(
+      CallToken(words: call.words), .failed(StatusMapping.status(of: refusal)))
+    completions.post()
+  }
 }
 
 extension CommitTicket {

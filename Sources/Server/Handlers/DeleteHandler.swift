@@ -5,15 +5,22 @@ package import Wire
 
 // SAFETY: the query is a view of the request, which is lent until `call` returns; the batch copies what it takes of it.
 
-/// `DeleteXsByPk`: removes the records that a query names, atomically and without reading them.
+/// `DeleteXsByPk`: removes the records that a query names, atomically and, without indexes, without reading them; and
+/// `DeleteXsByY` of a unique index.
 package struct DeleteHandler: UnaryHandler {
   private let store: ModelStore
   private let access: AccessControl?
   private let audit: AuditLog?
   private let longWrites: LongWrites
+  /// The place of the unique index whose queries it takes; nil: by the key.
+  private let index: Int?
 
-  init(store: ModelStore, access: AccessControl?, audit: AuditLog?, longWrites: LongWrites) {
+  init(
+    store: ModelStore, index: Int? = nil, access: AccessControl?, audit: AuditLog?,
+    longWrites: LongWrites
+  ) {
     self.store = store
+    self.index = index
     self.access = access
     self.audit = audit
     self.longWrites = longWrites
@@ -30,6 +37,10 @@ package struct DeleteHandler: UnaryHandler {
   ) -> UnaryOutcome {
     guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(QueryError) {
+      if let index {
+        return try store.delete(byIndex: index, request, CommitTicket(context.token))
+          ? .pending : .failed(StatusMapping.writeQueueFull)
+      }
       if store.hasColumns { return try deleteByColumns(request, context) }
       let query = try unsafe parseIndexQuery(request)
       guard try store.delete(query, CommitTicket(context.token)) else {
@@ -49,16 +60,18 @@ package struct DeleteHandler: UnaryHandler {
     _ request: UnsafeRawBufferPointer, _ context: CallContext
   ) -> UnaryOutcome {
     let (who, peer) = (access?.id(of: context), context.peer)
-    return longWrites.submit(request, context, to: store) { [self] request, batch in
+    return longWrites.submit(request, context, to: store) { [self] request, ticket, group in
       do throws(QueryError) {
+        if let index {
+          try store.delete(byIndex: index, request, ticket, in: group)
+          return nil
+        }
         if store.hasColumns {
-          let deletion = try store.columnDeletion(request)
-          deletion.append(to: batch)
-          tell(deletion, who, peer)
+          tell(try store.columnDelete(request, ticket, in: group), who, peer)
           return nil
         }
         let query = try unsafe parseIndexQuery(request)
-        try store.delete(query, in: batch)
+        try store.delete(query, ticket, in: group)
         if let audit { tell(audit, query.expression, who, peer) }
         return nil
       } catch {

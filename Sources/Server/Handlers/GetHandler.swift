@@ -23,7 +23,7 @@ struct GetHandler: UnaryHandler {
   ) -> UnaryOutcome {
     guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(QueryError) {
-      if reads.store.hasColumns {
+      if reads.index != nil || reads.store.hasColumns {
         var scan = try reads.scan(request)
         return run(&scan, context, &response)
       }
@@ -76,6 +76,7 @@ struct GetHandler: UnaryHandler {
         scan.finishAnswer(pause, into: &response)
         return .done
       case .tooLarge: return .failed(reads.tooLarge(scan))
+      case .corruptIndex: return .failed(reads.corruptIndex(scan))
       case .cancelled: return .failed(.deadlineExceeded)
       case .wouldBlock: return goOn(scan, isLong: false, context, start, &response)
       case .budgetSpent: return goOn(scan, isLong: true, context, start, &response)
@@ -144,6 +145,7 @@ private struct RestOfRead: Sendable {
       switch pause {
       case .complete, .pageFull: scan.finishAnswer(pause, into: &response)
       case .tooLarge: return .finished(.failed(reads.tooLarge(scan)))
+      case .corruptIndex: return .finished(.failed(reads.corruptIndex(scan)))
       case .cancelled: return .finished(.failed(.deadlineExceeded))
       case .wouldBlock, .budgetSpent:
         return .unfinished(RestOfRead(reads, scan, response, start))

@@ -1,4 +1,3 @@
-import Engine
 import Records
 package import Wire
 
@@ -23,18 +22,20 @@ package struct LongWrites: Sendable {
 
   /// Has a long request of a write checked later.
   ///
-  /// - Parameter check: appends the changes to the batch; or says how the call ends, and nothing is stored.
+  /// - Parameter check: appends the changes to the group; or says how the call ends, and nothing is stored.
   @safe
   func submit(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, to store: ModelStore,
     _ check:
-      @escaping @Sendable (UnsafeRawBufferPointer, WriteBatch) -> Completions.Outcome?
+      @escaping @Sendable (UnsafeRawBufferPointer, CommitTicket, CommitGroup) ->
+      Completions.Outcome?
   ) -> UnaryOutcome {
     let token = context.token
     // The queue counts its bytes.
     let kept = KeptRequest(request, countedBy: nil)
-    let isTaken = store.enqueueLong(CommitTicket(token), byteCount: request.count) { batch in
-      guard let outcome = kept.withBytes({ unsafe check($0, batch) }) else { return true }
+    let ticket = CommitTicket(token)
+    let isTaken = store.enqueueLong(ticket, byteCount: request.count) { group in
+      guard let outcome = kept.withBytes({ unsafe check($0, ticket, group) }) else { return true }
       var completions = makeCompletions()
       completions.complete(token, outcome)
       completions.post()

@@ -9,6 +9,8 @@ import Wire
 /// What the reading handlers of one model share: the store, the threads for what blocks, and the limit of an answer.
 struct ModelReads: Sendable {
   let store: ModelStore
+  /// The place of the index by which records are found; nil: by their keys.
+  var index: Int?
   let threads: StorageReads
   /// Of all models: they share caches and disk.
   let tries: TriesByTier
@@ -41,6 +43,9 @@ struct ModelReads: Sendable {
     let limits =
       chunkBytes.map { AnswerLimits(bytes: maximumResponseBytes, chunkBytes: $0) }
       ?? AnswerLimits(bytes: maximumResponseBytes)
+    if let index {
+      return try store.scan(byIndex: index, request, limits, isStream: chunkBytes != nil)
+    }
     if store.hasColumns {
       return try store.columnScan(request, limits, isStream: chunkBytes != nil)
     }
@@ -62,6 +67,15 @@ struct ModelReads: Sendable {
       StatusMapping.recordTooLarge(
         limit: maximumResponseBytes, model: store.model.fullName, key: ShownKey($0, store),
         pageToken: record.pageToken)
+    }
+  }
+
+  /// Why a scan ended with `corruptIndex`.
+  func corruptIndex(_ scan: RecordScan) -> RPCStatus {
+    let name = index.flatMap { store.indexes?.all[$0].plan.index.name } ?? ""
+    return unsafe scan.missingRecord.withUnsafeBytes {
+      StatusMapping.corruptIndex(
+        name, model: store.model.fullName, key: ShownKey($0, store))
     }
   }
 

@@ -20,11 +20,11 @@ package struct PutHandler: UnaryHandler {
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
     guard request.count <= LongRequest.bytes else { return callLater(request, context) }
-    do throws(RecordError) {
+    do throws(WriteError) {
       return try store.put(request, CommitTicket(context.token))
         ? .pending : .failed(StatusMapping.writeQueueFull)
     } catch {
-      return .failed(StatusMapping.status(of: error, plan: store.plan))
+      return .failed(StatusMapping.status(of: error, store))
     }
   }
 
@@ -32,12 +32,12 @@ package struct PutHandler: UnaryHandler {
   private func callLater(
     _ request: UnsafeRawBufferPointer, _ context: CallContext
   ) -> UnaryOutcome {
-    longWrites.submit(request, context, to: store) { [store] record, batch in
-      do throws(RecordError) {
-        try store.put(record, in: batch)
+    longWrites.submit(request, context, to: store) { [store] record, ticket, group in
+      do throws(WriteError) {
+        try store.put(record, ticket, in: group)
         return nil
       } catch {
-        return .failed(StatusMapping.status(of: error, plan: store.plan))
+        return .failed(StatusMapping.status(of: error, store))
       }
     }
   }

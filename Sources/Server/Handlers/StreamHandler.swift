@@ -113,6 +113,7 @@ private final class RecordStream: ServerStream {
           ? .streamFinish(nil)
           : .streamMessage(OwnedMessage(response, countedBy: reads.threads.answers))
       case .tooLarge: return .streamFinish(reads.tooLarge(scan))
+      case .corruptIndex: return .streamFinish(reads.corruptIndex(scan))
       case .cancelled, .wouldBlock, .budgetSpent: return .streamFinish(.deadlineExceeded)
       }
     } catch {

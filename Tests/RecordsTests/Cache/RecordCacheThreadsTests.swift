@@ -75,6 +75,10 @@ import Testing
     mutating func didFail(_ calls: [CommitTicket], _ error: EngineError, since: String?) {
       fatalError("\(error)")
     }
+
+    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+      fatalError("\(refusal)")
+    }
   }
 
   /// Of one key, whose writes are counted from 1 on.

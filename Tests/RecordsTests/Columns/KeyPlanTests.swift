@@ -8,9 +8,9 @@ import Testing
   /// One column of a model, by the field with the number 1 and up.
   private static func column(
     _ number: Int, _ kind: ColumnKind, descending: Bool = false, presence: Bool = false
-  ) -> KeyColumn {
-    KeyColumn(
-      name: "c\(number)", number: UInt32(number), kind: kind, isDescending: descending,
+  ) -> Column {
+    Column(
+      name: "c\(number)", path: [UInt32(number)], kind: kind, isDescending: descending,
       hasPresence: presence || kind.isTime, typeName: "")
   }
 
@@ -205,7 +205,7 @@ import Testing
 
   /// Whether one record comes before another, column by column.
   private static func precedes(
-    _ first: [Value], _ second: [Value], _ columns: [KeyColumn]
+    _ first: [Value], _ second: [Value], _ columns: [Column]
   ) -> Bool {
     for (index, column) in columns.enumerated() where first[index] != second[index] {
       return (first[index] < second[index]) != column.isDescending

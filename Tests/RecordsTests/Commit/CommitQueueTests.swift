@@ -30,6 +30,10 @@ private struct Observer: CommitObserver {
     add(calls, error)
   }
 
+  mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+    fatalError("\(refusal)")
+  }
+
   private func add(_ calls: [CommitTicket], _ error: EngineError?) {
     outcomes.all.withLock { all in
       all += calls.map { Outcomes.Outcome(ticket: $0, error: error) }
@@ -149,9 +153,9 @@ private struct Observer: CommitObserver {
 
   /// A long write of so many records whose check waits for the gate.
   private func putLong(_ call: UInt64, source: UInt64, records: Int, after check: Gate) -> Bool {
-    commits.enqueueLong(ticket(call, source: source), byteCount: 100) { batch in
+    commits.enqueueLong(ticket(call, source: source), byteCount: 100) { group in
       check.wait()
-      for index in 0..<records { batch.put([UInt8(call), UInt8(index)], [1]) }
+      for index in 0..<records { group.batch.put([UInt8(call), UInt8(index)], [1]) }
       return records > 0
     }
   }
@@ -195,8 +199,8 @@ private struct Observer: CommitObserver {
     #expect(putShort(1, source: 1))
     let large = [UInt8](repeating: 0, count: CommitQueue.groupBytes)
     for call in 2..<5 as Range<UInt64> {
-      let isTaken = commits.enqueueLong(ticket(call, source: 7), byteCount: large.count) { batch in
-        batch.put([UInt8(call)], large)
+      let isTaken = commits.enqueueLong(ticket(call, source: 7), byteCount: large.count) { group in
+        group.batch.put([UInt8(call)], large)
         return true
       }
       #expect(isTaken)

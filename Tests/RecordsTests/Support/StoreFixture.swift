@@ -87,6 +87,10 @@ final class StoreFixture {
     mutating func didFail(_ calls: [CommitTicket], _ error: EngineError, since: String?) {
       fatalError("\(error)")
     }
+
+    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+      fatalError("\(refusal)")
+    }
   }
 
   private static let ticket = CommitTicket(words: (0, 0, 0))
@@ -123,7 +127,7 @@ final class StoreFixture {
           scan.finishAnswer(pause, into: &response)
           return TestAnswer(response.array())
         case .budgetSpent: continue
-        case .tooLarge, .wouldBlock, .cancelled: throw Paused(pause: pause)
+        case .tooLarge, .wouldBlock, .cancelled, .corruptIndex: throw Paused(pause: pause)
         }
       }
     }

@@ -5,7 +5,7 @@ import Schema
 // SAFETY: reads through the base of a query that is lent until the return. ``WireScan`` checks every offset before it
 // reads there.
 
-/// A parsed `ByPk`: which stored keys, and what of their records is asked for.
+/// A parsed query by columns, such as `ByPk`: which stored keys, and what of their records is asked for.
 ///
 /// The page token of the options aliases the request.
 struct ColumnQuery {
@@ -13,9 +13,11 @@ struct ColumnQuery {
   let options: QueryOptions
   /// Whether no column has a match: all records.
   let isEverything: Bool
+  /// Whether every column has a match, and each names values.
+  let hasOnlyEqualities: Bool
 }
 
-extension KeyPlan {
+extension ColumnPlan {
   /// Parses a query that has a match for each of the first columns.
   ///
   /// All but the last match are `eq` or `in`; so the keys lie in ranges that do not touch, at most 1000 of them.
@@ -24,13 +26,14 @@ extension KeyPlan {
     _ bytes: UnsafeRawBufferPointer, prefix: KeyPrefix
   ) throws(QueryError) -> ColumnQuery {
     var options = QueryOptions()
-    var matches = [ColumnMatch?](repeating: nil, count: key.columns.count)
+    var matches = [ColumnMatch?](repeating: nil, count: columns.count)
     try parse(bytes, &matches, &options)
     // A later version may have more orders; to answer in another one would be a wrong answer.
     guard options.order <= 1 else { throw .unknownOrder(options.order) }
     return ColumnQuery(
       source: try source(of: matches, prefix), options: options,
-      isEverything: matches.allSatisfy { $0 == nil })
+      isEverything: matches.allSatisfy { $0 == nil },
+      hasOnlyEqualities: matches.allSatisfy { if case .values = $0 { true } else { false } })
   }
 
   @safe
@@ -66,15 +69,16 @@ extension KeyPlan {
         }
       } catch {
         throw column >= 0
-          ? .badMatch(column: key.columns[column].name, .malformed(offset: error.offset))
+          ? .badMatch(column: columns[column].name, .malformed(offset: error.offset))
           : .malformed(error)
       }
-      if column < -1 { throw .unsupportedIn(message: "ByPk", field: -1 - column) }
+      if column < -1 { throw .unsupportedIn(message: message, field: -1 - column) }
       guard column >= 0 else { continue }
-      let name = key.columns[column].name
+      let name = columns[column].name
       guard matches[column] == nil else { throw .badMatch(column: name, .several) }
-      matches[column] = try unsafe ColumnMatchParser(key.columns[column], encodings[column], bytes)
-        .parse(place)
+      matches[column] = try unsafe ColumnMatchParser(
+        columns[column], encodings[column], bytes
+      ).parse(place)
     }
   }
 
@@ -85,14 +89,14 @@ extension KeyPlan {
   ) throws(QueryError) -> RecordSource {
     let count = matches.firstIndex { $0 == nil } ?? matches.count
     if let later = matches[count...].firstIndex(where: { $0 != nil }) {
-      throw .gap(missing: key.columns[count].name, isRange: false, later: key.columns[later].name)
+      throw .gap(missing: columns[count].name, isRange: false, later: columns[later].name)
     }
     var prefixes = [prefix.bytes]
     for column in 0..<count {
       guard let match = matches[column], case .values(let values) = match else {
         guard column == count - 1 else {
           throw .gap(
-            missing: key.columns[column].name, isRange: true, later: key.columns[column + 1].name)
+            missing: columns[column].name, isRange: true, later: columns[column + 1].name)
         }
         return Self.source(
           ofRanges: prefixes.compactMap { range(of: matches[column], at: column, after: $0) })
@@ -107,7 +111,7 @@ extension KeyPlan {
         distinct.lazy.filter { prefix.count + $0.count <= limit }.map { prefix + $0 }
       }
     }
-    return count == matches.count && !prefixes.isEmpty
+    return areWholeKeys && count == matches.count && !prefixes.isEmpty
       ? .keys(StoredKeys(ascending: prefixes))
       : Self.source(ofRanges: prefixes.map { KeyRange.prefix($0) })
   }
@@ -127,7 +131,7 @@ extension KeyPlan {
     switch match {
     case nil, .values: return nil
     case .unset:
-      return encoding.isRaw ? nil : KeyRange.prefix(prefix + unsetMark(encoding))
+      return encoding.isRaw ? nil : KeyRange.prefix(prefix + encoding.unsetMark)
     case .beginning(let open):
       var range = KeyRange.prefix(prefix + open)
       range.lower = Self.later(range.lower, set.lower)
@@ -161,7 +165,8 @@ extension KeyPlan {
   private func setValues(_ encoding: ColumnEncoding, after prefix: [UInt8]) -> KeyRange {
     var range = KeyRange.prefix(prefix)
     guard !encoding.isRaw else { return range }
-    let unset = KeyRange.prefix(prefix + unsetMark(encoding))
+    if encoding.kind.isFloatingPoint { return numbers(encoding, after: prefix) }
+    let unset = KeyRange.prefix(prefix + encoding.unsetMark)
     if encoding.isDescending {
       range.upper = unset.lower
     } else {
@@ -170,9 +175,15 @@ extension KeyPlan {
     return range
   }
 
-  private func unsetMark(_ encoding: ColumnEncoding) -> [UInt8] {
-    let mark: [UInt8] = encoding.kind.isText ? [0, 0] : [0]
-    return encoding.isDescending ? mark.map { ~$0 } : mark
+  /// All keys whose column is a number: what has no order is in no range.
+  private func numbers(_ encoding: ColumnEncoding, after prefix: [UInt8]) -> KeyRange {
+    let nan = OrderedFloat.beginningOfNaN(byteCount: encoding.kind.floatByteCount)
+    let unset = KeyRange.prefix(prefix + encoding.unsetMark)
+    guard encoding.isDescending else {
+      return KeyRange(lower: unset.upper ?? prefix, upper: prefix + nan)
+    }
+    return KeyRange(
+      lower: KeyRange.prefix(prefix + nan.map { ~$0 }).upper ?? prefix, upper: unset.lower)
   }
 
   private static func later(_ first: [UInt8], _ second: [UInt8]) -> [UInt8] {

@@ -6,8 +6,9 @@ package enum ColumnKind: UInt8, Sendable, CaseIterable {
   case int32, int64, sint32, sint64, sfixed32, sfixed64
   case uint32, uint64, fixed32, fixed64
   case timestamp, duration
+  case float, double
 
-  /// Nil for what cannot be in a key: floating-point numbers, and messages but two.
+  /// Nil for messages but two. A key has no floating-point numbers: see ``isFloatingPoint``.
   init?(_ field: Google_Protobuf_FieldDescriptorProto) {
     switch field.type {
     case .string: self = .string
@@ -26,7 +27,9 @@ package enum ColumnKind: UInt8, Sendable, CaseIterable {
     case .fixed64: self = .fixed64
     case .message where field.typeName == ".google.protobuf.Timestamp": self = .timestamp
     case .message where field.typeName == ".google.protobuf.Duration": self = .duration
-    case .message, .group, .double, .float: return nil
+    case .float: self = .float
+    case .double: self = .double
+    case .message, .group: return nil
     }
   }
 
@@ -35,6 +38,9 @@ package enum ColumnKind: UInt8, Sendable, CaseIterable {
 
   /// Whether values are messages of seconds and nanoseconds.
   package var isTime: Bool { self == .timestamp || self == .duration }
+
+  /// Whether an index may have it and a key may not.
+  package var isFloatingPoint: Bool { self == .float || self == .double }
 
   /// How protobuf calls it; an enum has its own name.
   package var name: String {
@@ -50,8 +56,8 @@ package enum ColumnKind: UInt8, Sendable, CaseIterable {
   package var wireType: UInt8 {
     switch self {
     case .string, .bytes, .timestamp, .duration: 2
-    case .sfixed32, .fixed32: 5
-    case .sfixed64, .fixed64: 1
+    case .sfixed32, .fixed32, .float: 5
+    case .sfixed64, .fixed64, .double: 1
     default: 0
     }
   }

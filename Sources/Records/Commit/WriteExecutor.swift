@@ -1,0 +1,401 @@
+import Bytes
+import Engine
+import Schema
+
+// SAFETY: the writes of a call are views of a command list, which is not changed while the call is executed. What the
+// engine or the batch lends is read before either changes.
+
+/// Executes writes to models with indexes: reads what is stored, and makes changes of records and entries of it.
+///
+/// One call after the other, each on what the calls before it have left; one that fails leaves nothing. All of it is on
+/// the commit thread, so that nothing changes between the look and the write.
+///
+/// Thread-safety: none.
+package struct WriteExecutor: ~Copyable {
+  /// How a call ended.
+  enum Outcome {
+    /// Its changes are in the batch.
+    case done
+    case refused(WriteRefusal)
+    /// What is stored could not be read.
+    case failed(EngineError)
+    /// What it needs is not where the tier may look.
+    case wouldBlock
+  }
+
+  /// A range delete changes at most so many entries and bytes: more would keep all other writes waiting for long.
+  package static let maximumEntries = 100_000
+  /// See ``maximumEntries``.
+  package static let maximumBytes = 16 << 20
+
+  private enum Stop: Error {
+    case refused(WriteRefusal)
+    case failed(EngineError)
+    case wouldBlock
+  }
+
+  /// A write of a call.
+  @safe
+  private struct Write {
+    let isPut: Bool
+    /// Of the record, without its prefix.
+    @safe let key: UnsafeRawBufferPointer
+    @safe let record: UnsafeRawBufferPointer
+    /// The new entries, in ``newEntries``.
+    let entries: Range<Int>
+    let number: Int
+  }
+
+  @safe
+  private struct NewEntry {
+    let index: Int
+    @safe let key: UnsafeRawBufferPointer
+    @safe let value: UnsafeRawBufferPointer
+  }
+
+  /// A new entry, and whose it is.
+  private struct Pending {
+    let entry: NewEntry
+    let write: Write
+  }
+
+  private let engine: any StorageEngine
+  private var overlay = WriteOverlay()
+  private var old = EntryList()
+  private var slots = RecordSlots()
+  private var writes: [Write] = []
+  private var newEntries: [NewEntry] = []
+  private var pending: [Pending] = []
+
+  init(engine: any StorageEngine) { self.engine = engine }
+
+  /// Forgets the changes of the calls so far: the engine has them.
+  mutating func didApply() { overlay.removeAll() }
+
+  /// Whether a call reads a range of what is stored: the calls before it have to be applied.
+  static func isRange(_ call: CommandList.Call, of list: CommandList) -> Bool {
+    var reader = unsafe CommandReader(list.bytes.bytes, call)
+    return !reader.isAtEnd && reader.tag() == CommandList.Tag.deleteRange
+  }
+
+  /// Appends what a call changes to the batch.
+  mutating func execute(
+    _ call: CommandList.Call, of list: CommandList, into batch: WriteBatch, tier: ReadTier
+  ) -> Outcome {
+    let (mark, overlayMark) = (batch.mark(), overlay.mark)
+    do throws(Stop) {
+      try execute(call, list, batch, tier)
+      return .done
+    } catch {
+      batch.rollback(to: mark)
+      overlay.rollback(to: overlayMark)
+      return switch error {
+      case .refused(let refusal): .refused(refusal)
+      case .failed(let error): .failed(error)
+      case .wouldBlock: .wouldBlock
+      }
+    }
+  }
+
+  private mutating func execute(
+    _ call: CommandList.Call, _ list: CommandList, _ batch: WriteBatch, _ tier: ReadTier
+  ) throws(Stop) {
+    let store = call.store
+    writes.removeAll(keepingCapacity: true)
+    newEntries.removeAll(keepingCapacity: true)
+    pending.removeAll(keepingCapacity: true)
+    let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+    var holders: [[UInt8]] = []
+    var reader = unsafe CommandReader(list.bytes.bytes, call)
+    var number = 0
+    while !reader.isAtEnd {
+      switch reader.tag() {
+      case CommandList.Tag.put:
+        let (key, record) = unsafe (reader.part(), reader.part())
+        let first = newEntries.count
+        for _ in 0..<reader.number() {
+          let index = reader.number()
+          unsafe newEntries.append(
+            NewEntry(index: index, key: reader.part(), value: reader.part()))
+        }
+        unsafe writes.append(
+          Write(
+            isPut: true, key: key, record: record, entries: first..<newEntries.count,
+            number: number))
+      case CommandList.Tag.delete:
+        unsafe writes.append(
+          Write(isPut: false, key: reader.part(), record: none, entries: 0..<0, number: number))
+      case CommandList.Tag.deleteRange:
+        let (lower, upper) = unsafe (reader.part(), reader.part())
+        try deleteRange(unsafe KeyRange(lower: Array(lower), upper: Array(upper)), store, batch)
+      default:
+        let index = reader.number()
+        if let key = try unsafe holder(ofEntry: reader.part(), index, store, batch, tier) {
+          holders.append(key)
+        }
+      }
+      number += 1
+    }
+    leaveOutReplaced()
+    for write in writes { try execute(write, store, batch, tier) }
+    for key in holders { try delete(key, store, batch, tier) }
+    for entry in pending { try put(entry, store, batch, tier) }
+  }
+
+  private mutating func delete(
+    _ key: [UInt8], _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
+  ) throws(Stop) {
+    var failure: Stop?
+    unsafe key.withUnsafeBytes { key in
+      let write = unsafe Write(
+        isPut: false, key: key, record: UnsafeRawBufferPointer(start: nil, count: 0),
+        entries: 0..<0, number: 0)
+      do throws(Stop) {
+        try execute(write, store, batch, tier)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Of several writes to one record the last one stays.
+  private mutating func leaveOutReplaced() {
+    guard writes.count > 1 else { return }
+    let ordered = writes.indices.sorted { first, second in
+      let (key, other) = (writes[first].key, writes[second].key)
+      if unsafe key.lexicographicallyPrecedes(other) { return true }
+      if unsafe other.lexicographicallyPrecedes(key) { return false }
+      return first < second
+    }
+    var isReplaced = [Bool](repeating: false, count: writes.count)
+    for (place, next) in zip(ordered, ordered.dropFirst())
+    where unsafe writes[place].key.elementsEqual(writes[next].key) {
+      isReplaced[place] = true
+    }
+    guard isReplaced.contains(true) else { return }
+    writes = writes.indices.filter { !isReplaced[$0] }.map { writes[$0] }
+  }
+
+  // MARK: - One record
+
+  private mutating func execute(
+    _ write: Write, _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
+  ) throws(Stop) {
+    guard let indexes = store.indexes else { return }
+    let isThere = try readOld(write.key, store, indexes, batch, tier)
+    guard write.isPut || isThere else { return }
+    try takeDifference(write, indexes, batch)
+    let prefix = store.prefix
+    if write.isPut {
+      batch.put(write.key, prefix: prefix.fixed, value: write.record)
+    } else {
+      batch.delete(write.key, prefix: prefix.fixed)
+    }
+    let end = batch.byteCount
+    let change: WriteOverlay.Change =
+      write.isPut ? .put(end - write.record.count..<end) : .deleted
+    prefix.withKey(write.key) { overlay.note($0, change) }
+  }
+
+  /// Finds the entries of the record that is stored.
+  ///
+  /// - Returns: whether there is one.
+  @safe
+  private mutating func readOld(
+    _ key: UnsafeRawBufferPointer, _ store: ModelStore, _ indexes: ModelIndexes,
+    _ batch: WriteBatch, _ tier: ReadTier
+  ) throws(Stop) -> Bool {
+    old.removeAll()
+    var isThere = false
+    var stop: Stop?
+    store.prefix.withKey(key) { stored in
+      do throws(Stop) {
+        isThere = try read(stored, batch, tier) { (executor, value) throws(Stop) in
+          do throws(IndexEntryError) {
+            try indexes.append(value, key: key, &executor.slots, to: &executor.old)
+          } catch {
+            throw unsafe .refused(
+              .unreadableRecord(store: store, key: Array(key), error))
+          }
+        }
+      } catch {
+        stop = error
+      }
+    }
+    if let stop { throw stop }
+    return isThere
+  }
+
+  /// Lends the value of a stored key as the calls so far have left it.
+  ///
+  /// - Returns: whether there is one.
+  @safe
+  private mutating func read(
+    _ key: UnsafeRawBufferPointer, _ batch: WriteBatch, _ tier: ReadTier,
+    _ visit: (inout WriteExecutor, UnsafeRawBufferPointer) throws(Stop) -> Void
+  ) throws(Stop) -> Bool {
+    switch overlay.change(of: key) {
+    case .deleted: return false
+    case .put(let range):
+      let image = unsafe batch.image
+      try unsafe visit(&self, UnsafeRawBufferPointer(rebasing: image[range]))
+      return true
+    case nil: break
+    }
+    var stop: Stop?
+    let engine = self.engine
+    let outcome: ReadOutcome
+    do throws(EngineError) {
+      outcome = try engine.get(key, snapshot: nil, tier: tier) { value in
+        do throws(Stop) { try unsafe visit(&self, value) } catch { stop = error }
+      }
+    } catch {
+      throw .failed(error)
+    }
+    if let stop { throw stop }
+    if case .wouldBlock = outcome { throw .wouldBlock }
+    return outcome == .found
+  }
+
+  /// Deletes the entries that the new record has not, and notes those that the old one had not.
+  private mutating func takeDifference(
+    _ write: Write, _ indexes: ModelIndexes, _ batch: WriteBatch
+  ) throws(Stop) {
+    var place = 0
+    var new = write.entries.lowerBound
+    // The same index and key, the first one, the second one.
+    while place < old.entries.count || new < write.entries.upperBound {
+      let order: Int
+      if place == old.entries.count {
+        order = 1
+      } else if new == write.entries.upperBound {
+        order = -1
+      } else {
+        order = Self.order(
+          old.entries[place].index, old.key(old.entries[place]), newEntries[new].index,
+          newEntries[new].key)
+      }
+      let index = order <= 0 ? old.entries[place].index : newEntries[new].index
+      let isKept = indexes.all[index].keepsEntries(ofKey: write.key)
+      if order < 0 {
+        if isKept {
+          let key = old.key(old.entries[place])
+          batch.delete(key)
+          overlay.note(key, .deleted)
+        }
+        place += 1
+      } else if order > 0 {
+        if isKept { pending.append(Pending(entry: newEntries[new], write: write)) }
+        new += 1
+      } else {
+        let entry = newEntries[new]
+        let value = old.value(old.entries[place])
+        if isKept, unsafe !value.elementsEqual(entry.value) { put(entry, batch) }
+        place += 1
+        new += 1
+      }
+    }
+  }
+
+  @safe
+  private static func order(
+    _ index: Int, _ key: UnsafeRawBufferPointer, _ otherIndex: Int,
+    _ otherKey: UnsafeRawBufferPointer
+  ) -> Int {
+    if index != otherIndex { return index < otherIndex ? -1 : 1 }
+    return KeyBytes.order(key, otherKey)
+  }
+
+  private mutating func put(_ entry: NewEntry, _ batch: WriteBatch) {
+    batch.put(entry.key, entry.value)
+    let end = batch.byteCount
+    overlay.note(entry.key, .put(end - entry.value.count..<end))
+  }
+
+  /// Puts an entry that is new, unless another record has the values of a unique index.
+  private mutating func put(
+    _ pending: Pending, _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
+  ) throws(Stop) {
+    let entry = pending.entry
+    guard let indexes = store.indexes else { return }
+    let plan = indexes.all[entry.index].plan
+    if plan.index.isUnique {
+      _ = try read(entry.key, batch, tier) { (_, value) throws(Stop) in
+        guard let holder = plan.holder(value) else {
+          throw unsafe .refused(
+            .corruptIndex(store: store, index: plan.index, key: Array(entry.key)))
+        }
+        guard unsafe !holder.elementsEqual(pending.write.key) else { return }
+        throw unsafe .refused(
+          .uniqueViolation(
+            store: store, index: plan.index, holder: Array(holder),
+            write: pending.write.number))
+      }
+    }
+    put(entry, batch)
+  }
+
+  // MARK: - Deletes of what is looked for
+
+  /// The key of the record that a unique entry is of; nil when there is no such entry.
+  @safe
+  private mutating func holder(
+    ofEntry key: UnsafeRawBufferPointer, _ index: Int, _ store: ModelStore, _ batch: WriteBatch,
+    _ tier: ReadTier
+  ) throws(Stop) -> [UInt8]? {
+    guard let plan = store.indexes?.all[index].plan else { return nil }
+    var holder: [UInt8]?
+    _ = try read(key, batch, tier) { (_, value) throws(Stop) in
+      guard let found = plan.holder(value) else {
+        throw unsafe .refused(
+          .corruptIndex(store: store, index: plan.index, key: Array(key)))
+      }
+      holder = unsafe Array(found)
+    }
+    return holder
+  }
+
+  /// Deletes the records of a range with their entries.
+  private mutating func deleteRange(
+    _ range: KeyRange, _ store: ModelStore, _ batch: WriteBatch
+  ) throws(Stop) {
+    guard let indexes = store.indexes, !range.isEmpty else { return }
+    if range == store.prefix.all {
+      batch.deleteRange(range)
+      for index in indexes.all { batch.deleteRange(index.plan.prefix.all) }
+      return
+    }
+    var stop: Stop?
+    var entryCount = 0
+    let firstBytes = batch.byteCount
+    do throws(EngineError) {
+      _ = try engine.scan(
+        range, direction: .ascending, limit: .max, snapshot: nil, tier: .any
+      ) { stored, record in
+        old.removeAll()
+        let key = unsafe UnsafeRawBufferPointer(rebasing: stored[KeyPrefix.byteCount...])
+        do throws(IndexEntryError) {
+          try indexes.append(record, key: key, &slots, to: &old)
+        } catch {
+          stop = unsafe .refused(.unreadableRecord(store: store, key: Array(key), error))
+          return .stop
+        }
+        for entry in old.entries where indexes.all[entry.index].keepsEntries(ofKey: key) {
+          batch.delete(old.key(entry))
+        }
+        batch.delete(stored)
+        entryCount += 1 + old.entries.count
+        let bytes = batch.byteCount - firstBytes
+        guard entryCount <= Self.maximumEntries, bytes <= Self.maximumBytes else {
+          stop = .refused(.tooLarge(entries: entryCount, bytes: bytes))
+          return .stop
+        }
+        return .next
+      }
+    } catch {
+      throw .failed(error)
+    }
+    if let stop { throw stop }
+  }
+}

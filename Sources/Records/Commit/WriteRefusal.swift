@@ -1,0 +1,13 @@
+package import Schema
+
+/// Why a write was refused that the commit thread executed: nothing of its call is stored.
+package enum WriteRefusal: Error, Sendable {
+  /// Another record has the values of a unique index.
+  case uniqueViolation(store: ModelStore, index: ModelIndex, holder: [UInt8], write: Int)
+  /// A stored record cannot be read as one of its model.
+  case unreadableRecord(store: ModelStore, key: [UInt8], IndexEntryError)
+  /// The call would change more than can be changed at once.
+  case tooLarge(entries: Int, bytes: Int)
+  /// An entry of a unique index names no record, or one that is not there; the key is the record's.
+  case corruptIndex(store: ModelStore, index: ModelIndex, key: [UInt8])
+}

@@ -1,0 +1,349 @@
+import Bytes
+import Dispatch
+package import Engine
+package import Logging
+import Platform
+import Schema
+import Synchronization
+
+// SAFETY: what the engine lends to a visit is copied, or used before it returns; a list is not changed while its parts
+// are read.
+
+/// Builds indexes that were added to models with records, while the server serves.
+///
+/// In steps: some records from the cursor on get their entries, in one batch with the cursor, on the commit thread.
+/// So a build goes on where it was after any crash, and at every moment the records up to the cursor have all their
+/// entries and those after it none. Writes keep the entries of the former and leave the latter to the builder.
+///
+/// A thread of the builder reads ahead, so that a step finds its records in memory, and waits after each step so that
+/// writes of others keep three quarters of the commit thread.
+///
+/// Thread-safety: `buildSmall`, `start` and `stop` once, in this order.
+package final class IndexBuilder: Sendable {
+  /// Records of one step, at most.
+  static let stepRecords = 256
+  /// What a step takes, about, in nanoseconds.
+  private static let stepTime: UInt64 = 1_000_000
+  /// An index of so many records is built before the server listens.
+  private static let smallCount: UInt64 = 10_000
+  /// Reasons of a failure that are kept.
+  static let maximumReasons = 100
+  private static let progressInterval: UInt64 = 10_000_000_000
+
+  private let stores: [ModelStore]
+  private let engine: any StorageEngine
+  private let commits: CommitQueue
+  private let catalogue: Catalogue
+  private let logger: Logger
+  private let state = Mutex(State())
+  private let wakeUp = DispatchSemaphore(value: 0)
+  private let thread = WorkerThread(name: "index-builder")
+
+  private struct State {
+    var isStopping = false
+    /// What the catalogue has of each index that is being built.
+    var stored: [UInt32: StoredIndex] = [:]
+  }
+
+  /// - Parameter stores: of all models.
+  package init(
+    stores: [ModelStore], engine: any StorageEngine, commits: CommitQueue, directory: String,
+    logger: Logger
+  ) {
+    self.stores = stores.filter { $0.indexes != nil }
+    self.engine = engine
+    self.commits = commits
+    catalogue = Catalogue(engine: engine, directory: directory)
+    self.logger = logger
+  }
+
+  private static func building(_ store: ModelStore) -> [OpenIndex] {
+    store.indexes?.all.filter { if case .building = $0.state { true } else { false } } ?? []
+  }
+
+  /// Loads what is to be built, and builds what is small. Blocks.
+  package func buildSmall() {
+    do throws(DatabaseError) {
+      let stored = try catalogue.storedIndexes()
+      state.withLock { state in
+        for (id, index) in stored where index.state == .building { state.stored[id] = index }
+      }
+    } catch {
+      logger.error("indexes cannot be built", metadata: ["error": "\(error)"])
+      return
+    }
+    for store in stores {
+      var seen: UInt64 = 0
+      while seen < Self.smallCount, !Self.building(store).isEmpty {
+        guard let count = step(store).records else { return }
+        seen += UInt64(count)
+      }
+    }
+  }
+
+  /// Begins to build the others.
+  package func start() { thread.start { [self] in run() } }
+
+  /// Ends after the step that is under way. Blocks until then.
+  package func stop() {
+    state.withLock { $0.isStopping = true }
+    wakeUp.signal()
+    thread.join()
+  }
+
+  private var isStopping: Bool { state.withLock { $0.isStopping } }
+
+  private func run() {
+    for store in stores where !Self.building(store).isEmpty { build(store) }
+  }
+
+  private func build(_ store: ModelStore) {
+    let total = count(store)
+    let names = Self.building(store).map(\.plan.index.name).joined(separator: ", ")
+    let model = store.model.name
+    logger.notice(
+      "building indexes",
+      metadata: ["model": "\(model)", "indexes": "\(names)", "records": "\(total)"])
+    state.withLock { state in
+      for index in Self.building(store) { state.stored[index.id]?.total = total }
+    }
+    var told = MonotonicClock.now()
+    var groups = commits.takenGroups
+    while !isStopping, !Self.building(store).isEmpty {
+      readAhead(store)
+      let start = MonotonicClock.now()
+      guard step(store).records != nil else { return }
+      let end = MonotonicClock.now()
+      if end - told > Self.progressInterval, let index = Self.building(store).first,
+        case .building(let done, _) = index.state
+      {
+        told = end
+        logger.notice(
+          "building indexes",
+          metadata: ["model": "\(model)", "done": "\(done)", "records": "\(total)"])
+      }
+      let groupsNow = commits.takenGroups
+      // With writes of others beside it, a step is followed by a pause of three times its length.
+      if groupsNow != groups {
+        _ = wakeUp.wait(timeout: .now() + .nanoseconds(Int(3 * (end - start))))
+      }
+      groups = groupsNow
+    }
+  }
+
+  private func count(_ store: ModelStore) -> UInt64 {
+    var count: UInt64 = 0
+    _ = try? engine.scan(
+      store.prefix.all, direction: .ascending, limit: .max, snapshot: nil, tier: .any
+    ) { _, _ in
+      count += 1
+      return count & 1023 == 0 && isStopping ? .stop : .next
+    }
+    return count
+  }
+
+  /// Has what the next step needs in memory.
+  private func readAhead(_ store: ModelStore) {
+    guard
+      let cursor = Self.building(store).map(\.cursor).min(by: { $0.lexicographicallyPrecedes($1) })
+    else { return }
+    _ = try? engine.scan(
+      Self.range(after: cursor, store), direction: .ascending, limit: Self.stepRecords,
+      snapshot: nil, tier: .any
+    ) { _, _ in .next }
+  }
+
+  private static func range(after cursor: [UInt8], _ store: ModelStore) -> KeyRange {
+    var range = store.prefix.all
+    if !cursor.isEmpty { range.lower = store.prefix.key(cursor) + [0] }
+    return range
+  }
+
+  // MARK: - A step
+
+  /// What a step came to.
+  private struct Step {
+    /// Records that it looked at; nil when it failed, and there is no use in another one.
+    var records: Int?
+  }
+
+  /// What becomes of an index with a step, once that is stored.
+  private struct Move {
+    let index: OpenIndex
+    let stored: StoredIndex
+  }
+
+  private func step(_ store: ModelStore) -> Step {
+    let result = Mutex(Step())
+    let moves = Mutex<[Move]>([])
+    let error = commits.runStep(
+      { [self] batch throws(EngineError) in
+        let (count, made) = try make(store, in: batch)
+        result.withLock { $0.records = count }
+        moves.withLock { $0 = made }
+      },
+      { [self] in
+        for move in moves.withLock({ $0 }) {
+          state.withLock { $0.stored[move.index.id] = move.stored }
+          move.index.become(move.stored.openState, cursor: move.stored.cursor)
+          tell(move, store)
+        }
+      })
+    if let error {
+      logger.error(
+        "an index cannot be built; the next start goes on with it",
+        metadata: ["model": "\(store.model.name)", "error": "\(error)"])
+      return Step()
+    }
+    return result.withLock { $0 }
+  }
+
+  private func tell(_ move: Move, _ store: ModelStore) {
+    let metadata: Logger.Metadata = [
+      "model": "\(store.model.name)", "index": "\(move.stored.name)",
+    ]
+    switch move.stored.state {
+    case .building: break
+    case .ready: logger.notice("an index is built", metadata: metadata)
+    case .failed:
+      logger.error(
+        "an index cannot be built: \(move.stored.reasons.joined(separator: "; ")). Mend the records, then restart the server",
+        metadata: metadata)
+    }
+  }
+
+  /// An entry of the records of a step.
+  private struct Made {
+    let place: Int
+    let entry: EntryList.Entry
+    let key: [UInt8]
+  }
+
+  /// Puts the entries of the next records into a batch, on the commit thread.
+  private func make(
+    _ store: ModelStore, in batch: WriteBatch
+  ) throws(EngineError) -> (records: Int, [Move]) {
+    guard let indexes = store.indexes else { return (0, []) }
+    let building = indexes.all.indices.filter { place in
+      if case .building = indexes.all[place].state { true } else { false }
+    }
+    let cursors = building.map { indexes.all[$0].cursor }
+    guard let cursor = cursors.min(by: { $0.lexicographicallyPrecedes($1) }) else { return (0, []) }
+    let group = zip(building, cursors).filter { $1 == cursor }.map { $0.0 }
+    var range = Self.range(after: cursor, store)
+    // Those that are further on wait for these.
+    let further = cursors.filter { $0 != cursor }.min { $0.lexicographicallyPrecedes($1) }
+    if let further { range.upper = store.prefix.key(further) + [0] }
+    var stored: [Int: StoredIndex] = [:]
+    state.withLock { state in
+      for place in group { stored[place] = state.stored[indexes.all[place].id] }
+    }
+    var list = EntryList()
+    var slots = RecordSlots()
+    var made: [Made] = []
+    var (count, lastKey) = (0, cursor)
+    let start = MonotonicClock.now()
+    var reasons: [(place: Int, text: String)] = []
+    let outcome = try engine.scan(
+      range, direction: .ascending, limit: Self.stepRecords, snapshot: nil, tier: .any
+    ) { storedKey, record in
+      let key = unsafe UnsafeRawBufferPointer(rebasing: storedKey[KeyPrefix.byteCount...])
+      lastKey = unsafe Array(key)
+      for place in group {
+        let first = list.entries.count
+        do throws(IndexEntryError) {
+          try indexes.append(record, key: key, &slots, inIndex: place, to: &list)
+          for entry in list.entries[first...] {
+            made.append(Made(place: place, entry: entry, key: lastKey))
+          }
+        } catch {
+          list.entries.removeLast(list.entries.count - first)
+          reasons.append((place, Self.reason(error, key, store)))
+        }
+      }
+      count += 1
+      return count & 15 == 0 && MonotonicClock.now() - start > Self.stepTime ? .stop : .next
+    }
+    try put(made, list, indexes, store, in: batch, &reasons)
+    let isAtEnd = outcome == .complete && further == nil
+    if outcome == .complete, let further { lastKey = further }
+    let moves = group.map { place in
+      var next =
+        stored[place]
+        ?? StoredIndex(.building, modelID: store.prefix.model, indexes.all[place].plan.index)
+      next.done += UInt64(count)
+      next.total = max(next.total, next.done)
+      next.cursor = lastKey
+      for (_, text) in reasons.filter({ $0.place == place })
+      where next.reasons.count < Self.maximumReasons {
+        next.reasons.append(text)
+      }
+      let prefix = indexes.all[place].plan.prefix
+      if isAtEnd {
+        next.cursor = []
+        next.state = next.reasons.isEmpty ? .ready : .failed
+        if next.state == .failed { batch.deleteRange(prefix.all) }
+      }
+      batch.put(Catalogue.indexKey(indexes.all[place].id), next.bytes())
+      return Move(index: indexes.all[place], stored: next)
+    }
+    return (count, moves)
+  }
+
+  private func put(
+    _ made: [Made], _ list: borrowing EntryList, _ indexes: ModelIndexes, _ store: ModelStore,
+    in batch: WriteBatch, _ reasons: inout [(place: Int, text: String)]
+  ) throws(EngineError) {
+    var holders: [[UInt8]: [UInt8]] = [:]
+    for each in made {
+      let (key, value) = (list.key(each.entry), list.value(each.entry))
+      let plan = indexes.all[each.place].plan
+      if plan.index.isUnique {
+        let entryKey = unsafe Array(key)
+        var holder = holders[entryKey]
+        if holder == nil {
+          _ = try engine.get(key, snapshot: nil, tier: .any) { value in
+            holder = unsafe plan.holder(value).map { unsafe Array($0) }
+          }
+        }
+        if let holder, holder != each.key {
+          reasons.append(
+            (
+              each.place,
+              "records with \(store.text(ofKey: holder)) and \(store.text(ofKey: each.key)) have the same \(plan.index.text)"
+            ))
+          continue
+        }
+        holders[entryKey] = each.key
+      }
+      batch.put(key, value)
+    }
+  }
+
+  @safe
+  private static func reason(
+    _ error: IndexEntryError, _ key: UnsafeRawBufferPointer, _ store: ModelStore
+  ) -> String {
+    let column = store.indexes?.all[error.index].plan.index.columns[error.column].name ?? ""
+    let what =
+      switch error.reason {
+      case .outOfRange: "\(column) is out of the range of its type"
+      case .tooLong(let count):
+        "\(column) is too long: the index takes \(IndexPlan.maximumColumnBytes) bytes, and these are \(count)"
+      case .tooManyElements:
+        "\(column) has more than \(ModelIndex.maximumElements) elements"
+      case .malformed: "it is no message"
+      }
+    return unsafe "record with \(store.text(ofKey: Array(key))): \(what)"
+  }
+}
+
+extension ModelStore {
+  /// A key as people read it: `pk "a"`.
+  package func text(ofKey key: [UInt8]) -> String {
+    let text =
+      keyPlan?.text(ofKey: key)
+      ?? "\(model.key.text) \"\(String(decoding: key, as: UTF8.self))\""
+    return text.utf8.count <= 256 ? text : text.prefix(64) + "…"
+  }
+}

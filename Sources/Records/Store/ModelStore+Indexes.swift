@@ -1,0 +1,225 @@
+import Bytes
+import Engine
+import Schema
+
+// SAFETY: requests are lent until the return; a list of commands copies what is queued. A writer is not changed while
+// its bytes are read.
+
+/// Writes to a model with indexes: checked here, with the entries that they will have, and executed on the commit
+/// thread.
+extension ModelStore {
+  /// A record with its key and its new entries.
+  private struct Prepared: ~Copyable {
+    var key = ByteWriter()
+    var entries = EntryList()
+    var slots = RecordSlots()
+  }
+
+  /// Checks a record, and finds its key and its entries.
+  @safe
+  private func prepare(
+    _ record: UnsafeRawBufferPointer, _ indexes: ModelIndexes, _ prepared: inout Prepared
+  ) throws(WriteError) {
+    prepared.key.removeAll()
+    prepared.entries.removeAll()
+    do throws(RecordError) {
+      if let keyPlan {
+        try appendKey(of: record, keyPlan, to: &prepared.key)
+      } else {
+        let range = try plan.checkRecord(record, model: model)
+        unsafe prepared.key.append(UnsafeRawBufferPointer(rebasing: record[range]))
+      }
+    } catch {
+      throw .record(error)
+    }
+    do throws(IndexEntryError) {
+      try unsafe indexes.append(
+        record, key: prepared.key.bytes, &prepared.slots, to: &prepared.entries)
+    } catch {
+      throw .index(error)
+    }
+  }
+
+  @safe
+  func indexedPut(
+    _ record: UnsafeRawBufferPointer, _ ticket: CommitTicket, _ indexes: ModelIndexes
+  ) throws(WriteError) -> Bool {
+    var prepared = Prepared()
+    try prepare(record, indexes, &prepared)
+    let byteCount = record.count + prepared.key.count + prepared.entries.bytes.count
+    return commits.enqueueCommands(ticket, of: self, byteCount: byteCount) { list in
+      unsafe list.put(key: prepared.key.bytes, record: record, prepared.entries)
+    }
+  }
+
+  @safe
+  func indexedPut(
+    _ record: UnsafeRawBufferPointer, _ ticket: CommitTicket, _ indexes: ModelIndexes,
+    in group: CommitGroup
+  ) throws(WriteError) {
+    var prepared = Prepared()
+    try prepare(record, indexes, &prepared)
+    let list = group.beginCommands(ticket, of: self)
+    unsafe list.put(key: prepared.key.bytes, record: record, prepared.entries)
+  }
+
+  /// The records of a list are gathered before the queue is locked.
+  @safe
+  func indexedBatchPut(
+    _ list: UnsafeRawBufferPointer, _ ticket: CommitTicket, _ indexes: ModelIndexes
+  ) throws(RecordBatchError) -> Bool? {
+    let gathered = CommandList()
+    try append(list, ticket, indexes, to: gathered)
+    guard !gathered.isEmpty else { return nil }
+    return commits.enqueueCommands(
+      ticket, of: self, byteCount: gathered.bytes.count
+    ) { $0.appendWrites(of: gathered) }
+  }
+
+  @safe
+  func indexedBatchPut(
+    _ list: UnsafeRawBufferPointer, _ ticket: CommitTicket, _ indexes: ModelIndexes,
+    in group: CommitGroup
+  ) throws(RecordBatchError) -> Bool {
+    let gathered = CommandList()
+    try append(list, ticket, indexes, to: gathered)
+    guard !gathered.isEmpty else { return false }
+    group.beginCommands(ticket, of: self).appendWrites(of: gathered)
+    return true
+  }
+
+  @safe
+  private func append(
+    _ list: UnsafeRawBufferPointer, _ ticket: CommitTicket, _ indexes: ModelIndexes,
+    to commands: CommandList
+  ) throws(RecordBatchError) {
+    var prepared = Prepared()
+    var count = 0
+    do throws(WriteError) {
+      var reader = unsafe RecordBatchReader(list, messageIndex: model.listMessageIndex)
+      while let record = try unsafe next(&reader) {
+        try prepare(record, indexes, &prepared)
+        if count == 0 { commands.begin(ticket, of: self) }
+        unsafe commands.put(key: prepared.key.bytes, record: record, prepared.entries)
+        count += 1
+      }
+      do throws(RecordError) { try refuseEtags(reader) } catch { throw .record(error) }
+    } catch {
+      throw RecordBatchError(index: count, error: error)
+    }
+  }
+
+  private func next(
+    _ reader: inout RecordBatchReader
+  ) throws(WriteError) -> UnsafeRawBufferPointer? {
+    do throws(RecordError) {
+      return try unsafe reader.next()
+    } catch {
+      throw .record(error)
+    }
+  }
+
+  // MARK: - Deletes
+
+  /// Queues the deletion of the records of a source, with their entries.
+  func indexedDelete(_ source: RecordSource, _ ticket: CommitTicket) -> Bool {
+    let gathered = CommandList()
+    gathered.begin(ticket, of: self)
+    append(source, to: gathered)
+    return commits.enqueueCommands(
+      ticket, of: self, byteCount: gathered.bytes.count
+    ) { $0.appendWrites(of: gathered) }
+  }
+
+  func indexedDelete(_ source: RecordSource, _ ticket: CommitTicket, in group: CommitGroup) {
+    append(source, to: group.beginCommands(ticket, of: self))
+  }
+
+  private func append(_ source: RecordSource, to commands: CommandList) {
+    switch source {
+    case .range(let range): appendRange(range, to: commands)
+    case .ranges(let ranges): for range in ranges { appendRange(range, to: commands) }
+    case .keys(let keys):
+      keys.visit { key in
+        unsafe key.withUnsafeBytes { key in
+          unsafe commands.delete(key: UnsafeRawBufferPointer(rebasing: key[KeyPrefix.byteCount...]))
+        }
+      }
+    }
+  }
+
+  private func appendRange(_ range: KeyRange, to commands: CommandList) {
+    guard let upper = range.upper else { preconditionFailure("a range of a model has an end") }
+    commands.deleteRange(lower: range.lower, upper: upper)
+  }
+
+  /// Queues the deletion of the records that a query by all columns of a unique index names.
+  ///
+  /// - Parameter place: of the index in the model.
+  /// - Returns: as ``put(_:_:)``.
+  @safe
+  package func delete(
+    byIndex place: Int, _ request: UnsafeRawBufferPointer, _ ticket: CommitTicket
+  ) throws(QueryError) -> Bool {
+    let gathered = CommandList()
+    gathered.begin(ticket, of: self)
+    try appendDelete(byIndex: place, request, to: gathered)
+    return commits.enqueueCommands(
+      ticket, of: self, byteCount: gathered.bytes.count
+    ) { $0.appendWrites(of: gathered) }
+  }
+
+  /// The same for a long request.
+  @safe
+  package func delete(
+    byIndex place: Int, _ request: UnsafeRawBufferPointer, _ ticket: CommitTicket,
+    in group: CommitGroup
+  ) throws(QueryError) {
+    let list = group.beginCommands(ticket, of: self)
+    try appendDelete(byIndex: place, request, to: list)
+  }
+
+  @safe
+  private func appendDelete(
+    byIndex place: Int, _ request: UnsafeRawBufferPointer, to commands: CommandList
+  ) throws(QueryError) {
+    let index = try readyIndex(place)
+    let query = try index.plan.columns.parseQuery(request, prefix: index.plan.prefix)
+    try query.options.refuseForDelete()
+    guard query.hasOnlyEqualities, case .keys(let keys) = query.source else {
+      throw .deleteNeedsAllColumns(index: index.plan.index.name)
+    }
+    keys.visit { commands.delete(byEntry: Array($0), ofIndex: place) }
+  }
+
+  // MARK: - Reading
+
+  /// An index that reads may use.
+  func readyIndex(_ place: Int) throws(QueryError) -> OpenIndex {
+    guard let index = indexes?.all[place] else {
+      preconditionFailure("the model has this index")
+    }
+    guard !index.isReady else { return index }
+    let name = index.plan.index.name
+    switch index.state {
+    case .ready: return index
+    case .building(let done, let total):
+      throw .indexBuilding(index: name, done: done, total: total)
+    case .failed(let reasons): throw .indexFailed(index: name, reasons: reasons)
+    }
+  }
+
+  /// The records that a query by an index names, ready to be read.
+  ///
+  /// - Parameter place: of the index in the model.
+  @safe
+  package func scan(
+    byIndex place: Int, _ request: UnsafeRawBufferPointer, _ limits: AnswerLimits,
+    isStream: Bool = false
+  ) throws(QueryError) -> RecordScan {
+    let index = try readyIndex(place)
+    let query = try index.plan.columns.parseQuery(request, prefix: index.plan.prefix)
+    if isStream { try query.options.refuseForStream() }
+    return try scan(query.source, query.options, of: request, limits, by: index)
+  }
+}

@@ -1,0 +1,96 @@
+import Records
+import Schema
+import Wire
+
+// SAFETY: a key is lent until a text was made of it.
+
+/// Records and writes that are refused.
+extension StatusMapping {
+  static func status(of error: WriteError, _ store: ModelStore) -> RPCStatus {
+    let (reason, text, metadata) = parts(of: error, store)
+    return RPCStatus(.invalidArgument, reason: reason, text, metadata: metadata)
+  }
+
+  static func status(of error: RecordBatchError, _ store: ModelStore) -> RPCStatus {
+    let (reason, text, metadata) = parts(of: error.error, store)
+    if case .record(let error) = error.error, error.reason == .notForWrites {
+      return RPCStatus(.invalidArgument, reason: "BAD_RECORD", text + "; nothing was stored")
+    }
+    let index = String(error.index)
+    return RPCStatus(
+      .invalidArgument, reason: reason,
+      "record \(index) of the batch: \(text); nothing was stored",
+      metadata: [("recordIndex", index)] + metadata)
+  }
+
+  private static func parts(
+    of error: WriteError, _ store: ModelStore
+  ) -> (reason: String, text: String, metadata: [(String, String)]) {
+    switch error {
+    case .record(let error): return (reason(error), store.plan.describe(error), [])
+    case .index(let error):
+      guard let index = store.indexes?.all[error.index].plan.index else {
+        return ("BAD_RECORD", "the record has no place in an index", [])
+      }
+      let field = index.columns[error.column].name
+      let metadata = [("index", index.name), ("field", field)]
+      let subject = "field `\(field)` of \(store.model.name), which index \(index.name) is of,"
+      switch error.reason {
+      case .outOfRange:
+        return (
+          "BAD_RECORD", "\(subject) has a value out of the range of its type: put another one",
+          metadata
+        )
+      case .tooLong(let count):
+        let limit = IndexPlan.maximumColumnBytes
+        return (
+          "INDEX_KEY_TOO_LONG",
+          "\(subject) is too long: an entry has at most \(limit) bytes of fields, and these are \(count); shorten it",
+          metadata + [("limitBytes", String(limit))]
+        )
+      case .tooManyElements:
+        return (
+          "BAD_RECORD",
+          "\(subject) has more than \(ModelIndex.maximumElements) elements: put fewer", metadata
+        )
+      case .malformed(let error): return ("BAD_RECORD", store.plan.describe(error), metadata)
+      }
+    }
+  }
+
+  /// Why the commit thread refused a write.
+  static func status(of refusal: WriteRefusal) -> RPCStatus {
+    switch refusal {
+    case .uniqueViolation(let store, let index, let holder, let write):
+      let key = unsafe holder.withUnsafeBytes { ShownKey($0, store) }
+      return RPCStatus(
+        .alreadyExists, reason: "UNIQUE_VIOLATION",
+        "the \(store.model.name) with the \(key.phrase) has the same \(index.text), and index \(index.name) is unique; nothing was stored",
+        metadata: [
+          ("index", index.name), ("model", store.model.fullName), ("recordIndex", String(write)),
+        ] + key.metadata.map { ("holder", $0.1) })
+    case .unreadableRecord(let store, let key, _):
+      let key = unsafe key.withUnsafeBytes { ShownKey($0, store) }
+      return RPCStatus(
+        .dataLoss, reason: "CORRUPTION",
+        "the stored \(store.model.name) with the \(key.phrase) cannot be read as one, so that its index entries are not known; nothing was stored. Stop the server and run `seandb verify`",
+        metadata: [("model", store.model.fullName)] + key.metadata)
+    case .tooLarge:
+      return RPCStatus(
+        .resourceExhausted, reason: "TRANSACTION_TOO_LARGE",
+        "the Delete would change more than \(WriteExecutor.maximumEntries) records and index entries, or \(WriteExecutor.maximumBytes >> 20) MiB of them, at once; nothing was deleted. Delete in several ranges, or everything",
+        metadata: [("limit", String(WriteExecutor.maximumEntries))])
+    case .corruptIndex(let store, let index, let key):
+      let key = unsafe key.withUnsafeBytes { ShownKey($0, store) }
+      return corruptIndex(index.name, model: store.model.fullName, key: key)
+    }
+  }
+
+  /// An entry of an index is not as its record.
+  static func corruptIndex(_ index: String, model: String, key: ShownKey) -> RPCStatus {
+    RPCStatus(
+      .dataLoss, reason: "INDEX_CORRUPT",
+      "index \(index) has an entry of the \(key.phrase), and there is no such \(model): stop the server and run `seandb verify`, then `seandb repair --indexes`",
+      metadata: [("index", index), ("model", model)] + key.metadata)
+  }
+}

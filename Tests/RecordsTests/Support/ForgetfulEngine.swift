@@ -1,0 +1,57 @@
+import Engine
+import Synchronization
+import TestSupport
+
+/// A memory engine whose memory tier finds nothing now and then, as a cache does that is too small; and whose writes
+/// can be made to end, as those of a process that dies.
+final class ForgetfulEngine: StorageEngine {
+  private let memory: MemoryEngine
+  private let generator: Mutex<SeededGenerator>
+  /// Of 100 reads of the memory tier, how many find nothing.
+  private let percentForgotten: Int
+  private let writesLeft: Atomic<Int>
+
+  init(
+    _ memory: MemoryEngine = MemoryEngine(), seed: UInt64 = 1, percentForgotten: Int = 0,
+    writes: Int = .max
+  ) {
+    self.memory = memory
+    generator = Mutex(SeededGenerator(seed: seed))
+    self.percentForgotten = percentForgotten
+    writesLeft = Atomic(writes)
+  }
+
+  var traits: EngineTraits { memory.traits }
+
+  func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError) {
+    guard writesLeft.wrappingSubtract(1, ordering: .relaxed).newValue >= 0 else {
+      throw .readOnly(reason: "it died")
+    }
+    try memory.apply(batch, durability: durability)
+  }
+
+  func get(
+    _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
+    _ visit: (UnsafeRawBufferPointer) -> Void
+  ) throws(EngineError) -> ReadOutcome {
+    if case .memory = tier, generator.withLock({ $0.below(100) }) < percentForgotten {
+      return .wouldBlock
+    }
+    return try memory.get(key, snapshot: snapshot, tier: tier, visit)
+  }
+
+  func scan(
+    _ range: KeyRange, direction: ScanDirection, limit: Int, snapshot: (any EngineSnapshot)?,
+    tier: ReadTier, _ visit: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> ScanStep
+  ) throws(EngineError) -> ScanOutcome {
+    try memory.scan(
+      range, direction: direction, limit: limit, snapshot: snapshot, tier: tier, visit)
+  }
+
+  func snapshot() throws(EngineError) -> any EngineSnapshot { try memory.snapshot() }
+  func lastSequence() throws(EngineError) -> UInt64 { try memory.lastSequence() }
+  func writeState() -> WriteState { memory.writeState() }
+  func refuseWrites(_ reason: String) { memory.refuseWrites(reason) }
+  func statistics() throws(EngineError) -> EngineStatistics { try memory.statistics() }
+  func close() throws(EngineError) {}
+}
