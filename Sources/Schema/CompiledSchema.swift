@@ -26,7 +26,9 @@ package struct CompiledSchema: Sendable {
   package let files: [DescriptorFile]
   /// By which records of all models are checked; compiled from ``files``.
   package let recordPlan: RecordPlan
-  /// Whether a model has a key, a name or indexes that its options give: earlier programs do not know them.
+  /// Models that are gone and whose records may go, by full name.
+  package let droppedModels: [String]
+  /// Whether the schema says anything of models or of itself in options: earlier programs do not know them.
   package let hasOptions: Bool
   /// What is worth telling the user, one sentence each.
   package let notes: [String]
@@ -55,7 +57,10 @@ package struct CompiledSchema: Sendable {
     let types = MessageTypes(descriptors)
     var models: [Model] = []
     let messages = descriptors.last?.messageType ?? []
-    var saysMore = false
+    guard let fileOptions = try? FileOptions(descriptors.last?.options ?? .init()) else {
+      throw .damaged(.inconsistentDescriptors("the file's options cannot be read"))
+    }
+    var saysMore = fileOptions != FileOptions()
     for (name, keyFieldNumber) in modelNames {
       let fullName = "\(packageName).\(name)"
       guard let message = messages.first(where: { $0.name == name }),
@@ -81,9 +86,12 @@ package struct CompiledSchema: Sendable {
         Model(
           name: name, fullName: fullName, pluralName: pluralName,
           listField: ModelNames.listField(name, plural: plural), key: key, indexes: indexes,
+          previousFullName: options.previously.isEmpty
+            ? nil : "\(packageName).\(options.previously)",
           messageIndex: index, listMessageIndex: listIndex))
     }
     hasOptions = saysMore
+    droppedModels = fileOptions.dropped.map { "\(packageName).\($0)" }
     self.sourceName = sourceName
     self.databaseName = databaseName
     self.packageName = packageName
@@ -143,6 +151,27 @@ package struct CompiledSchema: Sendable {
         at: [DescriptorPath.dependency, Int32(index)], message)
     }
     return Diagnostic(file: sourceName, line: 1, column: 1, message: message)
+  }
+
+  /// A diagnostic with the place of a model, by its full name.
+  package func diagnostic(atModel name: String, _ message: String) -> Diagnostic {
+    let messages = root?.messageType ?? []
+    let index = messages.firstIndex { "\(packageName).\($0.name)" == name }
+    return diagnostic(at: index.map(ModelRules.nameOfMessage) ?? [], message)
+  }
+
+  /// A diagnostic with the place where the schema says that a model, by its full name, may go.
+  package func diagnostic(atDropped name: String, _ message: String) -> Diagnostic {
+    let index = droppedModels.firstIndex(of: name) ?? 0
+    return diagnostic(at: ModelRules.droppedName(index), message)
+  }
+
+  private func diagnostic(at path: [Int32], _ message: String) -> Diagnostic {
+    positions(ofFile: databaseName.file).diagnostic(at: path, message)
+  }
+
+  private var root: Google_Protobuf_FileDescriptorProto? {
+    files.last.flatMap { try? Google_Protobuf_FileDescriptorProto(serializedBytes: $0.descriptor) }
   }
 
   /// The positions of a file's declarations; of nothing when the file is none of the user's.

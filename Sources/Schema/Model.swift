@@ -12,6 +12,8 @@ package struct Model: Sendable, Equatable {
   package let key: ModelKey
   /// By which its records are found beside that; in the order of the schema.
   package let indexes: [ModelIndex]
+  /// With its package, what the model was called before; nil when the schema says nothing of it.
+  package let previousFullName: String?
   /// The model's message in ``CompiledSchema/recordPlan``.
   package let messageIndex: Int
   /// The message that holds several records, in the same plan.

@@ -40,6 +40,11 @@ enum ModelNames {
       && text.utf8.count <= ModelRules.nameLimit
   }
 
+  /// Whether a model can have the name: `[A-Za-z_][A-Za-z0-9_]*`, at most 255 bytes.
+  static func isMessageName(_ text: String) -> Bool {
+    isName(text) || text.utf8.first == UInt8(ascii: "_") && isName("m" + text.dropFirst())
+  }
+
   /// What is wrong with a plural that the schema gives; nil when it is fine.
   static func problem(withPlural plural: String, of name: String) -> String? {
     guard isName(plural) else {

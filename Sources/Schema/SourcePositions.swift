@@ -56,6 +56,7 @@ enum DescriptorPath {
   static let fileEnum: Int32 = 5
   static let service: Int32 = 6
   static let fileExtension: Int32 = 7
+  static let fileOptions: Int32 = 8
   static let syntax: Int32 = 12
 
   static let name: Int32 = 1

@@ -134,7 +134,7 @@ package final class DatabaseServer: Sendable {
       streamThreadCount: configuration.streamThreads,
       maximumResponseBytes: configuration.maximumResponseBytes, server: server)
     snapshots = StreamSnapshots(maximumSeconds: configuration.maximumStreamSeconds)
-    stores = Self.openStores(database, cache, commits)
+    stores = database.openStores(database.adopted, cache: cache, commits: commits)
     builder = IndexBuilder(
       stores: stores, engine: database.engine, commits: commits,
       directory: configuration.dataDirectory, logger: logger)
@@ -144,26 +144,6 @@ package final class DatabaseServer: Sendable {
 
   /// What the name of a service ends with whose health is that of writes alone.
   private static let writeHealthSuffix = "/write"
-
-  /// Of all models of the stored schema, those that the served one does not know among them.
-  private static func openStores(
-    _ database: Database, _ cache: RecordCache, _ commits: CommitQueue
-  ) -> [ModelStore] {
-    let adopted = database.adopted
-    // The methods are those of the served schema, the checks those of the stored one.
-    let recordSchema = adopted.recordSchema
-    return recordSchema.models.map { model in
-      guard let id = adopted.modelIDs[model.fullName] else {
-        preconditionFailure("the catalogue gives every model of the stored schema an id")
-      }
-      let indexes = adopted.indexes[model.fullName].map {
-        ModelIndexes(model, $0, plan: recordSchema.recordPlan)
-      }
-      return ModelStore(
-        model: model, modelID: id, indexes: indexes, plan: recordSchema.recordPlan,
-        engine: database.engine, cache: cache, commits: commits, identity: database.identity)
-    }
-  }
 
   private func registerModels() {
     let schema = database.schema

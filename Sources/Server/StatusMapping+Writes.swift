@@ -8,7 +8,7 @@ import Wire
 extension StatusMapping {
   static func status(of error: WriteError, _ store: ModelStore) -> RPCStatus {
     let (reason, text, metadata) = parts(of: error, store)
-    return RPCStatus(.invalidArgument, reason: reason, text, metadata: metadata)
+    return RPCStatus(code(of: error), reason: reason, text, metadata: metadata)
   }
 
   static func status(of error: RecordBatchError, _ store: ModelStore) -> RPCStatus {
@@ -18,15 +18,33 @@ extension StatusMapping {
     }
     let index = String(error.index)
     return RPCStatus(
-      .invalidArgument, reason: reason,
+      code(of: error.error), reason: reason,
       "record \(index) of the batch: \(text); nothing was stored",
       metadata: [("recordIndex", index)] + metadata)
+  }
+
+  private static func code(of error: WriteError) -> StatusCode {
+    switch error {
+    case .tooLarge: .resourceExhausted
+    case .index(let error) where error.reason == .tooLarge: .resourceExhausted
+    case .record, .index: .invalidArgument
+    }
+  }
+
+  private static var tooLarge: (reason: String, text: String, metadata: [(String, String)]) {
+    let limit = IndexPlan.maximumEntryBytes
+    return (
+      "TRANSACTION_TOO_LARGE",
+      "the index entries have more than \(limit >> 20) MiB in all: put fewer records at once, or records with fewer elements, or include less in the indexes",
+      [("limit", String(limit))]
+    )
   }
 
   private static func parts(
     of error: WriteError, _ store: ModelStore
   ) -> (reason: String, text: String, metadata: [(String, String)]) {
     switch error {
+    case .tooLarge: return tooLarge
     case .record(let error): return (reason(error), store.plan.describe(error), [])
     case .index(let error):
       guard let index = store.indexes?.all[error.index].plan.index else {
@@ -48,6 +66,7 @@ extension StatusMapping {
           "\(subject) is too long: an entry has at most \(limit) bytes of fields, and these are \(count); shorten it",
           metadata + [("limitBytes", String(limit))]
         )
+      case .tooLarge: return tooLarge
       case .tooManyElements:
         return (
           "BAD_RECORD",

@@ -77,9 +77,15 @@ package enum StatusMapping {
       return RPCStatus(
         .failedPrecondition, reason: "INDEX_BUILDING", "\(error)",
         metadata: [("index", index), ("done", String(done)), ("total", String(total))])
-    case .indexFailed(let index, _):
+    case .indexFailed(let index, let reasons):
+      // As many as a status has room for.
+      var pairs = ""
+      for reason in reasons where pairs.utf8.count + reason.utf8.count < 1000 {
+        pairs += (pairs.isEmpty ? "" : "; ") + reason
+      }
       return RPCStatus(
-        .failedPrecondition, reason: "INDEX_FAILED", "\(error)", metadata: [("index", index)])
+        .failedPrecondition, reason: "INDEX_FAILED", "\(error)",
+        metadata: [("index", index), ("pairs", pairs)])
     default: break
     }
     return RPCStatus(

@@ -57,7 +57,10 @@ struct CheckCommand: AsyncParsableCommand {
         "note: a model without records may go: `seandb check --data DIR \(new.sourceName)` looks at them"
       )
     }
-    if SchemaCompatibility.additions(of: old, over: new) != nil {
+    let changes = ModelChanges(old: old, new: new)
+    for note in notes(on: changes.renamed, deleted: changes.dropped) { Terminal.warn(note) }
+    for note in notes(on: IndexChanges(old: old, new: new), counts: [:]) { Terminal.warn(note) }
+    if !violations.isEmpty, SchemaCompatibility.additions(of: old, over: new) != nil {
       Terminal.warn(
         "note: \(new.sourceName) could be an earlier schema: a server would serve it and keep the stored one"
       )
@@ -71,6 +74,24 @@ struct CheckCommand: AsyncParsableCommand {
       Terminal.warn(
         "\(warning.file):\(warning.line):\(warning.column): warning: \(warning.message)")
     }
+  }
+
+  private func notes(on renamed: [ModelChanges.Renaming], deleted: [String]) -> [String] {
+    renamed.map { "note: model \($0.newName) takes over the records of \($0.oldName)" }
+      + deleted.map { "note: model \($0) and its records would be deleted" }
+  }
+
+  /// - Parameter counts: of the records of models, by name in the old schema, where they are known.
+  private func notes(on indexes: IndexChanges, counts: [String: UInt64]) -> [String] {
+    indexes.built.map { index in
+      let count = index.oldModel.flatMap { counts[$0] }
+      let records = count.map { ", from \(ReportText.count($0, "record"))" } ?? ""
+      return
+        "note: index \(index.name) of \(index.model) (\(index.fields)) would be built\(records)"
+    }
+      + indexes.dropped.map {
+        "note: index \($0.name) of \($0.model) (\($0.fields)) would be dropped"
+      }
   }
 
   // MARK: - A data directory
@@ -91,9 +112,13 @@ struct CheckCommand: AsyncParsableCommand {
     warn(result.warnings)
     switch result.verdict {
     case .first: Terminal.say("compatible: \(directory) has no schema yet")
-    case .replaces(let dropped):
-      for model in dropped {
+    case .replaces(let models):
+      for model in models.forgotten {
         Terminal.say("note: model \(model) has no records and would be forgotten")
+      }
+      for note in notes(on: models.renamed, deleted: models.deleted) { Terminal.say(note) }
+      if let indexes = result.indexes {
+        for note in notes(on: indexes, counts: result.counts) { Terminal.say(note) }
       }
       Terminal.say("compatible: \(name) may replace the schema stored in \(directory)")
     case .precedes(let missing):
@@ -114,6 +139,10 @@ struct StoredSchemaCheck {
   struct Result {
     let verdict: SchemaVerdict
     let warnings: [Diagnostic]
+    /// Nil without a stored schema.
+    let indexes: IndexChanges?
+    /// Records of the models whose indexes would be built, by the stored name.
+    let counts: [String: UInt64]
   }
 
   /// How often a running server may take files away in the middle of a look.
@@ -155,9 +184,15 @@ struct StoredSchemaCheck {
     let catalogue = Catalogue(engine: engine, directory: directory)
     let verdict = try catalogue.verdict(on: new)
     let stored = try catalogue.storedSchema()
+    let indexes = stored.map { IndexChanges(old: $0, new: new) }
+    var counts: [String: UInt64] = [:]
+    for name in Set(indexes?.built.compactMap(\.oldModel) ?? []) {
+      counts[name] = try catalogue.recordCount(ofModel: name)
+    }
     return Result(
       verdict: verdict,
-      warnings: stored.map { SchemaCompatibility.warnings(old: $0, new: new) } ?? [])
+      warnings: stored.map { SchemaCompatibility.warnings(old: $0, new: new) } ?? [],
+      indexes: indexes, counts: counts)
   }
 
   /// A file that went after the store's list of files was read is told as damage or as a failed read.

@@ -46,6 +46,8 @@ struct InspectCommand: AsyncParsableCommand {
 
   func run() async throws {
     let location = store.locate()
-    Terminal.end(location.tools.inspect(location, self) ? 0 : Terminal.failure)
+    let isWhole = location.tools.inspect(location, self)
+    if table == nil && log == nil && !manifest && !json && isWhole { IndexTools.inspect(location) }
+    Terminal.end(isWhole ? 0 : Terminal.failure)
   }
 }

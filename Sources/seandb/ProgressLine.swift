@@ -21,6 +21,13 @@ final class ProgressLine {
         + "\(ReportText.bytes(progress.totalBytes))  \(progress.what)")
   }
 
+  /// A line of the command's own words.
+  func show(_ text: String) {
+    guard isShown, ContinuousClock.now - last >= Self.interval else { return }
+    last = .now
+    draw(text)
+  }
+
   /// Takes the line away, before another one is printed and at the end.
   func clear() {
     if isDrawn { draw("") }

@@ -25,9 +25,19 @@ struct RepairCommand: AsyncParsableCommand {
   @Flag(help: "Only say what is wrong and what would be lost.")
   var dryRun = false
 
+  @Flag(help: "Make the entries of all indexes anew from the records, and nothing else.")
+  var indexes = false
+
+  func validate() throws {
+    guard !indexes || !dryRun else {
+      throw ValidationError("--indexes has no --dry-run: `seandb verify` says what is wrong")
+    }
+  }
+
   func run() async throws {
     let location = store.locate()
     OpenFileLimit.raise()
+    if indexes { IndexTools.rebuild(location) }
     let lock: StoreLock
     do throws(DatabaseError) {
       try location.checkStore(among: .installed)

@@ -100,13 +100,17 @@ extension StoreLocation {
 }
 
 extension StorageEngine {
-  /// How many entries the database keeps of itself, beside the records. 0 when they cannot be read.
-  func catalogueEntryCount() -> UInt64 {
+  /// How many entries there are beside the records: those of indexes, and what the database keeps of itself. 0 when
+  /// they cannot be read.
+  func entryCountBesideRecords() -> UInt64 {
     var count: UInt64 = 0
-    let range = KeyRange.prefix([KeyKind.catalogue.rawValue])
-    _ = try? scan(range, direction: .ascending, limit: .max, snapshot: nil, tier: .any) { _, _ in
-      count += 1
-      return .next
+    for kind in KeyKind.allCases where kind != .record {
+      let range = KeyRange.prefix([kind.rawValue])
+      _ = try? scan(range, direction: .ascending, limit: .max, snapshot: nil, tier: .any) {
+        _, _ in
+        count += 1
+        return .next
+      }
     }
     return count
   }

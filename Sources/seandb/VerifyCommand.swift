@@ -11,14 +11,17 @@ struct VerifyCommand: AsyncParsableCommand {
 
       Of the engine lsm it checks every checksum, the order of all keys, all counts and bounds, that filter and \
       index lead to every entry, the logs, and that the manifest agrees with the files. Of RocksDB it reads all \
-      records in both directions.
+      records in both directions. Of both it looks whether the records and the entries of their indexes agree, both \
+      ways.
       """)
 
   @OptionGroup var store: StoreArgument
 
   func run() async throws {
     let location = store.locate()
-    let verdict = location.tools.verify(location)
+    var verdict = location.tools.verify(location)
+    // What cannot be read would be missing as entries too.
+    if verdict.problemCount == 0 { IndexTools.verify(location, &verdict) }
     let word = verdict.problemCount == 0 ? "ok" : "damaged"
     let all = verdict.contents + [ReportText.count(verdict.problemCount, "problem")]
     Terminal.say("\(word): " + all.joined(separator: ", "))

@@ -71,11 +71,47 @@ extension Catalogue {
     return change
   }
 
+  /// Throws all entries away, and has every index built anew.
+  func restartIndexes() throws(DatabaseError) {
+    let batch = WriteBatch()
+    for (id, var index) in try storedIndexes() {
+      (index.state, index.cursor, index.done, index.reasons) = (.building, [], 0, [])
+      batch.put(Self.indexKey(id), index.bytes())
+    }
+    // Those of no index too.
+    batch.deleteRange(KeyRange.prefix([KeyKind.index.rawValue]))
+    do throws(EngineError) {
+      try engine.apply(batch, durability: .sync)
+    } catch {
+      throw .engine(error)
+    }
+  }
+
   private func put(
     _ stored: StoredIndex, _ id: UInt32, in batch: WriteBatch, _ change: inout IndexChange
   ) {
     batch.put(Self.indexKey(id), stored.bytes())
     change.isChanged = true
+  }
+
+  /// How many records a model has. Reads all of them.
+  ///
+  /// - Parameter name: the full name of a model of the stored schema.
+  package func recordCount(ofModel name: String) throws(DatabaseError) -> UInt64 {
+    guard let id = try number("model/" + name) else { return 0 }
+    var count: UInt64 = 0
+    do throws(EngineError) {
+      _ = try engine.scan(
+        KeyPrefix(.record, model: id).all, direction: .ascending, limit: .max, snapshot: nil,
+        tier: .any
+      ) { _, _ in
+        count += 1
+        return .next
+      }
+    } catch {
+      throw .engine(error)
+    }
+    return count
   }
 
   /// All of them, by id.

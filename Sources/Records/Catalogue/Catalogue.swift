@@ -7,7 +7,7 @@ package import Schema
 
 /// What a database knows of itself, kept in the store beside the records (key kind 0, model 0):
 ///
-///     "format"           u32 little-endian: the catalogue's format: 1, or 2 once a model had options
+///     "format"           u32 little-endian: the catalogue's format: 1, or 2 once a schema had options
 ///     "schema"           the compiled schema (CompiledSchema's container)
 ///     "identity"         16 bytes: tells this store from all others; the marker has it too
 ///     "next-model-id"    u32 little-endian: the id the next new model or index gets
@@ -21,7 +21,7 @@ package import Schema
 package struct Catalogue {
   /// The newest one that this program reads and writes.
   package static let format: UInt32 = 2
-  /// The one of a database whose models never had options, which earlier programs read too.
+  /// The one of a database whose schemas never had options, which earlier programs read too.
   private static let plainFormat: UInt32 = 1
   private static let prefix = KeyPrefix(.catalogue, model: 0)
   private static let firstModelID: UInt32 = 1
@@ -78,16 +78,16 @@ package struct Catalogue {
 
   /// Takes `schema` over as the database's, if it breaks nothing that is stored.
   ///
-  /// New models get ids; models that are gone and have no records are forgotten. All of it is one synced
-  /// batch. An unchanged schema writes nothing, nor does an earlier one (``SchemaVerdict``): the stored
-  /// schema stays.
+  /// New models get ids, renamed ones keep theirs; models that are gone and have no records are forgotten, and those
+  /// that are dropped are deleted with their records. All of it is one synced batch. An unchanged schema writes
+  /// nothing, nor does an earlier one (``SchemaVerdict``): the stored schema stays.
   ///
   /// - Throws: ``DatabaseError/schemaBreaks(_:)`` with every violation; nothing is changed then.
   package func adopt(_ schema: CompiledSchema) throws(DatabaseError) -> AdoptedSchema {
     let stored = try storedSchema()
     let verdict = try verdict(on: schema, stored: stored)
     var ids = try stored.map { stored throws(DatabaseError) in try modelIDs(of: stored) } ?? [:]
-    var forgotten: [String] = []
+    var changes = StoredModelChanges()
     switch verdict {
     case .breaks(let diagnostics): throw .schemaBreaks(diagnostics)
     case .precedes(let missing):
@@ -96,7 +96,7 @@ package struct Catalogue {
       let indexes = try adoptIndexes(of: recordSchema, ids: ids)
       return AdoptedSchema(
         modelIDs: ids, recordSchema: recordSchema, indexes: indexes, missing: missing)
-    case .replaces(let dropped): forgotten = dropped
+    case .replaces(let models): changes = models
     case .first: break
     }
     if let stored, stored.serialized() == schema.serialized() {
@@ -105,10 +105,7 @@ package struct Catalogue {
     }
     let batch = WriteBatch()
     var nextID = try number("next-model-id") ?? Self.firstModelID
-    for name in forgotten {
-      ids[name] = nil
-      batch.delete(Self.key("model/" + name))
-    }
+    let deleted = adoptModels(changes, ids: &ids, in: batch)
     for model in schema.models where ids[model.fullName] == nil {
       guard nextID < .max else {
         throw .catalogueDamaged(path: directory, detail: "there are no ids of models left")
@@ -117,14 +114,16 @@ package struct Catalogue {
       batch.put(Self.key("model/" + model.fullName), Self.bytes(nextID))
       nextID += 1
     }
-    let indexes = try adoptIndexes(of: schema, ids: ids, nextID: &nextID, in: batch)
+    var indexes = try adoptIndexes(of: schema, ids: ids, nextID: &nextID, in: batch)
+    indexes.dropped += deleted
     batch.put(Self.key("next-model-id"), Self.bytes(nextID))
     let format = schema.hasOptions ? Self.format : Self.plainFormat
     batch.put(Self.key("format"), Self.bytes(max(format, try number("format") ?? 0)))
     batch.put(Self.key("schema"), schema.serialized())
     var warnings: [Diagnostic] = []
     if let stored {
-      warnings = SchemaCompatibility.warnings(old: stored, new: schema)
+      warnings = changes.warnings(at: schema)
+      warnings += SchemaCompatibility.warnings(old: stored, new: schema)
       if let warning = Self.warning(ofNameAfter: stored, schema) { warnings.append(warning) }
       if !SchemaCompatibility.isSame(stored, schema) { try keep(stored, in: batch) }
     }
@@ -166,35 +165,6 @@ package struct Catalogue {
         + "old name do not find it. To keep the old one, give --name \(stored.databaseName.text)")
   }
 
-  /// What would become of `schema` at a start. Changes nothing; a read-only engine will do.
-  package func verdict(on schema: CompiledSchema) throws(DatabaseError) -> SchemaVerdict {
-    try verdict(on: schema, stored: try storedSchema())
-  }
-
-  private func verdict(
-    on schema: CompiledSchema, stored: CompiledSchema?
-  ) throws(DatabaseError) -> SchemaVerdict {
-    guard let stored else { return .first }
-    var broken: [SchemaCompatibility.Violation] = []
-    var dropped: [String] = []
-    for violation in SchemaCompatibility.violations(old: stored, new: schema) {
-      if let name = violation.deletedModel, try !hasRecords(ofModel: name) {
-        dropped.append(name)
-      } else {
-        broken.append(violation)
-      }
-    }
-    if broken.isEmpty { return .replaces(dropped: dropped) }
-    guard let missing = SchemaCompatibility.additions(of: stored, over: schema) else {
-      return .breaks(broken.map(\.diagnostic))
-    }
-    // A schema without a model that has records was served before, or the model was deleted by an edit.
-    if broken.contains(where: { $0.deletedModel != nil }), try !isKept(schema) {
-      return .breaks(broken.map(\.diagnostic))
-    }
-    return .precedes(missing: missing)
-  }
-
   // MARK: - Earlier schemas
 
   /// Adds a schema that is being replaced to those that are kept.
@@ -207,11 +177,16 @@ package struct Catalogue {
     }
   }
 
-  /// Whether the database had this schema before, whatever its comments and names were.
-  private func isKept(_ schema: CompiledSchema) throws(DatabaseError) -> Bool {
+  /// Whether the database had this schema before, whatever its comments and names were, and it said then that the
+  /// models may go which it would delete now.
+  func isKept(_ schema: CompiledSchema, deleting models: [String]) throws(DatabaseError) -> Bool {
     for entry in try keptSchemas() {
       let kept = try? unsafe entry.bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
-      if let kept, SchemaCompatibility.isSame(kept, schema) { return true }
+      if let kept, SchemaCompatibility.isSame(kept, schema),
+        models.allSatisfy(kept.droppedModels.contains)
+      {
+        return true
+      }
     }
     return false
   }
@@ -241,7 +216,7 @@ package struct Catalogue {
 
   // MARK: - Models
 
-  private func modelIDs(of schema: CompiledSchema) throws(DatabaseError) -> [String: UInt32] {
+  func modelIDs(of schema: CompiledSchema) throws(DatabaseError) -> [String: UInt32] {
     var ids: [String: UInt32] = [:]
     for model in schema.models {
       guard let id = try number("model/" + model.fullName) else {
@@ -280,7 +255,7 @@ package struct Catalogue {
 
   static func key(_ name: String) -> [UInt8] { prefix.key(name.utf8) }
 
-  private static func bytes(_ number: UInt32) -> [UInt8] {
+  static func bytes(_ number: UInt32) -> [UInt8] {
     var writer = ByteWriter()
     writer.appendLittleEndian(number)
     return writer.array()
@@ -294,7 +269,7 @@ package struct Catalogue {
     }
   }
 
-  private func number(_ name: String) throws(DatabaseError) -> UInt32? {
+  func number(_ name: String) throws(DatabaseError) -> UInt32? {
     guard let bytes = try value(name) else { return nil }
     guard bytes.count == 4 else {
       throw .catalogueDamaged(

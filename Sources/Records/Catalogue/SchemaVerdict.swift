@@ -5,14 +5,36 @@ package import Schema
 package enum SchemaVerdict: Sendable {
   /// The database has none yet.
   case first
-  /// It takes the stored schema's place. The models in `dropped`, by full name, are gone and have no
-  /// records.
-  case replaces(dropped: [String])
+  /// It takes the stored schema's place.
+  case replaces(StoredModelChanges)
   /// It is an earlier one: the stored schema is newer by additions alone (`missing`), so every record can
   /// be read. It is served, and the stored schema stays (docs/decisions/0013).
   case precedes(missing: [String])
   /// It breaks what is stored.
   case breaks([Diagnostic])
+}
+
+/// What becomes of models of the stored schema, by full name.
+package struct StoredModelChanges: Sendable, Equatable {
+  /// Models that keep their records under other names.
+  package internal(set) var renamed: [ModelChanges.Renaming] = []
+  /// Models that are gone and have no records.
+  package internal(set) var forgotten: [String] = []
+  /// Models that are gone with their records, as the schema says.
+  package internal(set) var deleted: [String] = []
+
+  /// What the log says of them once it is done.
+  func warnings(at schema: CompiledSchema) -> [Diagnostic] {
+    renamed.map {
+      schema.diagnostic(
+        atModel: $0.newName,
+        "model \($0.newName) has the records of \($0.oldName) now: clients that were made for the old name do not find "
+          + "its calls")
+    }
+      + deleted.map {
+        schema.diagnostic(atDropped: $0, "model \($0) is gone, and its records were deleted")
+      }
+  }
 }
 
 /// How a database serves a schema.

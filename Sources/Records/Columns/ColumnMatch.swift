@@ -121,7 +121,7 @@ struct ColumnMatchParser {
           ? .notUTF8(offset: error.offset) : .malformed(offset: error.offset))
     }
     let size = slot.end - slot.start
-    guard size <= RecordPlan.maximumKeySize else { throw .keyTooLong(size) }
+    guard size <= RecordPlan.maximumKeySize else { throw error(.tooLong(size)) }
     var writer = ByteWriter(capacity: 16)
     guard encoding.append(slot, of: bytes, to: &writer) else { throw error(.outOfRange) }
     return writer.array()

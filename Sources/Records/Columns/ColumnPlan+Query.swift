@@ -13,8 +13,8 @@ struct ColumnQuery {
   let options: QueryOptions
   /// Whether no column has a match: all records.
   let isEverything: Bool
-  /// Whether every column has a match, and each names values.
-  let hasOnlyEqualities: Bool
+  /// Whether every column has a match, and each names one value.
+  let namesOneOfEach: Bool
 }
 
 extension ColumnPlan {
@@ -33,7 +33,9 @@ extension ColumnPlan {
     return ColumnQuery(
       source: try source(of: matches, prefix), options: options,
       isEverything: matches.allSatisfy { $0 == nil },
-      hasOnlyEqualities: matches.allSatisfy { if case .values = $0 { true } else { false } })
+      namesOneOfEach: matches.allSatisfy {
+        if case .values(let values) = $0 { values.count == 1 } else { false }
+      })
   }
 
   @safe

@@ -123,6 +123,8 @@ struct ExtractionTree: Sendable {
 
   private mutating func group(of field: Int, in node: Int) -> Int {
     if nodes[node].fields[field].group < 0 {
+      // One for each index, at most.
+      precondition(groups.count < ModelIndex.maximumCount)
       groups.append(Group())
       nodes[node].fields[field].group = groups.count - 1
     }
@@ -242,7 +244,7 @@ struct ExtractionTree: Sendable {
   private func addElement(_ group: Int, _ slots: inout RecordSlots) -> Int? {
     let (first, stride) = (slots.elements[group].count, groups[group].stride)
     guard first < stride * ModelIndex.maximumElements else {
-      slots.hasTooManyElements = true
+      slots.noteTooManyElements(ofGroup: group)
       return nil
     }
     slots.elements[group].append(contentsOf: repeatElement(ColumnSlot(), count: stride))

@@ -81,6 +81,18 @@ package final class IndexBuilder: Sendable {
     }
   }
 
+  /// Builds everything. Blocks.
+  ///
+  /// - Parameter progress: gets the name of a model, and how many of its records are done.
+  func buildAll(_ progress: (String, UInt64) -> Void) {
+    buildSmall()
+    for store in stores {
+      while let index = Self.building(store).first, step(store).records != nil {
+        if case .building(let done, _) = index.state { progress(store.model.name, done) }
+      }
+    }
+  }
+
   /// Begins to build the others.
   package func start() { thread.start { [self] in run() } }
 
@@ -330,6 +342,7 @@ package final class IndexBuilder: Sendable {
       case .outOfRange: "\(column) is out of the range of its type"
       case .tooLong(let count):
         "\(column) is too long: the index takes \(IndexPlan.maximumColumnBytes) bytes, and these are \(count)"
+      case .tooLarge: "its entries have more than \(IndexPlan.maximumEntryBytes >> 20) MiB"
       case .tooManyElements:
         "\(column) has more than \(ModelIndex.maximumElements) elements"
       case .malformed: "it is no message"

@@ -8,6 +8,8 @@ package struct IndexEntryError: Error, Equatable {
     case outOfRange
     /// The columns have so many bytes.
     case tooLong(Int)
+    /// The entries of the record have more bytes than ``IndexPlan/maximumEntryBytes``.
+    case tooLarge
     /// Its repeated field has too many elements.
     case tooManyElements
     /// The bytes are no protobuf message.

@@ -15,6 +15,9 @@ package import Schema
 package struct IndexPlan: Sendable {
   /// Bytes that the columns of an entry may have.
   package static let maximumColumnBytes = RecordPlan.maximumKeySize
+  /// Bytes that the entries of a record, and of all records of a call, may have: a record of a thousand elements
+  /// that is included as a whole would be written a thousand times.
+  package static let maximumEntryBytes = 16 << 20
 
   /// Of the schema.
   package let index: ModelIndex
@@ -64,7 +67,7 @@ package struct IndexPlan: Sendable {
       try append(slots.singles, slots.singles, 0, of: record, key, place, to: &list)
       return
     }
-    if slots.hasTooManyElements {
+    if slots.hasTooManyElements(ofGroup: group) {
       throw IndexEntryError(reason: .tooManyElements, index: place, column: elementColumn)
     }
     for element in stride(from: 0, to: slots.elements[group].count, by: elementStride) {
@@ -121,6 +124,9 @@ package struct IndexPlan: Sendable {
       list.bytes.append(key)
     }
     try appendIncluded(of: record, place, to: &list.bytes)
+    guard list.bytes.count <= Self.maximumEntryBytes else {
+      throw IndexEntryError(reason: .tooLarge, index: place, column: 0)
+    }
     list.entries.append(
       EntryList.Entry(
         index: place, keyStart: start, keyEnd: keyEnd, valueEnd: list.bytes.count))

@@ -56,7 +56,7 @@ package enum QueryError: Error, Equatable, Sendable {
   case tooManyRanges(Int)
   /// A Delete by columns has no match. It never means everything.
   case nothingToDelete
-  /// A Delete by a unique index has to name values of all its columns.
+  /// A Delete by a unique index has to name a value of each of its columns.
   case deleteNeedsAllColumns(index: String)
   /// The index has not all entries yet.
   case indexBuilding(index: String, done: UInt64, total: UInt64)
@@ -89,6 +89,8 @@ package enum MatchError: Equatable, Sendable {
   case noValues
   /// `in` has more than ``KeyList/maximumCount`` values.
   case tooManyValues
+  /// A value has so many bytes, more than ``RecordPlan/maximumKeySize``.
+  case tooLong(Int)
 }
 
 /// Why a page token is refused.
@@ -200,7 +202,7 @@ extension QueryError: CustomStringConvertible {
     case .nothingToDelete:
       "the Delete has no match: match at least the first field of the key; it never means everything"
     case .deleteNeedsAllColumns(let index):
-      "a Delete by index \(index) names its records by all fields: match each of them with eq or in"
+      "a Delete by index \(index) names one record by all fields: match each of them with eq"
     case .indexBuilding(let index, let done, let total):
       "index \(index) is being built, \(done) of about \(total) records are done: call again later"
     case .indexFailed(let index, let reasons):
@@ -220,6 +222,8 @@ extension QueryError: CustomStringConvertible {
       "is malformed at byte \(offset) of the query; generate the client from this server's schema"
     case .notUTF8(let offset): "is not UTF-8 at byte \(offset) of the query; use text"
     case .outOfRange: "has a value out of the range of its type: give one that a field can have"
+    case .tooLong(let size):
+      "has a value of \(size) bytes, and no key or index has more than \(RecordPlan.maximumKeySize): take a shorter one"
     case .unbounded:
       "has a range without a bound: set one of gte and gt, one of lte and lt, or both"
     case .noValues: "has an empty list for in: name 1 to \(KeyList.maximumCount) values"

@@ -4,6 +4,22 @@ import Schema
 
 // SAFETY: what a chunk lends is used before the chunk changes; a value that the engine lends until the visit returns.
 
+/// Of records with several entries, the first one that was asked for: a record of a thousand elements is taken apart
+/// once, and not for each of its entries.
+struct FirstEntries: Sendable {
+  /// Records that are kept; then it begins anew.
+  private static let maximumCount = 8192
+
+  private var entries: [[UInt8]: [UInt8]] = [:]
+
+  subscript(record: [UInt8]) -> [UInt8]? { entries.isEmpty ? nil : entries[record] }
+
+  mutating func note(_ entry: [UInt8], of record: [UInt8]) {
+    if entries.count == Self.maximumCount { entries.removeAll(keepingCapacity: true) }
+    entries[record] = entry
+  }
+}
+
 /// Records by an index: entries, then the records that they name, all of one snapshot.
 extension RecordScan {
   mutating func run(
@@ -21,6 +37,8 @@ extension RecordScan {
       response.count)
     var slots = RecordSlots()
     var list = EntryList()
+    firstEntries = FirstEntries()
+    defer { firstEntries = FirstEntries() }
     lookUps = 0
     var (pause, seen) = (Pause.complete, 0)
     reading: while true {
@@ -260,11 +278,15 @@ extension RecordScan {
 
   /// Whether an entry is the first of its record among those that were asked for, in the order of the read.
   @safe
-  private func isFirstEntry(
+  private mutating func isFirstEntry(
     _ key: UnsafeRawBufferPointer, of record: UnsafeRawBufferPointer,
     _ recordKey: UnsafeRawBufferPointer, _ reading: IndexReading, _ slots: inout RecordSlots,
     _ list: inout EntryList
   ) throws(EngineError) -> Bool {
+    let owner = unsafe Array(recordKey)
+    if let first = firstEntries[owner] {
+      return unsafe first.withUnsafeBytes { unsafe $0.elementsEqual(key) }
+    }
     list.removeAll()
     guard let indexes = store.indexes,
       let place = indexes.all.firstIndex(where: { $0 === reading.index })
@@ -278,7 +300,10 @@ extension RecordScan {
           detail: "a record has an entry that it cannot have"))
     }
     let entries = isDescending ? list.entries.reversed() : list.entries
-    for entry in entries where reading.asked.contains(unsafe Array(list.key(entry))) {
+    for entry in entries {
+      let first = unsafe Array(list.key(entry))
+      guard reading.asked.contains(first) else { continue }
+      if entries.count > 1 { firstEntries.note(first, of: owner) }
       return unsafe list.key(entry).elementsEqual(key)
     }
     return true

@@ -56,6 +56,8 @@ package struct RecordScan: Sendable {
   package internal(set) var missingRecord: [UInt8] = []
   /// How the records are found; nil by their keys.
   private let reading: IndexReading?
+  /// While entries are read.
+  var firstEntries = FirstEntries()
 
   /// What the last run cost, in look-ups of single records: a range counts by the bytes it has seen.
   package internal(set) var lookUps = 0

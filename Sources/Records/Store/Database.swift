@@ -22,6 +22,28 @@ package final class Database: Sendable {
 
   /// Of the engine that the data directory has.
   package var engineDescriptor: EngineDescriptor { directory.engine }
+  /// The data directory.
+  package var directoryPath: String { directory.path }
+
+  /// The stores of all models of the stored schema, those that the served one does not know among them.
+  package func openStores(
+    _ adopted: AdoptedSchema, cache: RecordCache, commits: CommitQueue
+  ) -> [ModelStore] {
+    // The checks are those of the stored schema, also when an earlier one is served.
+    let recordSchema = adopted.recordSchema
+    return recordSchema.models.map { model in
+      guard let id = adopted.modelIDs[model.fullName] else {
+        preconditionFailure("the catalogue gives every model of the stored schema an id")
+      }
+      let indexes = adopted.indexes[model.fullName].map {
+        ModelIndexes(model, $0, plan: recordSchema.recordPlan)
+      }
+      return ModelStore(
+        model: model, modelID: id, indexes: indexes, plan: recordSchema.recordPlan,
+        engine: engine, cache: cache, commits: commits, identity: identity)
+    }
+  }
+
   /// Where the engine keeps its files.
   package var storePath: String { directory.storePath }
 

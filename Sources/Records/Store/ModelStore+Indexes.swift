@@ -94,7 +94,7 @@ extension ModelStore {
     to commands: CommandList
   ) throws(RecordBatchError) {
     var prepared = Prepared()
-    var count = 0
+    var (count, entryBytes) = (0, 0)
     do throws(WriteError) {
       var reader = unsafe RecordBatchReader(list, messageIndex: model.listMessageIndex)
       while let record = try unsafe next(&reader) {
@@ -102,6 +102,8 @@ extension ModelStore {
         if count == 0 { commands.begin(ticket, of: self) }
         unsafe commands.put(key: prepared.key.bytes, record: record, prepared.entries)
         count += 1
+        entryBytes += prepared.entries.bytes.count
+        guard entryBytes <= IndexPlan.maximumEntryBytes else { throw WriteError.tooLarge }
       }
       do throws(RecordError) { try refuseEtags(reader) } catch { throw .record(error) }
     } catch {
@@ -186,9 +188,11 @@ extension ModelStore {
     let index = try readyIndex(place)
     let query = try index.plan.columns.parseQuery(request, prefix: index.plan.prefix)
     try query.options.refuseForDelete()
-    guard query.hasOnlyEqualities, case .keys(let keys) = query.source else {
+    guard query.namesOneOfEach else {
       throw .deleteNeedsAllColumns(index: index.plan.index.name)
     }
+    // A value that is longer than any entry is no record's.
+    guard case .keys(let keys) = query.source else { return }
     keys.visit { commands.delete(byEntry: Array($0), ofIndex: place) }
   }
 

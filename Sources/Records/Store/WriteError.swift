@@ -6,4 +6,6 @@ package enum WriteError: Error, Equatable, Sendable {
   case record(RecordError)
   /// It can have no entry in an index.
   case index(IndexEntryError)
+  /// The index entries of the whole call have more than ``IndexPlan/maximumEntryBytes``.
+  case tooLarge
 }

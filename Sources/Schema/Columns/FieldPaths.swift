@@ -84,8 +84,8 @@ struct FieldPaths {
     _ field: Google_Protobuf_FieldDescriptorProto, isProto2: Bool
   ) -> Bool {
     guard field.label != .repeated else { return false }
-    // An `optional` field of proto3 is in a oneof of its own.
-    return field.hasOneofIndex || field.type == .message || isProto2 && field.label == .optional
+    // An `optional` field of proto3 is in a oneof of its own. Of proto2 all have it, `required` ones as well.
+    return field.hasOneofIndex || field.type == .message || isProto2
   }
 
   /// What keeps a column from going through a field, or from ending at it.

@@ -9,10 +9,15 @@ struct MessageTypes {
   }
 
   private var entries: [String: Entry] = [:]
+  /// Enums whose values may be none of the declared ones: those of proto3.
+  private var openEnums: Set<String> = []
 
   init(_ files: [Google_Protobuf_FileDescriptorProto]) {
     for file in files {
       let scope = file.package.isEmpty ? "" : ".\(file.package)"
+      if file.syntax == "proto3" {
+        openEnums.formUnion(file.enumType.map { "\(scope).\($0.name)" })
+      }
       for message in file.messageType {
         add(message, scope: scope, isProto2: file.syntax != "proto3")
       }
@@ -24,8 +29,12 @@ struct MessageTypes {
   ) {
     let name = "\(scope).\(message.name)"
     entries[name] = Entry(message: message, isProto2: isProto2)
+    if !isProto2 { openEnums.formUnion(message.enumType.map { "\(name).\($0.name)" }) }
     for nested in message.nestedType { add(nested, scope: name, isProto2: isProto2) }
   }
+
+  /// Whether messages of proto3 may have a field of the enum.
+  func isOpenEnum(_ typeName: String) -> Bool { openEnums.contains(typeName) }
 
   /// Takes a type name as a field has it, with a leading dot.
   subscript(typeName: String) -> Entry? { entries[typeName] }

@@ -72,7 +72,7 @@ extension SchemaCompatibility {
     let isCompatible: Bool
     if Self.wireGroup(old.type) != Self.wireGroup(new.type) {
       isCompatible = old.type == .string && new.type == .bytes
-    } else if old.typeName == new.typeName {
+    } else if newName(ofType: old.typeName) == new.typeName {
       isCompatible = true
     } else {
       isCompatible = new.type == .enum && isSameEnum(old.typeName, new.typeName)

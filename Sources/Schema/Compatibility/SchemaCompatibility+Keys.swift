@@ -12,7 +12,7 @@ extension SchemaCompatibility {
       return report(
         "KEY_SAME_COLUMNS", message.place,
         [DescriptorPath.messageOptions, Int32(OptionsFile.extensionNumber)],
-        "the key of model \(old.name) changed from \"\(old.key.text)\" to \"\(new.key.text)\": change it back, the "
+        "the key of model \(new.name) changed from \"\(old.key.text)\" to \"\(new.key.text)\": change it back, the "
           + "stored records are ordered by the old one")
     }
     for (column, newColumn) in zip(columns, newColumns) { check(column, newColumn, message) }

@@ -52,8 +52,14 @@ package struct SchemaCompatibility {
   /// and it reads every record that was stored by `old`. Nil when it is anything else.
   package static func additions(of old: CompiledSchema, over new: CompiledSchema) -> [String]? {
     let violations = violations(old: old, new: new)
-    let missing = violations.compactMap(\.missing)
-    guard !missing.isEmpty, missing.count == violations.count,
+    let found = violations.compactMap(\.missing)
+    // What `new` says of models of `old` was said before these were added.
+    let dropped = ModelChanges(old: old, new: new).dropped
+    let missing =
+      old.models.filter { dropped.contains($0.fullName) }.map { "model \($0.name)" } + found
+    // A model that got another name, or was dropped, on the way to `old` is none that was added.
+    guard !missing.isEmpty, found.count == violations.count,
+      ModelChanges(old: new, new: old).isEmpty,
       self.violations(old: new, new: old).isEmpty
     else { return nil }
     return missing
@@ -73,21 +79,30 @@ package struct SchemaCompatibility {
     let ownFiles = old.ownFileNames.union(new.ownFileNames)
     var check = SchemaCompatibility(
       old: try DeclarationIndex(old, ownFiles: ownFiles),
-      new: try DeclarationIndex(new, ownFiles: ownFiles), newSchema: new)
+      new: try DeclarationIndex(new, ownFiles: ownFiles), newSchema: new,
+      changes: ModelChanges(old: old, new: new))
     check.checkAll(oldSchema: old)
     return check
   }
 
   let old: DeclarationIndex
   let new: DeclarationIndex
-  private let newSchema: CompiledSchema
+  let newSchema: CompiledSchema
+  let changes: ModelChanges
+  /// Of renamed models, by the old name; both with their package.
+  let newNames: [String: String]
   private var violations: [Violation] = []
   private var warnings: [Diagnostic] = []
 
-  private init(old: DeclarationIndex, new: DeclarationIndex, newSchema: CompiledSchema) {
+  private init(
+    old: DeclarationIndex, new: DeclarationIndex, newSchema: CompiledSchema, changes: ModelChanges
+  ) {
     self.old = old
     self.new = new
     self.newSchema = newSchema
+    self.changes = changes
+    newNames = Dictionary(
+      changes.renamed.map { ($0.oldName, $0.newName) }, uniquingKeysWith: { first, _ in first })
   }
 
   mutating func report(
@@ -127,49 +142,18 @@ package struct SchemaCompatibility {
     }
     checkModels(oldSchema: oldSchema)
     for (name, message) in old.messages {
-      if let newMessage = new.messages[name] { check(message, newMessage) }
+      if let newMessage = new.messages[newName(of: name)] { check(message, newMessage) }
     }
     for (name, declaration) in old.enums {
-      if let newDeclaration = new.enums[name] { check(declaration, newDeclaration) }
+      if let newDeclaration = new.enums[newName(of: name)] { check(declaration, newDeclaration) }
     }
     for (key, field) in old.extensions {
-      guard let newField = new.extensions[key] else { continue }
+      let newKey = DeclarationIndex.ExtensionKey(
+        extendee: newName(ofType: key.extendee), number: key.number)
+      guard let newField = new.extensions[newKey] else { continue }
       checkFieldPair(
         field.declaration, newField.declaration, place: newField.place, isMapEntry: false,
-        oneofs: nil, owner: "message \(key.extendee.dropFirst())")
-    }
-  }
-
-  // MARK: - Models and keys
-
-  private mutating func checkModels(oldSchema: CompiledSchema) {
-    let newModels = Dictionary(
-      newSchema.models.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    for model in oldSchema.models {
-      let message = new.messages["\(newSchema.packageName).\(model.name)"]
-      guard let newModel = newModels[model.name] else {
-        let place = message?.place ?? .init(file: new.rootFile, path: [])
-        report(
-          "MODEL_NO_DELETE", place, message == nil ? [] : [DescriptorPath.name],
-          message == nil
-            ? "model \(model.name) was deleted or renamed: put it back, or delete its records first"
-            : "model \(model.name) lost its `string pk`: put it back, or delete its records first",
-          missing: "model \(model.name)", deletedModel: model.fullName)
-        continue
-      }
-      guard let message else { continue }
-      guard model.hasPlainKey && newModel.hasPlainKey else {
-        checkKey(model, newModel, message)
-        continue
-      }
-      guard newModel.keyFieldNumber != model.keyFieldNumber else { continue }
-      let field = message.declaration.field.firstIndex { $0.number == newModel.keyFieldNumber }
-      report(
-        "KEY_SAME_FIELD", message.place,
-        field.map { [DescriptorPath.messageField, Int32($0)] } ?? [],
-        "`pk` of model \(model.name) changed its number from \(model.keyFieldNumber) to "
-          + "\(newModel.keyFieldNumber): change it back, the stored records have their key in "
-          + "field \(model.keyFieldNumber)")
+        oneofs: nil, owner: "message \(newKey.extendee.dropFirst())")
     }
   }
 

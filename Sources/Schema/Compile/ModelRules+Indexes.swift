@@ -85,10 +85,11 @@ extension ModelRules {
     return result
   }
 
-  /// Of a message that is no model: no option may ask for an index.
+  /// Of a message that is no model: no option may ask for an index, or for the records of a model.
   mutating func checkThatNothingIsAsked(
     of message: Google_Protobuf_DescriptorProto, _ index: Int, _ options: ModelOptions
   ) {
+    refusePreviousName(of: message, index, options)
     if !options.indexes.isEmpty {
       report(
         Self.optionOfMessage(index),

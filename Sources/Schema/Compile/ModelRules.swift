@@ -8,6 +8,8 @@ struct ModelRules {
     let plural: String
     let listField: String
     let key: ModelKey
+    /// What it was called before; empty when the schema says nothing of it.
+    let previously: String
     let indexes: [ModelIndex]
     /// Where each of them is asked for.
     let indexPaths: [[Int32]]
@@ -17,15 +19,15 @@ struct ModelRules {
 
   let root: Google_Protobuf_FileDescriptorProto
   /// All files that the root imports, and their imports.
-  private let imports: [Google_Protobuf_FileDescriptorProto]
+  let imports: [Google_Protobuf_FileDescriptorProto]
   /// Which of them are the user's, by name.
   private let ownImports: Set<String>
   private let databaseName: DatabaseName
   let positions: SourcePositions
   /// All messages of the schema and of its imports.
   let types: MessageTypes
-  private let importPositions: [String: SourcePositions]
-  private let packageName: String
+  let importPositions: [String: SourcePositions]
+  let packageName: String
 
   private(set) var models: [Candidate] = []
   private(set) var violations: [Diagnostic] = []
@@ -50,6 +52,8 @@ struct ModelRules {
     // The rules below name what they speak of.
     guard violations.isEmpty || !hasLongNames else { return }
     checkModelNames()
+    checkPreviousNames()
+    checkDroppedNames()
     checkGeneratedNames()
     if models.isEmpty && violations.isEmpty {
       violations.append(
@@ -60,6 +64,8 @@ struct ModelRules {
     violations.sort { ($0.line, $0.column) < ($1.line, $1.column) }
     collectNotes()
   }
+
+  mutating func note(_ text: String) { notes.append(text) }
 
   mutating func report(_ path: [Int32], _ message: String) {
     violations.append(positions.diagnostic(at: path, message))
@@ -208,7 +214,8 @@ struct ModelRules {
       Candidate(
         name: message.name, plural: pluralName,
         listField: ModelNames.listField(message.name, plural: plural), key: key,
-        indexes: indexes.map(\.index), indexPaths: indexes.map(\.path), index: index))
+        previously: options.previously, indexes: indexes.map(\.index),
+        indexPaths: indexes.map(\.path), index: index))
   }
 
   /// A string field that looks like a key under another name: `PK`, `id`, `dog_id`.
@@ -387,6 +394,7 @@ struct ModelRules {
         }
         continue
       }
+      noteFileOptions(of: file)
       for message in file.messageType {
         if asksForIndexes(message) {
           notes.append(

@@ -11,7 +11,7 @@ import Bytes
 ///
 ///     offset  size
 ///          0     8  magic, "SEANDBSC"
-///          8     4  u32 format version: 1, or 2 when models have options (`seandb/options.proto`)
+///          8     4  u32 format version: 1, or 2 when there are options of `seandb/options.proto`
 ///         12     8  u64 length of the whole, checksum included
 ///         20     …  sections, each once, in the order below:
 ///                   4 bytes of name, u32 length of the body, body
@@ -30,7 +30,7 @@ extension CompiledSchema {
   static let containerMagic: [UInt8] = Array("SEANDBSC".utf8)
   /// The newest format that this code reads and writes.
   package static let containerFormatVersion: UInt32 = 2
-  /// The one without options of models, which earlier programs read too.
+  /// The one without options, which earlier programs read too.
   private static let plainFormatVersion: UInt32 = 1
   static let containerHeaderSize = 20
   private static let checksumSize = 4

@@ -6,6 +6,7 @@ struct IndexDefinition {
 
   private let paths: FieldPaths
   private let key: ModelKey
+  private let types: MessageTypes
 
   /// - Parameters:
   ///   - message: the model's.
@@ -14,6 +15,7 @@ struct IndexDefinition {
   init(_ message: Google_Protobuf_DescriptorProto, key: ModelKey, types: MessageTypes) {
     paths = FieldPaths(message: message, types: types)
     self.key = key
+    self.types = types
   }
 
   /// How a sentence calls an index that could not be made: by its name, or by its fields.
@@ -54,6 +56,12 @@ struct IndexDefinition {
     guard let last = steps.last else { throw Problem(text: KeyDefinition.emptyName) }
     guard let kind = ColumnKind(last.field) else {
       throw Problem(text: paths.problem(withMessage: last, named: name))
+    }
+    if kind == .enumeration && !types.isOpenEnum(last.field.typeName) {
+      throw Problem(
+        text:
+          "names `\(name)`, whose enum is of proto2, and has no place in a query of proto3: leave it out, or declare "
+          + "the enum in a file of proto3")
     }
     let repeated = steps.indices.filter { steps[$0].isRepeated }
     guard repeated.count <= 1 else {

@@ -11,6 +11,8 @@ struct ModelOptions: Equatable {
   private(set) var indexes: [IndexOption] = []
   /// Empty: the name and an "s".
   private(set) var plural = ""
+  /// What the model was called before; empty: nothing else.
+  private(set) var previously = ""
   private(set) var isEmbedded = false
 
   /// Whether the message says anything.
@@ -33,6 +35,7 @@ struct ModelOptions: Equatable {
         case .key: key = try field.text()
         case .index: indexes.append(try IndexOption(try field.bytes(), at: .model(indexes.count)))
         case .plural: plural = try field.text()
+        case .previously: previously = try field.text()
         case .embedded: isEmbedded = try field.flag()
         case nil: throw .unknownField(field.number)
         }

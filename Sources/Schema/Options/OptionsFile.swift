@@ -11,6 +11,7 @@ enum OptionsFile {
     case key = 1
     case index = 2
     case plural = 5
+    case previously = 6
     case embedded = 7
   }
 
@@ -21,6 +22,11 @@ enum OptionsFile {
     case unique = 3
     case sparse = 4
     case include = 5
+  }
+
+  /// The numbers of `FileOptions`.
+  enum FileField: UInt32 {
+    case dropped = 1
   }
 
   /// The numbers of `FieldOptions`.
@@ -37,6 +43,11 @@ enum OptionsFile {
 
     import "google/protobuf/descriptor.proto";
 
+    extend google.protobuf.FileOptions {
+      // Of the file of the schema itself, not of one that it imports: option (seandb.file) = {dropped: "Cat"};
+      FileOptions file = 50731;
+    }
+
     extend google.protobuf.MessageOptions {
       // Of a message whose records are stored: option (seandb.model) = {key: "tenant, -created, id"};
       ModelOptions model = 50731;
@@ -45,6 +56,12 @@ enum OptionsFile {
     extend google.protobuf.FieldOptions {
       // Of a field of such a message: string email = 2 [(seandb.field).unique = true];
       FieldOptions field = 50731;
+    }
+
+    // What becomes of models that are not in the schema any more.
+    message FileOptions {
+      // Models that are gone, and whose records may go: the next start deletes them.
+      repeated string dropped = 1;
     }
 
     message ModelOptions {
@@ -56,6 +73,9 @@ enum OptionsFile {
       repeated Index index = 2;
       // What several records are called, in the list message and in the names of RPCs. Without it: the name and an "s".
       string plural = 5;
+      // The model was called so before: it keeps its records and indexes. Once the database has the new name, it
+      // changes nothing more.
+      string previously = 6;
       // A type that other messages use, whose records are not stored although it has a field pk.
       bool embedded = 7;
     }

@@ -31,7 +31,7 @@ enum LSMTools: StoreTools {
         if let count = summary.liveRecordCount {
           contents.append(
             StoreVerdict.records(
-              UInt64(count) - min(UInt64(count), engine.catalogueEntryCount()),
+              UInt64(count) - min(UInt64(count), engine.entryCountBesideRecords()),
               tableCount: summary.tableCount))
         }
         try? engine.close()

@@ -145,7 +145,24 @@ import Testing
         WireBytes.field(6, WireBytes.field(2, varint: 1 << 40)),
         .init(reason: .outOfRange, index: 2, column: 0)
       ),
+      (
+        (0...1000).flatMap { WireBytes.field(6, WireBytes.field(2, varint: UInt64($0))) },
+        .init(reason: .tooManyElements, index: 2, column: 0)
+      ),
     ]
+    let large = try IndexedStore(
+      try await IndexedStore.compile("index: {fields: \"tags\", include: \"*\"}"), MemoryEngine())
+    defer { large.stop() }
+    let name = WireBytes.field(2, [UInt8](repeating: 0x61, count: 20_000))
+    let wide = Self.key + name + (0..<1000).flatMap { WireBytes.field(4, "\($0)") }
+    #expect(throws: WriteError.index(.init(reason: .tooLarge, index: 0, column: 0))) {
+      try large.queuePut(wide)
+    }
+    let half = Self.key + name + (0..<300).flatMap { WireBytes.field(4, "\($0)") }
+    let error = #expect(throws: RecordBatchError.self) {
+      try large.queueBatchPut([half, half, half])
+    }
+    #expect(error?.error == .tooLarge)
     for (fields, error) in bad {
       #expect(throws: WriteError.index(error)) { try store.queuePut(Self.key + fields) }
     }

@@ -90,7 +90,7 @@ import Testing
       ["-9.3? timestamp", "9.1 string"]
     ),
     ("mother.mother.age", "mother_mother_age", ["17.17.3 uint32"]),
-    ("part.number, part.name", "part_number_part_name", ["16.1 int64", "16.2? string"]),
+    ("part.number, part.name", "part_number_part_name", ["16.1? int64", "16.2? string"]),
     ("part.codes", "part_codes", ["16.4* sint32"]),
     ("tags", "tags", ["6* string"]),
     ("breed, -tags", "breed_tags", ["2 string", "-6* string"]),
