@@ -7,6 +7,11 @@
 #               of disk; BENCH_PARTS=engine (engine-misses, server, server-large, agreement) for a part
 # make bench-short
 #               the same in small, and gates on what an operation costs; fails when an answer is wrong
+# make bench-indexes
+#               what indexes cost and give, beside a plain model: some eight minutes (docs/benchmarks.md, "Indexes")
+# make bench-postgresql
+#               seandb beside PostgreSQL 15 with the same table and indexes: some 12 minutes. Installs Debian's package,
+#               which starts a service of its own; the benchmark has another cluster, in a temporary folder
 # make peers    what the server benchmark compares with: .build/peers/bin (Bench/Peers/README.md)
 # make profile  where a benchmark spends its time: .build/profile/flame.svg and summary.txt (docs/profiling.md)
 # make soak     30 minutes of mixed load on the LSM, every answer checked, then `verify`; SOAK_MINUTES=1 for less
@@ -17,7 +22,7 @@
 # make clean    remove what was built, not your data
 #
 # ENGINE_FLAGS="--workloads readrandom", ENGINE_MISSES_FLAGS, SERVER_FLAGS, SERVER_LARGE_FLAGS and AGREEMENT_FLAGS
-# narrow a benchmark; what there is: .build/release/seandb-bench help server
+# narrow a benchmark, as do INDEXES_FLAGS and POSTGRESQL_FLAGS; what there is: .build/release/seandb-bench help server
 #
 # PROFILE="server --targets seandb-lsm --workloads put" profiles another benchmark, PROFILE_TOOL=callgrind counts
 # instructions, PROFILE_FOCUS=readRandom shows only what runs inside a function of that name.
@@ -43,8 +48,8 @@ REPORT_VENV = .build/report-venv
 BENCH_DIRECTORY = .build/bench
 BENCH_PARTS =
 
-.PHONY: run test build build-packages test-packages bench bench-short bench-build gate-packages peers profile soak \
-  fuzz race lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-indexes bench-postgresql bench-build \
+  gate-packages peers profile soak fuzz race lint format clean
 
 run: build
 	@echo "==> making a server of $(PETS)/schema.proto"
@@ -87,11 +92,22 @@ bench-short: build bench-build peers gate-packages $(REPORT_VENV)/requirements.t
 	    --rates 2000 --warm-gets 2000" \
 	  SERVER_FLAGS="--records 20000 --rounds 1 --seconds 0.2 --write-seconds 0.2 --rates 2000" \
 	  AGREEMENT_FLAGS="--records 20000 --rounds 1 --seconds 0.2" scripts/bench $(BENCH_DIRECTORY)-short
+	@echo "==> models with indexes"
+	python3 -B Bench/Indexes --short --out $(BENCH_DIRECTORY)-short
 	@echo "==> what an operation costs"
 	python3 -B Bench/Gates
-	@echo "==> tests of the report and of the profile"
+	@echo "==> tests of the report, of the profile and of the comparisons"
 	$(REPORT_VENV)/bin/python -B -m pytest -c Bench/Report/pytest.ini Bench/Report
 	$(REPORT_VENV)/bin/python -B -m pytest -c Bench/Profile/pytest.ini Bench/Profile
+	$(REPORT_VENV)/bin/python -B -m pytest -c Bench/Indexes/pytest.ini Bench/Indexes
+	$(REPORT_VENV)/bin/python -B -m pytest -c Bench/Peers/postgresql/pytest.ini Bench/Peers/postgresql
+
+bench-indexes: build bench-build
+	python3 -B Bench/Indexes $(INDEXES_FLAGS)
+
+bench-postgresql: build bench-build
+	@scripts/install-packages python3 postgresql-15
+	python3 -B Bench/Peers/postgresql $(POSTGRESQL_FLAGS)
 
 gate-packages:
 	@scripts/install-packages valgrind python3 libc6-dev

@@ -16,13 +16,13 @@ WORKLOADS = (
     "fillseq fillbatch fillrandom overwrite fillsync compact deleterange deleterange.scan",
     "readrandom readhot readmissing seekrandom prefixscan readseq readreverse",
     "readwhilewriting readwhilewriting.writes ycsb-a ycsb-b ycsb-c ycsb-d ycsb-e ycsb-f",
-    "get put batch-put range-get page in count stream delete mixed",
+    "get unique-get put put-changed insert batch-put range-get index-get page in count stream delete mixed",
 )
 
 # Nothing is written in these, so that their rate over time has no stalls to show.
 READ_ONLY = set(
     "deleterange.scan readrandom readhot readmissing seekrandom prefixscan readseq readreverse ycsb-c "
-    "get range-get page in count stream".split()
+    "get unique-get range-get index-get page in count stream".split()
 )
 
 # What the headlines speak of, where it was measured.

@@ -10,13 +10,18 @@ struct ServerCommand: ParsableCommand {
       Starts each server, fills it, asks it, checks every answer and ends it; the servers take turns in each \
       round. Closed loop: each call in flight is followed by the next one when its answer is there. Open loop \
       (--rates): calls are due at fixed times and their latency runs from then, so that a server which stalls \
-      hides nothing. get and put run at every load and rate, the others at the heaviest load (batch-put, in, count \
-      and stream with a sixteenth of its calls in flight).
+      hides nothing. get, unique-get, index-get, put and put-changed run at every load and rate, the others at the \
+      heaviest load (batch-put, in, count and stream with a sixteenth of its calls in flight).
 
       get: one record. range-get: a short range of keys. page: the last records up to a key, backwards. in: the \
       records of a list of random keys. count: how many records a range has. stream: a long range in many messages. \
       put: one record. batch-put: several, all or none. mixed: of 20 calls 15 gets, 3 puts, a range-get and a \
       delete. delete: one record.
+
+      For seandb with indexes (targets with indexed or covered in their names; never by default): unique-get: one \
+      record by another field than its key. index-get: the --range-records records of one breed. put-changed: a put \
+      that changes age and breed. insert: a put of a new record. When one of these workloads or targets is named, all \
+      records of the run have the fields that indexes are on, and are as long as without.
 
       A server whose program is missing is left out, with a note, and each has the workloads that it can do.
       """)
@@ -25,7 +30,7 @@ struct ServerCommand: ParsableCommand {
   var targets = CommaList<ServerTarget>(ServerTarget.allCases.filter(\.isUsual))
 
   @Option(help: "Workloads, by commas. They run in the default's order.")
-  var workloads = CommaList<ServerWorkload>()
+  var workloads = CommaList<ServerWorkload>(ServerWorkload.allCases.filter { !$0.isOfIndexes })
 
   @Option(help: "Connections x calls in flight on each, by commas, the heaviest last.")
   var loads = ConnectionLoads(
@@ -51,7 +56,10 @@ struct ServerCommand: ParsableCommand {
   @Option(help: "Seconds that calls count; a quarter of it goes before.")
   var seconds = 0.8
 
-  @Option(help: "The same, for put and mixed at the heaviest load, where stalls are to show.")
+  @Option(
+    help: """
+      The same, for put, put-changed, insert and mixed at the heaviest load, where stalls are to show.
+      """)
   var writeSeconds = 2.0
 
   @Option(help: "Seconds that the fill of a server may take.")
@@ -96,6 +104,7 @@ struct ServerCommand: ParsableCommand {
         "--record-bytes must be from \(sizes.lowerBound) to \(sizes.upperBound)")
     }
     try callSizes.check(records: records)
+    if recordsHaveGroups { try checkGroups() }
     guard seconds >= 0.01, writeSeconds >= 0.01, seconds <= 86_400, writeSeconds <= 86_400 else {
       throw ValidationError("--seconds and --write-seconds must be from 0.01 to 86400")
     }
@@ -116,11 +125,33 @@ struct ServerCommand: ParsableCommand {
     }
   }
 
+  private var recordsHaveGroups: Bool {
+    targets.elements.contains(where: \.hasIndexes)
+      || workloads.elements.contains(where: \.isOfIndexes)
+  }
+
+  private func checkGroups() throws {
+    guard recordBytes >= RecordSource.leastGroupedByteCount else {
+      throw ValidationError(
+        "--record-bytes must be \(RecordSource.leastGroupedByteCount) at least for records with indexes"
+      )
+    }
+    guard records % callSizes.rangeRecords == 0,
+      RecordGroups.countRange.contains(records / callSizes.rangeRecords)
+    else {
+      throw ValidationError(
+        "--records must be a multiple of --range-records, at most "
+          + "\(RecordGroups.countRange.upperBound) times, for records with indexes")
+    }
+  }
+
   func run() throws {
     let file = try options.makeOutputFile()
     let scratch = try options.makeScratchDirectory()
     defer { scratch.remove() }
-    let source = RecordSource(byteCount: recordBytes, seed: options.seed)
+    let groups =
+      recordsHaveGroups ? RecordGroups(records: records, size: callSizes.rangeRecords) : nil
+    let source = RecordSource(byteCount: recordBytes, seed: options.seed, groups: groups)
     let peers = programs.peers
     let run = try ServerRun(
       plan: plan, rounds: rounds, targets: targets.elements, records: source,
@@ -135,7 +166,8 @@ struct ServerCommand: ParsableCommand {
           seandb: programs.seandb, peers: peers, scratch: scratch,
           cacheSizeBytes: memory.cacheSize.bytes, memtableSizeBytes: memory.memtableSize.bytes,
           answerByteCount: SeandbDialect.answerByteCount(source),
-          certificate: certificate, externalAddress: address.address,
+          certificate: certificate, recordsHaveGroups: groups != nil,
+          externalAddress: address.address,
           externalAuthorization: authorization)
       }, usesTLS: tls)
     try run.run()

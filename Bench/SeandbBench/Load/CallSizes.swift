@@ -30,9 +30,9 @@ package struct CallSizes: Sendable {
   @inline(__always)
   package func records(of operation: Operation) -> Int {
     switch operation {
-    case .get, .put, .delete: 1
+    case .get, .put, .delete, .uniqueGet: 1
     case .batchPut: batchPut
-    case .rangeGet: rangeGet
+    case .rangeGet, .indexGet: rangeGet
     case .page: page
     case .in: self.in
     case .count: count

@@ -20,6 +20,10 @@ package enum Operation: Int, CaseIterable, Sendable {
   case stream
   /// Removes the record of one key.
   case delete
+  /// The record with one chip, by a unique index.
+  case uniqueGet
+  /// The ``CallSizes/rangeGet`` records of one breed, by an index.
+  case indexGet
 }
 
 /// A place for one call of a connection: its request, and its answer as it comes.
@@ -29,6 +33,8 @@ package struct CallSlot: ~Copyable {
   package var index = 0
   /// The records of an `in`, in the request's order.
   package var indexes: [Int] = []
+  /// The generation of a record that is stored (``RecordGroups/generations``).
+  package var generation: UInt8 = 1
   /// Of the monotonic clock, in nanoseconds: when the call began, or when it should have begun.
   package var startedAt: UInt64 = 0
 

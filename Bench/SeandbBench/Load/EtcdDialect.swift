@@ -16,7 +16,8 @@ struct EtcdDialect: Dialect {
     self.records = records
     headers = .grpc(scheme: scheme) { operation in
       switch operation {
-      case .get, .rangeGet, .page, .in, .count, .stream: "/etcdserverpb.KV/Range"
+      case .get, .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet:
+        "/etcdserverpb.KV/Range"
       case .put: "/etcdserverpb.KV/Put"
       case .batchPut: "/etcdserverpb.KV/Txn"
       case .delete: "/etcdserverpb.KV/DeleteRange"
@@ -57,7 +58,8 @@ struct EtcdDialect: Dialect {
             operation.appendMessage(2) { appendPut(record, to: &$0) }
           }
         }
-      case .page, .in, .stream: preconditionFailure("a call that `operations` does not have")
+      case .page, .in, .stream, .uniqueGet, .indexGet:
+        preconditionFailure("a call that `operations` does not have")
       }
     }
   }
@@ -89,7 +91,7 @@ struct EtcdDialect: Dialect {
     case .get, .rangeGet: return holdsRecords(message, slot, deleted)
     // RangeResponse.count
     case .count: return unsafe number(4, of: message) == UInt64(shape.sizes.count)
-    case .page, .in, .stream: return false
+    case .page, .in, .stream, .uniqueGet, .indexGet: return false
     }
   }
 

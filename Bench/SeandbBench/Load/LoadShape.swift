@@ -51,7 +51,24 @@ package struct LoadShape: Sendable {
     ((firstFillBatch ?? 0) + batch * threads + thread) * sizes.batchPut
   }
 
-  /// The records that a read asks for, unless that is `in`.
+  /// The record of an insert, whose threads take turns: a new one for each call, in no order, after those of the fill.
+  ///
+  /// - Parameter number: of the thread's calls, from 0 on.
+  @inline(__always)
+  package func insertIndex(_ number: Int, thread: Int) -> Int {
+    let call = number * threads + thread
+    // One to one, and neighbours fall far apart (Knuth, "Sorting and Searching", 6.4: multiplication by an odd number
+    // close to the golden part of the range).
+    return records + (call &* 0x278_dde7) & (Self.insertCount - 1)
+  }
+
+  /// After so many calls an insert would store the first ones again.
+  package static let insertCount = 1 << 26
+
+  /// How many groups of records with an equal breed there are.
+  var groupCount: Int { records / sizes.rangeGet }
+
+  /// The records that a read asks for by key, unless that is `in`.
   func range(of slot: borrowing CallSlot) -> Range<Int> {
     let count = sizes.records(of: slot.operation)
     let first = slot.operation == .page ? slot.index - count + 1 : slot.index
@@ -67,7 +84,15 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   case `in`
   case count
   case stream
+  /// Needs a unique index on chips.
+  case uniqueGet = "unique-get"
+  /// Needs an index on breeds.
+  case indexGet = "index-get"
   case put
+  /// A put that gives the record another age and breed.
+  case putChanged = "put-changed"
+  /// A put of a new record.
+  case insert
   case batchPut = "batch-put"
   /// Of 20 calls 15 gets, 3 puts, a range get and a delete of every eighth record.
   case mixed
@@ -82,8 +107,10 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     case .in: [.in]
     case .count: [.count]
     case .stream: [.stream]
+    case .uniqueGet: [.uniqueGet]
+    case .indexGet: [.indexGet]
     case .mixed: [.get, .put, .rangeGet, .delete]
-    case .put: [.put]
+    case .put, .putChanged, .insert: [.put]
     case .batchPut: [.batchPut]
     case .delete: [.delete]
     }
@@ -91,16 +118,24 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
 
   package var writes: Bool {
     switch self {
-    case .get, .rangeGet, .page, .in, .count, .stream: false
-    case .put, .batchPut, .mixed, .delete: true
+    case .get, .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet: false
+    case .put, .putChanged, .insert, .batchPut, .mixed, .delete: true
     }
   }
 
   /// Whether each of its calls is about several records, so that they are counted as well.
   package var isOfSeveral: Bool {
     switch self {
-    case .rangeGet, .page, .in, .count, .stream, .batchPut: true
-    case .get, .put, .mixed, .delete: false
+    case .rangeGet, .page, .in, .count, .stream, .indexGet, .batchPut: true
+    case .get, .uniqueGet, .put, .putChanged, .insert, .mixed, .delete: false
+    }
+  }
+
+  /// Whether it is about what indexes cost and give, and its records have the fields for them (``RecordGroups``).
+  package var isOfIndexes: Bool {
+    switch self {
+    case .uniqueGet, .indexGet, .putChanged, .insert: true
+    default: false
     }
   }
 
@@ -115,7 +150,9 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     case .in: .in
     case .count: .count
     case .stream: .stream
-    case .put: .put
+    case .uniqueGet: .uniqueGet
+    case .indexGet: .indexGet
+    case .put, .putChanged, .insert: .put
     case .batchPut: .batchPut
     case .delete: .delete
     case .mixed:

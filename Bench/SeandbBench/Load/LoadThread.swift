@@ -224,6 +224,7 @@ final class LoadThread<D: Dialect> {
       unsafe address.pointee.indexes.removeAll(keepingCapacity: true)
       for _ in 0..<shape.sizes.in { unsafe address.pointee.indexes.append(nextRecord()) }
     }
+    unsafe address.pointee.generation = nextGeneration()
     unsafe address.pointee.startedAt = startedAt
     unsafe address.pointee.sentCount = 0
     unsafe address.pointee.response.removeAll()
@@ -238,9 +239,12 @@ final class LoadThread<D: Dialect> {
 
   private func nextIndex(_ operation: Operation) -> Int {
     if shape.firstFillBatch != nil { return shape.fillIndex(ofBatch: begunCount, thread: number) }
+    if shape.workload == .insert { return shape.insertIndex(begunCount, thread: number) }
     let index = nextRecord()
     switch operation {
-    case .get, .put, .in: return index
+    case .get, .put, .in, .uniqueGet: return index
+    // The group's first one.
+    case .indexGet: return index % shape.groupCount
     case .delete:
       guard shape.workload.deleted == .lastOfEight else { return index }
       return index | 7 < shape.records ? index | 7 : 7
@@ -250,6 +254,13 @@ final class LoadThread<D: Dialect> {
     case .batchPut, .rangeGet, .count, .stream:
       return min(index, shape.records - shape.sizes.records(of: operation))
     }
+  }
+
+  private func nextGeneration() -> UInt8 {
+    let first = RecordGroups.generations.lowerBound
+    guard shape.workload == .putChanged else { return first }
+    // Any other one: a record that has it already is one in 126.
+    return first + 1 + UInt8(random.next(below: RecordGroups.generations.count - 1))
   }
 
   private func nextRecord() -> Int {

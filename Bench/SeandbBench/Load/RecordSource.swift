@@ -12,30 +12,47 @@ import Glibc
 ///     field 3, age     1
 ///     field 4, breed   "mongrel!"
 ///
+/// With groups, for indexes, these are its last fields instead:
+///
+///     field 3, age     the generation: 1, and after a change another number up to 127
+///     field 4, breed   8 hexadecimal digits of the group and the generation
+///     field 5, chip    16 hexadecimal digits of mix(index)
+///
 /// Thread-safety: immutable.
 package struct RecordSource: Sendable {
   package static let keyByteCount = 16
   package static let keyDigitCount = 12
   /// The range of a record's length in bytes.
   package static let byteCountRange = 40...(1 << 20)
+  /// The shortest record with groups.
+  package static let leastGroupedByteCount = 60
 
   private static let prefix = Array("DOG#".utf8)
   private static let markByteCount = 8
   private static let textByteCount = 1 << 16
   /// Age and breed.
-  private static let tail: [UInt8] = [0x18, 1, 0x22, 8] + Array("mongrel!".utf8)
+  private static let plainTail: [UInt8] = [0x18, 1, 0x22, 8] + Array("mongrel!".utf8)
+  /// Tags, lengths, age, breed and chip.
+  private static let groupedTailByteCount = 2 + 2 + 8 + 2 + 16
 
   package let byteCount: Int
+  /// Nil: all have the same age and breed, and no chip.
+  package let groups: RecordGroups?
+  /// Of the last fields.
+  private let tailByteCount: Int
   private let nameByteCount: Int
   /// The name's tag and length.
   private let nameHead: [UInt8]
   private let text: [UInt8]
 
-  /// - Parameter byteCount: lies in ``byteCountRange``. A record may be one or two bytes shorter, where the length
-  ///   of the name's length jumps.
-  package init(byteCount: Int, seed: UInt64) {
+  /// - Parameter byteCount: lies in ``byteCountRange``, and with groups is ``leastGroupedByteCount`` at least. A record
+  ///   may be one or two bytes shorter, where the length of the name's length jumps.
+  package init(byteCount: Int, seed: UInt64, groups: RecordGroups? = nil) {
     precondition(Self.byteCountRange.contains(byteCount), "as long as byteCountRange says")
-    var nameByteCount = byteCount - 2 - Self.keyByteCount - Self.tail.count - 2
+    precondition(groups == nil || byteCount >= Self.leastGroupedByteCount, "room for all fields")
+    self.groups = groups
+    tailByteCount = groups == nil ? Self.plainTail.count : Self.groupedTailByteCount
+    var nameByteCount = byteCount - 2 - Self.keyByteCount - tailByteCount - 2
     func head(_ count: Int) -> [UInt8] {
       var writer = ByteWriter()
       writer.append(0x12)
@@ -45,8 +62,7 @@ package struct RecordSource: Sendable {
     nameByteCount -= head(nameByteCount).count - 2
     self.nameByteCount = nameByteCount
     nameHead = head(nameByteCount)
-    self.byteCount =
-      2 + Self.keyByteCount + nameHead.count + nameByteCount + Self.tail.count
+    self.byteCount = 2 + Self.keyByteCount + nameHead.count + nameByteCount + tailByteCount
     text = CompressibleText.bytes(Self.textByteCount, seed: seed, stream: 0x6e61_6d65)
   }
 
@@ -58,7 +74,11 @@ package struct RecordSource: Sendable {
     withKey(index) { unsafe writer.append(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
   }
 
-  package func appendRecord(_ index: Int, to writer: inout ByteWriter) {
+  /// - Parameter generation: does nothing without groups.
+  package func appendRecord(
+    _ index: Int, generation: UInt8 = RecordGroups.generations.lowerBound,
+    to writer: inout ByteWriter
+  ) {
     writer.append(0x0a)
     writer.append(UInt8(Self.keyByteCount))
     Self.appendKey(index, to: &writer)
@@ -74,24 +94,65 @@ package struct RecordSource: Sendable {
         start = 0
       }
     }
-    unsafe Self.tail.withUnsafeBytes { writer.append($0) }
+    if let groups {
+      writer.append(0x18)
+      writer.append(generation)
+      writer.append(0x22)
+      writer.append(8)
+      writer.appendBigEndian(
+        RecordGroups.breed(ofGroup: groups.group(of: index), generation: generation))
+      writer.append(0x2a)
+      writer.append(16)
+      let chip = RecordGroups.chip(of: index)
+      writer.appendBigEndian(chip.0)
+      writer.appendBigEndian(chip.1)
+    } else {
+      unsafe Self.plainTail.withUnsafeBytes { writer.append($0) }
+    }
   }
 
   /// Whether `bytes` are the record of `index`, every one of them.
+  ///
+  /// - Parameter isOriginal: whether it must be of the first generation; else it may be of any.
   @safe
-  package func isRecord(_ bytes: UnsafeRawBufferPointer, of index: Int) -> Bool {
+  package func isRecord(
+    _ bytes: UnsafeRawBufferPointer, of index: Int, isOriginal: Bool = false
+  ) -> Bool {
     guard bytes.count == byteCount, unsafe bytes[0] == 0x0a,
       unsafe bytes[1] == UInt8(Self.keyByteCount)
     else { return false }
     let keyEnd = 2 + Self.keyByteCount
     let markStart = keyEnd + nameHead.count
     let textStart = markStart + Self.markByteCount
-    let tailStart = byteCount - Self.tail.count
+    let tailStart = byteCount - tailByteCount
     return unsafe Self.withKey(index) { unsafe Self.equal($0, bytes[2..<keyEnd]) }
       && nameHead.withUnsafeBytes { unsafe Self.equal($0, bytes[keyEnd..<markStart]) }
       && Self.withMark(index) { unsafe Self.equal($0, bytes[markStart..<textStart]) }
       && isText(bytes[textStart..<tailStart], of: index)
-      && Self.tail.withUnsafeBytes { unsafe Self.equal($0, bytes[tailStart...]) }
+      && isTail(bytes[tailStart...], of: index, isOriginal: isOriginal)
+  }
+
+  /// Whether `bytes`, which are as many as they have to be, are the last fields of a record.
+  @inline(__always)
+  @safe
+  private func isTail(
+    _ bytes: Slice<UnsafeRawBufferPointer>, of index: Int, isOriginal: Bool
+  ) -> Bool {
+    guard let groups else {
+      return unsafe Self.plainTail.withUnsafeBytes { Self.equal($0, bytes) }
+    }
+    let tail = unsafe UnsafeRawBufferPointer(rebasing: bytes)
+    func letters(at offset: Int) -> UInt64 {
+      unsafe UInt64(bigEndian: tail.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+    let generation = unsafe tail[1]
+    let chip = RecordGroups.chip(of: index)
+    let breed = RecordGroups.breed(ofGroup: groups.group(of: index), generation: generation)
+    return unsafe tail[0] == 0x18 && RecordGroups.generations.contains(generation)
+      && (!isOriginal || generation == RecordGroups.generations.lowerBound)
+      && tail[2] == 0x22 && tail[3] == 8 && letters(at: 4) == breed
+      && tail[12] == 0x2a && tail[13] == 16 && letters(at: 14) == chip.0
+      && letters(at: 22) == chip.1
   }
 
   @inline(__always)

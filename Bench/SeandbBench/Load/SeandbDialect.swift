@@ -6,6 +6,8 @@ import Bytes
 /// The seed's `database.proto`: seandb, and the hand-written server with a part of the same service.
 package struct SeandbDialect: Dialect {
   package static let operations = Set(Operation.allCases)
+  /// What needs no indexes.
+  static let plainOperations = operations.subtracting([.uniqueGet, .indexGet])
   /// What the hand-written server has of them.
   static let seedOperations: Set<Operation> = [.get, .put, .batchPut, .rangeGet, .delete]
 
@@ -38,6 +40,8 @@ package struct SeandbDialect: Dialect {
     case .put: "/database.Database/PutDog"
     case .batchPut: "/database.Database/BatchPutDogs"
     case .delete: "/database.Database/DeleteDogsByPk"
+    case .uniqueGet: "/database.Database/GetDogsByChip"
+    case .indexGet: "/database.Database/GetDogsByBreed"
     }
   }
 
@@ -60,6 +64,8 @@ package struct SeandbDialect: Dialect {
     static let pageSize = 16
     static let order = 18
     static let countOnly = 20
+    /// Of the queries by an index.
+    static let firstColumn = 1
   }
 
   package func writeRequest(_ slot: inout CallSlot) {
@@ -94,7 +100,7 @@ package struct SeandbDialect: Dialect {
         message.appendField(Field.beginsWith, [])
       case .stream: appendRange(asked, to: &message)
       case .put:
-        records.appendRecord(index, to: &message)
+        records.appendRecord(index, generation: slot.generation, to: &message)
       case .batchPut:
         for record in index..<index + shape.sizes.batchPut {
           // Dogs.dogs
@@ -102,8 +108,30 @@ package struct SeandbDialect: Dialect {
           message.appendVarint(UInt64(records.byteCount))
           records.appendRecord(record, to: &message)
         }
+      case .uniqueGet:
+        appendMatch(16, to: &message) { message in
+          let chip = RecordGroups.chip(of: index)
+          message.appendBigEndian(chip.0)
+          message.appendBigEndian(chip.1)
+        }
+      case .indexGet:
+        appendMatch(8, to: &message) { message in
+          message.appendBigEndian(
+            RecordGroups.breed(ofGroup: index, generation: RecordGroups.generations.lowerBound))
+        }
       }
     }
+  }
+
+  /// Of the query's first column: `eq`.
+  private func appendMatch(
+    _ byteCount: UInt8, to message: inout ByteWriter, _ value: (inout ByteWriter) -> Void
+  ) {
+    message.appendTag(Field.firstColumn, wireType: 2)
+    message.append(byteCount + 2)
+    message.appendTag(Field.eq, wireType: 2)
+    message.append(byteCount)
+    value(&message)
   }
 
   private func appendRange(_ asked: Range<Int>, to message: inout ByteWriter) {
@@ -127,7 +155,7 @@ package struct SeandbDialect: Dialect {
     guard let message = unsafe GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
     case .put, .batchPut, .delete: return unsafe message.isEmpty
-    case .get, .rangeGet:
+    case .get, .rangeGet, .uniqueGet, .indexGet:
       return unsafe holds(expected(slot, deleted), message, hasToken: false)
     case .page:
       return unsafe holds(
@@ -141,7 +169,11 @@ package struct SeandbDialect: Dialect {
   private func expected(
     _ slot: borrowing CallSlot, _ deleted: DeletedRecords
   ) -> ExpectedRecords {
-    ExpectedRecords(
+    if slot.operation == .indexGet {
+      return ExpectedRecords(
+        groupOf: slot.index, count: shape.sizes.rangeGet, step: shape.groupCount, of: records)
+    }
+    return ExpectedRecords(
       shape.range(of: slot), isDescending: slot.operation == .page, of: records, deleted: deleted)
   }
 

@@ -18,6 +18,8 @@ struct ServerLauncher: Sendable {
   let certificate: Certificate?
   /// Threads for connections, of the servers that can be told; nil: as many as cores.
   var connectionThreads: Int?
+  /// Whether records have the fields that indexes are on (``RecordGroups``).
+  var recordsHaveGroups = false
   /// Where a server runs already.
   let externalAddress: SocketAddress?
   /// What its calls are sent with.
@@ -35,19 +37,20 @@ struct ServerLauncher: Sendable {
   /// Why `target` cannot take part; nil when it can.
   func obstacle(of target: ServerTarget) -> String? {
     if certificate != nil && !target.hasTLS { return "it has no TLS here" }
+    if target.hasIndexes && !recordsHaveGroups { return "records have no fields for its indexes" }
     guard let program = program(of: target) else { return nil }
     return unsafe access(program, X_OK) == 0
       ? nil : "there is no \(program); `make build peers` makes those that can be had"
   }
 
   private func program(of target: ServerTarget) -> String? {
-    switch target {
-    case .seandbRocksDB, .seandbLSM, .seandbLSMToken: seandb
+    if target.seandb != nil { return seandb }
+    return switch target {
     case .grpcCppRocksDB: peers + "/grpc-cpp-rocksdb"
     case .etcd: peers + "/etcd"
     case .redis: peers + "/redis-server"
     case .nghttpd: peers + "/nghttpd"
-    case .external: nil
+    default: nil
     }
   }
 
@@ -96,15 +99,15 @@ struct ServerLauncher: Sendable {
     // seandb and the hand-written server have the same names for them.
     let tls =
       certificate.map { ["--tls-cert", $0.certificatePath, "--tls-key", $0.keyPath] } ?? []
-    switch target {
-    case .seandbRocksDB, .seandbLSM, .seandbLSMToken:
+    if let seandb = target.seandb {
       return [
-        try createServer(), "--data", data, "--listen", listen,
-        "--engine", target == .seandbRocksDB ? "rocksdb" : "lsm", "--durability",
-        durability.rawValue,
+        try createServer(with: seandb.indexes), "--data", data, "--listen", listen,
+        "--engine", seandb.engine, "--durability", durability.rawValue,
         "--cache-size", "\(cacheSizeBytes)", "--memtable-size", "\(memtableSizeBytes)",
         "--log-level", "warning",
       ] + tls + (connectionThreads.map { ["--event-loops", "\($0)"] } ?? [])
+    }
+    switch target {
     case .grpcCppRocksDB:
       return [
         peers + "/grpc-cpp-rocksdb", "--data", data, "--listen", listen,
@@ -132,7 +135,7 @@ struct ServerLauncher: Sendable {
           + ["\(port)", certificate.keyPath, certificate.certificatePath]
       }
       return [peers + "/nghttpd"] + common + ["--no-tls", "\(port)"]
-    case .external:
+    default:
       preconditionFailure("an external server runs already")
     }
   }
@@ -150,26 +153,15 @@ struct ServerLauncher: Sendable {
     ] + (isSync ? [] : ["--unsafe-no-fsync"]) + (tls ?? [])
   }
 
-  /// Makes the server program of the seed's schema by `seandb create`, once.
-  private func createServer() throws -> String {
-    let server = scratch.path + "/out/server"
+  /// Makes the server program of a schema with these indexes by `seandb create`, once.
+  private func createServer(with indexes: DogIndexes) throws -> String {
+    let out = "\(scratch.path)/out-\(indexes)"
+    let server = out + "/server"
     if unsafe access(server, X_OK) == 0 { return server }
     let schema = scratch.path + "/schema.proto"
-    try OutputFile(path: schema).replace(
-      with: """
-        syntax = "proto3";
-        package database;
-
-        message Dog {
-          string pk = 1;
-          string name = 2;
-          uint32 age = 3;
-          string breed = 4;
-        }
-
-        """)
+    try OutputFile(path: schema).replace(with: indexes.schema(hasGroups: recordsHaveGroups))
     let create = try ChildProcess.start(
-      [seandb, "create", schema, "--out", scratch.path + "/out"],
+      [seandb, "create", schema, "--out", out],
       outputTo: scratch.path + "/create.out")
     try create.waitForSuccess(timeoutSeconds: Self.startTimeout)
     return server

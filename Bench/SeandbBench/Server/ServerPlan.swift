@@ -9,7 +9,7 @@ struct ServerPlan: Sendable {
   var durabilities: [ServerDurability]
   var threads: Int
   var seconds: Double
-  /// Of `put` and `mixed` at the heaviest load: long enough for stalls to show.
+  /// Of `put`, `put-changed`, `insert` and `mixed` at the heaviest load: long enough for stalls to show.
   var writeSeconds: Double
   /// Ends a closed loop after so many calls, which all count; nil: after its time.
   var calls: Int?
@@ -29,8 +29,10 @@ struct ServerPlan: Sendable {
   var seed: UInt64
 
   /// Workloads that run at every load and rate; the others at the heaviest load only.
-  private static let curves: Set<ServerWorkload> = [.get, .put]
-  private static let long: Set<ServerWorkload> = [.put, .mixed]
+  private static let curves: Set<ServerWorkload> = [
+    .get, .uniqueGet, .indexGet, .put, .putChanged,
+  ]
+  private static let long: Set<ServerWorkload> = [.put, .putChanged, .insert, .mixed]
   /// Calls of many records are larger than others by as much as there are fewer of them in flight.
   private static let large: Set<ServerWorkload> = [.batchPut, .in, .count, .stream]
   private static let largeInFlightShare = 16

@@ -175,10 +175,6 @@ struct ServerTurn {
     }
     let scheme = tls == nil ? "http" : "https"
     return switch target {
-    case .grpcCppRocksDB, .seandbRocksDB, .seandbLSM, .seandbLSMToken, .external:
-      try run(
-        SeandbDialect(
-          shape: shape, records: records, scheme: scheme, authorization: server.authorization))
     case .etcd: try run(EtcdDialect(shape: shape, records: records, scheme: scheme))
     case .redis: try run(RedisDialect(shape: shape, records: records))
     case .nghttpd:
@@ -186,6 +182,10 @@ struct ServerTurn {
         FileDialect(
           path: "/" + ServerLauncher.fileName, fileByteCount: launcher.answerByteCount,
           scheme: scheme))
+    default:
+      try run(
+        SeandbDialect(
+          shape: shape, records: records, scheme: scheme, authorization: server.authorization))
     }
   }
 }

@@ -141,4 +141,74 @@ struct SeandbDialectTests {
     #expect(!isRight(.get, of: 3, holding: [3]) { $0[0] = 1 })
     #expect(!isRight(.put, of: 3, holding: []) { $0.removeAll() })
   }
+
+  @Test func holdTheRecordOfAChip() {
+    #expect(isRight(.uniqueGet, of: 3, holding: [3]))
+    #expect(!isRight(.uniqueGet, of: 3, holding: [4]))
+    #expect(!isRight(.uniqueGet, of: 3, holding: []))
+  }
+
+  /// Ten groups of ten, whose records are ten apart.
+  @Test func holdTheRecordsOfABreedInTheOrderOfTheirKeys() {
+    let group = stride(from: 3, to: 100, by: 10)
+    #expect(isRight(.indexGet, of: 3, holding: Array(group)))
+    #expect(!isRight(.indexGet, of: 3, holding: group.reversed()))
+    #expect(!isRight(.indexGet, of: 3, holding: group.dropLast()))
+    #expect(!isRight(.indexGet, of: 3, holding: group + [103]))
+    #expect(!isRight(.indexGet, of: 3, holding: Array(3..<13)))
+  }
+}
+
+@Suite("Requests by an index of seandb")
+struct SeandbIndexRequestTests {
+  private static let records = RecordSource(
+    byteCount: 100, seed: 1, groups: RecordGroups(records: 100, size: 10))
+  private static let dialect = SeandbDialect(
+    shape: LoadShape(
+      workload: .indexGet, connections: 1, inFlight: 1, duration: 0, records: 100,
+      sizes: CallSizes(), seed: 1, stream: 1), records: records, scheme: "http")
+
+  /// The fields of a message by their numbers, each of which is text.
+  private func fields(_ bytes: [UInt8]) throws -> [Int: [UInt8]] {
+    try bytes.withUnsafeBytes { bytes in
+      var reader = ProtobufReader(bytes)
+      var fields: [Int: [UInt8]] = [:]
+      while !reader.isAtEnd {
+        let tag = try reader.nextTag()
+        if tag.number == 3, tag.wireType == 0 {
+          _ = try reader.nextVarint()
+        } else {
+          fields[tag.number] = try Array(reader.nextLengthDelimited())
+        }
+      }
+      return fields
+    }
+  }
+
+  private func request(
+    _ operation: Operation, of index: Int, generation: UInt8 = 1
+  ) -> [UInt8] {
+    var slot = CallSlot()
+    slot.operation = operation
+    slot.index = index
+    slot.generation = generation
+    Self.dialect.writeRequest(&slot)
+    return Array(slot.request.array().dropFirst(GRPCFrame.headByteCount))
+  }
+
+  /// By the same text that the record has in that field.
+  @Test(arguments: [(Operation.indexGet, 4), (.uniqueGet, 5)])
+  func askForWhatRecordsHave(operation: Operation, field: Int) throws {
+    let stored = try fields(request(.put, of: 7))
+    let match = try #require(try fields(request(operation, of: 7))[1])
+    #expect(try fields(match) == [1: #require(stored[field])])
+  }
+
+  @Test func changeTheBreedAndNotTheChip() throws {
+    let (first, changed) = (
+      try fields(request(.put, of: 7)), try fields(request(.put, of: 7, generation: 2))
+    )
+    #expect(first[4] != changed[4])
+    #expect([first[1], first[2], first[5]] == [changed[1], changed[2], changed[5]])
+  }
 }
