@@ -472,6 +472,12 @@ ELSEWHERE = {
     "WRITES_PAUSED": (MAPPING, '"WRITES_PAUSED"'),
     "WRITE_QUEUE_FULL": (MAPPING, '"WRITE_QUEUE_FULL"'),
     "READ_QUEUE_FULL": (MAPPING, '"READ_QUEUE_FULL"'),
+    "INDEX_KEY_TOO_LONG": ("Clients/test_index_refusals.py", '"INDEX_KEY_TOO_LONG"'),
+    "INDEX_CORRUPT": ("RecordsTests/Indexes/IndexReadTests.swift", "found.pause == .corruptIndex"),
+    "UNIQUE_VIOLATION": ("Clients/test_index_refusals.py", '"UNIQUE_VIOLATION"'),
+    "INDEX_BUILDING": ("Clients/test_index_builds.py", '"INDEX_BUILDING"'),
+    "INDEX_FAILED": ("Clients/test_index_refusals.py", '"INDEX_FAILED"'),
+    "TRANSACTION_TOO_LARGE": ("Clients/test_index_limits.py", '"TRANSACTION_TOO_LARGE"'),
     # The client gets a reset; the reason is for the log.
     "TOO_MANY_CALLS": (
         "WireTests/HTTP2/FairMemoryTests.swift",
@@ -570,7 +576,7 @@ def test_every_reason_of_the_sources_is_in_a_table():
     for file in [*sources.glob("Wire/**/*.swift"), *sources.glob("Server/**/*.swift")]:
         text = file.read_text()
         given |= set(re.findall(r'reason: "([A-Z_]+)"', text))
-        if file.name == "StatusMapping.swift":
+        if file.name.startswith("StatusMapping"):
             given |= set(re.findall(r'"([A-Z]+_[A-Z_]+)"', text))
     for reason, (file, words) in ELSEWHERE.items():
         assert words in (process.REPOSITORY / "Tests" / file).read_text(), (reason, file)

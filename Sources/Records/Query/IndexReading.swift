@@ -11,8 +11,19 @@ struct IndexReading: Sendable {
   let asked: RecordSource
   /// Whether entries have all that is answered; else the records are looked up.
   let isCovered: Bool
+  /// Whether the values of entries are what is answered, in their order: a read of them is one of records.
+  var answersValues: Bool { isCovered && !mayRepeat && !index.plan.index.isUnique }
   /// Whether a record may have several entries among those that were asked for: it is answered with the first of them.
   let mayRepeat: Bool
+
+  /// The key of the record that an entry is of, when it is in the entry's key.
+  func recordKey(ofEntry key: [UInt8]) -> [UInt8] {
+    unsafe key.withUnsafeBytes { bytes in
+      let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+      guard case .inKey(let range) = index.plan.keyPlace(bytes, none) else { return key }
+      return unsafe Array(bytes[range])
+    }
+  }
 
   init(_ index: OpenIndex, _ asked: RecordSource, _ form: RecordScan.Form) {
     self.index = index

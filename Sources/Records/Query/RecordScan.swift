@@ -100,7 +100,9 @@ package struct RecordScan: Sendable {
     tier: ReadTier, budget: ReadBudget, start: Int, into response: inout ByteWriter,
     isCancelled: () -> Bool
   ) throws(EngineError) -> Pause {
-    if let reading { return try run(reading, tier, budget, start, &response, isCancelled) }
+    if let reading, !reading.answersValues {
+      return try run(reading, tier, budget, start, &response, isCancelled)
+    }
     switch source {
     case .range(let range):
       return try run(range, tier, budget, start, &response, isCancelled)
@@ -297,7 +299,7 @@ extension RecordScan {
   private mutating func noteOversizedRecord(_ key: [UInt8]) {
     guard !key.isEmpty else { return }
     oversizedRecord = OversizedRecord(
-      key: Array(key.dropFirst(KeyPrefix.byteCount)),
+      key: reading?.recordKey(ofEntry: key) ?? Array(key.dropFirst(KeyPrefix.byteCount)),
       pageToken: limits.isPaged ? String(decoding: pageToken(after: key), as: UTF8.self) : nil)
   }
 

@@ -1,0 +1,319 @@
+"""One model with indexes: what it should hold, its requests as bytes, and answers that are compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import grpc
+from grpc import StatusCode
+
+from harness import status
+from harness.client import CALL_TIMEOUT, Database, listed
+from harness.encodings import cut, random_mask, read_fields, scrambled
+from harness.index_oracle import IndexOracle, Match, Row, has_times_out_of_range
+from harness.index_schemas import Index, Model, Values, least
+
+
+@dataclasses.dataclass
+class Answer:
+    """A list message."""
+
+    records: list[bytes]
+    token: str = ""
+    count: int = 0
+    etags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, data: bytes) -> Answer:
+        fields = read_fields(data)[0]
+        assert all(number in (1, 2, 3, 4) for number, _, _ in fields), fields
+        one = {number: value for number, _, value in fields}
+        return cls(
+            [value for number, _, value in fields if number == 1],
+            one.get(2, b"").decode(),
+            one.get(3, 0),
+            tuple(value.decode() for number, _, value in fields if number == 4),
+        )
+
+
+def comparable(message) -> bytes:
+    """Also NaN is like itself."""
+    return message.SerializeToString(deterministic=True)
+
+
+class Table:
+    """Calls are made and compared; `trace` has all of them as text."""
+
+    def __init__(self, model: Model, seed: str, padding: int = 0):
+        self.model, self.name, self.plural = model, model.name, model.plural
+        self.values = Values(f"{seed} {self.name}", model.key, padding)
+        self.rows: dict[tuple, Row] = {}
+        self.etags: dict[bytes, str] = {}
+        self.trace: list[str] = []
+
+    def connect(self, database: Database):
+        """Takes a server with the indexes that the model has now."""
+        self.database, self.message = database, database.message(f"oracle.{self.name}")
+        descriptor = self.message.DESCRIPTOR
+        self.key = IndexOracle(Index(self.model.key, "pk", unique=True), descriptor)
+        self.indexes = [IndexOracle(index, descriptor) for index in self.model.indexes]
+        self.failed: list[IndexOracle] = []
+        # Messages are of the classes of this connection.
+        self.rows = {key: self.row(row.data) for key, row in self.rows.items()}
+
+    @property
+    def ready(self) -> list[IndexOracle]:
+        return [index for index in self.indexes if index not in self.failed]
+
+    def row(self, data: bytes) -> Row:
+        message = self.message.FromString(data)
+        [key] = self.key.entries(message)
+        return Row(key, data, message)
+
+    # MARK: - Requests
+
+    def request(self, index: IndexOracle, matches: list[Match], **options) -> bytes:
+        by_column = {
+            column.query_name: match.fields for column, match in zip(index.columns, matches, strict=False)
+        }
+        if mask := options.pop("read_mask", None):
+            options["read_mask"] = {"paths": mask}
+        if index is self.key and self.model.has_plain_key:
+            [fields] = by_column.values() or [{"begins_with": ""}]
+            fields = {name: {"keys": x["values"]} if name == "in" else x for name, x in fields.items()}
+            return self.database.message("oracle.IndexQuery")(**fields, **options).SerializeToString()
+        method = "ByPk" if index is self.key else index.index.method
+        return self.database.message(f"oracle.{self.plural}.{method}")(**by_column, **options).SerializeToString()
+
+    def path(self, verb: str, index: IndexOracle | None = None) -> str:
+        if index is None:
+            return f"/oracle.Database/{verb}{self.name if verb in ('Put', 'Get') else self.plural}"
+        return f"/oracle.Database/{verb}{self.plural}{'ByPk' if index is self.key else index.index.method}"
+
+    def call(self, path: str, request: bytes) -> bytes:
+        self.trace.append(f"{path.rsplit('/')[-1]} {request.hex()[:4000]}")
+        return self.database.call(path, request)
+
+    # MARK: - Writes
+
+    def random_record(self, rng: random.Random) -> bytes:
+        """A record of any values under any key, sometimes in an encoding that no library writes."""
+        while True:
+            strange, data = rng.random() < 0.4, b""
+            for _ in range(rng.choice([1, 1, 2, 3]) if strange else 1):
+                message = self.message()
+                self.values.fill(message, rng)
+                self.values.set_key(message, rng)
+                data += message.SerializeToString()
+            if strange:
+                data = scrambled(data, self.message.DESCRIPTOR, rng)
+            if not strange or self.is_storable(data):
+                return data
+
+    def is_storable(self, data: bytes) -> bool:
+        """Of parts some have another key, or none."""
+        message = self.message.FromString(data)
+        [key] = self.key.entries(message)
+        if None in key or len(key) == 1 and key[0] == b"":
+            return False
+        return not has_times_out_of_range(message)
+
+    def changed(self, rng: random.Random) -> bytes:
+        """A stored record with one field as in another one."""
+        row = rng.choice(list(self.rows.values()))
+        other, message = self.message.FromString(self.random_record(rng)), self.message.FromString(row.data)
+        field = rng.choice([f for f in message.DESCRIPTOR.fields if f.name not in dict(self.model.key)])
+        message.ClearField(field.name)
+        donor = self.message()
+        donor.CopyFrom(other)
+        for each, _ in other.ListFields():
+            if each is not field:
+                donor.ClearField(each.name)
+        message.MergeFrom(donor)
+        return message.SerializeToString()
+
+    def rotated(self, rng: random.Random) -> list[bytes]:
+        """Stored records that have exchanged all but their keys."""
+        rows = rng.sample(list(self.rows.values()), min(len(self.rows), rng.choice([2, 2, 3])))
+        records = []
+        for row, other in zip(rows, [*rows[1:], rows[0]], strict=True):
+            message = self.message.FromString(other.data)
+            for name, _ in self.model.key:
+                message.ClearField(name)
+                field = message.DESCRIPTOR.fields_by_name[name]
+                if field.message_type is not None:
+                    getattr(message, name).CopyFrom(getattr(row.message, name))
+                else:
+                    setattr(message, name, getattr(row.message, name))
+            records.append(message.SerializeToString())
+        return records
+
+    def put_call(self, records: list[bytes], in_batch: bool) -> tuple[str, bytes]:
+        return (self.path("BatchPut"), listed(records)) if in_batch else (self.path("Put"), records[0])
+
+    def put(self, records: list[bytes], in_batch: bool):
+        failure = None
+        try:
+            self.call(*self.put_call(records, in_batch))
+        except grpc.RpcError as error:
+            failure = status.failure(error)
+        self.did_put(records, failure)
+
+    def did_put(self, records: list[bytes], failure: status.Failure | None):
+        """All are stored or none; refused when and only when two would have the same values then."""
+        new = dict(self.rows)
+        for record in records:
+            row = self.row(record)
+            new[row.key] = row
+        conflicts = {index.name: index.conflicts(new) for index in self.ready}
+        conflicts = {name: keys for name, keys in conflicts.items() if keys}
+        if failure is None:
+            assert not conflicts, f"stored, and two have the same values: {conflicts}"
+            self.rows = new
+            return
+        self.trace.append(f"  refused: {failure.message}")
+        assert (failure.code, failure.reason) == (StatusCode.ALREADY_EXISTS, "UNIQUE_VIOLATION"), failure
+        assert conflicts, f"refused without a reason: {failure}"
+        assert failure.metadata["index"] in conflicts, (failure, conflicts)
+        assert failure.metadata["model"] == f"oracle.{self.name}", failure
+        if self.model.has_plain_key:
+            assert (failure.metadata["holder"].encode(),) in conflicts[failure.metadata["index"]], failure
+
+    def delete(self, index: IndexOracle, matches: list[Match]):
+        """By the key with any matches, or by a unique index with an eq for each column."""
+        self.call(self.path("Delete", index), self.request(index, matches))
+        self.did_delete(index, matches)
+
+    def did_delete(self, index: IndexOracle, matches: list[Match]):
+        for row in index.answer(self.rows, self.key, matches, False):
+            del self.rows[row.key]
+
+    def delete_everything(self):
+        first = least(self.key.columns[0].leaf)
+        is_text = isinstance(first, (str, bytes))
+        match = Match({"begins_with": first[:0]} if is_text else {"gte": first}, lambda _: True)
+        self.delete(self.key, [match])
+        assert not self.rows
+
+    def reload(self, sent: set[bytes] | None):
+        """Takes what is stored for granted, as long as it is of what was sent, and nothing unique is there twice."""
+        answer = Answer.of(self.call(self.path("Get", self.key), self.request(self.key, [])))
+        assert sent is None or sent.issuperset(answer.records)
+        rows = [self.row(record) for record in answer.records]
+        self.rows = {row.key: row for row in rows}
+        assert len(self.rows) == len(rows)
+        for index in self.ready:
+            both = [self.rows[key] for key in index.conflicts(self.rows)]
+            assert not both, f"{index.index}, {[index.entries(row.message) for row in both]}: {both}"
+
+    # MARK: - Reads
+
+    def keys(self) -> dict[str, list[tuple]]:
+        """Of the records in the order of each index."""
+        return {
+            index.name: [
+                self.row(record).key
+                for record in Answer.of(self.call(self.path("Get", index), self.request(index, []))).records
+            ]
+            for index in [self.key, *self.ready]
+        }
+
+    def expect(self, index: IndexOracle, matches: list[Match], order: int) -> list[Row]:
+        return index.answer(self.rows, self.key, matches, order == 1)
+
+    def check(self, index: IndexOracle, matches: list[Match], order: int = 0):
+        """The answer, its count, and its records as a stream."""
+        rows = self.expect(index, matches, order)
+        answer = Answer.of(self.call(self.path("Get", index), self.request(index, matches, order=order)))
+        self.same(answer.records, rows, index, matches, order)
+        assert not answer.token and not answer.etags and answer.count == 0, answer
+        counted = Answer.of(
+            self.call(self.path("Get", index), self.request(index, matches, order=order, count_only=True))
+        )
+        assert (counted.records, counted.count) == ([], len(rows)), counted
+
+    def check_in_parts(self, index: IndexOracle, matches: list[Match], rng: random.Random):
+        """Pages or a stream, with or without a mask and etags."""
+        order = rng.randrange(2)
+        rows = self.expect(index, matches, order)
+        mask = self.random_mask(index, rng) if rng.random() < 0.6 else None
+        options = {"order": order, "read_mask": mask, "with_etags": rng.random() < 0.3}
+        size = rng.randint(1, 5) if len(rows) < 50 else rng.choice([20, 63, 64, 65, 129, 400])
+        if rng.random() < 0.5:
+            parts = list(self.stream(index, matches, page_size=size, **options))
+            if not rows:
+                assert parts == []
+        else:
+            parts, token = [], ""
+            while not parts or token:
+                request = self.request(index, matches, page_size=size, page_token=token, **options)
+                parts.append(Answer.of(self.call(self.path("Get", index), request)))
+                token = parts[-1].token
+        for part in parts:
+            assert bool(part.token) == (part is not parts[-1]), [(len(p.records), p.token) for p in parts]
+            is_long = sum(map(len, part.records)) > 200_000
+            assert len(part.records) == size or part is parts[-1] or is_long, [len(p.records) for p in parts]
+        records = [record for part in parts for record in part.records]
+        if mask is not None:
+            records = [comparable(self.message.FromString(record)) for record in records]
+            rows = [Row(row.key, comparable(cut(row.message, mask)), row.message) for row in rows]
+        self.same(records, rows, index, matches, options)
+        etags = [etag for part in parts for etag in part.etags]
+        assert len(etags) == (len(rows) if options["with_etags"] else 0)
+        for row, etag in zip(rows, etags, strict=False):
+            assert etag and self.etags.setdefault(self.rows[row.key].data, etag) == etag
+        if len(parts) > 1 and mask is None:
+            # On from the middle of what a page or a stream gave.
+            part = rng.randrange(len(parts) - 1)
+            before = sum(len(each.records) for each in parts[: part + 1])
+            request = self.request(index, matches, order=order, page_token=parts[part].token)
+            rest = Answer.of(self.call(self.path("Get", index), request))
+            self.same(rest.records, rows[before:], index, matches, f"{options}, after {before}")
+
+    def stream(self, index: IndexOracle, matches: list[Match], **options):
+        path, request = self.path("Stream", index), self.request(index, matches, **options)
+        self.trace.append(f"{path.rsplit('/')[-1]} {request.hex()[:4000]}")
+        for chunk in self.database.channel.unary_stream(path)(request, timeout=CALL_TIMEOUT):
+            yield Answer.of(chunk)
+
+    def random_mask(self, index: IndexOracle, rng: random.Random) -> list[str]:
+        """Often one that the entries of the index cover."""
+        covered = [name for name, _ in self.model.key]
+        covered += [column.path for column in index.columns if column.repeated is None]
+        covered += [path for path in index.index.include.split(", ") if path and path != "*"]
+        if rng.random() < 0.6:
+            return rng.sample(covered, rng.randint(1, len(covered)))
+        return random_mask(self.message.DESCRIPTOR, rng)
+
+    def check_one(self, rng: random.Random):
+        """By its whole key."""
+        message = self.message()
+        self.values.set_key(message, rng)
+        [key] = self.key.entries(message)
+        request = self.database.message(f"oracle.{self.plural}.Key")()
+        for name, _ in self.model.key:
+            if message.DESCRIPTOR.fields_by_name[name].message_type is not None:
+                getattr(request, name).CopyFrom(getattr(message, name))
+            else:
+                setattr(request, name, getattr(message, name))
+        try:
+            found = self.call(self.path("Get"), request.SerializeToString())
+            assert found == self.rows[key].data
+        except grpc.RpcError as error:
+            assert (error.code(), key in self.rows) == (StatusCode.NOT_FOUND, False), error
+
+    def same(self, found: list[bytes], rows: list[Row], index: IndexOracle, matches: list[Match], what: object):
+        if found == [row.data for row in rows]:
+            return
+        known = {row.data: row.key for row in rows}
+        lines = [f"{index.index}, {[match.fields for match in matches]}, {what}, expected:"]
+        lines += [f"  {row.key}, entries {index.entries(row.message)}, {row.data.hex()}" for row in rows]
+        lines += ["found:", *[f"  {known.get(each) or self.message.FromString(each)}" for each in found]]
+        raise AssertionError("\n".join(lines))
+
+    def check_all(self):
+        """Each index as a whole, both ways."""
+        for index in [self.key, *self.ready]:
+            for order in (0, 1):
+                self.check(index, [], order)
