@@ -96,24 +96,10 @@ package final class CommitQueue: Sendable {
   package func enqueue(
     _ call: CommitTicket, byteCount: Int, _ append: (WriteBatch) -> Void
   ) -> Bool {
-    let (isTaken, mustWake) = state.withLock { state -> (Bool, Bool) in
-      // What is larger than the queue is taken when it is alone: it would never fit otherwise.
-      let fits = state.queuedBytes == 0 || state.queuedBytes + byteCount <= Self.maximumQueuedBytes
-      guard fits, !state.isStopping else {
-        return (false, false)
-      }
-      let group =
-        state.long.isEmpty || !state.long.holds(call.source)
-        ? Self.openGroup(&state, byteCount) : state.long.openGroup(for: call, byteCount: byteCount)
+    take(call, byteCount: byteCount) { group in
       append(group.batch)
       group.calls.append(call)
-      group.queuedBytes += byteCount
-      state.queuedBytes += byteCount
-      defer { state.isIdle = false }
-      return (true, state.isIdle)
     }
-    if mustWake { wakeUp.signal() }
-    return isTaken
   }
 
   /// Queues the writes of one call to a model with indexes, which the commit thread executes.
@@ -125,15 +111,25 @@ package final class CommitQueue: Sendable {
   func enqueueCommands(
     _ call: CommitTicket, of store: ModelStore, byteCount: Int, _ append: (CommandList) -> Void
   ) -> Bool {
+    take(call, byteCount: byteCount) { group in
+      let list = group.listOfCommands()
+      list.begin(call, of: store)
+      append(list)
+    }
+  }
+
+  @inline(__always)
+  private func take(
+    _ call: CommitTicket, byteCount: Int, _ append: (CommitGroup) -> Void
+  ) -> Bool {
     let (isTaken, mustWake) = state.withLock { state -> (Bool, Bool) in
+      // What is larger than the queue is taken when it is alone: it would never fit otherwise.
       let fits = state.queuedBytes == 0 || state.queuedBytes + byteCount <= Self.maximumQueuedBytes
       guard fits, !state.isStopping else { return (false, false) }
       let group =
         state.long.isEmpty || !state.long.holds(call.source)
         ? Self.openGroup(&state, byteCount) : state.long.openGroup(for: call, byteCount: byteCount)
-      let list = group.listOfCommands()
-      list.begin(call, of: store)
-      append(list)
+      append(group)
       group.queuedBytes += byteCount
       state.queuedBytes += byteCount
       defer { state.isIdle = false }

@@ -105,7 +105,7 @@ package struct WriteExecutor: ~Copyable {
     newEntries.removeAll(keepingCapacity: true)
     pending.removeAll(keepingCapacity: true)
     let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-    var holders: [[UInt8]] = []
+    var holders: [(key: [UInt8], index: Int)] = []
     var reader = unsafe CommandReader(list.bytes.bytes, call)
     var number = 0
     while !reader.isAtEnd {
@@ -131,32 +131,38 @@ package struct WriteExecutor: ~Copyable {
       default:
         let index = reader.number()
         if let key = try unsafe holder(ofEntry: reader.part(), index, store, batch, tier) {
-          holders.append(key)
+          holders.append((key, index))
         }
       }
       number += 1
     }
     leaveOutReplaced()
-    for write in writes { try execute(write, store, batch, tier) }
-    for key in holders { try delete(key, store, batch, tier) }
+    for write in writes { _ = try execute(write, store, batch, tier) }
+    for (key, index) in holders { try delete(key, byIndex: index, store, batch, tier) }
     for entry in pending { try put(entry, store, batch, tier) }
   }
 
+  /// Deletes the record that an entry of a unique index names.
   private mutating func delete(
-    _ key: [UInt8], _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
+    _ key: [UInt8], byIndex index: Int, _ store: ModelStore, _ batch: WriteBatch,
+    _ tier: ReadTier
   ) throws(Stop) {
     var failure: Stop?
+    var isThere = false
     unsafe key.withUnsafeBytes { key in
       let write = unsafe Write(
         isPut: false, key: key, record: UnsafeRawBufferPointer(start: nil, count: 0),
         entries: 0..<0, number: 0)
       do throws(Stop) {
-        try execute(write, store, batch, tier)
+        isThere = try execute(write, store, batch, tier)
       } catch {
         failure = error
       }
     }
     if let failure { throw failure }
+    if !isThere, let plan = store.indexes?.all[index].plan {
+      throw .refused(.corruptIndex(store: store, index: plan.index, key: key))
+    }
   }
 
   /// Of several writes to one record the last one stays.
@@ -179,12 +185,13 @@ package struct WriteExecutor: ~Copyable {
 
   // MARK: - One record
 
+  /// - Returns: whether there was a record.
   private mutating func execute(
     _ write: Write, _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
-  ) throws(Stop) {
-    guard let indexes = store.indexes else { return }
+  ) throws(Stop) -> Bool {
+    guard let indexes = store.indexes else { return false }
     let isThere = try readOld(write.key, store, indexes, batch, tier)
-    guard write.isPut || isThere else { return }
+    guard write.isPut || isThere else { return false }
     try takeDifference(write, indexes, batch)
     let prefix = store.prefix
     if write.isPut {
@@ -196,6 +203,7 @@ package struct WriteExecutor: ~Copyable {
     let change: WriteOverlay.Change =
       write.isPut ? .put(end - write.record.count..<end) : .deleted
     prefix.withKey(write.key) { overlay.note($0, change) }
+    return isThere
   }
 
   /// Finds the entries of the record that is stored.
@@ -324,7 +332,7 @@ package struct WriteExecutor: ~Copyable {
       _ = try read(entry.key, batch, tier) { (_, value) throws(Stop) in
         guard let holder = plan.holder(value) else {
           throw unsafe .refused(
-            .corruptIndex(store: store, index: plan.index, key: Array(entry.key)))
+            .corruptIndex(store: store, index: plan.index, key: Array(pending.write.key)))
         }
         guard unsafe !holder.elementsEqual(pending.write.key) else { return }
         throw unsafe .refused(

@@ -29,6 +29,8 @@ package final class IndexBuilder: Sendable {
   /// Reasons of a failure that are kept.
   static let maximumReasons = 100
   private static let progressInterval: UInt64 = 10_000_000_000
+  /// After a step that failed, in nanoseconds.
+  private static let retryInterval = 1_000_000_000
 
   private let stores: [ModelStore]
   private let engine: any StorageEngine
@@ -61,8 +63,11 @@ package final class IndexBuilder: Sendable {
     store.indexes?.all.filter { if case .building = $0.state { true } else { false } } ?? []
   }
 
+  private var hasWork: Bool { stores.contains { !Self.building($0).isEmpty } }
+
   /// Loads what is to be built, and builds what is small. Blocks.
   package func buildSmall() {
+    guard hasWork else { return }
     do throws(DatabaseError) {
       let stored = try catalogue.storedIndexes()
       state.withLock { state in
@@ -75,7 +80,7 @@ package final class IndexBuilder: Sendable {
     for store in stores {
       var seen: UInt64 = 0
       while seen < Self.smallCount, !Self.building(store).isEmpty {
-        guard let count = step(store).records else { return }
+        guard case .done(let count) = step(store) else { return }
         seen += UInt64(count)
       }
     }
@@ -84,17 +89,21 @@ package final class IndexBuilder: Sendable {
   /// Builds everything. Blocks.
   ///
   /// - Parameter progress: gets the name of a model, and how many of its records are done.
-  func buildAll(_ progress: (String, UInt64) -> Void) {
+  /// - Throws: what kept it from going on; the next call does.
+  package func buildAll(_ progress: (String, UInt64) -> Void) throws(EngineError) {
     buildSmall()
     for store in stores {
-      while let index = Self.building(store).first, step(store).records != nil {
+      while let index = Self.building(store).first {
+        if case .failed(let error) = step(store) { throw error }
         if case .building(let done, _) = index.state { progress(store.model.name, done) }
       }
     }
   }
 
   /// Begins to build the others.
-  package func start() { thread.start { [self] in run() } }
+  package func start() {
+    if hasWork { thread.start { [self] in run() } }
+  }
 
   /// Ends after the step that is under way. Blocks until then.
   package func stop() {
@@ -119,12 +128,24 @@ package final class IndexBuilder: Sendable {
     state.withLock { state in
       for index in Self.building(store) { state.stored[index.id]?.total = total }
     }
+    var isHeldUp = false
     var told = MonotonicClock.now()
     var groups = commits.takenGroups
     while !isStopping, !Self.building(store).isEmpty {
       readAhead(store)
       let start = MonotonicClock.now()
-      guard step(store).records != nil else { return }
+      if case .failed(let error) = step(store) {
+        // A full disk is one until somebody has made room.
+        if !isHeldUp {
+          logger.error(
+            "an index cannot be built for now; it is tried again",
+            metadata: ["model": "\(model)", "error": "\(error)"])
+        }
+        isHeldUp = true
+        _ = wakeUp.wait(timeout: .now() + .nanoseconds(Self.retryInterval))
+        continue
+      }
+      isHeldUp = false
       let end = MonotonicClock.now()
       if end - told > Self.progressInterval, let index = Self.building(store).first,
         case .building(let done, _) = index.state
@@ -174,9 +195,11 @@ package final class IndexBuilder: Sendable {
   // MARK: - A step
 
   /// What a step came to.
-  private struct Step {
-    /// Records that it looked at; nil when it failed, and there is no use in another one.
-    var records: Int?
+  private enum Step {
+    /// So many records were looked at.
+    case done(Int)
+    /// Nothing of it is stored.
+    case failed(EngineError)
   }
 
   /// What becomes of an index with a step, once that is stored.
@@ -186,28 +209,21 @@ package final class IndexBuilder: Sendable {
   }
 
   private func step(_ store: ModelStore) -> Step {
-    let result = Mutex(Step())
-    let moves = Mutex<[Move]>([])
+    let made = Mutex<(count: Int, moves: [Move])>((0, []))
     let error = commits.runStep(
       { [self] batch throws(EngineError) in
-        let (count, made) = try make(store, in: batch)
-        result.withLock { $0.records = count }
-        moves.withLock { $0 = made }
+        let step = try make(store, in: batch)
+        made.withLock { $0 = step }
       },
       { [self] in
-        for move in moves.withLock({ $0 }) {
+        for move in made.withLock({ $0.moves }) {
           state.withLock { $0.stored[move.index.id] = move.stored }
           move.index.become(move.stored.openState, cursor: move.stored.cursor)
           tell(move, store)
         }
       })
-    if let error {
-      logger.error(
-        "an index cannot be built; the next start goes on with it",
-        metadata: ["model": "\(store.model.name)", "error": "\(error)"])
-      return Step()
-    }
-    return result.withLock { $0 }
+    if let error { return .failed(error) }
+    return .done(made.withLock { $0.count })
   }
 
   private func tell(_ move: Move, _ store: ModelStore) {
@@ -234,7 +250,7 @@ package final class IndexBuilder: Sendable {
   /// Puts the entries of the next records into a batch, on the commit thread.
   private func make(
     _ store: ModelStore, in batch: WriteBatch
-  ) throws(EngineError) -> (records: Int, [Move]) {
+  ) throws(EngineError) -> (count: Int, moves: [Move]) {
     guard let indexes = store.indexes else { return (0, []) }
     let building = indexes.all.indices.filter { place in
       if case .building = indexes.all[place].state { true } else { false }

@@ -112,6 +112,7 @@ extension StoredIndexes {
   /// It can be cut off at any moment: the next start, or the next call, goes on.
   ///
   /// - Parameter progress: gets the name of a model, and how many of its records are done.
+  /// - Throws: when the store cannot be read or written; some indexes are not built then.
   /// - Returns: how many indexes there are, and why those failed that could not be built.
   package static func rebuild(
     _ database: Database, logger: Logger, _ progress: (String, UInt64) -> Void
@@ -127,8 +128,22 @@ extension StoredIndexes {
       stores: stores, engine: engine, commits: commits, directory: database.directoryPath,
       logger: logger)
     commits.start(NoCalls())
-    builder.buildAll(progress)
+    var failure: EngineError?
+    do throws(EngineError) {
+      try builder.buildAll(progress)
+    } catch {
+      failure = error
+    }
     commits.stop()
+    do throws(EngineError) {
+      if let failure { throw failure }
+      // What was deleted would slow every scan down.
+      if let local = engine as? any LocalStore, !engine.traits.compactsDeletedRanges {
+        try local.compact(KeyRange.prefix([KeyKind.index.rawValue]))
+      }
+    } catch {
+      throw .engine(error)
+    }
     database.mark.record(engine, .sync)
     var failures: [String] = []
     for store in stores {

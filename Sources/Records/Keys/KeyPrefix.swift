@@ -17,7 +17,7 @@ package enum KeyKind: UInt8, CaseIterable, Sendable {
 ///           | kind  | model, big-endian  | key bytes        |
 ///           +-------+--------------------+------------------+
 ///
-/// Model ids are given once by the catalogue and never reused. The ranges made here never leave the
+/// Ids of models and indexes are given once by the catalogue and never reused. The ranges made here never leave the
 /// model: an open end is the end of the prefix.
 // SAFETY: A prefix is read after the length was checked. A key is put together in memory that lives until `body`
 // returns, and that has exactly the bytes of both parts.
@@ -27,7 +27,7 @@ package struct KeyPrefix: Hashable, Sendable {
 
   /// The first byte.
   package let kind: KeyKind
-  /// The id of the model; the catalogue's own keys have 0.
+  /// The id of the model; of an entry of an index, that of the index; the catalogue's own keys have 0.
   package let model: UInt32
   /// As a write batch takes it: made once, not for each record.
   package let fixed: FixedPrefix

@@ -24,7 +24,7 @@ extension SchemaCompatibility {
     let field = message.declaration.field.firstIndex { $0.number == new.number }
     let path = field.map { [DescriptorPath.messageField, Int32($0)] } ?? []
     let subject = "field `\(new.name)` (\(new.number)) of the key of \(message.name)"
-    if old.kind != new.kind && !Self.hasSameBytes(old.kind, new.kind) {
+    if !old.kind.hasSameBytes(in: new.kind) {
       report(
         "KEY_SAME_TYPE", message.place, path,
         "\(subject) changed its type from \(old.kind.name) to \(new.kind.name): change it back, the stored keys hold "
@@ -35,16 +35,6 @@ extension SchemaCompatibility {
         "KEY_SAME_PRESENCE", message.place, path,
         "\(subject) \(new.hasPresence ? "became optional" : "is optional no more"): change it back, a field that is "
           + "not set would mean something else")
-    }
-  }
-
-  /// Whether every value of the old type has the same bytes in a key of the new one.
-  private static func hasSameBytes(_ old: ColumnKind, _ new: ColumnKind) -> Bool {
-    switch (old, new) {
-    case (.int32, .int64), (.uint32, .uint64), (.uint32, .int64), (.sint32, .sint64),
-      (.string, .bytes):
-      true
-    default: false
     }
   }
 }

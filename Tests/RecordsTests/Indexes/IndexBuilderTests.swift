@@ -110,6 +110,19 @@ import Testing
     #expect(try store.problems() == [])
   }
 
+  @Test func saysWhatKeepsItFromGoingOn() async throws {
+    let memory = try await Self.filled(600)
+    // One write is that of the catalogue, one that of its identity, one a step.
+    let store = try IndexedStore(
+      try await IndexedStore.compile(Self.indexed), ForgetfulEngine(memory, writes: 2))
+    defer { store.stop() }
+    #expect(throws: EngineError.readOnly(reason: "it died")) {
+      try store.builder.buildAll { _, _ in }
+    }
+    #expect(try #require(store.store.indexes).all.allSatisfy { $0.isBuilding })
+    #expect(try store.problems() == [])
+  }
+
   @Test func namesRecordsThatCanHaveNoEntry() async throws {
     let engine = MemoryEngine()
     do {

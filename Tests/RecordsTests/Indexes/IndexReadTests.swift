@@ -45,6 +45,28 @@ import Testing
     #expect(found.missing == Array("k1150".utf8))
   }
 
+  /// A Delete that finds an entry and no record does not say that it has deleted one.
+  @Test func saysToADeleteThatTheRecordIsMissing() async throws {
+    let store = try await makeStore("fields: \"name\", unique: true")
+    defer { store.stop() }
+    // The match is `eq` of the first column.
+    let request = WireBytes.field(1, WireBytes.field(1, "n150"))
+    let batch = WriteBatch()
+    batch.delete(store.store.prefix.key("k1150".utf8))
+    try store.engine.apply(batch, durability: .buffered)
+    let call = try store.queueDelete(byIndex: 0, request)
+    store.wait(for: 1)
+    guard case .failed(let text) = store.outcome(of: call) else {
+      Issue.record("\(String(describing: store.outcome(of: call)))")
+      return
+    }
+    #expect(text.hasPrefix("corruptIndex"))
+    let other = try store.queueDelete(byIndex: 0, WireBytes.field(1, WireBytes.field(1, "n151")))
+    store.wait(for: 1)
+    #expect(store.outcome(of: other) == .done)
+    #expect(try !store.keys().contains("k1151"))
+  }
+
   /// count_only is field 20, with or without records to look at.
   @Test(arguments: [
     ("fields: \"name\"", 200), ("fields: \"tags\"", 200),

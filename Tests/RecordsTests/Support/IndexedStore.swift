@@ -144,6 +144,16 @@ final class IndexedStore {
     return calls
   }
 
+  /// Queues a delete by the values of a unique index.
+  func queueDelete(byIndex place: Int, _ request: [UInt8]) throws -> UInt64 {
+    let ticket = ticket(1)
+    let isTaken = try request.withUnsafeBytes {
+      try store.delete(byIndex: place, $0, ticket)
+    }
+    #expect(isTaken)
+    return calls
+  }
+
   /// Waits until so many queued calls have ended.
   func wait(for count: Int) { for _ in 0..<count { ended.wait() } }
 
