@@ -57,6 +57,19 @@ package final class Memtable: Sendable {
       InternalKey(userKey: userKey, sequence: sequence, kind: kind), value: value)
   }
 
+  /// The same, with others: see ``SkipList/insert(_:value:with:)``.
+  ///
+  /// The bytes of key and value stay as they are until then.
+  @inline(__always)
+  @safe
+  package func insert(
+    _ userKey: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, sequence: SequenceNumber,
+    kind: EntryKind, with group: inout SkipList.Group
+  ) {
+    unsafe entries.insert(
+      InternalKey(userKey: userKey, sequence: sequence, kind: kind), value: value, with: &group)
+  }
+
   /// Deletes the keys from `lower` up to `upper` (exclusive) that are older than `sequence`.
   ///
   /// - Precondition: ``hasRoom(recordCount:bytes:)``.

@@ -16,7 +16,8 @@ import Synchronization
 /// 1. Every link is 0 or the arena offset of a whole node; the list at each level is sorted by
 ///    ``InternalKey``, and a node of level n is in all levels below.
 /// 2. A node is filled before it is linked (release), and read only through a link (acquire).
-/// 3. `finger[i]` is the last node at level i before the place of the last insert.
+/// 3. `finger[0]` is the last insert's node, or on its way to the place of the next one; `finger[i]` is a node of
+///    level i that is not after it.
 /// 4. The arena outlives the list, its cursors and the bytes they hand out.
 @safe
 package final class SkipList: @unchecked Sendable {
@@ -27,13 +28,13 @@ package final class SkipList: @unchecked Sendable {
 
   // Constant after init.
   let arena: Arena
-  private let base: UnsafeMutableRawPointer
-  private let head: UInt32
+  let base: UnsafeMutableRawPointer
+  let head: UInt32
   // Atomic: written by the writer only.
-  private let height = Atomic<Int>(1)
+  let height = Atomic<Int>(1)
   private let entries = Atomic<Int>(0)
   // The writer's alone.
-  private let finger: UnsafeMutablePointer<UInt32>
+  let finger: UnsafeMutablePointer<UInt32>
   private var random: UInt64
 
   init(arena: Arena) {
@@ -53,7 +54,7 @@ package final class SkipList: @unchecked Sendable {
   package var count: Int { entries.load(ordering: .relaxed) }
 
   @inline(__always)
-  private func node(_ offset: UInt32) -> SkipListNode { unsafe SkipListNode(base + Int(offset)) }
+  func node(_ offset: UInt32) -> SkipListNode { unsafe SkipListNode(base + Int(offset)) }
 
   // MARK: - Writing
 
@@ -65,15 +66,39 @@ package final class SkipList: @unchecked Sendable {
   @safe
   func insert(_ key: InternalKey, value: UnsafeRawBufferPointer) {
     let prefix = KeyOrder.prefix(of: key.userKey)
-    let height = drawHeight()
-    let before = self.height.load(ordering: .relaxed)
-    if height > before {
+    if !moveFinger(to: key, prefix, steps: 0) {
+      moveFinger(to: key, prefix, from: self.height.load(ordering: .relaxed) - 1)
+    }
+    insertAtFinger(key, prefix, value: value, height: drawHeight())
+  }
+
+  /// The same, when the key belongs after the last one with at most so many entries between them: O(steps).
+  ///
+  /// - Returns: whether it does.
+  @inline(__always)
+  @safe
+  func insertNear(_ key: InternalKey, value: UnsafeRawBufferPointer, steps: Int) -> Bool {
+    let prefix = KeyOrder.prefix(of: key.userKey)
+    guard moveFinger(to: key, prefix, steps: steps) else { return false }
+    insertAtFinger(key, prefix, value: value, height: drawHeight())
+    return true
+  }
+
+  /// Inserts an entry whose place the finger has at level 0.
+  @safe
+  func insertAtFinger(
+    _ key: InternalKey, _ prefix: UInt64, value: UnsafeRawBufferPointer, height: Int
+  ) {
+    if height > self.height.load(ordering: .relaxed) {
       // The head's links up there are 0 and the finger is the head: a reader that comes too early
       // finds empty levels.
       self.height.store(height, ordering: .releasing)
     }
-    if !fingerFits(key, prefix) { moveFinger(to: key, prefix, from: before - 1) }
-
+    var level = 1
+    while level < height {
+      unsafe finger[level] = lastNode(before: key, prefix, from: finger[level], level)
+      level &+= 1
+    }
     let links = SkipListNode.linksBytes(height: height)
     let size = links + SkipListNode.headerBytes + key.userKey.count + value.count
     let offset = UInt32(arena.allocate(size) + links)
@@ -96,15 +121,36 @@ package final class SkipList: @unchecked Sendable {
     entries.store(entries.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
   }
 
-  /// Whether the new key belongs right after the last one, and so the finger is right at all
-  /// levels: above the last node's height its links lead past the last node's successor, or to
-  /// it.
+  /// The last node of a level before a key.
+  ///
+  /// - Parameter start: is before it.
   @inline(__always)
-  private func fingerFits(_ key: InternalKey, _ prefix: UInt64) -> Bool {
-    let last = unsafe finger[0]
-    guard last == head || isBefore(node(last), key, prefix) else { return false }
-    let successor = unsafe node(last).next(0).pointee.load(ordering: .relaxed)
-    return successor == 0 || !isBefore(node(successor), key, prefix)
+  func lastNode(
+    before key: InternalKey, _ prefix: UInt64, from start: UInt32, _ level: Int
+  ) -> UInt32 {
+    var at = start
+    while true {
+      let next = unsafe node(at).next(level).pointee.load(ordering: .relaxed)
+      guard next != 0, isBefore(node(next), key, prefix) else { return at }
+      at = next
+    }
+  }
+
+  /// Moves the finger at level 0 from the last insert's place to that of `key`, when that is so near.
+  @inline(__always)
+  private func moveFinger(to key: InternalKey, _ prefix: UInt64, steps: Int) -> Bool {
+    var at = unsafe finger[0]
+    guard at == head || isBefore(node(at), key, prefix) else { return false }
+    var left = steps
+    while true {
+      let next = unsafe node(at).next(0).pointee.load(ordering: .relaxed)
+      guard next != 0, isBefore(node(next), key, prefix) else { break }
+      guard left > 0 else { return false }
+      left &-= 1
+      at = next
+    }
+    unsafe finger[0] = at
+    return true
   }
 
   private func moveFinger(to key: InternalKey, _ prefix: UInt64, from top: Int) {
@@ -130,7 +176,7 @@ package final class SkipList: @unchecked Sendable {
   }
 
   /// A height with P(height > n) = 4^-n.
-  private func drawHeight() -> Int {
+  func drawHeight() -> Int {
     // xorshift64 (Marsaglia 2003): the list's shape needs no better.
     random ^= random << 13
     random ^= random >> 7
@@ -142,7 +188,7 @@ package final class SkipList: @unchecked Sendable {
 
   /// Whether the node's key is before `key`.
   @inline(__always)
-  private func isBefore(_ node: SkipListNode, _ key: InternalKey, _ prefix: UInt64) -> Bool {
+  func isBefore(_ node: SkipListNode, _ key: InternalKey, _ prefix: UInt64) -> Bool {
     let nodePrefix = node.prefix
     if nodePrefix != prefix { return nodePrefix < prefix }
     return InternalKey.compare(node.key, key) < 0
@@ -187,98 +233,6 @@ package final class SkipList: @unchecked Sendable {
     let node = node(place)
     guard unsafe KeyOrder.compare(node.userKey, userKey) == 0 else { return nil }
     return unsafe (node.key, node.value)
-  }
-
-  /// How many searches run at once in ``places(of:at:)``: so many waits for memory the processor has under way.
-  package static let groupCount = 8
-
-  /// One of several searches that take turns.
-  @safe
-  private struct Search {
-    @safe let key: InternalKey
-    let prefix: UInt64
-    var at: UInt32
-    var known: UInt32 = 0
-    /// The node to compare with; its memory has been asked for.
-    var next: UInt32 = 0
-    /// Below 0 when it is over.
-    var level: Int
-
-    init(_ key: InternalKey, from head: UInt32, level: Int) {
-      self.key = key
-      prefix = KeyOrder.prefix(of: key.userKey)
-      at = head
-      self.level = level
-    }
-  }
-
-  /// Where ``entry(at:of:)`` finds the newest entries of several user keys, at or below a sequence number.
-  ///
-  /// A search waits for memory at almost every node. Here each step of a search asks for the next node and lets the
-  /// others go on meanwhile (O. Kocberber et al., "Asynchronous Memory Access Chaining", VLDB 2015).
-  ///
-  /// - Precondition: at most ``groupCount`` keys.
-  @safe
-  package func places(
-    of userKeys: Slice<UnsafeBufferPointer<UnsafeRawBufferPointer>>, at sequence: SequenceNumber
-  ) -> InlineArray<8, UInt32> {
-    unsafe precondition(userKeys.count <= Self.groupCount)
-    var places = InlineArray<8, UInt32>(repeating: 0)
-    guard let first = unsafe userKeys.first else { return places }
-    let top = height.load(ordering: .acquiring) &- 1
-    var searches = unsafe InlineArray<8, Search>(
-      repeating: Search(.seeking(first, at: sequence), from: head, level: top))
-    let count = unsafe userKeys.count
-    for index in 0..<count {
-      let userKey = unsafe userKeys[userKeys.startIndex + index]
-      searches[index] = unsafe Search(.seeking(userKey, at: sequence), from: head, level: top)
-      searches[index].next = followingNode(&searches[index])
-    }
-    var left = count
-    while left > 0 {
-      for index in 0..<count where step(&searches[index]) {
-        places[index] = searches[index].next
-        left &-= 1
-      }
-    }
-    return places
-  }
-
-  /// Compares with the next node.
-  ///
-  /// - Returns: whether that ends the search, at `next`.
-  @inline(__always)
-  private func step(_ search: inout Search) -> Bool {
-    guard search.level >= 0 else { return false }
-    let next = search.next
-    if next != 0, isBefore(node(next), search.key, search.prefix) {
-      search.at = next
-    } else {
-      search.known = next
-      search.level &-= 1
-      if search.level < 0 { return true }
-    }
-    search.next = followingNode(&search)
-    return false
-  }
-
-  /// The node that a search compares with next, below the levels that end at the node it knows already.
-  @inline(__always)
-  private func followingNode(_ search: inout Search) -> UInt32 {
-    while true {
-      let next = unsafe node(search.at).next(search.level).pointee.load(ordering: .acquiring)
-      if search.level > 0, next == 0 || next == search.known {
-        search.known = next
-        search.level &-= 1
-        continue
-      }
-      if next != 0 {
-        // Head and key; links are before them.
-        unsafe linux_prefetch(base + Int(next))
-        unsafe linux_prefetch(base + Int(next) + 48)
-      }
-      return next
-    }
   }
 
   /// A place in a list. It holds no reference: the list must outlive it.

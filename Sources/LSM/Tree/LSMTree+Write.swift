@@ -247,22 +247,39 @@ extension Memtable {
   @safe
   func insert(_ batch: UnsafeRawBufferPointer, first: UInt64) throws(LSMError) {
     var reader = try unsafe BatchReader(batch)
+    if reader.count == 1 {
+      if let record = try reader.next() { insert(record, SequenceNumber(rawValue: first)) }
+      return
+    }
     var sequence = first
-    let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var tombstones: [RangeTombstone] = []
+    var group = SkipList.Group()
+    let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     while let record = try reader.next() {
       let number = SequenceNumber(rawValue: sequence)
       switch record {
       case .put(let key, let value):
-        insert(key, value: value, sequence: number, kind: .value)
+        insert(key, value: value, sequence: number, kind: .value, with: &group)
       case .delete(let key):
-        insert(key, value: nothing, sequence: number, kind: .tombstone)
+        insert(key, value: nothing, sequence: number, kind: .tombstone, with: &group)
       case .deleteRange(let lower, let upper):
         tombstones.append(copy(lower: lower, upper: upper, sequence: number))
       }
       sequence &+= 1
     }
+    entries.insert(&group)
     // All at once: nobody reads the batch before it is published, and each addition makes an index anew.
     if !tombstones.isEmpty { add(tombstones) }
+  }
+
+  private func insert(_ record: BatchReader.Record, _ number: SequenceNumber) {
+    switch record {
+    case .put(let key, let value): insert(key, value: value, sequence: number, kind: .value)
+    case .delete(let key):
+      let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+      insert(key, value: nothing, sequence: number, kind: .tombstone)
+    case .deleteRange(let lower, let upper):
+      deleteRange(lower: lower, upper: upper, sequence: number)
+    }
   }
 }

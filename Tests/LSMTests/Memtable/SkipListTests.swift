@@ -10,6 +10,34 @@ import Testing
     return memtable
   }
 
+  /// Inserts them in batches of random sizes, as a write of several records does.
+  private static func fill(
+    _ entries: [Entry], batches random: inout SeededGenerator
+  ) -> Memtable {
+    let memtable = Memtable(capacityBytes: 16 << 20)
+    var left = entries[...]
+    while !left.isEmpty {
+      let batch = left.prefix(Int.random(in: 1...40, using: &random))
+      left = left.dropFirst(batch.count)
+      let bytes = batch.flatMap { $0.key + $0.value }
+      bytes.withUnsafeBytes { bytes in
+        var group = SkipList.Group()
+        var start = 0
+        for entry in batch {
+          let middle = start + entry.key.count
+          let end = middle + entry.value.count
+          memtable.insert(
+            UnsafeRawBufferPointer(rebasing: bytes[start..<middle]),
+            value: UnsafeRawBufferPointer(rebasing: bytes[middle..<end]),
+            sequence: SequenceNumber(rawValue: entry.sequence), kind: entry.kind, with: &group)
+          start = end
+        }
+        memtable.entries.insert(&group)
+      }
+    }
+    return memtable
+  }
+
   private static func insert(_ entry: Entry, into memtable: Memtable) {
     entry.withKey { key in
       entry.value.withUnsafeBytes {
@@ -65,6 +93,44 @@ import Testing
       cursor.previous()
     }
     #expect(!cursor.isValid)
+  }
+
+  /// Keys of all orders, most of them several times: entries of one batch are often neighbours.
+  @Test(arguments: SeededGenerator.seeds)
+  func keepsOrderWhenBatchesAreInserted(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    for round in 0..<20 {
+      var entries = random.entries(1 + 100 * round)
+      if round % 4 == 1 { entries = Self.renumbered(entries.sorted()) }
+      if round % 4 == 2 { entries = Self.renumbered(entries.sorted().reversed()) }
+      let memtable = Self.fill(entries, batches: &random)
+      let sorted = entries.sorted()
+      #expect(memtable.entries.count == entries.count)
+      var cursor = memtable.entries.makeCursor()
+      cursor.seekToFirst()
+      for expected in sorted {
+        #expect(Self.entry(cursor) == expected)
+        cursor.next()
+      }
+      #expect(!cursor.isValid)
+      cursor.seekToLast()
+      for expected in sorted.reversed() {
+        #expect(Self.entry(cursor) == expected)
+        cursor.previous()
+      }
+      // Links of all levels: a search that goes by a wrong one misses its place.
+      for (place, entry) in sorted.enumerated() {
+        entry.withKey { cursor.seek($0) }
+        #expect(Self.entry(cursor) == entry)
+        entry.withKey { cursor.seekBefore($0) }
+        #expect(Self.entry(cursor) == (place == 0 ? nil : sorted[place - 1]))
+      }
+    }
+  }
+
+  /// The same keys, with sequence numbers in the order of the array.
+  private static func renumbered(_ entries: [Entry]) -> [Entry] {
+    entries.enumerated().map { Entry($1.key, UInt64($0 + 1), $1.kind, value: $1.value) }
   }
 
   @Test(arguments: SeededGenerator.seeds)
