@@ -170,6 +170,28 @@ struct CommandReader {
 
   var isAtEnd: Bool { offset >= end }
 
+  /// The key of the next record that is put or deleted by it; nil when there is no more.
+  mutating func nextRecordKey() -> UnsafeRawBufferPointer? {
+    while !isAtEnd {
+      switch tag() {
+      case CommandList.Tag.put:
+        let key = unsafe part()
+        _ = unsafe part()
+        for _ in 0..<number() {
+          _ = number()
+          _ = unsafe (part(), part())
+        }
+        return unsafe key
+      case CommandList.Tag.delete: return unsafe part()
+      case CommandList.Tag.deleteRange: _ = unsafe (part(), part())
+      default:
+        _ = number()
+        _ = unsafe part()
+      }
+    }
+    return nil
+  }
+
   mutating func tag() -> UInt8 {
     defer { offset += 1 }
     return bytes[offset]

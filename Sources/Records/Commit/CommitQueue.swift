@@ -298,7 +298,7 @@ package final class CommitQueue: Sendable {
     let batch = group.batch
     var calls = group.calls
     var parkedBytes = 0
-    for call in commands.calls {
+    for (index, call) in commands.calls.enumerated() {
       guard !parked.holds(call.ticket.source) else {
         parked.park(call, of: commands)
         parkedBytes += call.end - call.start
@@ -309,6 +309,7 @@ package final class CommitQueue: Sendable {
       if isRange || batch.byteCount > Self.executedBytes {
         finish(batch, &calls, &executor, &observer)
       }
+      if !isRange { executor.lookAhead(commands, from: index) }
       let tier: ReadTier = call.timesParked < ParkedCalls.maximumTimes ? .memory : .any
       switch executor.execute(call, of: commands, into: batch, tier: tier) {
       case .done: calls.append(call.ticket)

@@ -44,6 +44,8 @@ package struct WriteExecutor: ~Copyable {
     /// The new entries, in ``newEntries``.
     let entries: Range<Int>
     let number: Int
+    /// Where ``LookAhead`` has what is stored of it.
+    var ahead = Int.max
   }
 
   @safe
@@ -61,7 +63,11 @@ package struct WriteExecutor: ~Copyable {
 
   private let engine: any StorageEngine
   private var overlay = WriteOverlay()
+  private var ahead = LookAhead()
+  /// What is stored: of the records that were looked up ahead, then of the one that is written.
   private var old = EntryList()
+  /// The end of the former.
+  private var aheadEnd = EntryList.Mark()
   private var slots = RecordSlots()
   private var writes: [Write] = []
   private var newEntries: [NewEntry] = []
@@ -70,7 +76,27 @@ package struct WriteExecutor: ~Copyable {
   init(engine: any StorageEngine) { self.engine = engine }
 
   /// Forgets the changes of the calls so far: the engine has them.
-  mutating func didApply() { overlay.removeAll() }
+  mutating func didApply() {
+    overlay.removeAll()
+    forgetAhead()
+  }
+
+  private mutating func forgetAhead() {
+    ahead.removeAll()
+    old.removeAll()
+    aheadEnd = EntryList.Mark()
+  }
+
+  /// Looks up what is stored of the records that a call and the next ones write, unless that was done.
+  ///
+  /// - Parameter index: of the call in the list, whose calls are executed in their order until
+  ///   ``didApply()``.
+  mutating func lookAhead(_ list: CommandList, from index: Int) {
+    guard !ahead.has(index) else { return }
+    forgetAhead()
+    ahead.look(list, from: index, engine, &old, &slots)
+    aheadEnd = old.mark
+  }
 
   /// Whether a call reads a range of what is stored: the calls before it have to be applied.
   static func isRange(_ call: CommandList.Call, of list: CommandList) -> Bool {
@@ -108,6 +134,7 @@ package struct WriteExecutor: ~Copyable {
     var holders: [(key: [UInt8], index: Int)] = []
     var reader = unsafe CommandReader(list.bytes.bytes, call)
     var number = 0
+    var place = ahead.first(of: call) ?? .max
     while !reader.isAtEnd {
       switch reader.tag() {
       case CommandList.Tag.put:
@@ -121,10 +148,14 @@ package struct WriteExecutor: ~Copyable {
         unsafe writes.append(
           Write(
             isPut: true, key: key, record: record, entries: first..<newEntries.count,
-            number: number))
+            number: number, ahead: place))
+        if place != .max { place += 1 }
       case CommandList.Tag.delete:
         unsafe writes.append(
-          Write(isPut: false, key: reader.part(), record: none, entries: 0..<0, number: number))
+          Write(
+            isPut: false, key: reader.part(), record: none, entries: 0..<0, number: number,
+            ahead: place))
+        if place != .max { place += 1 }
       case CommandList.Tag.deleteRange:
         let (lower, upper) = unsafe (reader.part(), reader.part())
         try deleteRange(unsafe KeyRange(lower: Array(lower), upper: Array(upper)), store, batch)
@@ -190,9 +221,10 @@ package struct WriteExecutor: ~Copyable {
     _ write: Write, _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
   ) throws(Stop) -> Bool {
     guard let indexes = store.indexes else { return false }
-    let isThere = try readOld(write.key, store, indexes, batch, tier)
+    let stored = try readOld(write, store, indexes, batch, tier)
+    let isThere = stored != nil
     guard write.isPut || isThere else { return false }
-    try takeDifference(write, indexes, batch)
+    try takeDifference(write, stored ?? 0..<0, indexes, batch)
     let prefix = store.prefix
     if write.isPut {
       batch.put(write.key, prefix: prefix.fixed, value: write.record)
@@ -208,18 +240,30 @@ package struct WriteExecutor: ~Copyable {
 
   /// Finds the entries of the record that is stored.
   ///
-  /// - Returns: whether there is one.
-  @safe
+  /// - Returns: the entries in ``old``; nil when there is no record.
   private mutating func readOld(
-    _ key: UnsafeRawBufferPointer, _ store: ModelStore, _ indexes: ModelIndexes,
-    _ batch: WriteBatch, _ tier: ReadTier
-  ) throws(Stop) -> Bool {
-    old.removeAll()
+    _ write: Write, _ store: ModelStore, _ indexes: ModelIndexes, _ batch: WriteBatch,
+    _ tier: ReadTier
+  ) throws(Stop) -> Range<Int>? {
+    old.truncate(to: aheadEnd)
     var isThere = false
+    var known: Range<Int>?
     var stop: Stop?
+    let key = write.key
     store.prefix.withKey(key) { stored in
       do throws(Stop) {
-        isThere = try read(stored, batch, tier) { (executor, value) throws(Stop) in
+        let change = overlay.change(of: stored)
+        if change == nil {
+          switch ahead[write.ahead] {
+          case .absent: return
+          case .blocked where tier == .memory: throw .wouldBlock
+          case .entries(let entries):
+            known = entries
+            return
+          case .unknown, .blocked: break
+          }
+        }
+        isThere = try read(stored, change, batch, tier) { (executor, value) throws(Stop) in
           do throws(IndexEntryError) {
             try indexes.append(value, key: key, &executor.slots, to: &executor.old)
           } catch {
@@ -232,7 +276,8 @@ package struct WriteExecutor: ~Copyable {
       }
     }
     if let stop { throw stop }
-    return isThere
+    if let known { return known }
+    return isThere ? aheadEnd.entries..<old.entries.count : nil
   }
 
   /// Lends the value of a stored key as the calls so far have left it.
@@ -243,7 +288,16 @@ package struct WriteExecutor: ~Copyable {
     _ key: UnsafeRawBufferPointer, _ batch: WriteBatch, _ tier: ReadTier,
     _ visit: (inout WriteExecutor, UnsafeRawBufferPointer) throws(Stop) -> Void
   ) throws(Stop) -> Bool {
-    switch overlay.change(of: key) {
+    try read(key, overlay.change(of: key), batch, tier, visit)
+  }
+
+  /// - Parameter change: of the key, by the calls so far.
+  @safe
+  private mutating func read(
+    _ key: UnsafeRawBufferPointer, _ change: WriteOverlay.Change?, _ batch: WriteBatch,
+    _ tier: ReadTier, _ visit: (inout WriteExecutor, UnsafeRawBufferPointer) throws(Stop) -> Void
+  ) throws(Stop) -> Bool {
+    switch change {
     case .deleted: return false
     case .put(let range):
       let image = unsafe batch.image
@@ -267,15 +321,17 @@ package struct WriteExecutor: ~Copyable {
   }
 
   /// Deletes the entries that the new record has not, and notes those that the old one had not.
+  ///
+  /// - Parameter stored: the old ones, in ``old``.
   private mutating func takeDifference(
-    _ write: Write, _ indexes: ModelIndexes, _ batch: WriteBatch
+    _ write: Write, _ stored: Range<Int>, _ indexes: ModelIndexes, _ batch: WriteBatch
   ) throws(Stop) {
-    var place = 0
+    var place = stored.lowerBound
     var new = write.entries.lowerBound
     // The same index and key, the first one, the second one.
-    while place < old.entries.count || new < write.entries.upperBound {
+    while place < stored.upperBound || new < write.entries.upperBound {
       let order: Int
-      if place == old.entries.count {
+      if place == stored.upperBound {
         order = 1
       } else if new == write.entries.upperBound {
         order = -1
@@ -369,6 +425,7 @@ package struct WriteExecutor: ~Copyable {
     _ range: KeyRange, _ store: ModelStore, _ batch: WriteBatch
   ) throws(Stop) {
     guard let indexes = store.indexes, !range.isEmpty else { return }
+    forgetAhead()
     if range == store.prefix.all {
       batch.deleteRange(range)
       for index in indexes.all { batch.deleteRange(index.plan.prefix.all) }

@@ -2,7 +2,7 @@ import Bytes
 
 // SAFETY: a writer is not changed while its bytes are read.
 
-/// Index entries of one record: stored keys and values, ascending by index and key.
+/// Index entries of one record after the other: stored keys and values, of each record ascending by index and key.
 struct EntryList: ~Copyable {
   struct Entry {
     /// Among the indexes of the model.
@@ -16,9 +16,31 @@ struct EntryList: ~Copyable {
   var bytes = ByteWriter()
   var entries: [Entry] = []
 
+  private var recordStart = 0
+
+  /// Bytes of the entries of the record that was begun last.
+  var recordBytes: Int { bytes.count - recordStart }
+
+  /// The entries of another record follow.
+  mutating func beginRecord() { recordStart = bytes.count }
+
   mutating func removeAll() {
     bytes.removeAll(keepingAtMost: 64 << 10)
     entries.removeAll(keepingCapacity: true)
+  }
+
+  /// An end to which the list can be cut.
+  struct Mark {
+    fileprivate(set) var entries = 0
+    fileprivate(set) var bytes = 0
+  }
+
+  var mark: Mark { Mark(entries: entries.count, bytes: bytes.count) }
+
+  /// Leaves out the entries after a mark.
+  mutating func truncate(to mark: Mark) {
+    bytes.truncate(to: mark.bytes)
+    entries.removeLast(entries.count - mark.entries)
   }
 
   @safe

@@ -24,6 +24,8 @@ package final class IndexBuilder: Sendable {
   static let stepRecords = 256
   /// What a step takes, about, in nanoseconds.
   private static let stepTime: UInt64 = 1_000_000
+  /// Bytes of the entries of a step, about.
+  private static let stepBytes = 1 << 20
   /// An index of so many records is built before the server listens.
   private static let smallCount: UInt64 = 10_000
   /// Reasons of a failure that are kept.
@@ -290,6 +292,7 @@ package final class IndexBuilder: Sendable {
         }
       }
       count += 1
+      if list.bytes.count > Self.stepBytes { return .stop }
       return count & 15 == 0 && MonotonicClock.now() - start > Self.stepTime ? .stop : .next
     }
     try put(made, list, indexes, store, in: batch, &reasons)

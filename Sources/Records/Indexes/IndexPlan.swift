@@ -124,7 +124,7 @@ package struct IndexPlan: Sendable {
       list.bytes.append(key)
     }
     try appendIncluded(of: record, place, to: &list.bytes)
-    guard list.bytes.count <= Self.maximumEntryBytes else {
+    guard list.recordBytes <= Self.maximumEntryBytes else {
       throw IndexEntryError(reason: .tooLarge, index: place, column: 0)
     }
     list.entries.append(

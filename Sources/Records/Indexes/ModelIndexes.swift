@@ -61,6 +61,7 @@ package final class ModelIndexes: Sendable {
     _ record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, _ slots: inout RecordSlots,
     to list: inout EntryList
   ) throws(IndexEntryError) {
+    list.beginRecord()
     do throws(RecordError) {
       try tree.read(record, into: &slots)
     } catch {
@@ -77,6 +78,7 @@ package final class ModelIndexes: Sendable {
     _ record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, _ slots: inout RecordSlots,
     inIndex place: Int, to list: inout EntryList
   ) throws(IndexEntryError) {
+    list.beginRecord()
     do throws(RecordError) {
       try tree.read(record, into: &slots)
     } catch {

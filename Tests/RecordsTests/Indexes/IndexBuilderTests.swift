@@ -38,6 +38,25 @@ import Testing
     #expect(try store.put(Self.dog(2000, name: "n7")) == .taken("name", by: "k1007"))
   }
 
+  /// What an index may have of one record is no limit for all records of a step.
+  @Test func buildsOverLargeRecords() async throws {
+    let engine = MemoryEngine()
+    let large = String(repeating: "x", count: 1 << 20)
+    do {
+      let store = try IndexedStore(try await IndexedStore.compile(Self.plain), engine)
+      defer { store.stop() }
+      for number in 0..<40 { #expect(try store.put(Self.dog(number, name: large)) == .done) }
+    }
+    let indexed = "plural: \"Dogs\", index: {fields: \"age\", include: \"*\"}"
+    let store = try IndexedStore(try await IndexedStore.compile(indexed), engine)
+    defer { store.stop() }
+    store.build()
+    let index = try #require(store.store.indexes?.all.first)
+    #expect(index.isReady, "\(index.state)")
+    #expect(try store.entries(ofIndex: 0).count == 40)
+    #expect(try store.problems() == [])
+  }
+
   /// At each of its writes the process dies; the next one goes on, and others write meanwhile.
   @Test(arguments: SeededGenerator.seeds)
   func goesOnAfterItDied(seed: UInt64) async throws {
