@@ -181,6 +181,7 @@ import Testing
       "Catalogue/Catalogue+Indexes",
       "Columns/ColumnEncoding",
       "Columns/ColumnMatch",
+      "Columns/ColumnPlan+Exact",
       "Columns/ColumnPlan+Query",
       "Columns/ColumnSlot",
       "Columns/KeyPlan",

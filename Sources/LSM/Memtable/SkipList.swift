@@ -281,7 +281,13 @@ package final class SkipList: @unchecked Sendable {
     }
 
     /// - Precondition: ``isValid``.
-    package mutating func next() { at = unsafe node.next(0).pointee.load(ordering: .acquiring) }
+    package mutating func next() {
+      at = unsafe node.next(0).pointee.load(ordering: .acquiring)
+      guard at != 0 else { return }
+      // The one after it is on its way while this one is read.
+      let following = unsafe node.next(0).pointee.load(ordering: .relaxed)
+      if following != 0 { unsafe linux_prefetch(list.base + Int(following)) }
+    }
 
     /// - Precondition: ``isValid``.
     package mutating func previous() {

@@ -73,9 +73,12 @@ extension LSMTree {
     guard let state else { throw .closed(path: directory) }
     // After the state, as for one key.
     let sequence = snapshot?.sequence ?? visibleSequence
+    // In groups of one size: a search alone would wait for all of its memory.
+    let groups = (keys.count + SkipList.groupCount - 1) / SkipList.groupCount
+    let size = groups == 0 ? 0 : (keys.count + groups - 1) / groups
     var first = 0
     while first < keys.count {
-      let group = unsafe keys[first..<min(first + SkipList.groupCount, keys.count)]
+      let group = unsafe keys[first..<min(first + size, keys.count)]
       let places = state.memtable.entries.places(of: group, at: sequence)
       for index in unsafe group.indices {
         let key = unsafe keys[index]
@@ -90,7 +93,7 @@ extension LSMTree {
         }
         if !isWanted { return .stopped }
       }
-      first += SkipList.groupCount
+      first += size
     }
     return .complete
   }

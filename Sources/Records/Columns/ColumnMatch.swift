@@ -28,8 +28,8 @@ enum ColumnMatch: Equatable {
 struct ColumnMatchParser {
   private let column: Column
   /// Of the values in a query, which may be any number of 64 bits.
-  private let encoding: ColumnEncoding
-  @safe private let bytes: UnsafeRawBufferPointer
+  let encoding: ColumnEncoding
+  @safe let bytes: UnsafeRawBufferPointer
 
   /// - Parameter bytes: of the query, which outlives the parser.
   init(_ column: Column, _ encoding: ColumnEncoding, _ bytes: UnsafeRawBufferPointer) {
@@ -72,7 +72,7 @@ struct ColumnMatchParser {
   }
 
   // SAFETY: only used where there are bytes.
-  private var base: UnsafePointer<UInt8> {
+  var base: UnsafePointer<UInt8> {
     unsafe bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
   }
 

@@ -26,6 +26,15 @@ extension ColumnPlan {
     _ bytes: UnsafeRawBufferPointer, prefix: KeyPrefix
   ) throws(QueryError) -> ColumnQuery {
     var options = QueryOptions()
+    var exact = ByteWriter(capacity: 64)
+    prefix.fixed.append(to: &exact)
+    if let count = appendExact(bytes, to: &exact, &options) {
+      let (key, hasAll) = (exact.array(), count == columns.count)
+      return ColumnQuery(
+        source: hasAll && areWholeKeys ? .keys(StoredKeys(key)) : .range(.prefix(key)),
+        options: options, isEverything: count == 0, namesOneOfEach: hasAll)
+    }
+    options = QueryOptions()
     var matches = [ColumnMatch?](repeating: nil, count: columns.count)
     try parse(bytes, &matches, &options)
     // A later version may have more orders; to answer in another one would be a wrong answer.

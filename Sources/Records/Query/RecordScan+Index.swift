@@ -20,15 +20,49 @@ struct FirstEntries: Sendable {
   }
 }
 
-/// Records by an index: entries, then the records that they name, all of one snapshot.
+/// Records by an index: entries, then the records that they name, all of one moment.
 extension RecordScan {
+  /// As of a range, the first run takes no snapshot: what it has read is of one moment when nothing was written
+  /// meanwhile, else it is read anew under one.
   mutating func run(
     _ reading: IndexReading, _ tier: ReadTier, _ budget: ReadBudget, _ start: Int,
     _ response: inout ByteWriter, _ isCancelled: () -> Bool
   ) throws(EngineError) -> Pause {
-    let isFirst = snapshot == nil
+    let engine = store.engine
+    if snapshot == nil && limits.hasSeveralAnswers { snapshot = try engine.snapshot() }
+    guard snapshot == nil else {
+      return try read(reading, tier, budget, start, &response, isCancelled)
+    }
     let firstSource = source
-    if isFirst { snapshot = try store.engine.snapshot() }
+    let sequence = try engine.lastSequence()
+    var pause = try read(reading, tier, budget, start, &response, isCancelled)
+    if pause == .budgetSpent { snapshot = try engine.snapshot() }
+    if pause != .wouldBlock, try engine.lastSequence() == sequence { return pause }
+    beginAnew(firstSource, start, &response)
+    if pause == .wouldBlock || pause == .budgetSpent || pause == .cancelled { return pause }
+    snapshot = try engine.snapshot()
+    pause = try read(reading, tier, budget, start, &response, isCancelled)
+    if pause == .wouldBlock {
+      // The thread that may block takes a moment of its own.
+      snapshot = nil
+      beginAnew(firstSource, start, &response)
+    }
+    return pause
+  }
+
+  private mutating func beginAnew(
+    _ firstSource: RecordSource, _ start: Int, _ response: inout ByteWriter
+  ) {
+    source = firstSource
+    oversizedRecord = nil
+    missingRecord = []
+    takeBack(start, &response)
+  }
+
+  private mutating func read(
+    _ reading: IndexReading, _ tier: ReadTier, _ budget: ReadBudget, _ start: Int,
+    _ response: inout ByteWriter, _ isCancelled: () -> Bool
+  ) throws(EngineError) -> Pause {
     // A look-up costs as much as several records of a scan.
     let records = reading.isCovered ? budget.records : max(1, budget.records / 4)
     var visitor = Visitor(
@@ -74,13 +108,6 @@ extension RecordScan {
     }
     lookUps += reading.isCovered ? seen / 16 : seen
     if let failure = visitor.failure { throw failure }
-    if isFirst && pause == .wouldBlock {
-      // As of a range: the thread that may block takes a snapshot of its own.
-      snapshot = nil
-      source = firstSource
-      takeBack(start, &response)
-      return .wouldBlock
-    }
     if visitor.recordCount > recordCount { lastKey = visitor.lastKey.array() }
     recordCount = visitor.recordCount
     return pause

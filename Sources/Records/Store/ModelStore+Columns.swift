@@ -1,4 +1,4 @@
-import Bytes
+package import Bytes
 import Engine
 import Schema
 
@@ -28,6 +28,18 @@ extension ModelStore {
   @safe
   private func columnQuery(_ request: UnsafeRawBufferPointer) throws(QueryError) -> ColumnQuery {
     try columns.columns.parseQuery(request, prefix: prefix)
+  }
+
+  /// Appends the key that a `ByPk` names, without its prefix, when it has an `eq` for each column and nothing else.
+  ///
+  /// - Returns: whether it does; else some bytes may be appended.
+  @safe
+  package func appendExactKey(
+    _ request: UnsafeRawBufferPointer, to key: inout ByteWriter
+  ) -> Bool {
+    var options = QueryOptions()
+    let count = columns.columns.appendExact(request, to: &key, &options)
+    return count == columns.columns.columns.count && options.isPlain
   }
 
   /// The key that a `Key` message names, without its prefix.

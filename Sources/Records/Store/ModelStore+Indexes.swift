@@ -1,5 +1,5 @@
-import Bytes
-import Engine
+package import Bytes
+package import Engine
 import Schema
 
 // SAFETY: requests are lent until the return; a list of commands copies what is queued. A writer is not changed while
@@ -211,6 +211,71 @@ extension ModelStore {
       throw .indexBuilding(index: name, done: done, total: total)
     case .failed(let reasons): throw .indexFailed(index: name, reasons: reasons)
     }
+  }
+
+  /// Appends the stored key of the entry that a query by an index names, when the index is unique and the query has an
+  /// `eq` for each column and nothing else.
+  ///
+  /// - Parameter place: of the index in the model.
+  /// - Returns: whether it does; else some bytes may be appended.
+  @safe
+  package func appendEntryKey(
+    byIndex place: Int, _ request: UnsafeRawBufferPointer, to key: inout ByteWriter
+  ) throws(QueryError) -> Bool {
+    let plan = try readyIndex(place).plan
+    guard plan.index.isUnique else { return false }
+    plan.prefix.fixed.append(to: &key)
+    var options = QueryOptions()
+    let count = plan.columns.appendExact(request, to: &key, &options)
+    return count == plan.columns.columns.count && options.isPlain
+  }
+
+  /// How a look-up by an entry ended.
+  package enum EntryOutcome: Sendable {
+    case found
+    case absent
+    /// What it needs is not where the tier may look.
+    case wouldBlock
+    /// Something was written meanwhile, or the entry is damaged: ``scan(byIndex:_:_:isStream:)`` tells.
+    case unsettled
+  }
+
+  /// Looks an entry of a unique index up, then its record, and appends that in its list. Both are of one moment, for
+  /// which no snapshot is taken.
+  ///
+  /// - Parameters:
+  ///   - key: as it is stored.
+  ///   - response: is as it was unless there is a record.
+  @safe
+  package func point(
+    ofEntry key: UnsafeRawBufferPointer, byIndex place: Int, tier: ReadTier,
+    into response: inout ByteWriter
+  ) throws(EngineError) -> EntryOutcome {
+    guard let plan = indexes?.all[place].plan else {
+      preconditionFailure("the model has this index")
+    }
+    let sequence = try engine.lastSequence()
+    var owner = ByteWriter(capacity: 64)
+    switch try engine.get(
+      key, snapshot: nil, tier: tier,
+      { value in
+        guard let holder = plan.holder(value) else { return }
+        prefix.fixed.append(to: &owner)
+        owner.append(holder)
+      })
+    {
+    case .found: break
+    case .absent: return .absent
+    case .wouldBlock: return .wouldBlock
+    }
+    guard owner.count > 0 else { return .unsettled }
+    let start = response.count
+    let outcome = try unsafe engine.get(owner.bytes, snapshot: nil, tier: tier) {
+      Self.append($0, as: .inList, to: &response)
+    }
+    if outcome == .found, try engine.lastSequence() == sequence { return .found }
+    response.truncate(to: start)
+    return outcome == .wouldBlock ? .wouldBlock : .unsettled
   }
 
   /// The records that a query by an index names, ready to be read.

@@ -24,6 +24,7 @@ struct GetHandler: UnaryHandler {
     guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(QueryError) {
       if reads.index != nil || reads.store.hasColumns {
+        if let outcome = try reads.exactPoint(request, context, &response) { return outcome }
         var scan = try reads.scan(request)
         return run(&scan, context, &response)
       }

@@ -100,6 +100,44 @@ struct ModelReads: Sendable {
     response.count - Completions.prefixBytes <= maximumResponseBytes
   }
 
+  /// Answers a query that has an `eq` for each column of a key or of a unique index and nothing else.
+  ///
+  /// - Returns: nil for other queries, and when ``scan(_:chunkBytes:)`` has to answer: `response` is as it was then.
+  @safe
+  func exactPoint(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
+  ) throws(QueryError) -> UnaryOutcome? {
+    var key = ByteWriter(capacity: 64)
+    guard let index else {
+      guard store.appendExactKey(request, to: &key) else { return nil }
+      return unsafe point(key.bytes, .inList, context, &response)
+    }
+    guard try store.appendEntryKey(byIndex: index, request, to: &key) else { return nil }
+    let tries = scanTries[context.mayReadBlocks]
+    guard tries.isDue || threads.points.isFull else { return nil }
+    let start = response.count
+    do throws(EngineError) {
+      let tier: ReadTier = context.mayReadBlocks ? .pageCache : .memory
+      switch try unsafe store.point(ofEntry: key.bytes, byIndex: index, tier: tier, into: &response)
+      {
+      case .found where fits(response):
+        tries.succeeded()
+        // The call itself has counted for one.
+        context.charge(lookUps: 2 * lookUpCost - 1)
+        return .done
+      case .absent:
+        tries.succeeded()
+        context.charge(lookUps: lookUpCost - 1)
+        return .done
+      case .found, .wouldBlock, .unsettled:
+        response.truncate(to: start)
+        return nil
+      }
+    } catch {
+      return .failed(status(of: error))
+    }
+  }
+
   /// Answers with the record under `key`: at once when no wait for the disk is needed, else from a storage thread.
   /// Without such a record the list is empty, and a record alone is NOT_FOUND.
   @safe

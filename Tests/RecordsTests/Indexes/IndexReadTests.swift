@@ -31,6 +31,62 @@ import Testing
     return store
   }
 
+  /// A record is renamed after its entry was read: the answer has it as it was or as it is, at its place and once.
+  @Test(arguments: [0, 1, 64, 128, 199], ["", ", include: \"*\"", ", unique: true"])
+  func seesOneMomentWhileOthersWrite(lookUp: Int, options: String) async throws {
+    let engine = ForgetfulEngine()
+    let store = try IndexedStore(
+      try await IndexedStore.compile("index: {fields: \"name\"\(options)}"), engine)
+    defer { store.stop() }
+    func dog(_ number: Int, _ name: String) -> [UInt8] {
+      WireBytes.field(1, "k\(1000 + number)") + WireBytes.field(2, name)
+    }
+    for number in 0..<200 { #expect(try store.put(dog(number, "n\(1000 + number)")) == .done) }
+    let before = try read(store)
+    engine.interrupt(atLookUp: lookUp) {
+      #expect((try? store.put(dog(150, "a"))) == .done)
+    }
+    let during = try read(store)
+    let after = try read(store)
+    #expect([before, during, after].allSatisfy { $0.pause == .complete })
+    #expect(before.answer != after.answer || options.contains("include"))
+    #expect(during.answer == before.answer || during.answer == after.answer)
+  }
+
+  /// As above, of one record by all columns of a unique index.
+  @Test func looksUpEntryAndRecordOfOneMoment() async throws {
+    let engine = ForgetfulEngine()
+    let store = try IndexedStore(
+      try await IndexedStore.compile("index: {fields: \"name\", unique: true}"), engine)
+    defer { store.stop() }
+    #expect(try store.put(WireBytes.field(1, "a") + WireBytes.field(2, "x")) == .done)
+    let request = WireBytes.field(1, WireBytes.field(1, "x"))
+    func point() throws -> (ModelStore.EntryOutcome, [UInt8]) {
+      try request.withUnsafeBytes { request in
+        var key = ByteWriter()
+        var response = ByteWriter()
+        #expect(try store.store.appendEntryKey(byIndex: 0, request, to: &key))
+        let outcome = try store.store.point(
+          ofEntry: key.bytes, byIndex: 0, tier: .memory, into: &response)
+        return (outcome, response.array())
+      }
+    }
+    let found = try point()
+    #expect(found.0 == .found && !found.1.isEmpty)
+    engine.interrupt(atLookUp: 1) {
+      #expect((try? store.put(WireBytes.field(1, "a") + WireBytes.field(2, "y"))) == .done)
+    }
+    let unsettled = try point()
+    #expect(unsettled.0 == .unsettled && unsettled.1.isEmpty)
+    #expect(try point().0 == .absent)
+    #expect(try store.put(WireBytes.field(1, "b") + WireBytes.field(2, "x")) == .done)
+    let batch = WriteBatch()
+    batch.delete(store.store.prefix.key("b".utf8))
+    try store.engine.apply(batch, durability: .buffered)
+    #expect(try point().0 == .unsettled)
+    #expect(try read(store, request).pause == .corruptIndex)
+  }
+
   /// An entry whose record is not there ends the read: it is never left out.
   @Test(arguments: ["fields: \"name\"", "fields: \"name\", unique: true", "fields: \"tags\""])
   func saysThatARecordIsMissing(index: String) async throws {

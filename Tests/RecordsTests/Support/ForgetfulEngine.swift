@@ -10,6 +10,14 @@ final class ForgetfulEngine: StorageEngine {
   /// Of 100 reads of the memory tier, how many find nothing.
   private let percentForgotten: Int
   private let writesLeft: Atomic<Int>
+  /// Done once, before a look-up with no snapshot.
+  private let interruption = Mutex<Interruption?>(nil)
+
+  // The test's thread sets it and does it.
+  private struct Interruption: @unchecked Sendable {
+    var left: Int
+    let body: () -> Void
+  }
 
   init(
     _ memory: MemoryEngine = MemoryEngine(), seed: UInt64 = 1, percentForgotten: Int = 0,
@@ -19,6 +27,12 @@ final class ForgetfulEngine: StorageEngine {
     generator = Mutex(SeededGenerator(seed: seed))
     self.percentForgotten = percentForgotten
     writesLeft = Atomic(writes)
+  }
+
+  /// Has something done in the midst of a read: before the n-th look-up with no snapshot, from 0.
+  func interrupt(atLookUp count: Int, _ body: @escaping () -> Void) {
+    let new = Interruption(left: count, body: body)
+    interruption.withLock { $0 = new }
   }
 
   var traits: EngineTraits { memory.traits }
@@ -34,6 +48,15 @@ final class ForgetfulEngine: StorageEngine {
     _ key: UnsafeRawBufferPointer, snapshot: (any EngineSnapshot)?, tier: ReadTier,
     _ visit: (UnsafeRawBufferPointer) -> Void
   ) throws(EngineError) -> ReadOutcome {
+    if snapshot == nil {
+      let due = interruption.withLock { interruption -> Interruption? in
+        let due = interruption?.left == 0 ? interruption : nil
+        interruption?.left -= 1
+        if due != nil { interruption = nil }
+        return due
+      }
+      due?.body()
+    }
     if case .memory = tier, generator.withLock({ $0.below(100) }) < percentForgotten {
       return .wouldBlock
     }
