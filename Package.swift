@@ -148,6 +148,10 @@ let package = Package(
         "CNghttp2", "COpenSSL", .product(name: "Subprocess", package: "swift-subprocess"),
       ], path: "Tests/TestSupport",
       swiftSettings: strictSettings),
+    // A disk in memory, for what is built on our engine.
+    .target(
+      name: "LSMTestSupport", dependencies: ["LSM", "TestSupport"], path: "Tests/LSMTestSupport",
+      swiftSettings: swiftSettings + quickTests),
     // Other people's clients are tried with it; `swift build` of the tests makes it as well.
     .executableTarget(
       name: "interop-server",
@@ -162,7 +166,7 @@ let package = Package(
       swiftSettings: swiftSettings, linkerSettings: clientLibraries),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "LSMTests", dependencies: ["Bytes", "LSM", "TestSupport"],
+      name: "LSMTests", dependencies: ["Bytes", "LSM", "LSMTestSupport", "TestSupport"],
       swiftSettings: swiftSettings + quickTests,
       linkerSettings: clientLibraries),
     .testTarget(
@@ -190,7 +194,8 @@ let package = Package(
     .testTarget(
       name: "RecordsTests",
       dependencies: [
-        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "Schema", "Records", "TestSupport",
+        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "LSM", "LSMTestSupport", "Schema", "Records",
+        "TestSupport",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),

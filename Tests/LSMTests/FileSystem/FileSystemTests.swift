@@ -1,5 +1,6 @@
 import Glibc
 import LSM
+import LSMTestSupport
 import Testing
 
 /// What both file systems must do alike, and what only the real one can show.

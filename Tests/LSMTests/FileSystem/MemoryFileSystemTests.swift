@@ -1,5 +1,6 @@
 import Glibc
 import LSM
+import LSMTestSupport
 import Testing
 
 /// The model must be able to lose everything that a disk can lose, and nothing else.

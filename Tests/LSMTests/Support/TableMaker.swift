@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 
 /// Makes the tables of a version, in a file system in memory.
 final class TableMaker {

@@ -1,5 +1,6 @@
 import Bytes
 import LSM
+import LSMTestSupport
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import Synchronization
 import TestSupport
 import Testing
@@ -170,15 +171,15 @@ import Testing
     let entry = try #require(fixture.entries.dropFirst(150).first { $0.kind == .value })
     let answer = TableAnswer.value(entry.value, entry.sequence)
     let none: @Sendable (String, UInt64) -> Bool = { _, _ in false }
-    fixture.fileSystem.state.withLock { $0.isCached = none }
+    fixture.fileSystem.setCached(none)
     #expect(try table.answer(entry.key, at: entry.sequence, tier: .pageCache) == .wouldBlock)
     #expect(throws: LSMError.wouldBlock) { try table.allEntries(tier: .pageCache) }
-    fixture.fileSystem.state.withLock { $0.isCached = nil }
+    fixture.fileSystem.setCached(nil)
     #expect(try table.answer(entry.key, at: entry.sequence, tier: .pageCache) == answer)
     // It stays in the block cache.
-    fixture.fileSystem.state.withLock { $0.isCached = none }
+    fixture.fileSystem.setCached(none)
     #expect(try table.answer(entry.key, at: entry.sequence, tier: .memory) == answer)
-    fixture.fileSystem.state.withLock { $0.isCached = nil }
+    fixture.fileSystem.setCached(nil)
     #expect(try table.allEntries(forward: false, tier: .pageCache) == fixture.entries.reversed())
   }
 
@@ -202,7 +203,7 @@ import Testing
     var options = TableOptions()
     options.compression = .none
     let fixture = try TableFixture(random.entries(4000, valueBytes: 90..<110), options: options)
-    let prefetches = { fixture.fileSystem.state.withLock { $0.prefetches } }
+    let prefetches = { fixture.fileSystem.takePrefetches() }
     let table = try fixture.open(cache: BlockCache(capacityBytes: 0))
     for entry in fixture.entries.prefix(50) { _ = try table.answer(entry.key, at: entry.sequence) }
     let iterator = table.makeIterator(tier: .any)
@@ -218,7 +219,6 @@ import Testing
       #expect(before.count <= after.count)
     }
     #expect(found.last?.upperBound ?? 0 > fixture.properties.storedDataBytes)
-    fixture.fileSystem.state.withLock { $0.prefetches = [] }
     _ = try table.allEntries(tier: .pageCache)
     #expect(prefetches().isEmpty)
     try table.makeIterator(tier: .anyWithoutFilling).seekToFirst()

@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import Testing
 
 /// Repairs cut short at every call of the file system, and run again.

@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import Testing
 
 @Suite("Store inspection") struct StoreInspectionTests {

@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import TestSupport
 import Testing
 

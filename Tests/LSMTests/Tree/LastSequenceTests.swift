@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import Testing
 
 /// The last sequence number: what a guard outside of the store remembers, to tell a store that has lost

@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import Testing
 
 /// A store that was closed, and of which parts were lost since: it opens with the same content, or with an error;

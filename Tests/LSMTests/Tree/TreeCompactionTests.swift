@@ -1,5 +1,6 @@
 import Glibc
 import LSM
+import LSMTestSupport
 import Testing
 
 /// What flush and compaction do to the tables, seen by their counts.

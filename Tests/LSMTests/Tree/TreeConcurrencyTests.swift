@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import LSM
+import LSMTestSupport
 import Synchronization
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Glibc
 import LSM
+import LSMTestSupport
 import TestSupport
 import Testing
 

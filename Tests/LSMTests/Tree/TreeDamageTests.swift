@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import Testing
 
 /// Every byte of every file of a small store, flipped, one at a time: the same answer, or an error that

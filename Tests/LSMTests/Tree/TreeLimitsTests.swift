@@ -1,5 +1,6 @@
 import Foundation
 import LSM
+import LSMTestSupport
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Glibc
 import LSM
+import LSMTestSupport
 import Synchronization
 import TestSupport
 import Testing
@@ -191,17 +192,5 @@ import Testing
     #expect(later == .poisoned(cause: trouble.cause))
     #expect(try tree.records().records == [TreeRecord(key: [1], value: [1])])
     try tree.close()
-  }
-}
-
-extension MemoryFileSystem {
-  /// Lets the calls with these numbers fail that `rule` names a fault for.
-  func fail(
-    byCalls calls: Range<Int>, _ rule: @escaping @Sendable (FileOperation, String) -> Fault?
-  ) {
-    state.withLock { state in
-      state.rule = rule
-      state.ruledCalls = calls
-    }
   }
 }

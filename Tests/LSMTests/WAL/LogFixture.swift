@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import TestSupport
 
 /// What the tests of logs share: a store, and records that can be told from each other.

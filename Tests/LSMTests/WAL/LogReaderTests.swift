@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 import Testing
 
 @Suite("Log reader") struct LogReaderTests {

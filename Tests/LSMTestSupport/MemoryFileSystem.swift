@@ -1,5 +1,5 @@
 import Glibc
-import LSM
+package import LSM
 import Synchronization
 import TestSupport
 
@@ -19,12 +19,12 @@ import TestSupport
 ///   later call is refused.
 ///
 /// ``crash(seed:)`` is the machine after reboot, ``restart()`` the same machine after the process died.
-final class MemoryFileSystem: FileSystem {
-  static let blockBytes = 4096
-  static let sectorBytes = 512
+package final class MemoryFileSystem: FileSystem {
+  package static let blockBytes = 4096
+  package static let sectorBytes = 512
 
   /// How a call fails.
-  enum Fault: CaseIterable {
+  package enum Fault: CaseIterable {
     /// EIO, and nothing happened.
     case refused
     /// EIO, and yet everything happened.
@@ -72,34 +72,57 @@ final class MemoryFileSystem: FileSystem {
 
   let state: Mutex<State>
 
-  init() { state = Mutex(State()) }
+  package init() { state = Mutex(State()) }
 
   private init(_ newState: State) { state = Mutex(newState) }
 
   // MARK: - What tests ask for
 
   /// Calls made so far.
-  var calls: Int { state.withLock { $0.calls } }
+  package var calls: Int { state.withLock { $0.calls } }
 
   /// How many faults were hit.
-  var hitFaults: Int { state.withLock { $0.hitFaults } }
+  package var hitFaults: Int { state.withLock { $0.hitFaults } }
 
   /// Lets the call with this number (from 1) fail.
-  func fail(call: Int, _ fault: Fault) { state.withLock { $0.faults[call] = fault } }
+  package func fail(call: Int, _ fault: Fault) { state.withLock { $0.faults[call] = fault } }
 
   /// Lets every call fail that `rule` names a fault for; nil ends that.
-  func fail(by rule: (@Sendable (FileOperation, String) -> Fault?)?) {
+  package func fail(by rule: (@Sendable (FileOperation, String) -> Fault?)?) {
     state.withLock { state in
       state.rule = rule
       state.ruledCalls = 0..<Int.max
     }
   }
 
+  /// Lets the calls with these numbers fail that `rule` names a fault for.
+  package func fail(
+    byCalls calls: Range<Int>, _ rule: @escaping @Sendable (FileOperation, String) -> Fault?
+  ) {
+    state.withLock { state in
+      state.rule = rule
+      state.ruledCalls = calls
+    }
+  }
+
+  /// Says which bytes of files are in the page cache; nil: all are.
+  package func setCached(_ isCached: (@Sendable (String, UInt64) -> Bool)?) {
+    state.withLock { $0.isCached = isCached }
+  }
+
+  /// What was asked to be read ahead since the last call.
+  package func takePrefetches() -> [Range<UInt64>] {
+    state.withLock { state in
+      defer { state.prefetches = [] }
+      return state.prefetches
+    }
+  }
+
   /// Refuses every call after this one, as if the process had died.
-  func die(afterCall call: Int) { state.withLock { $0.lastCall = call } }
+  package func die(afterCall call: Int) { state.withLock { $0.lastCall = call } }
 
   /// The machine after a power cut now. The same seed gives the same state.
-  func crash(seed: UInt64) -> MemoryFileSystem {
+  package func crash(seed: UInt64) -> MemoryFileSystem {
     state.withLock { state in
       var random = SeededGenerator(seed: seed)
       return MemoryFileSystem(state.afterCrash(&random))
@@ -107,7 +130,7 @@ final class MemoryFileSystem: FileSystem {
   }
 
   /// The machine after the process died now: all that was written is there, nothing is locked.
-  func restart() -> MemoryFileSystem {
+  package func restart() -> MemoryFileSystem {
     state.withLock { state in
       var next = State()
       next.inodes = state.inodes
@@ -118,12 +141,12 @@ final class MemoryFileSystem: FileSystem {
   }
 
   /// The bytes that reads see; nil when there is no such file. Not counted.
-  func bytes(of path: String) -> [UInt8]? {
+  package func bytes(of path: String) -> [UInt8]? {
     state.withLock { state in state.inode(at: path).map { state.inodes[$0]?.content ?? [] } }
   }
 
   /// Replaces a file's bytes, on the disk too. Not counted.
-  func setBytes(of path: String, _ bytes: [UInt8]) {
+  package func setBytes(of path: String, _ bytes: [UInt8]) {
     state.withLock { state in
       let inode = state.inode(at: path) ?? state.addFile(path)
       state.inodes[inode] = Inode(content: bytes, durable: bytes)
@@ -133,13 +156,13 @@ final class MemoryFileSystem: FileSystem {
   }
 
   /// The files of a directory. Not counted.
-  func names(in directory: String) -> [String] {
+  package func names(in directory: String) -> [String] {
     state.withLock { $0.names(in: directory) }
   }
 
   // MARK: - FileSystem
 
-  func create(_ path: String) throws(LSMError) -> any WritableFile {
+  package func create(_ path: String) throws(LSMError) -> any WritableFile {
     let inode = try call(.create, path) { (state) throws(LSMError) in
       guard state.node(at: path) == nil else {
         throw .alreadyExists(LSMError.Failure(.create, path: path, code: EEXIST))
@@ -150,7 +173,7 @@ final class MemoryFileSystem: FileSystem {
     return MemoryWritableFile(self, inode: inode, path: path)
   }
 
-  func open(_ path: String) throws(LSMError) -> any ReadableFile {
+  package func open(_ path: String) throws(LSMError) -> any ReadableFile {
     let (inode, size) = try call(.open, path) { (state) throws(LSMError) in
       let inode = try state.requireFile(path, .open)
       return (inode, UInt64(state.inodes[inode]?.content.count ?? 0))
@@ -158,7 +181,7 @@ final class MemoryFileSystem: FileSystem {
     return MemoryReadableFile(self, inode: inode, size: size, path: path)
   }
 
-  func list(_ directory: String) throws(LSMError) -> [String] {
+  package func list(_ directory: String) throws(LSMError) -> [String] {
     try call(.list, directory) { (state) throws(LSMError) in
       guard state.directories[directory] != nil else {
         throw .notFound(LSMError.Failure(.list, path: directory, code: ENOENT))
@@ -167,11 +190,11 @@ final class MemoryFileSystem: FileSystem {
     }
   }
 
-  func exists(_ path: String) throws(LSMError) -> Bool {
+  package func exists(_ path: String) throws(LSMError) -> Bool {
     try call(.inspect, path) { (state) throws(LSMError) in state.node(at: path) != nil }
   }
 
-  func rename(_ from: String, to: String) throws(LSMError) {
+  package func rename(_ from: String, to: String) throws(LSMError) {
     try call(.rename, from) { (state) throws(LSMError) in
       let inode = try state.requireFile(from, .rename)
       state.set(from, nil)
@@ -179,14 +202,14 @@ final class MemoryFileSystem: FileSystem {
     }
   }
 
-  func remove(_ path: String) throws(LSMError) {
+  package func remove(_ path: String) throws(LSMError) {
     try call(.remove, path) { (state) throws(LSMError) in
       _ = try state.requireFile(path, .remove)
       state.set(path, nil)
     }
   }
 
-  func link(_ from: String, to: String) throws(LSMError) {
+  package func link(_ from: String, to: String) throws(LSMError) {
     try call(.link, to) { (state) throws(LSMError) in
       let inode = try state.requireFile(from, .link)
       guard state.node(at: to) == nil else {
@@ -197,7 +220,7 @@ final class MemoryFileSystem: FileSystem {
     }
   }
 
-  func createDirectory(_ path: String) throws(LSMError) {
+  package func createDirectory(_ path: String) throws(LSMError) {
     try call(.createDirectory, path) { (state) throws(LSMError) in
       guard state.node(at: path) == nil else {
         throw .alreadyExists(LSMError.Failure(.createDirectory, path: path, code: EEXIST))
@@ -208,7 +231,7 @@ final class MemoryFileSystem: FileSystem {
     }
   }
 
-  func syncDirectory(_ path: String) throws(LSMError) {
+  package func syncDirectory(_ path: String) throws(LSMError) {
     try call(.syncDirectory, path) { (state) throws(LSMError) in
       guard let entries = state.directories[path] else {
         throw .notFound(LSMError.Failure(.syncDirectory, path: path, code: ENOENT))
@@ -219,7 +242,7 @@ final class MemoryFileSystem: FileSystem {
     }
   }
 
-  func sync(_ path: String) throws(LSMError) {
+  package func sync(_ path: String) throws(LSMError) {
     try call(.sync, path) { (state) throws(LSMError) in
       let inode = try state.requireFile(path, .sync)
       state.inodes[inode]?.sync()
@@ -228,7 +251,7 @@ final class MemoryFileSystem: FileSystem {
     }
   }
 
-  func lock(_ path: String) throws(LSMError) -> any FileLock {
+  package func lock(_ path: String) throws(LSMError) -> any FileLock {
     try call(.lock, path) { (state) throws(LSMError) in
       if state.node(at: path) == nil {
         try state.requireDirectory(of: path, .lock)

@@ -1,21 +1,21 @@
 import Glibc
-import LSM
+package import LSM
 import Synchronization
 
 /// A growing file of a ``MemoryFileSystem``.
-final class MemoryWritableFile: WritableFile {
+package final class MemoryWritableFile: WritableFile {
   private let fileSystem: MemoryFileSystem
   private let inode: Int
   private let path: String
   private let end = Mutex<(size: Int, isClosed: Bool)>((0, false))
 
-  init(_ fileSystem: MemoryFileSystem, inode: Int, path: String) {
+  package init(_ fileSystem: MemoryFileSystem, inode: Int, path: String) {
     self.fileSystem = fileSystem
     self.inode = inode
     self.path = path
   }
 
-  var size: UInt64 { UInt64(end.withLock { $0.size }) }
+  package var size: UInt64 { UInt64(end.withLock { $0.size }) }
 
   private func openEnd() throws(LSMError) -> Int {
     let (size, isClosed) = end.withLock { $0 }
@@ -23,7 +23,7 @@ final class MemoryWritableFile: WritableFile {
     return size
   }
 
-  func append(_ bytes: UnsafeRawBufferPointer) throws(LSMError) {
+  package func append(_ bytes: UnsafeRawBufferPointer) throws(LSMError) {
     let offset = try openEnd()
     try fileSystem.call(.write, path) { (state) throws(LSMError) in
       state.inodes[inode]?.write(bytes, at: offset)
@@ -34,7 +34,7 @@ final class MemoryWritableFile: WritableFile {
     end.withLock { $0.size = offset + bytes.count }
   }
 
-  func preallocate(_ bytes: UInt64) throws(LSMError) {
+  package func preallocate(_ bytes: UInt64) throws(LSMError) {
     let offset = try openEnd()
     try fileSystem.call(.preallocate, path) { (state) throws(LSMError) in
       let begin = max(offset, state.inodes[inode]?.content.count ?? 0)
@@ -43,7 +43,7 @@ final class MemoryWritableFile: WritableFile {
     }
   }
 
-  func truncate(to size: UInt64) throws(LSMError) {
+  package func truncate(to size: UInt64) throws(LSMError) {
     _ = try openEnd()
     try fileSystem.call(.truncate, path) { (state) throws(LSMError) in
       state.inodes[inode]?.truncate(to: Int(size))
@@ -52,9 +52,9 @@ final class MemoryWritableFile: WritableFile {
   }
 
   /// A hint: not counted among the calls.
-  func startWriteback() {}
+  package func startWriteback() {}
 
-  func sync() throws(LSMError) {
+  package func sync() throws(LSMError) {
     _ = try openEnd()
     try fileSystem.call(.sync, path) { (state) throws(LSMError) in
       state.inodes[inode]?.sync()
@@ -63,7 +63,7 @@ final class MemoryWritableFile: WritableFile {
     }
   }
 
-  func close() throws(LSMError) {
+  package func close() throws(LSMError) {
     guard !end.withLock({ $0.isClosed }) else { return }
     end.withLock { $0.isClosed = true }
     try fileSystem.call(.close, path) { (_) throws(LSMError) in }
@@ -71,20 +71,21 @@ final class MemoryWritableFile: WritableFile {
 }
 
 /// An open file of a ``MemoryFileSystem``.
-final class MemoryReadableFile: ReadableFile {
+package final class MemoryReadableFile: ReadableFile {
   private let fileSystem: MemoryFileSystem
   private let inode: Int
   private let path: String
-  let size: UInt64
+  package let size: UInt64
 
-  init(_ fileSystem: MemoryFileSystem, inode: Int, size: UInt64, path: String) {
+  package init(_ fileSystem: MemoryFileSystem, inode: Int, size: UInt64, path: String) {
     self.fileSystem = fileSystem
     self.inode = inode
     self.size = size
     self.path = path
   }
 
-  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(LSMError) {
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(LSMError)
+  {
     try fileSystem.call(.read, path) { (state) throws(LSMError) in
       let content = state.inodes[inode]?.content ?? []
       let there = offset < UInt64(content.count) ? UInt64(content.count) - offset : 0
@@ -101,27 +102,27 @@ final class MemoryReadableFile: ReadableFile {
     }
   }
 
-  func readCached(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) -> Bool {
+  package func readCached(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) -> Bool {
     let isCached = fileSystem.state.withLock { $0.isCached }
     guard isCached?(path, offset) ?? true else { return false }
     return (try? read(into: buffer, at: offset)) != nil
   }
 
-  func expectRandomReads() {}
+  package func expectRandomReads() {}
 
-  func prefetch(_ byteCount: UInt64, at offset: UInt64) {
+  package func prefetch(_ byteCount: UInt64, at offset: UInt64) {
     fileSystem.state.withLock { $0.prefetches.append(offset..<offset + byteCount) }
   }
 
-  func close() {}
+  package func close() {}
 }
 
 /// A lock of a ``MemoryFileSystem``.
-final class MemoryFileLock: FileLock {
+package final class MemoryFileLock: FileLock {
   private let fileSystem: MemoryFileSystem
   private let path: String
 
-  init(_ fileSystem: MemoryFileSystem, path: String) {
+  package init(_ fileSystem: MemoryFileSystem, path: String) {
     self.fileSystem = fileSystem
     self.path = path
   }
