@@ -194,8 +194,8 @@ let package = Package(
     .testTarget(
       name: "RecordsTests",
       dependencies: [
-        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "LSM", "LSMTestSupport", "Schema", "Records",
-        "TestSupport",
+        "Bytes", "Engine", "EngineRocksDB", "EngineLSM", "LSM", "Schema", "Records",
+        "LSMTestSupport", "TestSupport",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swiftSettings, linkerSettings: clientLibraries),

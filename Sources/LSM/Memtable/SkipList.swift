@@ -16,8 +16,8 @@ import Synchronization
 /// 1. Every link is 0 or the arena offset of a whole node; the list at each level is sorted by
 ///    ``InternalKey``, and a node of level n is in all levels below.
 /// 2. A node is filled before it is linked (release), and read only through a link (acquire).
-/// 3. `finger[0]` is the last insert's node, or on its way to the place of the next one; `finger[i]` is a node of
-///    level i that is not after it.
+/// 3. Between calls `finger[0]` is the last insert's node, and `finger[i]` a node of level i that is not after it; the
+///    head is a node of all levels.
 /// 4. The arena outlives the list, its cursors and the bytes they hand out.
 @safe
 package final class SkipList: @unchecked Sendable {

@@ -26,7 +26,7 @@ extension ColumnPlan {
     _ bytes: UnsafeRawBufferPointer, prefix: KeyPrefix
   ) throws(QueryError) -> ColumnQuery {
     var options = QueryOptions()
-    var exact = ByteWriter(capacity: 64)
+    var exact = ByteWriter()
     prefix.fixed.append(to: &exact)
     if let count = appendExact(bytes, to: &exact, &options) {
       let (key, hasAll) = (exact.array(), count == columns.count)

@@ -280,14 +280,14 @@ package final class IndexBuilder: Sendable {
       let key = unsafe UnsafeRawBufferPointer(rebasing: storedKey[KeyPrefix.byteCount...])
       lastKey = unsafe Array(key)
       for place in group {
-        let first = list.entries.count
+        let mark = list.mark
         do throws(IndexEntryError) {
           try indexes.append(record, key: key, &slots, inIndex: place, to: &list)
-          for entry in list.entries[first...] {
+          for entry in list.entries[mark.entries...] {
             made.append(Made(place: place, entry: entry, key: lastKey))
           }
         } catch {
-          list.entries.removeLast(list.entries.count - first)
+          list.truncate(to: mark)
           reasons.append((place, Self.reason(error, key, store)))
         }
       }

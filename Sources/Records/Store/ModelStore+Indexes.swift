@@ -255,7 +255,7 @@ extension ModelStore {
       preconditionFailure("the model has this index")
     }
     let sequence = try engine.lastSequence()
-    var owner = ByteWriter(capacity: 64)
+    var owner = ByteWriter()
     switch try engine.get(
       key, snapshot: nil, tier: tier,
       { value in

@@ -24,9 +24,15 @@ struct GetHandler: UnaryHandler {
     guard request.count <= LongRequest.bytes else { return callLater(request, context) }
     do throws(QueryError) {
       if reads.index != nil || reads.store.hasColumns {
-        if let outcome = try reads.exactPoint(request, context, &response) { return outcome }
-        var scan = try reads.scan(request)
-        return run(&scan, context, &response)
+        switch try reads.exactPoint(request, context, &response) {
+        case .ended(let outcome): return outcome
+        case .notExact:
+          var scan = try reads.scan(request)
+          return run(&scan, context, &response)
+        case .wouldBlock:
+          return goOn(
+            try reads.scan(request), isLong: false, context, response.count, &response)
+        }
       }
       let query = try unsafe parseIndexQuery(request)
       if case .eq(let key) = query.expression, query.options.isPlain {

@@ -100,21 +100,29 @@ struct ModelReads: Sendable {
     response.count - Completions.prefixBytes <= maximumResponseBytes
   }
 
-  /// Answers a query that has an `eq` for each column of a key or of a unique index and nothing else.
-  ///
-  /// - Returns: nil for other queries, and when ``scan(_:chunkBytes:)`` has to answer: `response` is as it was then.
+  /// How a read ended that was tried as a look-up.
+  enum ExactOutcome {
+    case ended(UnaryOutcome)
+    /// It has to be read by ``scan(_:chunkBytes:)``.
+    case notExact
+    /// The same, and a thread that may block has to read it.
+    case wouldBlock
+  }
+
+  /// Answers a query that has an `eq` for each column of a key or of a unique index and nothing else. Unless it has
+  /// ended, `response` is as it was.
   @safe
   func exactPoint(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
-  ) throws(QueryError) -> UnaryOutcome? {
-    var key = ByteWriter(capacity: 64)
+  ) throws(QueryError) -> ExactOutcome {
+    var key = ByteWriter()
     guard let index else {
-      guard store.appendExactKey(request, to: &key) else { return nil }
-      return unsafe point(key.bytes, .inList, context, &response)
+      guard store.appendExactKey(request, to: &key) else { return .notExact }
+      return unsafe .ended(point(key.bytes, .inList, context, &response))
     }
-    guard try store.appendEntryKey(byIndex: index, request, to: &key) else { return nil }
+    guard try store.appendEntryKey(byIndex: index, request, to: &key) else { return .notExact }
     let tries = scanTries[context.mayReadBlocks]
-    guard tries.isDue || threads.points.isFull else { return nil }
+    guard tries.isDue || threads.points.isFull else { return .wouldBlock }
     let start = response.count
     do throws(EngineError) {
       let tier: ReadTier = context.mayReadBlocks ? .pageCache : .memory
@@ -124,17 +132,20 @@ struct ModelReads: Sendable {
         tries.succeeded()
         // The call itself has counted for one.
         context.charge(lookUps: 2 * lookUpCost - 1)
-        return .done
+        return .ended(.done)
       case .absent:
         tries.succeeded()
         context.charge(lookUps: lookUpCost - 1)
-        return .done
-      case .found, .wouldBlock, .unsettled:
+        return .ended(.done)
+      case .wouldBlock:
+        tries.wouldBlock()
+        return .wouldBlock
+      case .found, .unsettled:
         response.truncate(to: start)
-        return nil
+        return .notExact
       }
     } catch {
-      return .failed(status(of: error))
+      return .ended(.failed(status(of: error)))
     }
   }
 

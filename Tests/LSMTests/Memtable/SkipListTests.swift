@@ -46,6 +46,24 @@ import Testing
     }
   }
 
+  /// That these are the entries, both ways.
+  private static func expect(_ memtable: Memtable, has sorted: [Entry]) {
+    #expect(memtable.entries.count == sorted.count)
+    var cursor = memtable.entries.makeCursor()
+    cursor.seekToFirst()
+    for expected in sorted {
+      #expect(Self.entry(cursor) == expected)
+      cursor.next()
+    }
+    #expect(!cursor.isValid)
+    cursor.seekToLast()
+    for expected in sorted.reversed() {
+      #expect(Self.entry(cursor) == expected)
+      cursor.previous()
+    }
+    #expect(!cursor.isValid)
+  }
+
   private static func entry(_ cursor: SkipList.Cursor) -> Entry? {
     cursor.isValid ? Entry(cursor.key, value: cursor.value) : nil
   }
@@ -78,21 +96,7 @@ import Testing
     let entries = random.entries(2000)
     let memtable = Self.fill(entries)
     let sorted = entries.sorted()
-    #expect(memtable.entries.count == entries.count)
-
-    var cursor = memtable.entries.makeCursor()
-    cursor.seekToFirst()
-    for expected in sorted {
-      #expect(Self.entry(cursor) == expected)
-      cursor.next()
-    }
-    #expect(!cursor.isValid)
-    cursor.seekToLast()
-    for expected in sorted.reversed() {
-      #expect(Self.entry(cursor) == expected)
-      cursor.previous()
-    }
-    #expect(!cursor.isValid)
+    Self.expect(memtable, has: sorted)
   }
 
   /// Keys of all orders, most of them several times: entries of one batch are often neighbours.
@@ -105,19 +109,8 @@ import Testing
       if round % 4 == 2 { entries = Self.renumbered(entries.sorted().reversed()) }
       let memtable = Self.fill(entries, batches: &random)
       let sorted = entries.sorted()
-      #expect(memtable.entries.count == entries.count)
+      Self.expect(memtable, has: sorted)
       var cursor = memtable.entries.makeCursor()
-      cursor.seekToFirst()
-      for expected in sorted {
-        #expect(Self.entry(cursor) == expected)
-        cursor.next()
-      }
-      #expect(!cursor.isValid)
-      cursor.seekToLast()
-      for expected in sorted.reversed() {
-        #expect(Self.entry(cursor) == expected)
-        cursor.previous()
-      }
       // Links of all levels: a search that goes by a wrong one misses its place.
       for (place, entry) in sorted.enumerated() {
         entry.withKey { cursor.seek($0) }
