@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 
 /// The text of `CURRENT`: only what would be written is taken.
 enum CurrentFileTarget: FuzzTarget {

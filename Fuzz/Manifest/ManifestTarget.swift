@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 
 /// A whole manifest: the input is cut into records, which get a log's chunks around them.
 ///

@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 
 /// What holds of every log, whatever its bytes.
 enum LogPromises {

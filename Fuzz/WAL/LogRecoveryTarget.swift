@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 
 /// Recovery over several logs of chunks with right checksums.
 ///

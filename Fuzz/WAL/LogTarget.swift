@@ -1,4 +1,5 @@
 import LSM
+import LSMTestSupport
 
 /// The bytes of a log file: as they are, and once more with right checksums.
 enum LogTarget: FuzzTarget {
