@@ -39,17 +39,24 @@ package struct Catalogue {
 
   /// The stored schema; nil in a new database.
   package func storedSchema() throws(DatabaseError) -> CompiledSchema? {
-    if let format = try number("format"),
-      !(Self.plainFormat...Self.format).contains(format)
-    {
-      throw .newerFormat(path: directory, version: "catalogue \(format)")
-    }
+    _ = try hasOptions()
     guard let bytes = try value("schema") else { return nil }
     do {
       return try unsafe bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
     } catch {
       throw .catalogueDamaged(path: directory, detail: "\(error)")
     }
+  }
+
+  /// Whether a schema with options was ever stored, whatever the stored one has.
+  ///
+  /// - Throws: ``DatabaseError/newerFormat(path:version:)`` when a newer program made the catalogue.
+  func hasOptions() throws(DatabaseError) -> Bool {
+    guard let format = try number("format") else { return false }
+    guard (Self.plainFormat...Self.format).contains(format) else {
+      throw .newerFormat(path: directory, version: "catalogue \(format)")
+    }
+    return format > Self.plainFormat
   }
 
   /// Which store this is; nil in one that an earlier program made, or nobody has finished.
@@ -82,8 +89,12 @@ package struct Catalogue {
   /// that are dropped are deleted with their records. All of it is one synced batch. An unchanged schema writes
   /// nothing, nor does an earlier one (``SchemaVerdict``): the stored schema stays.
   ///
+  /// - Parameter willHaveOptions: called before the first schema with options is written. When it throws, nothing of
+  ///   the schema is.
   /// - Throws: ``DatabaseError/schemaBreaks(_:)`` with every violation; nothing is changed then.
-  package func adopt(_ schema: CompiledSchema) throws(DatabaseError) -> AdoptedSchema {
+  package func adopt(
+    _ schema: CompiledSchema, willHaveOptions: () throws(DatabaseError) -> Void = {}
+  ) throws(DatabaseError) -> AdoptedSchema {
     let stored = try storedSchema()
     let verdict = try verdict(on: schema, stored: stored)
     var ids = try stored.map { stored throws(DatabaseError) in try modelIDs(of: stored) } ?? [:]
@@ -117,8 +128,9 @@ package struct Catalogue {
     var indexes = try adoptIndexes(of: schema, ids: ids, nextID: &nextID, in: batch)
     indexes.dropped += deleted
     batch.put(Self.key("next-model-id"), Self.bytes(nextID))
-    let format = schema.hasOptions ? Self.format : Self.plainFormat
-    batch.put(Self.key("format"), Self.bytes(max(format, try number("format") ?? 0)))
+    let hadOptions = try hasOptions()
+    let hasOptions = hadOptions || schema.hasOptions
+    batch.put(Self.key("format"), Self.bytes(hasOptions ? Self.format : Self.plainFormat))
     batch.put(Self.key("schema"), schema.serialized())
     var warnings: [Diagnostic] = []
     if let stored {
@@ -127,6 +139,7 @@ package struct Catalogue {
       if let warning = Self.warning(ofNameAfter: stored, schema) { warnings.append(warning) }
       if !SchemaCompatibility.isSame(stored, schema) { try keep(stored, in: batch) }
     }
+    if hasOptions, !hadOptions { try willHaveOptions() }
     try apply(batch)
     return AdoptedSchema(
       modelIDs: ids, recordSchema: schema, indexes: indexes, warnings: warnings)

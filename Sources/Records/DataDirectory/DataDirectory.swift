@@ -85,7 +85,7 @@ package final class DataDirectory: Sendable {
         }
         marker = found
       } else {
-        marker = DataDirectoryMarker(engine: engine, identity: nil)
+        marker = DataDirectoryMarker(engine: engine, identity: nil, hasOptions: false)
         try Self.write(marker, in: path)
       }
     } catch {
@@ -140,10 +140,11 @@ package final class DataDirectory: Sendable {
   /// Whether the store must be there: a missing one is a loss then.
   var mustHaveStore: Bool { marker.isStoreMade || marker.format == 1 }
 
-  /// Says that the store was made and has its mark. Does nothing when that is said already.
-  func declareStoreMade(_ identity: StoreIdentity) throws(DatabaseError) {
-    let made = DataDirectoryMarker(engine: engine, identity: identity)
-    guard marker != made else { return }
+  /// Says that the store was made and has its mark, and which programs may open it. Does nothing when that is said
+  /// already. Durable when it returns.
+  func declareStoreMade(_ identity: StoreIdentity, hasOptions: Bool) throws(DatabaseError) {
+    let made = DataDirectoryMarker(engine: engine, identity: identity, hasOptions: hasOptions)
+    guard try DataDirectoryMarker(in: path) != made else { return }
     try Self.write(made, in: path)
   }
 

@@ -12,11 +12,16 @@ import Platform
 /// The last line comes once the store holds a catalogue and the commit mark is there, and has the store's identity.
 /// From then on a store or a mark that is missing is a loss, and nothing is made in its place. In format 2 the line was
 /// `store made`: stores had no identity. Format 1 had no such line and no mark.
+///
+/// The format is 4 from before the store gets its first schema with options of `seandb/options.proto`: programs that
+/// know nothing of them refuse the directory here, before they touch the store. Without options it stays 3.
 package struct DataDirectoryMarker: Equatable, Sendable {
   /// In the data directory.
   package static let fileName = "SEANDB"
-  /// What this program writes, and the newest it reads.
-  package static let formatVersion = 3
+  /// The newest that this program reads and writes.
+  package static let formatVersion = 4
+  /// Of a store whose schemas never had options, which earlier programs open too.
+  static let plainFormatVersion = 3
   private static let storeWord = "store "
 
   /// As the marker spells it; an engine of a newer program may be unknown to this one.
@@ -28,10 +33,12 @@ package struct DataDirectoryMarker: Equatable, Sendable {
   /// Which store it must be; nil before it is made, and of an earlier format.
   package let identity: StoreIdentity?
 
-  /// - Parameter identity: nil before the store is made.
-  package init(engine: EngineDescriptor, identity: StoreIdentity?) {
+  /// - Parameters:
+  ///   - identity: nil before the store is made.
+  ///   - hasOptions: whether the store has, or is about to get, a schema with options.
+  package init(engine: EngineDescriptor, identity: StoreIdentity?, hasOptions: Bool) {
     self.engine = engine.name
-    format = Self.formatVersion
+    format = hasOptions ? Self.formatVersion : Self.plainFormatVersion
     isStoreMade = identity != nil
     self.identity = identity
   }

@@ -23,6 +23,7 @@ package struct StoreAcceptance: Sendable {
   private let engine: EngineDescriptor
   /// Of the store; nil in one of an earlier program.
   private let identity: StoreIdentity?
+  private let hasOptions: Bool
 
   /// Looks at a data directory; changes nothing. Blocks on disk I/O.
   ///
@@ -72,6 +73,7 @@ package struct StoreAcceptance: Sendable {
     let facts = try found.get()
     lastSequence = facts.lastSequence
     identity = facts.identity
+    hasOptions = facts.hasOptions
     self.acknowledged = acknowledged
     if let expected = marker?.identity, identity != expected {
       problems.append(
@@ -91,7 +93,9 @@ package struct StoreAcceptance: Sendable {
     _ = try CommitMark(directory: directory, required: lastSequence, durable: 0)
     // A store without an identity gets one at its next start: until then the marker must not speak of it.
     let text =
-      identity.map { DataDirectoryMarker(engine: engine, identity: $0).text }
+      identity.map {
+        DataDirectoryMarker(engine: engine, identity: $0, hasOptions: hasOptions).text
+      }
       ?? DataDirectoryMarker.textOfUnknownStore(engine)
     try SmallFile.replace(
       DataDirectoryMarker.fileName, in: directory, with: Array(text.utf8),

@@ -59,6 +59,8 @@ package struct StoreFacts: Equatable, Sendable {
   package let lastSequence: UInt64
   /// nil in a store of an earlier program, and in one that is being made.
   package let identity: StoreIdentity?
+  /// Whether it ever had a schema with options.
+  let hasOptions: Bool
 
   /// Asks `engine`, the store of the data directory `directory`. Blocks on disk I/O.
   package init(of engine: any StorageEngine, directory: String) throws(DatabaseError) {
@@ -67,6 +69,8 @@ package struct StoreFacts: Equatable, Sendable {
     } catch {
       throw .engine(error)
     }
-    identity = try Catalogue(engine: engine, directory: directory).identity()
+    let catalogue = Catalogue(engine: engine, directory: directory)
+    identity = try catalogue.identity()
+    hasOptions = try catalogue.hasOptions()
   }
 }

@@ -82,10 +82,11 @@ package final class Database: Sendable {
       var wanted = schema
       if wanted == nil { wanted = try catalogue.storedSchema() }
       guard let schema = wanted else { throw .noSchema(path: path) }
-      let adopted = try catalogue.adopt(schema)
-      let identity = try catalogue.establishIdentity()
-      store.mark.record(store.engine, .sync)
-      try directory.declareStoreMade(identity)
+      let adopted = try catalogue.adopt(schema) { () throws(DatabaseError) in
+        try declareStoreMade(catalogue, store, directory, hasOptions: true)
+      }
+      let identity = try declareStoreMade(
+        catalogue, store, directory, hasOptions: try catalogue.hasOptions())
       if !directory.mustHaveStore {
         logger.notice("a new database was made", metadata: ["data": "\(path)"])
       }
@@ -105,6 +106,16 @@ package final class Database: Sendable {
       }
       throw error
     }
+  }
+
+  @discardableResult
+  private static func declareStoreMade(
+    _ catalogue: Catalogue, _ store: OpenedStore, _ directory: DataDirectory, hasOptions: Bool
+  ) throws(DatabaseError) -> StoreIdentity {
+    let identity = try catalogue.establishIdentity()
+    store.mark.record(store.engine, .sync)
+    try directory.declareStoreMade(identity, hasOptions: hasOptions)
+    return identity
   }
 
   private static func log(_ adopted: AdoptedSchema, _ logger: Logger) {

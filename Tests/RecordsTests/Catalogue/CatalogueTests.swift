@@ -59,6 +59,37 @@ import Testing
     #expect(try catalogue.adopt(both).modelIDs == ids)
   }
 
+  @Test func saysThatOptionsComeBeforeTheyAreStored() async throws {
+    let engine = MemoryEngine()
+    let catalogue = Catalogue(engine: engine, directory: "memory")
+    let plain = try await compile("syntax = \"proto3\";\n" + model("Dog"))
+    let indexed = try await compile(
+      """
+      syntax = "proto3"; import "seandb/options.proto";
+      message Dog { string pk = 1; string name = 2 [(seandb.field).index = true]; }
+      """)
+    var callCount = 0
+    for schema in [plain, plain] {
+      _ = try catalogue.adopt(schema) { callCount += 1 }
+    }
+    #expect(callCount == 0)
+    let sequence = try engine.lastSequence()
+    // What the hook cannot do, keeps the schema from being stored.
+    #expect(throws: DatabaseError.self) {
+      _ = try catalogue.adopt(indexed) { () throws(DatabaseError) in
+        throw .noSchema(path: "memory")
+      }
+    }
+    #expect(try engine.lastSequence() == sequence)
+    for schema in [indexed, indexed, plain, indexed] {
+      _ = try catalogue.adopt(schema) { () throws(DatabaseError) in
+        callCount += 1
+        #expect(try catalogue.storedSchema()?.serialized() == plain.serialized())
+      }
+    }
+    #expect(callCount == 1)
+  }
+
   @Test func saysWhenTheStoredSchemaIsDamaged() async throws {
     let engine = MemoryEngine()
     let catalogue = Catalogue(engine: engine, directory: "memory")

@@ -3,6 +3,7 @@ import EngineLSM
 import EngineRocksDB
 import Glibc
 import Logging
+import Platform
 import Records
 import Schema
 import Server
@@ -120,6 +121,70 @@ import Wire
     #expect(access(path + "/COMMITTED", F_OK) == 0)
     try await run(schema: schema, engine: kind)
     #expect(try DataDirectoryMarker(in: path) == marker)
+  }
+
+  /// Earlier programs open a directory of format 3, and refuse one of format 4 by its marker.
+  @Test(arguments: Self.engines.all)
+  func hasANewerFormatFromTheFirstOptionOn(_ kind: EngineDescriptor) async throws {
+    let indexed = try await compile(
+      """
+      syntax = "proto3";
+      import "seandb/options.proto";
+      message Dog { string pk = 1; string breed = 2 [(seandb.field).index = true]; }
+      """)
+    let fields = try await compile(
+      "syntax = \"proto3\"; message Dog { string pk = 1; string breed = 2; }")
+    let path = folder.path + "/data"
+    for (schema, format) in [(schema, 3), (fields, 3), (indexed, 4), (indexed, 4), (fields, 4)] {
+      try await run(schema: schema, engine: kind)
+      #expect(try DataDirectoryMarker(in: path)?.format == format)
+    }
+    let marker = try #require(try DataDirectoryMarker(in: path))
+    let identity = try #require(marker.identity)
+    // As a program wrote it that had options and no format of its own for them.
+    try folder.write(
+      "data/SEANDB", "seandb data directory\nformat 3\nengine \(kind.name)\nstore \(identity)\n")
+    try await run(schema: nil, engine: kind)
+    #expect(try DataDirectoryMarker(in: path) == marker)
+  }
+
+  /// The machine may stop between the marker's format and the first schema with options.
+  @Test(arguments: Self.engines.all)
+  func goesOnWhenOnlyTheMarkerSaysThatThereAreOptions(_ kind: EngineDescriptor) async throws {
+    try await run(schema: schema, engine: kind)
+    let path = folder.path + "/data"
+    let plain = try #require(try DataDirectoryMarker(in: path))
+    let identity = try #require(plain.identity)
+    try folder.write(
+      "data/SEANDB", "seandb data directory\nformat 4\nengine \(kind.name)\nstore \(identity)\n")
+    try await run(schema: schema, engine: kind)
+    #expect(try DataDirectoryMarker(in: path) == plain)
+  }
+
+  @Test(arguments: Self.engines.all)
+  func refusesAnUnknownFormatAndTouchesNothing(_ kind: EngineDescriptor) async throws {
+    try await run(schema: schema, engine: kind)
+    try folder.write(
+      "data/SEANDB",
+      "seandb data directory\nformat 5\nengine \(kind.name)\nstore \(String(repeating: "0f", count: 16))\n"
+    )
+    let before = try contents("data/store")
+    let refusal = refusal(schema: schema)
+    #expect(refusal?.contains("format 5, and this program knows formats up to 4") == true)
+    #expect(try contents("data/store") == before)
+  }
+
+  /// Names and bytes of the files of a folder.
+  private func contents(_ name: String) throws -> [String: String] {
+    let path = folder.path + "/" + name
+    let names = try #require(Folder.names(in: path))
+    return Dictionary(
+      uniqueKeysWithValues: try names.map { ($0, try TemporaryFolder.read(path + "/" + $0)) })
+  }
+
+  private func compile(_ text: String) async throws -> CompiledSchema {
+    let path = try folder.write("other.proto", text)
+    return try await SchemaCompiler(includeDirectories: []).compile(path)
   }
 
   /// Takes the identity out of the catalogue, and the files as they are then for those that were left.
