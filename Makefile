@@ -3,8 +3,9 @@
 # make test     everything: unit tests, then real gRPC clients against the release binary
 # make build    the release binary, .build/seandb
 # make bench    engines, servers and what people would use instead, side by side: .build/bench/report.html.
-#               Some 35 minutes, builds included, 8 of them for stores that are larger than their cache, which take 2 GB
-#               of disk; BENCH_PARTS=engine (engine-misses, server, server-large, agreement) for a part
+#               Some 55 minutes, builds included, 8 of them for stores that are larger than their cache, which take 2 GB
+#               of disk, and 20 for bench-indexes and bench-postgresql, which come last (the latter where PostgreSQL 15 is
+#               installed); BENCH_PARTS=engine (engine-misses, server, server-large, agreement) for a part
 # make bench-short
 #               the same in small, and gates on what an operation costs; fails when an answer is wrong
 # make bench-indexes
@@ -47,6 +48,7 @@ VENV = .build/venv
 REPORT_VENV = .build/report-venv
 BENCH_DIRECTORY = .build/bench
 BENCH_PARTS =
+POSTGRESQL = $(if $(wildcard /usr/lib/postgresql/15/bin/postgres),bench-postgresql)
 
 .PHONY: run test build build-packages test-packages bench bench-short bench-indexes bench-postgresql bench-build \
   gate-packages peers profile soak fuzz race lint format clean
@@ -84,6 +86,8 @@ bench: build bench-build peers $(REPORT_VENV)/requirements.txt
 	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="$(ENGINE_FLAGS)" SERVER_FLAGS="$(SERVER_FLAGS)" \
 	  ENGINE_MISSES_FLAGS="$(ENGINE_MISSES_FLAGS)" SERVER_LARGE_FLAGS="$(SERVER_LARGE_FLAGS)" \
 	  AGREEMENT_FLAGS="$(AGREEMENT_FLAGS)" scripts/bench $(BENCH_DIRECTORY) $(BENCH_PARTS)
+	@[ -n "$(BENCH_PARTS)" ] || $(MAKE) --no-print-directory bench-indexes $(POSTGRESQL)
+	@[ -n "$(BENCH_PARTS)$(POSTGRESQL)" ] || echo "==> without PostgreSQL, which is not installed: make bench-postgresql"
 
 bench-short: build bench-build peers gate-packages $(REPORT_VENV)/requirements.txt
 	@PYTHON=$(REPORT_VENV)/bin/python ENGINE_FLAGS="--records 20000 --rounds 1" \

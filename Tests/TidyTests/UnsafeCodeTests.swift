@@ -83,6 +83,7 @@ import Testing
       "Manifest/Manifest",
       "Manifest/VersionEdit",
       "Memtable/Arena",
+      "Memtable/HashIndex",
       "Memtable/Memtable",
       "Memtable/MemtableTombstones",
       "Memtable/RangeTombstone",

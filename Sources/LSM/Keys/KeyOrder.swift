@@ -25,6 +25,13 @@ package enum KeyOrder {
   }
 
   @inline(__always)
+  @safe
+  static func isSame(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+    guard left.count == right.count else { return false }
+    return compare(left, right) == 0
+  }
+
+  @inline(__always)
   static func compare(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, count: Int) -> Int {
     if count < 8 {
       var index = 0

@@ -114,27 +114,25 @@ package final class Memtable: Sendable {
     case absent
   }
 
-  /// The newest state of a key at a sequence number. O(log n), no lock, no allocation.
+  /// The newest state of a key at a sequence number. No lock, no allocation.
+  ///
+  /// - Parameter hash: of the user key, as ``BloomFilter/hash(_:)`` gives it.
+  /// - Complexity: O(1); O(log n) when the key has a newer entry.
   @safe
-  package func get(_ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber) -> Lookup {
-    unsafe lookup(userKey, entries.newest(userKey, at: sequence), at: sequence)
+  package func get(
+    _ userKey: UnsafeRawBufferPointer, hash: UInt64, at sequence: SequenceNumber
+  ) -> Lookup {
+    get(userKey, place: entries.newest(userKey, hash: hash, at: sequence), at: sequence)
   }
 
   /// The same of a key that ``SkipList/places(of:at:)`` has found the place of.
+  @inline(__always)
   @safe
   package func get(
     _ userKey: UnsafeRawBufferPointer, place: UInt32, at sequence: SequenceNumber
   ) -> Lookup {
-    unsafe lookup(userKey, entries.entry(at: place, of: userKey), at: sequence)
-  }
-
-  @inline(__always)
-  private func lookup(
-    _ userKey: UnsafeRawBufferPointer, _ entry: (key: InternalKey, value: UnsafeRawBufferPointer)?,
-    at sequence: SequenceNumber
-  ) -> Lookup {
     let covering = tombstones.newestCovering(userKey, at: sequence)
-    guard let entry = unsafe entry else {
+    guard let entry = unsafe entries.entry(at: place) else {
       return covering.map { .deleted($0) } ?? .absent
     }
     if let covering, unsafe covering > entry.key.sequence { return .deleted(covering) }

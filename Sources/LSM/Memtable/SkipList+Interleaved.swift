@@ -31,39 +31,42 @@ extension SkipList {
     }
   }
 
-  /// Where ``entry(at:of:)`` finds the newest entries of several user keys, at or below a sequence number.
+  /// Where several user keys are.
+  package struct Places {
+    /// As ``BloomFilter/hash(_:)`` gives them.
+    package fileprivate(set) var hashes = InlineArray<8, UInt64>(repeating: 0)
+    /// As ``SkipList/newest(_:hash:at:)`` gives them.
+    package fileprivate(set) var entries = InlineArray<8, UInt32>(repeating: 0)
+  }
+
+  /// Looks for the newest entries of several user keys, at or below a sequence number. O(1) for each, as for one key.
   ///
   /// - Precondition: at most ``groupCount`` keys.
   @safe
   package func places(
     of userKeys: Slice<UnsafeBufferPointer<UnsafeRawBufferPointer>>, at sequence: SequenceNumber
-  ) -> InlineArray<8, UInt32> {
-    unsafe precondition(userKeys.count <= Self.groupCount)
-    var places = InlineArray<8, UInt32>(repeating: 0)
-    let top = height.load(ordering: .acquiring) &- 1
+  ) -> Places {
     let count = unsafe userKeys.count
-    // SAFETY: all that is read of it is initialized before; a search needs no deinitialization.
-    unsafe withUnsafeTemporaryAllocation(of: Search.self, capacity: Self.groupCount) { searches in
-      let searches = unsafe searches.baseAddress.unsafelyUnwrapped
-      var index = 0
-      while index < count {
-        let userKey = unsafe userKeys[userKeys.startIndex &+ index]
-        unsafe (searches + index).initialize(
-          to: Search(.seeking(userKey, at: sequence), from: head, level: top))
-        unsafe searches[index].next = followingNode(&searches[index]) { (_, _) in }
-        index &+= 1
-      }
-      var left = count
-      while left > 0 {
-        index = 0
-        while index < count {
-          if unsafe step(&searches[index], { (_, _) in }) {
-            places[index] = unsafe searches[index].next
-            left &-= 1
-          }
-          index &+= 1
-        }
-      }
+    precondition(count <= Self.groupCount)
+    var places = Places()
+    let first = unsafe userKeys.startIndex
+    var index = 0
+    while index < count {
+      let hash = unsafe BloomFilter.hash(userKeys[first &+ index])
+      places.hashes[index] = hash
+      hashIndex.prefetch(hash)
+      index &+= 1
+    }
+    index = 0
+    while index < count {
+      hashIndex.prefetchEntry(places.hashes[index])
+      index &+= 1
+    }
+    index = 0
+    while index < count {
+      places.entries[index] = unsafe newest(
+        userKeys[first &+ index], hash: places.hashes[index], at: sequence)
+      index &+= 1
     }
     return places
   }
@@ -117,6 +120,10 @@ extension SkipList {
     fileprivate struct Entry {
       @safe let key: InternalKey
       @safe let value: UnsafeRawBufferPointer
+      let hash: UInt64
+      var height = 0
+      /// Whether its key had an entry when the group was begun; its place is right before that one then.
+      var isKnown = false
     }
 
     fileprivate var entries: InlineArray<8, Entry>
@@ -128,7 +135,7 @@ extension SkipList {
     package init() {
       let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
       entries = unsafe InlineArray(
-        repeating: Entry(key: InternalKey(userKey: none, trailer: 0), value: none))
+        repeating: Entry(key: InternalKey(userKey: none, trailer: 0), value: none, hash: 0))
       unsafe previousKey = none
     }
 
@@ -137,8 +144,10 @@ extension SkipList {
     /// - Precondition: not ``isFull``. The bytes stay as they are until the group was inserted.
     @inline(__always)
     @safe
-    mutating func append(_ key: InternalKey, value: UnsafeRawBufferPointer) {
-      entries[count] = unsafe Entry(key: key, value: value)
+    fileprivate mutating func append(
+      _ key: InternalKey, value: UnsafeRawBufferPointer, _ hash: UInt64
+    ) {
+      entries[count] = unsafe Entry(key: key, value: value, hash: hash)
       count &+= 1
     }
 
@@ -167,7 +176,9 @@ extension SkipList {
     } else if group.count == 0, insertNear(key, value: value, steps: 0) {
       return
     }
-    group.append(key, value: value)
+    let hash = BloomFilter.hash(key.userKey)
+    hashIndex.prefetch(hash)
+    group.append(key, value: value, hash)
     if group.isFull { insert(&group) }
   }
 
@@ -184,17 +195,54 @@ extension SkipList {
       return
     }
     let count = group.count
+    let lastSearched = plan(&group)
     // SAFETY: all that is read of them is initialized before; neither needs deinitialization.
     unsafe withUnsafeTemporaryAllocation(
       of: UInt32.self, capacity: Self.groupCount * Self.maximumHeight
     ) { befores in
       let befores = unsafe befores.baseAddress.unsafelyUnwrapped
-      unsafe search(&group, befores)
+      if lastSearched >= 0 { unsafe search(&group, befores) }
       for index in 0..<count {
+        let entry = group.entries[index]
+        if entry.isKnown {
+          let prefix = KeyOrder.prefix(of: entry.key.userKey)
+          if insertBeforeNewest(entry.key, prefix, entry.hash, value: entry.value) { continue }
+          // Others of the group may have taken the chain's first places.
+          insertBySearch(entry.key, prefix, entry.hash, value: entry.value)
+          continue
+        }
         unsafe insert(
-          group.entries[index], befores + index &* Self.maximumHeight, isLast: index == count &- 1)
+          entry, befores + index &* Self.maximumHeight, isLast: index == lastSearched)
       }
     }
+  }
+
+  /// Draws the heights, and finds out which entries need no search.
+  ///
+  /// - Returns: the last one that needs it; -1 when none does.
+  private func plan(_ group: inout Group) -> Int {
+    var index = 0
+    while index < group.count {
+      hashIndex.prefetchEntry(group.entries[index].hash)
+      index &+= 1
+    }
+    var lastSearched = -1
+    index = 0
+    while index < group.count {
+      let height = drawHeight()
+      group.entries[index].height = height
+      let entry = group.entries[index]
+      let newest = height == 1 ? unsafe hashIndex.newest(entry.key.userKey, entry.hash) : 0
+      if newest != 0, node(newest).key.sequence < entry.key.sequence {
+        group.entries[index].isKnown = true
+        let predecessor = unsafe node(newest).previous.pointee.load(ordering: .relaxed)
+        unsafe linux_prefetch(node(predecessor).next(0))
+      } else {
+        lastSearched = index
+      }
+      index &+= 1
+    }
+    return lastSearched
   }
 
   /// - Parameter before: the last nodes before the key, at all levels, when the group was searched.
@@ -202,7 +250,7 @@ extension SkipList {
     _ entry: Group.Entry, _ before: UnsafePointer<UInt32>, isLast: Bool
   ) {
     let prefix = KeyOrder.prefix(of: entry.key.userKey)
-    let height = drawHeight()
+    let height = entry.height
     unsafe finger[0] = lastNode(before: entry.key, prefix, from: before[0], 0)
     // The entry after the last one may go right after it, at any height.
     let levels = isLast ? Self.maximumHeight : height
@@ -211,18 +259,27 @@ extension SkipList {
       unsafe finger[level] = before[level]
       level &+= 1
     }
-    insertAtFinger(entry.key, prefix, value: entry.value, height: height)
+    insertAtFinger(entry.key, prefix, entry.hash, value: entry.value, height: height)
   }
 
-  /// Finds the last nodes before the keys of a group, at all levels.
+  /// Finds the last nodes before the keys of a group that are not known, at all levels.
   private func search(_ group: inout Group, _ befores: UnsafeMutablePointer<UInt32>) {
     let top = height.load(ordering: .relaxed) &- 1
     let count = group.count
     unsafe withUnsafeTemporaryAllocation(of: Search.self, capacity: Self.groupCount) { searches in
       let searches = unsafe searches.baseAddress.unsafelyUnwrapped
       var index = 0
+      var left = 0
       while index < count {
         let before = unsafe befores + index &* Self.maximumHeight
+        if group.entries[index].isKnown {
+          // Over before it began.
+          unsafe (searches + index).initialize(
+            to: Search(group.entries[index].key, from: head, level: -1))
+          index &+= 1
+          continue
+        }
+        left &+= 1
         var level = top &+ 1
         while level < Self.maximumHeight {
           unsafe before[level] = head
@@ -233,7 +290,6 @@ extension SkipList {
         unsafe searches[index].next = followingNode(&searches[index]) { unsafe before[$0] = $1 }
         index &+= 1
       }
-      var left = count
       while left > 0 {
         index = 0
         while index < count {

@@ -4,7 +4,8 @@ import Synchronization
 /// A sorted run of entries with one writer and any number of readers that take no lock.
 ///
 /// (W. Pugh, "Skip Lists", 1990; the shape is LevelDB's: nodes are never removed before the list
-/// is.) A finger remembers where the last insert went, so keys that come in order cost O(1).
+/// is.) A finger remembers where the last search ended, so keys that come in order cost O(1). A ``HashIndex`` finds the
+/// newest entry of a key without a search: for readers, and for the next entry of the key, which goes right before it.
 ///
 /// A reader finds every entry whose insert happened before its read (that is what publishing a
 /// sequence number with release and reading it with acquire gives); of an insert that runs at the
@@ -16,8 +17,8 @@ import Synchronization
 /// 1. Every link is 0 or the arena offset of a whole node; the list at each level is sorted by
 ///    ``InternalKey``, and a node of level n is in all levels below.
 /// 2. A node is filled before it is linked (release), and read only through a link (acquire).
-/// 3. Between calls `finger[0]` is the last insert's node, and `finger[i]` a node of level i that is not after it; the
-///    head is a node of all levels.
+/// 3. Between calls `finger[0]` is a node, and `finger[i]` one of level i that is not after it; the head is a node of
+///    all levels.
 /// 4. The arena outlives the list, its cursors and the bytes they hand out.
 @safe
 package final class SkipList: @unchecked Sendable {
@@ -30,12 +31,15 @@ package final class SkipList: @unchecked Sendable {
   let arena: Arena
   let base: UnsafeMutableRawPointer
   let head: UInt32
+  let hashIndex: HashIndex
   // Atomic: written by the writer only.
   let height = Atomic<Int>(1)
   private let entries = Atomic<Int>(0)
   // The writer's alone.
   let finger: UnsafeMutablePointer<UInt32>
   private var random: UInt64
+  /// Of all entries.
+  private var newestSequence = SequenceNumber(rawValue: 0)
 
   init(arena: Arena) {
     precondition(arena.capacity <= Int(UInt32.max), "links are 32-bit offsets")
@@ -43,6 +47,7 @@ package final class SkipList: @unchecked Sendable {
     unsafe base = arena.base
     let links = SkipListNode.linksBytes(height: Self.maximumHeight)
     head = UInt32(arena.allocate(links + SkipListNode.headerBytes) + links)
+    hashIndex = unsafe HashIndex(base: base, capacityBytes: arena.capacity)
     unsafe finger = .allocate(capacity: Self.maximumHeight)
     unsafe finger.initialize(repeating: head, count: Self.maximumHeight)
     random = 0x9E37_79B9_7F4A_7C15
@@ -62,14 +67,56 @@ package final class SkipList: @unchecked Sendable {
   ///
   /// - Precondition: one caller at a time; no entry has the same internal key; the arena has room
   ///   for key, value and ``maximumOverheadBytes``.
-  /// - Complexity: O(log n); O(1) right after the last insert.
+  /// - Complexity: O(log n); O(1) right after the last one that was searched for, and most often for a key that has an
+  ///   entry.
   @safe
   func insert(_ key: InternalKey, value: UnsafeRawBufferPointer) {
     let prefix = KeyOrder.prefix(of: key.userKey)
+    let hash = BloomFilter.hash(key.userKey)
+    hashIndex.prefetch(hash)
+    let height = drawHeight()
     if !moveFinger(to: key, prefix, steps: 0) {
+      if height == 1, insertBeforeNewest(key, prefix, hash, value: value) { return }
       moveFinger(to: key, prefix, from: self.height.load(ordering: .relaxed) - 1)
     }
-    insertAtFinger(key, prefix, value: value, height: drawHeight())
+    insertAtFinger(key, prefix, hash, value: value, height: height)
+  }
+
+  /// Inserts an entry of height 1, wherever the finger is.
+  @safe
+  func insertBySearch(
+    _ key: InternalKey, _ prefix: UInt64, _ hash: UInt64, value: UnsafeRawBufferPointer
+  ) {
+    moveFinger(to: key, prefix, from: height.load(ordering: .relaxed) - 1)
+    insertAtFinger(key, prefix, hash, value: value, height: 1)
+  }
+
+  /// Inserts an entry of height 1 right before the newest one of its key. No level but the lowest is touched, and not
+  /// the finger. O(1).
+  ///
+  /// - Returns: false, and nothing is done, when the key's newest entry is not known, or is newer than this.
+  @inline(__always)
+  @safe
+  func insertBeforeNewest(
+    _ key: InternalKey, _ prefix: UInt64, _ hash: UInt64, value: UnsafeRawBufferPointer
+  ) -> Bool {
+    let newest = unsafe hashIndex.newest(key.userKey, hash)
+    guard newest != 0, node(newest).key.sequence < key.sequence else { return false }
+    let predecessor = unsafe node(newest).previous.pointee.load(ordering: .relaxed)
+    let links = SkipListNode.linksBytes(height: 1)
+    let size = links + SkipListNode.headerBytes + key.userKey.count + value.count
+    let offset = UInt32(arena.allocate(size) + links)
+    let new = node(offset)
+    // SAFETY: invariant 2: nobody sees the node before the store to the predecessor's link.
+    unsafe new.fill(prefix: prefix, key: key, value: value)
+    unsafe new.previous.pointee.store(predecessor, ordering: .relaxed)
+    unsafe new.next(0).pointee.store(newest, ordering: .relaxed)
+    unsafe node(predecessor).next(0).pointee.store(offset, ordering: .releasing)
+    unsafe node(newest).previous.pointee.store(offset, ordering: .releasing)
+    if key.sequence > newestSequence { newestSequence = key.sequence }
+    hashIndex.insert(offset, hash, replacing: newest)
+    entries.store(entries.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    return true
   }
 
   /// The same, when the key belongs after the last one with at most so many entries between them: O(steps).
@@ -80,14 +127,17 @@ package final class SkipList: @unchecked Sendable {
   func insertNear(_ key: InternalKey, value: UnsafeRawBufferPointer, steps: Int) -> Bool {
     let prefix = KeyOrder.prefix(of: key.userKey)
     guard moveFinger(to: key, prefix, steps: steps) else { return false }
-    insertAtFinger(key, prefix, value: value, height: drawHeight())
+    let hash = BloomFilter.hash(key.userKey)
+    hashIndex.prefetch(hash)
+    insertAtFinger(key, prefix, hash, value: value, height: drawHeight())
     return true
   }
 
   /// Inserts an entry whose place the finger has at level 0.
   @safe
   func insertAtFinger(
-    _ key: InternalKey, _ prefix: UInt64, value: UnsafeRawBufferPointer, height: Int
+    _ key: InternalKey, _ prefix: UInt64, _ hash: UInt64, value: UnsafeRawBufferPointer,
+    height: Int
   ) {
     if height > self.height.load(ordering: .relaxed) {
       // The head's links up there are 0 and the finger is the head: a reader that comes too early
@@ -107,7 +157,8 @@ package final class SkipList: @unchecked Sendable {
     unsafe new.fill(prefix: prefix, key: key, value: value)
     let successor = unsafe node(finger[0]).next(0).pointee.load(ordering: .relaxed)
     assert(successor == 0 || InternalKey.compare(key, node(successor).key) < 0)
-    unsafe new.previous.pointee.store(finger[0], ordering: .relaxed)
+    let predecessor = unsafe finger[0]
+    unsafe new.previous.pointee.store(predecessor, ordering: .relaxed)
     for level in 0..<height {
       let link = unsafe node(finger[level]).next(level)
       unsafe new.next(level).pointee.store(
@@ -118,7 +169,25 @@ package final class SkipList: @unchecked Sendable {
     if successor != 0 {
       unsafe node(successor).previous.pointee.store(offset, ordering: .releasing)
     }
+    note(offset, key, hash, between: predecessor, successor)
     entries.store(entries.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+  }
+
+  /// Tells the hash index of an entry that is its key's newest.
+  @inline(__always)
+  private func note(
+    _ offset: UInt32, _ key: InternalKey, _ hash: UInt64, between predecessor: UInt32,
+    _ successor: UInt32
+  ) {
+    if key.sequence > newestSequence {
+      newestSequence = key.sequence
+    } else if predecessor != head, unsafe KeyOrder.isSame(node(predecessor).userKey, key.userKey) {
+      // A newer entry is there already.
+      return
+    }
+    // The entries of a key are neighbours, the newest first.
+    let hasOlder = unsafe successor != 0 && KeyOrder.isSame(node(successor).userKey, key.userKey)
+    hashIndex.insert(offset, hash, replacing: hasOlder ? successor : 0)
   }
 
   /// The last node of a level before a key.
@@ -213,26 +282,34 @@ package final class SkipList: @unchecked Sendable {
     }
   }
 
-  /// The newest entry of a user key at or below a sequence number, or nil. The value is valid as
-  /// long as the arena. O(log n).
+  /// Where the newest entry of a user key at or below a sequence number is; 0 when there is none.
+  ///
+  /// - Parameter hash: of the user key, as ``BloomFilter/hash(_:)`` gives it.
+  /// - Complexity: O(1); O(log n) when the key has a newer entry.
   @inline(__always)
-  func newest(
-    _ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber
-  ) -> (key: InternalKey, value: UnsafeRawBufferPointer)? {
-    unsafe entry(at: bracket(.seeking(userKey, at: sequence)).atOrAfter, of: userKey)
+  @safe
+  package func newest(
+    _ userKey: UnsafeRawBufferPointer, hash: UInt64, at sequence: SequenceNumber
+  ) -> UInt32 {
+    switch unsafe hashIndex.find(userKey, hash, at: sequence) {
+    case .entry(let offset): offset
+    case .absent: 0
+    case .unknown: unsafe search(userKey, at: sequence)
+    }
   }
 
-  /// What ``newest(_:at:)`` finds at a place.
-  ///
-  /// - Parameter place: the first node at or after the entry that is looked for; 0 for none.
+  @inline(never)
+  private func search(_ userKey: UnsafeRawBufferPointer, at sequence: SequenceNumber) -> UInt32 {
+    let place = unsafe bracket(.seeking(userKey, at: sequence)).atOrAfter
+    guard place != 0, unsafe KeyOrder.isSame(node(place).userKey, userKey) else { return 0 }
+    return place
+  }
+
+  /// What ``newest(_:hash:at:)`` has found. The value is valid as long as the arena.
   @inline(__always)
-  func entry(
-    at place: UInt32, of userKey: UnsafeRawBufferPointer
-  ) -> (key: InternalKey, value: UnsafeRawBufferPointer)? {
+  func entry(at place: UInt32) -> (key: InternalKey, value: UnsafeRawBufferPointer)? {
     guard place != 0 else { return nil }
-    let node = node(place)
-    guard unsafe KeyOrder.compare(node.userKey, userKey) == 0 else { return nil }
-    return unsafe (node.key, node.value)
+    return unsafe (node(place).key, node(place).value)
   }
 
   /// A place in a list. It holds no reference: the list must outlive it.

@@ -2,14 +2,14 @@ import Synchronization
 
 /// One entry of a ``SkipList``, as it lies in the arena.
 ///
-///     node - 4 * height            node                                              8-aligned
-///     +------------+-----+---------+--------+---------+------+-----------+-------------+-----+-------+
-///     | next[h-1]  | ... | next[0] | prefix | trailer | prev | key bytes | value bytes | key | value |
-///     | u32        |     | u32     | u64    | u64     | u32  | u32       | u32         |     |       |
-///     +------------+-----+---------+--------+---------+------+-----------+-------------+-----+-------+
+///     node - 4 * height            node                                                      8-aligned
+///     +------------+-----+---------+--------+---------+------+-------+-----------+-------------+-----+-------+
+///     | next[h-1]  | ... | next[0] | prefix | trailer | prev | chain | key bytes | value bytes | key | value |
+///     | u32        |     | u32     | u64    | u64     | u32  | u32   | u32       | u32         |     |       |
+///     +------------+-----+---------+--------+---------+------+-------+-----------+-------------+-----+-------+
 ///
 /// The links are before the node, so that the ones used most (level 0, 1) share a cache line with
-/// the prefix. A link is the arena offset of a node, 0 for none.
+/// the prefix. A link is the arena offset of a node, 0 for none; that of the chain is ``HashIndex``'s.
 ///
 /// Unsafe island: a typed view of arena memory. Invariants:
 /// 1. `address` is a node that was allocated with room for its height, key and value.
@@ -21,9 +21,10 @@ struct SkipListNode {
 
   static let trailerOffset = 8
   static let previousOffset = 16
-  static let keyBytesOffset = 20
-  static let valueBytesOffset = 24
-  static let headerBytes = 28
+  static let chainOffset = 20
+  static let keyBytesOffset = 24
+  static let valueBytesOffset = 28
+  static let headerBytes = 32
   static let linkBytes = 4
 
   @inline(__always)
@@ -54,7 +55,7 @@ struct SkipListNode {
       count: Int(address.load(fromByteOffset: Self.valueBytesOffset, as: UInt32.self)))
   }
 
-  // SAFETY (both links): invariant 1 gives the memory, 8-aligned and zeroed by the arena; `Atomic`
+  // SAFETY (all links): invariant 1 gives the memory, 8-aligned and zeroed by the arena; `Atomic`
   // of a u32 has the layout of a u32 (proved by a test), and zero is a valid one.
   @inline(__always)
   func next(_ level: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
@@ -64,6 +65,12 @@ struct SkipListNode {
   @inline(__always)
   var previous: UnsafeMutablePointer<Atomic<UInt32>> {
     unsafe (address + Self.previousOffset).assumingMemoryBound(to: Atomic<UInt32>.self)
+  }
+
+  /// The next node of a ``HashIndex``'s chain.
+  @inline(__always)
+  var chain: UnsafeMutablePointer<Atomic<UInt32>> {
+    unsafe (address + Self.chainOffset).assumingMemoryBound(to: Atomic<UInt32>.self)
   }
 
   /// Where a node of this height begins in what was allocated for it.

@@ -27,8 +27,10 @@ extension LSMTree {
       guard let state else { throw .closed(path: directory) }
       // After the state: what a state has merged away, no later change still needs.
       let sequence = snapshot?.sequence ?? visibleSequence
+      let hash = BloomFilter.hash(key)
       return try Self.look(
-        key, state.memtable.get(key, at: sequence), in: state, at: sequence, tier, visit)
+        key, hash, state.memtable.get(key, hash: hash, at: sequence), in: state, at: sequence, tier,
+        visit)
     }
   }
 
@@ -43,7 +45,7 @@ extension LSMTree {
 
   /// Looks several keys up at one moment, and hands their values to `visit` in the order of the keys. Takes no lock.
   ///
-  /// In the newest memtable the searches of several keys run at once.
+  /// In the newest memtable the waits for the memory of several keys overlap.
   ///
   /// - Parameters:
   ///   - snapshot, tier: as for one key.
@@ -83,9 +85,10 @@ extension LSMTree {
       for index in unsafe group.indices {
         let key = unsafe keys[index]
         var isWanted = true
-        let lookup = state.memtable.get(key, place: places[index - first], at: sequence)
+        let lookup = state.memtable.get(key, place: places.entries[index - first], at: sequence)
         switch try Self.look(
-          key, lookup, in: state, at: sequence, tier, { isWanted = unsafe visit(index, $0) })
+          key, places.hashes[index - first], lookup, in: state, at: sequence, tier,
+          { isWanted = unsafe visit(index, $0) })
         {
         case .found: break
         case .absent: isWanted = visit(index, nil)
@@ -102,7 +105,7 @@ extension LSMTree {
   @inline(__always)
   @safe
   private static func look(
-    _ key: UnsafeRawBufferPointer, _ newest: Memtable.Lookup, in state: ReadState,
+    _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ newest: Memtable.Lookup, in state: ReadState,
     at sequence: SequenceNumber, _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
   ) throws(LSMError) -> Outcome {
     switch newest {
@@ -113,7 +116,7 @@ extension LSMTree {
     case .absent: break
     }
     for memtable in state.immutables {
-      switch memtable.get(key, at: sequence) {
+      switch memtable.get(key, hash: hash, at: sequence) {
       case .value(let value, _):
         unsafe visit(value)
         return .found
@@ -121,15 +124,14 @@ extension LSMTree {
       case .absent: continue
       }
     }
-    return try look(key, in: state.version, at: sequence, tier, visit)
+    return try look(key, hash, in: state.version, at: sequence, tier, visit)
   }
 
   @safe
   private static func look(
-    _ key: UnsafeRawBufferPointer, in version: Version, at sequence: SequenceNumber,
-    _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
+    _ key: UnsafeRawBufferPointer, _ hash: UInt64, in version: Version,
+    at sequence: SequenceNumber, _ tier: Table.ReadTier, _ visit: (UnsafeRawBufferPointer) -> Void
   ) throws(LSMError) -> Outcome {
-    let hash = BloomFilter.hash(key)
     for file in version.level0 {
       switch try file.table.get(key, hash: hash, at: sequence, tier: tier, visit) {
       case .value: return .found

@@ -165,7 +165,7 @@ import Testing
             return UnsafeRawBufferPointer(rebasing: bytes[start..<start + key.count])
           }
           return buffers.withUnsafeBufferPointer { buffers in
-            let places = memtable.entries.places(of: buffers[...], at: sequence)
+            let places = memtable.entries.places(of: buffers[...], at: sequence).entries
             return buffers.indices.map {
               memtable.get(buffers[$0], place: places[$0], at: sequence).copied
             }
