@@ -4,8 +4,8 @@
 # make build    the release binary, .build/seandb
 # make bench    engines, servers and what people would use instead, side by side: .build/bench/report.html.
 #               Some 55 minutes, builds included, 8 of them for stores that are larger than their cache, which take 2 GB
-#               of disk, and 20 for bench-indexes and bench-postgresql, which come last (the latter where PostgreSQL 15 is
-#               installed); BENCH_PARTS=engine (engine-misses, server, server-large, agreement) for a part
+#               of disk, and 20 for bench-indexes and bench-postgresql, which come last (this one where PostgreSQL 15
+#               is installed); BENCH_PARTS=engine (engine-misses, server, server-large, agreement) for a part
 # make bench-short
 #               the same in small, and gates on what an operation costs; fails when an answer is wrong
 # make bench-indexes

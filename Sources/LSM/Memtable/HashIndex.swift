@@ -36,8 +36,8 @@ struct HashIndex: ~Copyable {
 
   /// The longest part of a chain that is looked at.
   static let maximumSteps = 16
-  /// Memory of the list for each bucket. An entry of a record with 100 bytes takes 170.
-  private static let bytesPerBucket = 96
+  /// Capacity of the list for each bucket, at most. An entry of a record with 100 bytes takes 170.
+  private static let bytesPerBucket = 128
   private static let maximumBucketBits = 22
   private static let tagMask: UInt32 = 7
 
@@ -49,7 +49,7 @@ struct HashIndex: ~Copyable {
 
   /// - Parameters:
   ///   - base: of the nodes; outlives this.
-  ///   - capacityBytes: of the list. A buckets' table takes a sixteenth of it at most, and 16 MiB.
+  ///   - capacityBytes: of the list. The buckets take a sixteenth of it at most, or 64 bytes, and up to 16 MiB.
   init(base: UnsafeMutableRawPointer, capacityBytes: Int) {
     var bits = 4
     while bits < Self.maximumBucketBits, Self.bytesPerBucket << bits < capacityBytes { bits += 1 }
@@ -74,7 +74,7 @@ struct HashIndex: ~Copyable {
   @inline(__always)
   func prefetch(_ hash: UInt64) { unsafe linux_prefetch(bucket(hash)) }
 
-  /// Asks for the memory of the first entry, when it may be the one.
+  /// Asks for the memory of the chain's first entry. Waits for the bucket, unless it was asked for before.
   @inline(__always)
   func prefetchEntry(_ hash: UInt64) {
     let link = unsafe bucket(hash).pointee.load(ordering: .acquiring)

@@ -191,7 +191,10 @@ extension SkipList {
   package func insert(_ group: inout Group) {
     defer { group.count = 0 }
     guard group.count > 1 else {
-      if group.count == 1 { insert(group.entries[0].key, value: group.entries[0].value) }
+      if group.count == 1 {
+        let entry = group.entries[0]
+        insert(entry.key, entry.hash, value: entry.value)
+      }
       return
     }
     let count = group.count

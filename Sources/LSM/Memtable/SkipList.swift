@@ -71,9 +71,14 @@ package final class SkipList: @unchecked Sendable {
   ///   entry.
   @safe
   func insert(_ key: InternalKey, value: UnsafeRawBufferPointer) {
-    let prefix = KeyOrder.prefix(of: key.userKey)
     let hash = BloomFilter.hash(key.userKey)
     hashIndex.prefetch(hash)
+    insert(key, hash, value: value)
+  }
+
+  @safe
+  func insert(_ key: InternalKey, _ hash: UInt64, value: UnsafeRawBufferPointer) {
+    let prefix = KeyOrder.prefix(of: key.userKey)
     let height = drawHeight()
     if !moveFinger(to: key, prefix, steps: 0) {
       if height == 1, insertBeforeNewest(key, prefix, hash, value: value) { return }
@@ -103,12 +108,8 @@ package final class SkipList: @unchecked Sendable {
     let newest = unsafe hashIndex.newest(key.userKey, hash)
     guard newest != 0, node(newest).key.sequence < key.sequence else { return false }
     let predecessor = unsafe node(newest).previous.pointee.load(ordering: .relaxed)
-    let links = SkipListNode.linksBytes(height: 1)
-    let size = links + SkipListNode.headerBytes + key.userKey.count + value.count
-    let offset = UInt32(arena.allocate(size) + links)
+    let offset = makeNode(key, prefix, value: value, height: 1)
     let new = node(offset)
-    // SAFETY: invariant 2: nobody sees the node before the store to the predecessor's link.
-    unsafe new.fill(prefix: prefix, key: key, value: value)
     unsafe new.previous.pointee.store(predecessor, ordering: .relaxed)
     unsafe new.next(0).pointee.store(newest, ordering: .relaxed)
     unsafe node(predecessor).next(0).pointee.store(offset, ordering: .releasing)
@@ -149,12 +150,8 @@ package final class SkipList: @unchecked Sendable {
       unsafe finger[level] = lastNode(before: key, prefix, from: finger[level], level)
       level &+= 1
     }
-    let links = SkipListNode.linksBytes(height: height)
-    let size = links + SkipListNode.headerBytes + key.userKey.count + value.count
-    let offset = UInt32(arena.allocate(size) + links)
+    let offset = makeNode(key, prefix, value: value, height: height)
     let new = node(offset)
-    // SAFETY: invariant 2: nobody sees the node before the stores to `next` below.
-    unsafe new.fill(prefix: prefix, key: key, value: value)
     let successor = unsafe node(finger[0]).next(0).pointee.load(ordering: .relaxed)
     assert(successor == 0 || InternalKey.compare(key, node(successor).key) < 0)
     let predecessor = unsafe finger[0]
@@ -171,6 +168,20 @@ package final class SkipList: @unchecked Sendable {
     }
     note(offset, key, hash, between: predecessor, successor)
     entries.store(entries.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+  }
+
+  /// A node with copies of the bytes, which nothing links to yet.
+  @inline(__always)
+  @safe
+  private func makeNode(
+    _ key: InternalKey, _ prefix: UInt64, value: UnsafeRawBufferPointer, height: Int
+  ) -> UInt32 {
+    let links = SkipListNode.linksBytes(height: height)
+    let size = links + SkipListNode.headerBytes + key.userKey.count + value.count
+    let offset = UInt32(arena.allocate(size) + links)
+    // SAFETY: invariant 2: nobody sees the node before a link to it is stored.
+    unsafe node(offset).fill(prefix: prefix, key: key, value: value)
+    return offset
   }
 
   /// Tells the hash index of an entry that is its key's newest.

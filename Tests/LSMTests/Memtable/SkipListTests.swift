@@ -10,7 +10,7 @@ import Testing
     return memtable
   }
 
-  /// Inserts them in batches of random sizes, as a write of several records does.
+  /// Inserts them in batches of random sizes.
   private static func fill(
     _ entries: [Entry], batches random: inout SeededGenerator
   ) -> Memtable {
@@ -19,21 +19,7 @@ import Testing
     while !left.isEmpty {
       let batch = left.prefix(Int.random(in: 1...40, using: &random))
       left = left.dropFirst(batch.count)
-      let bytes = batch.flatMap { $0.key + $0.value }
-      bytes.withUnsafeBytes { bytes in
-        var group = SkipList.Group()
-        var start = 0
-        for entry in batch {
-          let middle = start + entry.key.count
-          let end = middle + entry.value.count
-          memtable.insert(
-            UnsafeRawBufferPointer(rebasing: bytes[start..<middle]),
-            value: UnsafeRawBufferPointer(rebasing: bytes[middle..<end]),
-            sequence: SequenceNumber(rawValue: entry.sequence), kind: entry.kind, with: &group)
-          start = end
-        }
-        memtable.entries.insert(&group)
-      }
+      memtable.insert(batch)
     }
     return memtable
   }
@@ -44,28 +30,6 @@ import Testing
         memtable.insert(key.userKey, value: $0, sequence: key.sequence, kind: entry.kind)
       }
     }
-  }
-
-  /// That these are the entries, both ways.
-  private static func expect(_ memtable: Memtable, has sorted: [Entry]) {
-    #expect(memtable.entries.count == sorted.count)
-    var cursor = memtable.entries.makeCursor()
-    cursor.seekToFirst()
-    for expected in sorted {
-      #expect(Self.entry(cursor) == expected)
-      cursor.next()
-    }
-    #expect(!cursor.isValid)
-    cursor.seekToLast()
-    for expected in sorted.reversed() {
-      #expect(Self.entry(cursor) == expected)
-      cursor.previous()
-    }
-    #expect(!cursor.isValid)
-  }
-
-  private static func entry(_ cursor: SkipList.Cursor) -> Entry? {
-    cursor.isValid ? Entry(cursor.key, value: cursor.value) : nil
   }
 
   @Test func linksAreAtomicIntegersInPlace() {
@@ -96,7 +60,7 @@ import Testing
     let entries = random.entries(2000)
     let memtable = Self.fill(entries)
     let sorted = entries.sorted()
-    Self.expect(memtable, has: sorted)
+    memtable.expect(sorted)
   }
 
   /// Keys of all orders, most of them several times: entries of one batch are often neighbours.
@@ -109,14 +73,14 @@ import Testing
       if round % 4 == 2 { entries = Self.renumbered(entries.sorted().reversed()) }
       let memtable = Self.fill(entries, batches: &random)
       let sorted = entries.sorted()
-      Self.expect(memtable, has: sorted)
+      memtable.expect(sorted)
       var cursor = memtable.entries.makeCursor()
       // Links of all levels: a search that goes by a wrong one misses its place.
       for (place, entry) in sorted.enumerated() {
         entry.withKey { cursor.seek($0) }
-        #expect(Self.entry(cursor) == entry)
+        #expect(cursor.entry == entry)
         entry.withKey { cursor.seekBefore($0) }
-        #expect(Self.entry(cursor) == (place == 0 ? nil : sorted[place - 1]))
+        #expect(cursor.entry == (place == 0 ? nil : sorted[place - 1]))
       }
     }
   }
@@ -137,10 +101,10 @@ import Testing
       let target = Entry(random.key(), UInt64.random(in: 0...600, using: &random))
       let index = sorted.firstIndex { !($0 < target) }
       target.withKey { cursor.seek($0) }
-      #expect(Self.entry(cursor) == index.map { sorted[$0] })
+      #expect(cursor.entry == index.map { sorted[$0] })
       target.withKey { cursor.seekBefore($0) }
       let before = (index ?? sorted.count) - 1
-      #expect(Self.entry(cursor) == (before < 0 ? nil : sorted[before]))
+      #expect(cursor.entry == (before < 0 ? nil : sorted[before]))
     }
   }
 
@@ -193,7 +157,7 @@ import Testing
     var cursor = memtable.entries.makeCursor()
     cursor.seekToFirst()
     for expected in entries.sorted() {
-      #expect(Self.entry(cursor) == expected)
+      #expect(cursor.entry == expected)
       cursor.next()
     }
     #expect(!cursor.isValid)

@@ -240,7 +240,7 @@ import Testing
 
   @Test(.enabled(if: isLong)) func takesABatchOfDeletesThatFillsAMemtable() throws {
     // 88 bytes and the key of each, and 1 MiB.
-    let count = (Int(UInt32.max) - (1 << 20)) / (84 + 4)
+    let count = (Int(UInt32.max) - (1 << 20)) / (88 + 4)
     func batch(_ count: Int) -> [UInt8] {
       var bytes = [UInt8]()
       bytes.reserveCapacity(4 + count * 6)

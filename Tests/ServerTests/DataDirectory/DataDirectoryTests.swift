@@ -109,10 +109,7 @@ import Wire
   func opensADirectoryOfAnEarlierFormat(_ kind: EngineDescriptor, _ format: Int) async throws {
     try await run(schema: schema, engine: kind)
     let path = folder.path + "/data"
-    try folder.write(
-      "data/SEANDB",
-      "seandb data directory\nformat \(format)\nengine \(kind.name)\n"
-        + (format == 2 ? "store made\n" : ""))
+    try writeMarker(format: format, kind, store: format == 2 ? "made" : nil)
     if format == 1 { unlink(path + "/COMMITTED") }
     try forgetIdentity(kind, path)
     try await run(schema: schema, engine: nil)
@@ -142,8 +139,7 @@ import Wire
     let marker = try #require(try DataDirectoryMarker(in: path))
     let identity = try #require(marker.identity)
     // As a program wrote it that had options and no format of its own for them.
-    try folder.write(
-      "data/SEANDB", "seandb data directory\nformat 3\nengine \(kind.name)\nstore \(identity)\n")
+    try writeMarker(format: 3, kind, store: "\(identity)")
     try await run(schema: nil, engine: kind)
     #expect(try DataDirectoryMarker(in: path) == marker)
   }
@@ -155,8 +151,7 @@ import Wire
     let path = folder.path + "/data"
     let plain = try #require(try DataDirectoryMarker(in: path))
     let identity = try #require(plain.identity)
-    try folder.write(
-      "data/SEANDB", "seandb data directory\nformat 4\nengine \(kind.name)\nstore \(identity)\n")
+    try writeMarker(format: 4, kind, store: "\(identity)")
     try await run(schema: schema, engine: kind)
     #expect(try DataDirectoryMarker(in: path) == plain)
   }
@@ -164,14 +159,17 @@ import Wire
   @Test(arguments: Self.engines.all)
   func refusesAnUnknownFormatAndTouchesNothing(_ kind: EngineDescriptor) async throws {
     try await run(schema: schema, engine: kind)
-    try folder.write(
-      "data/SEANDB",
-      "seandb data directory\nformat 5\nengine \(kind.name)\nstore \(String(repeating: "0f", count: 16))\n"
-    )
+    try writeMarker(format: 5, kind, store: String(repeating: "0f", count: 16))
     let before = try contents("data/store")
     let refusal = refusal(schema: schema)
     #expect(refusal?.contains("format 5, and this program knows formats up to 4") == true)
     #expect(try contents("data/store") == before)
+  }
+
+  private func writeMarker(format: Int, _ kind: EngineDescriptor, store: String?) throws {
+    let last = store.map { "store \($0)\n" } ?? ""
+    try folder.write(
+      "data/SEANDB", "seandb data directory\nformat \(format)\nengine \(kind.name)\n" + last)
   }
 
   /// Names and bytes of the files of a folder.
@@ -211,8 +209,7 @@ import Wire
     let marker = try #require(try DataDirectoryMarker(in: path))
     let digits = try #require(marker.identity).description
     let other = String(digits.reversed())
-    try folder.write(
-      "data/SEANDB", "seandb data directory\nformat 3\nengine \(kind.name)\nstore \(other)\n")
+    try writeMarker(format: 3, kind, store: other)
     for _ in 0..<2 {
       #expect(refusal(schema: schema)?.contains("another database's") == true)
     }
