@@ -9,7 +9,8 @@
 # make bench-short
 #               the same in small, and gates on what an operation costs; fails when an answer is wrong
 # make bench-indexes
-#               what indexes cost and give, beside a plain model: some eight minutes (docs/benchmarks.md, "Indexes")
+#               what indexes cost and give, beside a plain model, and what writes lose while one is built: some ten
+#               minutes (docs/benchmarks.md, "Indexes")
 # make bench-postgresql
 #               seandb beside PostgreSQL 15 with the same table and indexes: some 12 minutes. Installs Debian's package,
 #               which starts a service of its own; the benchmark has another cluster, in a temporary folder
@@ -108,6 +109,7 @@ bench-short: build bench-build peers gate-packages $(REPORT_VENV)/requirements.t
 
 bench-indexes: build bench-build
 	python3 -B Bench/Indexes $(INDEXES_FLAGS)
+	python3 -B Bench/Indexes --building
 
 bench-postgresql: build bench-build
 	@scripts/install-packages python3 postgresql-15

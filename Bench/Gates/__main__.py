@@ -18,7 +18,7 @@ import sys
 import tempfile
 import tomllib
 
-from counted_server import CountedServer
+from counted_server import INDEXED_SCHEMA, SCHEMA, CountedServer
 from programs import Programs, run, total_of
 
 HERE = pathlib.Path(__file__).parent
@@ -30,6 +30,11 @@ CALLS = {
     "page": (1_000, 3_000),
     "in": (300, 900),
     "batch-put": (100, 300),
+}
+# On a server whose model has an index.
+INDEXED_CALLS = {
+    "put": (500, 1_500),
+    "put-changed": (500, 1_500),
 }
 RANGE_CALLS = (100, 300)
 # A store of 24 MB in tables and a cache of 1 MiB: of the blocks that a random Get needs, one in thirty is there.
@@ -60,14 +65,27 @@ def cost_of_call(
     workload: str,
     calls: tuple[int, int],
     *flags: str,
+    schema: str = SCHEMA,
 ) -> float:
     """How much more is counted for each call when there are more of them."""
     counts = []
     for count in calls:
-        with CountedServer(programs, scratch, engine, tool) as server:
+        with CountedServer(programs, scratch, engine, tool, schema=schema) as server:
             server.load(workload, count, *flags)
         counts.append(server.count)
     return (counts[1] - counts[0]) / (calls[1] - calls[0])
+
+
+def index_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
+    """The same, where an index is kept."""
+    return {
+        f"server.{engine}.indexed.{workload}.{tool}": cost_of_call(
+            programs, scratch, engine, tool, workload, calls, schema=INDEXED_SCHEMA
+        )
+        for engine in ENGINES
+        for workload, calls in INDEXED_CALLS.items()
+        for tool in ("allocations", "instructions")
+    }
 
 
 def miss_figures(programs: Programs, scratch: pathlib.Path) -> dict[str, float]:
@@ -169,7 +187,7 @@ def main() -> int:
         if arguments.ranges:
             print_ranges(programs, scratch, [int(length) for length in arguments.ranges.split(",")])
             return 0
-        for measure in (written_figures, engine_figures, server_figures, miss_figures):
+        for measure in (written_figures, engine_figures, server_figures, index_figures, miss_figures):
             measured = measure(programs, scratch)
             # Now and then a compaction that ran in one run and not in the other is in the difference. What an operation
             # costs is in it every time.

@@ -21,6 +21,21 @@ message Dog {
   string breed = 4;
 }
 """
+# The same records with an index on a field that changes.
+INDEXED_SCHEMA = """\
+syntax = "proto3";
+package database;
+import "seandb/options.proto";
+
+message Dog {
+  option (seandb.model) = {index: {fields: "breed"}};
+  string pk = 1;
+  string name = 2;
+  uint32 age = 3;
+  string breed = 4;
+  string chip = 5;
+}
+"""
 # Under callgrind a server ends some twenty times more slowly.
 STOP_SECONDS = 120
 # A server that finds its records there has finished compacting when it has used no time for so long.
@@ -43,8 +58,10 @@ class CountedServer:
         tool: str,
         *flags: str,
         filled: pathlib.Path | None = None,
+        schema: str = SCHEMA,
     ) -> None:
         self.programs, self.scratch, self.tool, self.is_filled = programs, scratch, tool, filled is not None
+        self.schema = schema
         self.data = scratch / "data"
         self.counts = scratch / "counts"
         self.count = 0
@@ -67,10 +84,10 @@ class CountedServer:
 
     def program(self) -> pathlib.Path:
         """The server's program, created once."""
-        server = self.scratch / "out" / "server"
+        server = self.scratch / ("out" if self.schema == SCHEMA else "indexed") / "server"
         if not server.exists():
             schema = self.scratch / "schema.proto"
-            schema.write_text(SCHEMA)
+            schema.write_text(self.schema)
             run([self.programs.seandb, "create", schema, "--out", server.parent])
         return server
 

@@ -4,6 +4,7 @@
     python3 -B Bench/Indexes --short                        # in some twenty seconds: whether it works
     python3 -B Bench/Indexes --rounds 9 --durability sync   # further flags are seandb-bench's
     python3 -B Bench/Indexes --show                         # the table of the last run again
+    python3 -B Bench/Indexes --building                     # what writes lose while an index is built beside them
 
 Writes .build/bench/indexes-ENGINE.json. Ends with exit code 1 when an answer is wrong.
 """
@@ -16,6 +17,7 @@ import pathlib
 import subprocess
 import sys
 
+import building
 import comparison
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -27,11 +29,18 @@ def main() -> int:
         prog="Bench/Indexes", description=__doc__.split("\n")[0], epilog="All other flags are handed on."
     )
     parser.add_argument("--bench", type=pathlib.Path, default=BUILD / "release/seandb-bench")
+    parser.add_argument("--seandb", type=pathlib.Path, default=BUILD / "seandb")
     parser.add_argument("--out", type=pathlib.Path, default=BUILD / "bench", help="the folder of the results")
     parser.add_argument("--engines", default="lsm,rocksdb")
     parser.add_argument("--short", action="store_true", help="few records and little time: no figures to trust")
     parser.add_argument("--show", action="store_true", help="measures nothing: the table of the last run")
+    parser.add_argument("--building", action="store_true", help="beside writes of two clients; takes no other flags")
+    parser.add_argument("--records", type=int, default=1_000_000, help="of --building")
     options, flags = parser.parse_known_args()
+    if options.building:
+        for engine in options.engines.split(","):
+            print(building.measured(options.bench, options.seandb, engine, options.records).text(), flush=True)
+        return 0
     options.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[comparison.Measurement]] = {}
     for engine in options.engines.split(","):

@@ -15,8 +15,8 @@ import Synchronization
 /// So a build goes on where it was after any crash, and at every moment the records up to the cursor have all their
 /// entries and those after it none. Writes keep the entries of the former and leave the latter to the builder.
 ///
-/// A thread of the builder reads ahead, so that a step finds its records in memory, and waits after each step so that
-/// writes of others keep three quarters of the commit thread.
+/// A thread of the builder reads ahead, so that a step finds its records in memory. While others write, it rests after
+/// each step: four times as long as the step and its reading took, so that they keep four fifths of the commit thread.
 ///
 /// Thread-safety: `buildSmall`, `start` and `stop` once, in this order.
 package final class IndexBuilder: Sendable {
@@ -30,6 +30,10 @@ package final class IndexBuilder: Sendable {
   private static let smallCount: UInt64 = 10_000
   /// Reasons of a failure that are kept.
   static let maximumReasons = 100
+  /// Records that are counted before a rest.
+  private static let countedRecords = 4096
+  /// A rest is so many times as long as the work before it.
+  private static let restFactor: UInt64 = 4
   private static let progressInterval: UInt64 = 10_000_000_000
   /// After a step that failed, in nanoseconds.
   private static let retryInterval = 1_000_000_000
@@ -134,8 +138,8 @@ package final class IndexBuilder: Sendable {
     var told = MonotonicClock.now()
     var groups = commits.takenGroups
     while !isStopping, !Self.building(store).isEmpty {
-      readAhead(store)
       let start = MonotonicClock.now()
+      readAhead(store)
       if case .failed(let error) = step(store) {
         // A full disk is one until somebody has made room.
         if !isHeldUp {
@@ -157,22 +161,39 @@ package final class IndexBuilder: Sendable {
           "building indexes",
           metadata: ["model": "\(model)", "done": "\(done)", "records": "\(total)"])
       }
-      let groupsNow = commits.takenGroups
-      // With writes of others beside it, a step is followed by a pause of three times its length.
-      if groupsNow != groups {
-        _ = wakeUp.wait(timeout: .now() + .nanoseconds(Int(3 * (end - start))))
-      }
-      groups = groupsNow
+      rest(after: end - start, groups: &groups)
     }
+  }
+
+  /// Rests after work of `time` nanoseconds, if others wrote since the rest before it began.
+  ///
+  /// - Parameter groups: groups of commits that were taken by then, which becomes those that are taken now.
+  private func rest(after time: UInt64, groups: inout Int) {
+    let now = commits.takenGroups
+    if now != groups {
+      _ = wakeUp.wait(timeout: .now() + .nanoseconds(Int(Self.restFactor * time)))
+    }
+    groups = now
   }
 
   private func count(_ store: ModelStore) -> UInt64 {
     var count: UInt64 = 0
-    _ = try? engine.scan(
-      store.prefix.all, direction: .ascending, limit: .max, snapshot: nil, tier: .any
-    ) { _, _ in
-      count += 1
-      return count & 1023 == 0 && isStopping ? .stop : .next
+    var (range, isAtEnd) = (store.prefix.all, false)
+    var groups = commits.takenGroups
+    while !isAtEnd, !isStopping {
+      let start = MonotonicClock.now()
+      var (piece, last): (Int, [UInt8]) = (0, [])
+      let outcome = try? engine.scan(
+        range, direction: .ascending, limit: Self.countedRecords, snapshot: nil, tier: .any
+      ) { key, _ in
+        piece += 1
+        if piece == Self.countedRecords { last = unsafe Array(key) }
+        return .next
+      }
+      count += UInt64(piece)
+      isAtEnd = outcome == nil || piece < Self.countedRecords
+      if !isAtEnd { range.lower = last + [0] }
+      rest(after: MonotonicClock.now() - start, groups: &groups)
     }
     return count
   }
