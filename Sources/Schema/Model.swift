@@ -40,4 +40,6 @@ package struct Model: Sendable, Equatable {
   package var putMethod: String { ModelNames.putMethod(name: name) }
   /// `BatchPutDogs`
   package var batchPutMethod: String { ModelNames.batchPutMethod(plural: pluralName) }
+  /// `WriteDog`
+  package var writeMethod: String { ModelNames.writeMethod(name: name) }
 }

@@ -61,12 +61,18 @@ enum ModelNames {
   static let key = "Key"
   /// The message in the list message that chooses records by the columns of their key.
   static let byPk = "ByPk"
+  /// The message in the list message that is a write with a condition, and the one that answers it.
+  static let write = "Write"
+  static let written = "Written"
+  /// The enum in ``write`` that says what the answer has.
+  static let returning = "Returning"
 
   /// The methods of a model; those of its indexes are with the indexes.
   static func methods(name: String, plural: String) -> [String] {
     [
       getOneMethod(name: name), getMethod(plural: plural), streamMethod(plural: plural),
       deleteMethod(plural: plural), putMethod(name: name), batchPutMethod(plural: plural),
+      writeMethod(name: name),
     ]
   }
 
@@ -76,6 +82,7 @@ enum ModelNames {
   static func deleteMethod(plural: String) -> String { "Delete\(plural)ByPk" }
   static func putMethod(name: String) -> String { "Put\(name)" }
   static func batchPutMethod(plural: String) -> String { "BatchPut\(plural)" }
+  static func writeMethod(name: String) -> String { "Write\(name)" }
 
   /// `breed_age` → `BreedAge`, as in `GetDogsByBreedAge`. Letters within a word stay as they are.
   static func camelCase(_ name: String) -> String {

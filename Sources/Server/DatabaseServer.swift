@@ -128,7 +128,8 @@ package final class DatabaseServer: Sendable {
     commits = CommitQueue(
       engine: database.engine, cache: cache.isOn ? cache : nil,
       durability: configuration.durability, mark: database.mark,
-      sweeper: sweeper, monitor: monitor)
+      sweeper: sweeper, monitor: monitor,
+      maximumRecordBytes: configuration.maximumRequestBytes)
     reads = StorageReads(
       engine: database.engine, threadCount: configuration.storageThreads,
       streamThreadCount: configuration.streamThreads,
@@ -173,6 +174,9 @@ package final class DatabaseServer: Sendable {
       server.register(
         service + model.batchPutMethod, unary: BatchPutHandler(store: store, longWrites: longWrites)
       )
+      server.register(
+        service + model.writeMethod,
+        unary: WriteHandler(store: store, access: access, longWrites: longWrites))
       registerIndexes(of: reads, served.indexes, service, longWrites)
     }
   }

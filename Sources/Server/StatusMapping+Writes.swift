@@ -11,6 +11,15 @@ extension StatusMapping {
     return RPCStatus(code(of: error), reason: reason, text, metadata: metadata)
   }
 
+  static func status(of error: WriteCallError, _ store: ModelStore) -> RPCStatus {
+    switch error {
+    case .request(let error):
+      RPCStatus(.invalidArgument, reason: "BAD_WRITE", "\(error)")
+    case .record(let error): status(of: error, store)
+    case .query(let error): status(of: error)
+    }
+  }
+
   static func status(of error: RecordBatchError, _ store: ModelStore) -> RPCStatus {
     let (reason, text, metadata) = parts(of: error.error, store)
     if case .record(let error) = error.error, error.reason == .notForWrites {
@@ -94,6 +103,35 @@ extension StatusMapping {
         .dataLoss, reason: "CORRUPTION",
         "the stored \(store.model.name) with the \(key.phrase) cannot be read as one, so that its index entries are not known; nothing was stored. Stop the server and run `seandb verify`",
         metadata: [("model", store.model.fullName)] + key.metadata)
+    case .notFound(let store, let key):
+      let key = unsafe key.withUnsafeBytes { ShownKey($0, store) }
+      return RPCStatus(
+        .notFound, reason: "RECORD_NOT_FOUND",
+        "there is no \(store.model.name) with the \(key.phrase); nothing was changed",
+        metadata: [("model", store.model.fullName)] + key.metadata)
+    case .exists(let store, let key, let etag):
+      let key = unsafe key.withUnsafeBytes { ShownKey($0, store) }
+      return RPCStatus(
+        .alreadyExists, reason: "RECORD_EXISTS",
+        "there is a \(store.model.name) with the \(key.phrase) already; nothing was changed",
+        metadata: [("model", store.model.fullName), ("etag", etag.text)] + key.metadata)
+    case .otherEtag(let store, let key, let etag):
+      let key = unsafe key.withUnsafeBytes { ShownKey($0, store) }
+      return RPCStatus(
+        .aborted, reason: "ETAG_MISMATCH",
+        "the \(store.model.name) with the \(key.phrase) has another etag, \(etag.text): it was changed since it was read; nothing was changed. Read it again, then try again",
+        metadata: [("model", store.model.fullName), ("etag", etag.text)] + key.metadata)
+    case .badUpdate(let store, _, let error):
+      let (reason, text, metadata) = parts(of: error, store)
+      return RPCStatus(
+        code(of: error), reason: reason, "after the update: \(text); nothing was changed",
+        metadata: metadata)
+    case .updateTooLarge(let store, let key, let bytes, let limit):
+      let key = unsafe key.withUnsafeBytes { ShownKey($0, store) }
+      return RPCStatus(
+        .resourceExhausted, reason: "REQUEST_TOO_LARGE",
+        "the \(store.model.name) with the \(key.phrase) would have \(bytes) bytes after the update, and at most \(limit) are allowed; nothing was changed. Make it smaller, or raise --max-request-size",
+        metadata: [("model", store.model.fullName), ("limitBytes", String(limit))] + key.metadata)
     case .tooLarge:
       return RPCStatus(
         .resourceExhausted, reason: "TRANSACTION_TOO_LARGE",

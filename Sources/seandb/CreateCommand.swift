@@ -70,6 +70,7 @@ struct CreateCommand: AsyncParsableCommand {
         (model.deleteMethod, model.queryMessage, "Empty"),
         (model.putMethod, model.name, "Empty"),
         (model.batchPutMethod, model.pluralName, "Empty"),
+        (model.writeMethod, "\(model.pluralName).Write", "\(model.pluralName).Written"),
       ] {
         Terminal.say("  \(schema.serviceName)/\(method)(\(request)) -> \(response)")
       }

@@ -17,7 +17,7 @@ from grpc import StatusCode
 from conftest import DOGS_AND_TAGS
 from harness import process, status
 from harness.certificates import Authority
-from harness.client import query
+from harness.client import delimited, query
 from harness.frames import FrameClient
 from harness.process import eventually
 
@@ -36,6 +36,7 @@ allow = ["admin"]
 
 """
 PUT, GET, DELETE = (f"/database.Database/{name}" for name in ("PutDog", "GetDogsByPk", "DeleteDogsByPk"))
+WRITE = "/database.Database/WriteDog"
 DOG = b"\x0a\x01a"
 
 
@@ -57,6 +58,49 @@ def refusal(channel, path, request, token=None) -> status.Failure:
     with pytest.raises(grpc.RpcError) as caught:
         call(channel, path, request, token)
     return status.failure(caught.value)
+
+
+def test_a_write_needs_the_rights_of_what_it_does(create, serve, tmp_path):
+    roles = {
+        "writer": "write",
+        "deleter": "delete",
+        "reader": "read",
+        "keeper": "read, write, delete",
+        "stranger": "",
+    }
+    tokens, text = {}, ""
+    for role, actions in roles.items():
+        rules = f'["Dog: {actions}"]' if actions else '["DogTag: read, write, delete"]'
+        text += f'[[role]]\nname = "{role}"\nallow = {rules}\n\n'
+        tokens[role], table = create_token(role, "--roles", role)
+        text += table + "\n"
+    access = tmp_path / "access.toml"
+    access.write_text(text)
+    audit = tmp_path / "audit.jsonl"
+    server = serve(create(DOGS_AND_TAGS), "--access", access, "--audit", audit)
+    exists, old = b"\x30\x01", b"\x48\x02"
+    calls = [
+        (delimited(1, DOG), {"writer", "keeper"}),
+        (delimited(2, DOG), {"writer", "keeper"}),
+        (delimited(1, DOG) + old, {"keeper"}),
+        (delimited(4, DOG) + exists, {"reader", "keeper"}),
+        (delimited(4, DOG) + exists + old, {"reader", "keeper"}),
+        (delimited(3, DOG) + old, {"keeper"}),
+        (delimited(3, DOG), {"deleter", "keeper"}),
+    ]
+    with grpc.insecure_channel(server.address) as channel:
+        assert refusal(channel, WRITE, calls[0][0]).reason == "NO_CREDENTIALS"
+        assert refusal(channel, WRITE, calls[0][0], tokens["writer"][:-1] + "!").reason == "BAD_CREDENTIALS"
+        for request, allowed in calls:
+            for role in sorted(set(roles) - allowed):
+                refused = refusal(channel, WRITE, request, tokens[role])
+                assert (refused.code, refused.reason) == (StatusCode.PERMISSION_DENIED, "NOT_ALLOWED"), role
+                assert refused.metadata["model"] == "database.Dog"
+            for role in sorted(allowed):
+                call(channel, PUT, DOG, tokens["keeper"])
+                call(channel, WRITE, request, tokens[role])
+        lines = [json.loads(line) for line in audit.read_text().splitlines()]
+        assert sum(line["event"] == "refused" for line in lines) >= len(calls), lines[:3]
 
 
 def test_a_token_does_what_its_roles_allow(create, serve, tmp_path):

@@ -118,7 +118,7 @@ class Caller:
 
 
 def methods_of(*models) -> set[str]:
-    shapes = ("Get{}", "Get{}sByPk", "Stream{}sByPk", "Delete{}sByPk", "Put{}", "BatchPut{}s")
+    shapes = ("Get{}", "Get{}sByPk", "Stream{}sByPk", "Delete{}sByPk", "Put{}", "BatchPut{}s", "Write{}")
     return {shape.format(model) for shape in shapes for model in models}
 
 

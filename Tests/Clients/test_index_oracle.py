@@ -117,7 +117,7 @@ class Program:
         rng = self.rng
         for _ in range(rng.randint(4, 10)):
             self.write(rng.choice(self.world.tables))
-        kinds = [self.write] * 9 + [self.read] * 12 + [self.delete] * 2 + [self.pipeline, self.crowd]
+        kinds = [self.write] * 7 + [self.conditional] * 4 + [self.read] * 12 + [self.delete] * 2 + [self.pipeline, self.crowd]
         for _ in range(rng.randint(10, 20)):
             rng.choice(kinds)(rng.choice(self.world.tables))
         if rng.random() < 0.3:
@@ -143,6 +143,9 @@ class Program:
             table.put(records + [rng.choice(records)] * rng.randint(0, 1), in_batch=True)
         elif records := table.rotated(rng):
             table.put(records, in_batch=True)
+
+    def conditional(self, table: Table):
+        table.write(self.rng)
 
     def delete(self, table: Table):
         if self.rng.random() < 0.05:

@@ -38,6 +38,7 @@ PUT, BATCH, GET, DELETE = (
     f"/database.Database/{name}" for name in ("PutDog", "BatchPutDogs", "GetDogsByPk", "DeleteDogsByPk")
 )
 ONE, STREAM = "/database.Database/GetDog", "/database.Database/StreamDogsByPk"
+WRITE = "/database.Database/WriteDog"
 HEALTH = "/grpc.health.v1.Health/"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 PK = delimited(1, b"k")
@@ -66,6 +67,10 @@ def record(says: str, message: bytes, reason: str = "BAD_RECORD", path: str = PU
 
 def bad_query(says: str, message: bytes, path: str = GET) -> Row:
     return Row("BAD_QUERY", says, StatusCode.INVALID_ARGUMENT, path, message)
+
+
+def bad_write(says: str, message: bytes) -> Row:
+    return Row("BAD_WRITE", says, StatusCode.INVALID_ARGUMENT, WRITE, message)
 
 
 def bad_mask(path: str, says: str, mask: list | bytes | None = None) -> Row:
@@ -313,6 +318,66 @@ ROWS = [
         "BAD_KEY",
         ONE,
     ),
+    # Writes with conditions
+    bad_write("the write has no action: set one of put, update, delete, check", b""),
+    bad_write(
+        "the write has two actions, put and check: set one alone", delimited(1, PK) + delimited(4, PK)
+    ),
+    bad_write(
+        "the write has two actions, both delete: set one alone, and write several records one by one",
+        delimited(3, PK) * 2,
+    ),
+    bad_write(
+        "the write has two conditions: set one of exists and etag, once",
+        delimited(3, PK) + tag(6, 0) + b"\x01" + delimited(7, b"a"),
+    ),
+    bad_write(
+        "etag of the write is empty: set the etag that an answer had, or exists, or no condition",
+        delimited(3, PK) + delimited(7, b""),
+    ),
+    bad_write("the write is a check and has no condition: set exists or etag", delimited(4, PK)),
+    bad_write(
+        "the write is an update and has exists: false: an update needs a record; put makes one",
+        delimited(2, PK) + tag(6, 0) + b"\x00",
+    ),
+    bad_write(
+        "update_mask is set in a write that is a put: it is for update alone; leave it out",
+        delimited(1, PK) + delimited(5, delimited(1, b"name")),
+    ),
+    bad_write(
+        "returning of the write is 3, which this server does not know: set NOTHING (0), NEW (1) or OLD (2), or use a "
+        "newer server",
+        delimited(1, PK) + tag(9, 0) + b"\x03",
+    ),
+    bad_write(
+        "the write uses field 12 of Write, which this server does not support: leave it out, or use a newer server",
+        delimited(1, PK) + delimited(12, b""),
+    ),
+    bad_write(f"the write is no message of its type: it is malformed at byte 1{LIBRARY}", b"\x0a\x05a"),
+    record("the key is missing; set it to 1 to 4096 bytes", delimited(3, b""), "BAD_KEY", WRITE),
+    record(
+        "field `pk` (1) of database.Dog: the key is missing; set it to 1 to 4096 bytes",
+        delimited(1, delimited(2, b"Rex")),
+        "BAD_KEY",
+        WRITE,
+    ),
+    Row(
+        "BAD_MASK",
+        'the path "nam" of the mask: database.Dog has no field "nam"; write fields as in the schema, with dots between '
+        "them",
+        StatusCode.INVALID_ARGUMENT,
+        WRITE,
+        delimited(2, PK) + delimited(5, delimited(1, b"nam")),
+        metadata={"path": "nam"},
+    ),
+    Row(
+        "RECORD_NOT_FOUND",
+        'there is no Dog with the pk "nobody"; nothing was changed',
+        StatusCode.NOT_FOUND,
+        WRITE,
+        delimited(2, delimited(1, b"nobody")),
+        metadata={"model": "database.Dog", "key": "nobody"},
+    ),
     # Methods
     unimplemented(
         "MALFORMED_METHOD",
@@ -463,6 +528,8 @@ ELSEWHERE = {
     "NO_CREDENTIALS": ("Clients/test_access.py", '(None, "NO_CREDENTIALS")'),
     "BAD_CREDENTIALS": ("Clients/test_access.py", '(root, "BAD_CREDENTIALS")'),
     "NOT_ALLOWED": ("Clients/test_access.py", '(StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")'),
+    "ETAG_MISMATCH": ("Clients/test_writes.py", '"ETAG_MISMATCH"'),
+    "RECORD_EXISTS": ("Clients/test_writes.py", '"RECORD_EXISTS"'),
     "CORRUPTION": (MAPPING, '"CORRUPTION"'),
     "SHUTTING_DOWN": (MAPPING, '"SHUTTING_DOWN"'),
     "SNAPSHOT_TOO_OLD": (MAPPING, '"SNAPSHOT_TOO_OLD"'),

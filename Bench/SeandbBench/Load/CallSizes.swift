@@ -30,7 +30,7 @@ package struct CallSizes: Sendable {
   @inline(__always)
   package func records(of operation: Operation) -> Int {
     switch operation {
-    case .get, .put, .delete, .uniqueGet: 1
+    case .get, .put, .delete, .uniqueGet, .write, .update: 1
     case .batchPut: batchPut
     case .rangeGet, .indexGet: rangeGet
     case .page: page

@@ -24,6 +24,10 @@ package enum Operation: Int, CaseIterable, Sendable {
   case uniqueGet
   /// The ``CallSizes/rangeGet`` records of one breed, by an index.
   case indexGet
+  /// Stores one record if it has the etag that the last write gave it.
+  case write
+  /// Replaces the age and the breed of one record.
+  case update
 }
 
 /// A place for one call of a connection: its request, and its answer as it comes.
@@ -35,6 +39,8 @@ package struct CallSlot: ~Copyable {
   package var indexes: [Int] = []
   /// The generation of a record that is stored (``RecordGroups/generations``).
   package var generation: UInt8 = 1
+  /// That of the record, as far as it is known.
+  package var etag: KnownEtag?
   /// Of the monotonic clock, in nanoseconds: when the call began, or when it should have begun.
   package var startedAt: UInt64 = 0
 
@@ -46,6 +52,15 @@ package struct CallSlot: ~Copyable {
   package var outcome = Outcome.pending
 
   package init() {}
+
+  /// 16 letters.
+  package struct KnownEtag: Equatable, Sendable {
+    package var letters: (UInt64, UInt64)
+
+    package static func == (one: KnownEtag, other: KnownEtag) -> Bool {
+      one.letters == other.letters
+    }
+  }
 
   package enum Outcome: Equatable {
     case pending

@@ -91,6 +91,10 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   case put
   /// A put that gives the record another age and breed.
   case putChanged = "put-changed"
+  /// A write with the etag that the record has.
+  case write
+  /// A write that replaces age and breed by a mask.
+  case update
   /// A put of a new record.
   case insert
   case batchPut = "batch-put"
@@ -111,6 +115,8 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     case .indexGet: [.indexGet]
     case .mixed: [.get, .put, .rangeGet, .delete]
     case .put, .putChanged, .insert: [.put]
+    case .write: [.write]
+    case .update: [.update]
     case .batchPut: [.batchPut]
     case .delete: [.delete]
     }
@@ -119,7 +125,7 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   package var writes: Bool {
     switch self {
     case .get, .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet: false
-    case .put, .putChanged, .insert, .batchPut, .mixed, .delete: true
+    case .put, .putChanged, .write, .update, .insert, .batchPut, .mixed, .delete: true
     }
   }
 
@@ -127,14 +133,22 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   package var isOfSeveral: Bool {
     switch self {
     case .rangeGet, .page, .in, .count, .stream, .indexGet, .batchPut: true
-    case .get, .uniqueGet, .put, .putChanged, .insert, .mixed, .delete: false
+    case .get, .uniqueGet, .put, .putChanged, .write, .update, .insert, .mixed, .delete: false
     }
   }
 
-  /// Whether it is about what indexes cost and give, and its records have the fields for them (``RecordGroups``).
+  /// Whether its records have fields that can be changed, and that indexes may be on (``RecordGroups``).
   package var isOfIndexes: Bool {
     switch self {
-    case .uniqueGet, .indexGet, .putChanged, .insert: true
+    case .uniqueGet, .indexGet, .putChanged, .write, .update, .insert: true
+    default: false
+    }
+  }
+
+  /// Whether its records change with each write.
+  var changesRecords: Bool {
+    switch self {
+    case .putChanged, .write, .update: true
     default: false
     }
   }
@@ -153,6 +167,8 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     case .uniqueGet: .uniqueGet
     case .indexGet: .indexGet
     case .put, .putChanged, .insert: .put
+    case .write: .write
+    case .update: .update
     case .batchPut: .batchPut
     case .delete: .delete
     case .mixed:

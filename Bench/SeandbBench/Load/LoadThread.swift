@@ -59,6 +59,8 @@ final class LoadThread<D: Dialect> {
   private let zipfian: Zipfian
   /// Where the record of a rank lies.
   private let order: Permutation
+  /// Of each record, as far as they are known; of `write` alone. Each record is written by one slot.
+  private var etags: [CallSlot.KnownEtag?]
   private var result = LoadResult(times: LoopTimes(startedAt: 0))
   private var inFlightCount = 0
   /// Calls begun, and of those with a fixed number, the next one.
@@ -83,6 +85,7 @@ final class LoadThread<D: Dialect> {
     random = SplitMix64(seed: shape.seed, stream: shape.stream << 16 | UInt64(number))
     zipfian = Zipfian(count: shape.records)
     order = Permutation(count: shape.records, seed: shape.seed, stream: 0x7a69_7066)
+    etags = shape.workload == .write ? Array(repeating: nil, count: shape.records) : []
     poller = try Poller()
     var connections: [LoadConnection<D.Session>] = []
     let count =
@@ -220,6 +223,11 @@ final class LoadThread<D: Dialect> {
     let operation = shape.workload.nextOperation(&random)
     unsafe address.pointee.operation = operation
     unsafe address.pointee.index = nextIndex(operation)
+    if operation == .write {
+      let index = unsafe ownRecord(address.pointee.index, slot, of: connection)
+      unsafe address.pointee.index = index
+      unsafe address.pointee.etag = etags[index]
+    }
     if operation == .in {
       unsafe address.pointee.indexes.removeAll(keepingCapacity: true)
       for _ in 0..<shape.sizes.in { unsafe address.pointee.indexes.append(nextRecord()) }
@@ -242,7 +250,7 @@ final class LoadThread<D: Dialect> {
     if shape.workload == .insert { return shape.insertIndex(begunCount, thread: number) }
     let index = nextRecord()
     switch operation {
-    case .get, .put, .in, .uniqueGet: return index
+    case .get, .put, .in, .uniqueGet, .write, .update: return index
     // The group's first one.
     case .indexGet: return index % shape.groupCount
     case .delete:
@@ -258,9 +266,20 @@ final class LoadThread<D: Dialect> {
 
   private func nextGeneration() -> UInt8 {
     let first = RecordGroups.generations.lowerBound
-    guard shape.workload == .putChanged else { return first }
+    guard shape.workload.changesRecords else { return first }
     // Any other one: a record that has it already is one in 126.
     return first + 1 + UInt8(random.next(below: RecordGroups.generations.count - 1))
+  }
+
+  /// The record next to `index` that only this slot writes.
+  private func ownRecord(
+    _ index: Int, _ slot: Int, of connection: LoadConnection<D.Session>
+  ) -> Int {
+    let place = connections.firstIndex { $0 === connection } ?? 0
+    let own = (place * shape.inFlight + slot) * shape.threads + number
+    let count = shape.connections * shape.inFlight
+    let index = index / count * count + own
+    return index < shape.records ? index : own
   }
 
   private func nextRecord() -> Int {
@@ -309,10 +328,14 @@ final class LoadThread<D: Dialect> {
     guard dialect.isRight(slot, deleted: shape.workload.deleted) else {
       throw LoadFailure("wrong answer to \(slot.operation) of record \(slot.index)")
     }
+    if slot.operation == .write { etags[slot.index] = SeandbDialect.etag(slot) }
     guard counts else { return }
     let records = shape.sizes.records(of: slot.operation)
     result.records += records
-    if slot.operation == .put || slot.operation == .batchPut { result.storedRecords += records }
+    switch slot.operation {
+    case .put, .batchPut, .write, .update: result.storedRecords += records
+    default: break
+    }
     result.answerBytes += slot.response.count
   }
 }

@@ -95,12 +95,7 @@ package struct RecordSource: Sendable {
       }
     }
     if let groups {
-      writer.append(0x18)
-      writer.append(generation)
-      writer.append(0x22)
-      writer.append(8)
-      writer.appendBigEndian(
-        RecordGroups.breed(ofGroup: groups.group(of: index), generation: generation))
+      appendAgeAndBreed(index, generation: generation, groups, to: &writer)
       writer.append(0x2a)
       writer.append(16)
       let chip = RecordGroups.chip(of: index)
@@ -109,6 +104,28 @@ package struct RecordSource: Sendable {
     } else {
       unsafe Self.plainTail.withUnsafeBytes { writer.append($0) }
     }
+  }
+
+  /// Appends what an update of a record has: its key, and age and breed of a generation.
+  ///
+  /// - Precondition: there are groups.
+  func appendChange(_ index: Int, generation: UInt8, to writer: inout ByteWriter) {
+    guard let groups else { preconditionFailure("only records with groups change") }
+    writer.append(0x0a)
+    writer.append(UInt8(Self.keyByteCount))
+    Self.appendKey(index, to: &writer)
+    appendAgeAndBreed(index, generation: generation, groups, to: &writer)
+  }
+
+  private func appendAgeAndBreed(
+    _ index: Int, generation: UInt8, _ groups: RecordGroups, to writer: inout ByteWriter
+  ) {
+    writer.append(0x18)
+    writer.append(generation)
+    writer.append(0x22)
+    writer.append(8)
+    writer.appendBigEndian(
+      RecordGroups.breed(ofGroup: groups.group(of: index), generation: generation))
   }
 
   /// Whether `bytes` are the record of `index`, every one of them.

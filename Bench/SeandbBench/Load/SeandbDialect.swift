@@ -42,6 +42,7 @@ package struct SeandbDialect: Dialect {
     case .delete: "/database.Database/DeleteDogsByPk"
     case .uniqueGet: "/database.Database/GetDogsByChip"
     case .indexGet: "/database.Database/GetDogsByBreed"
+    case .write, .update: "/database.Database/WriteDog"
     }
   }
 
@@ -66,6 +67,12 @@ package struct SeandbDialect: Dialect {
     static let countOnly = 20
     /// Of the queries by an index.
     static let firstColumn = 1
+    /// Of a `Write`.
+    static let writePut = 1
+    static let writeUpdate = 2
+    static let writeMask = 5
+    static let writeExists = 6
+    static let writeEtag = 7
   }
 
   package func writeRequest(_ slot: inout CallSlot) {
@@ -101,6 +108,25 @@ package struct SeandbDialect: Dialect {
       case .stream: appendRange(asked, to: &message)
       case .put:
         records.appendRecord(index, generation: slot.generation, to: &message)
+      case .write:
+        message.appendTag(Field.writePut, wireType: 2)
+        message.appendVarint(UInt64(records.byteCount))
+        records.appendRecord(index, generation: slot.generation, to: &message)
+        if let etag = slot.etag {
+          message.appendTag(Field.writeEtag, wireType: 2)
+          message.append(16)
+          message.appendBigEndian(etag.letters.0)
+          message.appendBigEndian(etag.letters.1)
+        } else {
+          message.appendField(Field.writeExists, varint: 1)
+        }
+      case .update:
+        message.appendMessage(Field.writeUpdate) { record in
+          records.appendChange(index, generation: slot.generation, to: &record)
+        }
+        message.appendMessage(Field.writeMask) { mask in
+          for path in ["age", "breed"] { mask.appendField(1, Array(path.utf8)) }
+        }
       case .batchPut:
         for record in index..<index + shape.sizes.batchPut {
           // Dogs.dogs
@@ -155,6 +181,7 @@ package struct SeandbDialect: Dialect {
     guard let message = unsafe GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
     case .put, .batchPut, .delete: return unsafe message.isEmpty
+    case .write, .update: return unsafe Self.etag(message) != nil
     case .get, .rangeGet, .uniqueGet, .indexGet:
       return unsafe holds(expected(slot, deleted), message, hasToken: false)
     case .page:
@@ -164,6 +191,22 @@ package struct SeandbDialect: Dialect {
     case .count: return unsafe isCount(message)
     case .stream: return false
     }
+  }
+
+  /// The etag in the answer to a write; nil when there is none.
+  static func etag(_ slot: borrowing CallSlot) -> CallSlot.KnownEtag? {
+    guard let message = unsafe GRPCFrame.message(of: slot.response) else { return nil }
+    return unsafe etag(message)
+  }
+
+  private static func etag(_ message: UnsafeRawBufferPointer) -> CallSlot.KnownEtag? {
+    guard message.count == 18, unsafe message[0] == 0x0a, unsafe message[1] == 16 else {
+      return nil
+    }
+    func letters(at offset: Int) -> UInt64 {
+      unsafe UInt64(bigEndian: message.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+    return CallSlot.KnownEtag(letters: (letters(at: 2), letters(at: 10)))
   }
 
   private func expected(

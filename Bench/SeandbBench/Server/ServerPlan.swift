@@ -30,9 +30,11 @@ struct ServerPlan: Sendable {
 
   /// Workloads that run at every load and rate; the others at the heaviest load only.
   private static let curves: Set<ServerWorkload> = [
-    .get, .uniqueGet, .indexGet, .put, .putChanged,
+    .get, .uniqueGet, .indexGet, .put, .putChanged, .write, .update,
   ]
-  private static let long: Set<ServerWorkload> = [.put, .putChanged, .insert, .mixed]
+  private static let long: Set<ServerWorkload> = [
+    .put, .putChanged, .write, .update, .insert, .mixed,
+  ]
   /// Calls of many records are larger than others by as much as there are fewer of them in flight.
   private static let large: Set<ServerWorkload> = [.batchPut, .in, .count, .stream]
   private static let largeInFlightShare = 16

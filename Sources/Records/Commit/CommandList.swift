@@ -3,8 +3,8 @@ import Schema
 
 // SAFETY: what is appended is copied; a reader's bytes are a list's, which is not changed while it is executed.
 
-/// Writes to models with indexes, as they wait for the commit thread, which executes them: what is stored by then
-/// decides what they change.
+/// Writes to models with indexes, and those with a condition, as they wait for the commit thread, which executes them:
+/// what is stored by then decides what they change.
 ///
 /// A call has one or several writes, which have effect together. The bytes are of this process alone:
 ///
@@ -12,6 +12,11 @@ import Schema
 ///     delete       02, key
 ///     range        03, lower, upper: stored keys
 ///     by entry     04, index, stored key of the entry
+///     write        05, action, condition, returning, key, etag asked for: 8 bytes if there is one, then
+///                  of a put      etag: 8 bytes, record, number of entries, entries
+///                  of an update  place of the mask among the call's, record
+///
+/// A call with a write has nothing else.
 ///
 /// Numbers are varints, and all bytes have their length before them.
 ///
@@ -23,6 +28,7 @@ final class CommandList: @unchecked Sendable {
     static let delete: UInt8 = 2
     static let deleteRange: UInt8 = 3
     static let deleteByEntry: UInt8 = 4
+    static let write: UInt8 = 5
   }
 
   struct Call {
@@ -30,23 +36,29 @@ final class CommandList: @unchecked Sendable {
     let store: ModelStore
     let start: Int
     var end: Int
+    /// Of its updates.
+    var masks: [MaskTree] = []
     /// How often it has waited for what it needs to be in memory.
     var timesParked = 0
   }
 
   private(set) var bytes = ByteWriter()
   private(set) var calls: [Call] = []
+  /// Whether a call is of a model without indexes, whose other writes are in no list of commands.
+  private(set) var hasPlainModels = false
 
   var isEmpty: Bool { calls.isEmpty }
 
   func removeAll() {
     bytes.removeAll(keepingAtMost: CommitQueue.groupBytes)
     calls.removeAll(keepingCapacity: true)
+    hasPlainModels = false
   }
 
   /// Begins a call, whose writes follow.
   func begin(_ ticket: CommitTicket, of store: ModelStore) {
     calls.append(Call(ticket: ticket, store: store, start: bytes.count, end: bytes.count))
+    if store.indexes == nil { hasPlainModels = true }
   }
 
   private func end() { calls[calls.count - 1].end = bytes.count }
@@ -58,12 +70,45 @@ final class CommandList: @unchecked Sendable {
     bytes.append(Tag.put)
     append(key)
     append(record)
+    append(entries)
+    end()
+  }
+
+  private func append(_ entries: borrowing EntryList) {
     bytes.appendVarint(UInt64(entries.entries.count))
     for entry in entries.entries {
       bytes.appendVarint(UInt64(entry.index))
       append(entries.key(entry))
       append(entries.value(entry))
     }
+  }
+
+  /// - Parameters:
+  ///   - record: of a put or an update.
+  ///   - entries: of a put.
+  ///   - mask: of an update.
+  @safe
+  func write(
+    _ write: ConditionalWrite, key: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer,
+    _ entries: borrowing EntryList, _ mask: MaskTree?
+  ) {
+    bytes.append(Tag.write)
+    bytes.append(write.action.rawValue)
+    bytes.append(write.condition.code)
+    bytes.append(write.returning.rawValue)
+    append(key)
+    if case .etag(let etag) = write.condition { bytes.appendLittleEndian(etag?.value ?? 0) }
+    switch write.action {
+    case .put:
+      bytes.appendLittleEndian(write.newEtag.value)
+      append(record)
+      append(entries)
+    case .update:
+      bytes.appendVarint(UInt64(calls[calls.count - 1].masks.count))
+      append(record)
+    case .delete, .check: break
+    }
+    if let mask { calls[calls.count - 1].masks.append(mask) }
     end()
   }
 
@@ -97,6 +142,7 @@ final class CommandList: @unchecked Sendable {
   /// Appends what the one call of another list has to the call that was begun last.
   func appendWrites(of other: CommandList) {
     unsafe bytes.append(other.bytes.bytes)
+    calls[calls.count - 1].masks = other.calls[0].masks
     end()
   }
 
@@ -107,7 +153,8 @@ final class CommandList: @unchecked Sendable {
     calls.append(
       Call(
         ticket: call.ticket, store: call.store, start: start, end: bytes.count,
-        timesParked: timesParked))
+        masks: call.masks, timesParked: timesParked))
+    if call.store.indexes == nil { hasPlainModels = true }
   }
 
   /// What its calls look up: records, and entries of unique indexes.
@@ -122,11 +169,16 @@ final class CommandList: @unchecked Sendable {
         case Tag.put:
           keys.append(prefix.key(unsafe reader.part()))
           _ = unsafe reader.part()
-          for _ in 0..<reader.number() {
-            let index = reader.number()
-            let entry = unsafe reader.part()
-            _ = unsafe reader.part()
+          unsafe reader.visitEntries { index, entry, _ in
             if indexes[index].plan.index.isUnique { keys.append(unsafe Array(entry)) }
+          }
+        case Tag.write:
+          let write = reader.write()
+          keys.append(prefix.key(write.key))
+          if write.action == .put {
+            unsafe reader.visitEntries { index, entry, _ in
+              if indexes[index].plan.index.isUnique { keys.append(unsafe Array(entry)) }
+            }
           }
         case Tag.delete: keys.append(prefix.key(unsafe reader.part()))
         case Tag.deleteRange:
@@ -149,8 +201,9 @@ final class CommandList: @unchecked Sendable {
       calls.append(
         Call(
           ticket: call.ticket, store: call.store, start: start + call.start,
-          end: start + call.end, timesParked: call.timesParked))
+          end: start + call.end, masks: call.masks, timesParked: call.timesParked))
     }
+    hasPlainModels = hasPlainModels || other.hasPlainModels
   }
 }
 
@@ -159,6 +212,8 @@ final class CommandList: @unchecked Sendable {
 struct CommandReader {
   @safe private let bytes: UnsafeRawBufferPointer
   private(set) var offset: Int
+  /// Whether what was read last is a write with a condition.
+  private(set) var isConditional = false
   private let end: Int
 
   /// - Parameter bytes: of the list, which outlive the reader and what it reads.
@@ -177,11 +232,13 @@ struct CommandReader {
       case CommandList.Tag.put:
         let key = unsafe part()
         _ = unsafe part()
-        for _ in 0..<number() {
-          _ = number()
-          _ = unsafe (part(), part())
-        }
+        unsafe visitEntries { _, _, _ in }
         return unsafe key
+      case CommandList.Tag.write:
+        let write = write()
+        if write.action == .put { unsafe visitEntries { _, _, _ in } }
+        isConditional = true
+        return write.key
       case CommandList.Tag.delete: return unsafe part()
       case CommandList.Tag.deleteRange: _ = unsafe (part(), part())
       default:
@@ -190,6 +247,45 @@ struct CommandReader {
       }
     }
     return nil
+  }
+
+  /// The entries of a put: index, key, value.
+  mutating func visitEntries(
+    _ visit: (Int, UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
+  ) {
+    for _ in 0..<number() {
+      let index = number()
+      unsafe visit(index, part(), part())
+    }
+  }
+
+  /// A write after its tag, up to the entries of a put.
+  mutating func write() -> ConditionalWrite {
+    guard let action = WriteRequest.Action(rawValue: tag()) else {
+      preconditionFailure("a list is read as it was written")
+    }
+    let condition = tag()
+    guard let returning = WriteRequest.Returning(rawValue: tag()) else {
+      preconditionFailure("a list is read as it was written")
+    }
+    var write = unsafe ConditionalWrite(action: action, returning: returning, key: part())
+    write.condition = ConditionalWrite.condition(condition) { etag() }
+    switch action {
+    case .put:
+      write.newEtag = etag()
+      unsafe write.record = part()
+    case .update:
+      write.mask = number()
+      unsafe write.record = part()
+    case .delete, .check: break
+    }
+    return write
+  }
+
+  private mutating func etag() -> Etag {
+    defer { offset += 8 }
+    return Etag(
+      UInt64(littleEndian: unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
   }
 
   mutating func tag() -> UInt8 {

@@ -23,6 +23,14 @@ package struct CommitTicket: Equatable, Sendable {
   }
 }
 
+/// A call that has an answer.
+package struct AnsweredCall: Sendable {
+  /// Names the call.
+  package let ticket: CommitTicket
+  /// Where its message is in what comes with it.
+  package let answer: Range<Int>
+}
+
 /// Is told what has become of queued calls.
 ///
 /// Its calls come from the commit thread, one group at a time, in the order of the commits. While one runs nothing is
@@ -31,6 +39,11 @@ package protocol CommitObserver: Sendable {
   /// Every change of the calls is stored, with the durability of the queue.
   mutating func didCommit(_ calls: [CommitTicket])
 
+  /// The same of calls that have an answer.
+  ///
+  /// - Parameter answers: has all of them, until the return.
+  mutating func didCommit(_ calls: [AnsweredCall], _ answers: UnsafeRawBufferPointer)
+
   /// No call of the group was stored, or nobody knows; the error says which.
   ///
   /// - Parameter since: when the engine stopped taking writes; nil while it takes them.
@@ -38,4 +51,11 @@ package protocol CommitObserver: Sendable {
 
   /// What is stored does not allow a call, of which nothing is stored.
   mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal)
+}
+
+extension CommitObserver {
+  /// Without a look at the answers.
+  package mutating func didCommit(_ calls: [AnsweredCall], _ answers: UnsafeRawBufferPointer) {
+    didCommit(calls.map(\.ticket))
+  }
 }

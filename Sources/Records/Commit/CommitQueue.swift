@@ -4,6 +4,8 @@ package import Engine
 import Platform
 import Synchronization
 
+// SAFETY: the executor's answers are lent until the observer returns, and not changed meanwhile.
+
 /// The one way a write reaches the engine: calls queue their changes, one thread commits them in groups.
 ///
 /// While one group is written and synced the next one gathers; there is no timer. Each group is one engine batch,
@@ -33,6 +35,7 @@ package final class CommitQueue: Sendable {
   let wakeUp = DispatchSemaphore(value: 0)
   let checks = WriteChecks()
   private let reader: ParkedReader
+  private let maximumRecordBytes: Int
   private let ended = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "commit")
 
@@ -76,9 +79,11 @@ package final class CommitQueue: Sendable {
   ///   - mark: is told of each commit before its calls are answered.
   ///   - sweeper: is told of committed range deletes.
   ///   - monitor: is told when a commit failed.
+  ///   - maximumRecordBytes: a record that an update makes may have so many.
   package init(
     engine: any StorageEngine, cache: RecordCache? = nil, durability: Durability,
-    mark: CommitMark? = nil, sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil
+    mark: CommitMark? = nil, sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil,
+    maximumRecordBytes: Int = 4 << 20
   ) {
     self.engine = engine
     reader = ParkedReader(engine: engine)
@@ -87,6 +92,7 @@ package final class CommitQueue: Sendable {
     self.sweeper = sweeper
     self.monitor = monitor
     self.durability = durability
+    self.maximumRecordBytes = maximumRecordBytes
   }
 
   /// Queues the changes of one call; the observer hears later what has become of them.
@@ -102,7 +108,7 @@ package final class CommitQueue: Sendable {
     }
   }
 
-  /// Queues the writes of one call to a model with indexes, which the commit thread executes.
+  /// Queues the writes of one call that the commit thread executes.
   ///
   /// - Parameters:
   ///   - byteCount: about how many bytes the writes have.
@@ -180,7 +186,7 @@ package final class CommitQueue: Sendable {
 
   private func run(_ observer: some CommitObserver) {
     var observer = observer
-    var executor = WriteExecutor(engine: engine)
+    var executor = WriteExecutor(engine: engine, maximumRecordBytes: maximumRecordBytes)
     var parked = ParkedCalls(reader)
     var emptied: CommitGroup?
     while true {
@@ -283,20 +289,35 @@ package final class CommitQueue: Sendable {
       mark?.record(engine, durability)
       observer.didCommit(calls)
     } catch {
-      monitor?.look()
-      observer.didFail(calls, error, since: monitor?.since)
+      didFail(calls, error, &observer)
     }
     if batch.rangeDeleteCount > 0 { sweeper?.add(batch) }
   }
 
-  /// Executes commands on top of what is in the batch, and commits both together: changes that are as they are belong
-  /// to models without indexes, so that none of them is in the way of a command.
+  private func didFail(
+    _ calls: [CommitTicket], _ error: EngineError, _ observer: inout some CommitObserver
+  ) {
+    monitor?.look()
+    observer.didFail(calls, error, since: monitor?.since)
+  }
+
+  /// Executes commands on top of what is in the batch, and commits both together. Changes that are as they are come
+  /// first: those of models with indexes are never among them, and a call with a condition to another model sees what
+  /// those of its group have changed.
   private func execute(
     _ commands: CommandList, _ group: CommitGroup, _ executor: inout WriteExecutor,
     _ parked: inout ParkedCalls, _ observer: inout some CommitObserver
   ) {
     let batch = group.batch
-    var calls = group.calls
+    var calls = ExecutedCalls()
+    calls.plain = group.calls
+    if commands.hasPlainModels {
+      if batch.rangeDeleteCount > 0 {
+        finish(batch, &calls, &executor, &observer)
+      } else {
+        executor.note(batch)
+      }
+    }
     var parkedBytes = 0
     for (index, call) in commands.calls.enumerated() {
       guard !parked.holds(call.ticket.source) else {
@@ -312,7 +333,12 @@ package final class CommitQueue: Sendable {
       if !isRange { executor.lookAhead(commands, from: index) }
       let tier: ReadTier = call.timesParked < ParkedCalls.maximumTimes ? .memory : .any
       switch executor.execute(call, of: commands, into: batch, tier: tier) {
-      case .done: calls.append(call.ticket)
+      case .done:
+        if let answer = executor.answer {
+          calls.answered.append(AnsweredCall(ticket: call.ticket, answer: answer))
+        } else {
+          calls.plain.append(call.ticket)
+        }
       case .refused(let refusal): observer.didRefuse(call.ticket, refusal)
       case .failed(let error): observer.didFail([call.ticket], error, since: monitor?.since)
       case .wouldBlock:
@@ -331,20 +357,39 @@ package final class CommitQueue: Sendable {
     parked.send()
   }
 
+  /// Calls whose changes are in the batch.
+  private struct ExecutedCalls {
+    var plain: [CommitTicket] = []
+    var answered: [AnsweredCall] = []
+
+    mutating func removeAll() {
+      plain.removeAll(keepingCapacity: true)
+      answered.removeAll(keepingCapacity: true)
+    }
+  }
+
   /// A batch of executed calls is committed once it has so many bytes.
   private static let executedBytes = 16 << 20
 
   private func finish(
-    _ batch: WriteBatch, _ calls: inout [CommitTicket], _ executor: inout WriteExecutor,
+    _ batch: WriteBatch, _ calls: inout ExecutedCalls, _ executor: inout WriteExecutor,
     _ observer: inout some CommitObserver
   ) {
-    // What changes nothing needs no commit.
-    if !batch.isEmpty {
-      commit(batch, calls, &observer)
-    } else if !calls.isEmpty {
-      observer.didCommit(calls)
+    do throws(EngineError) {
+      // What changes nothing needs no commit.
+      if !batch.isEmpty {
+        try apply(batch)
+        mark?.record(engine, durability)
+      }
+      if !calls.plain.isEmpty { observer.didCommit(calls.plain) }
+      if !calls.answered.isEmpty {
+        unsafe observer.didCommit(calls.answered, executor.answers.bytes)
+      }
+    } catch {
+      didFail(calls.plain + calls.answered.map(\.ticket), error, &observer)
     }
-    calls.removeAll(keepingCapacity: true)
+    if batch.rangeDeleteCount > 0 { sweeper?.add(batch) }
+    calls.removeAll()
     batch.clear()
     executor.didApply()
   }

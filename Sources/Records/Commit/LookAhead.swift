@@ -18,10 +18,12 @@ struct LookAhead: ~Copyable {
     case blocked
     /// Its entries, in the list that was given.
     case entries(Range<Int>)
+    /// Of a write with a condition: the record, in ``LookAhead/records``.
+    case record(Range<Int>)
   }
 
   /// Calls are taken until they write so many records.
-  private static let records = 64
+  private static let recordCount = 64
   /// Of one call more are looked up one by one.
   private static let maximumRecords = 1024
   /// And until the entries have so many bytes.
@@ -39,11 +41,13 @@ struct LookAhead: ~Copyable {
     let end: Int
     /// Among the calls of the list.
     let call: Int
+    let isConditional: Bool
   }
 
   private var calls: [Call] = []
   private var found: [Found] = []
   private var keys = ByteWriter()
+  private(set) var records = ByteWriter()
   private var places: [Key] = []
   /// Calls of the list before this one were looked at.
   private var end = 0
@@ -54,6 +58,7 @@ struct LookAhead: ~Copyable {
     found.removeAll(keepingCapacity: true)
     places.removeAll(keepingCapacity: true)
     keys.removeAll(keepingAtMost: 64 << 10)
+    records.removeAll(keepingAtMost: Self.entryBytes)
     end = 0
     next = 0
   }
@@ -101,7 +106,7 @@ struct LookAhead: ~Copyable {
           found[place] = unsafe self.entries(
             of: record, wanted[index], list, place, &entries, &slots)
           visited = place + 1
-          return entries.bytes.count > Self.entryBytes ? .stop : .next
+          return entries.bytes.count + records.count > Self.entryBytes ? .stop : .next
         }
         // What cannot be read is told when it is executed.
         guard outcome == .wouldBlock else { return }
@@ -114,7 +119,7 @@ struct LookAhead: ~Copyable {
 
   private mutating func gather(_ list: CommandList, from index: Int) {
     var index = index
-    while index < list.calls.count, found.count < Self.records {
+    while index < list.calls.count, found.count < Self.recordCount {
       let call = list.calls[index]
       var reader = unsafe CommandReader(list.bytes.bytes, call)
       // What comes after a range is written after that has been applied.
@@ -123,7 +128,8 @@ struct LookAhead: ~Copyable {
       while let key = unsafe reader.nextRecordKey(), found.count < Self.maximumRecords {
         call.store.prefix.fixed.append(to: &keys)
         keys.append(key)
-        places.append(Key(end: keys.count, call: index))
+        places.append(
+          Key(end: keys.count, call: index, isConditional: reader.isConditional))
         found.append(.unknown)
       }
       index += 1
@@ -132,11 +138,16 @@ struct LookAhead: ~Copyable {
   }
 
   /// - Parameter record: as it is stored; nil when there is none.
-  private func entries(
+  private mutating func entries(
     of record: UnsafeRawBufferPointer?, _ storedKey: UnsafeRawBufferPointer, _ list: CommandList,
     _ place: Int, _ entries: inout EntryList, _ slots: inout RecordSlots
   ) -> Found {
     guard let record = unsafe record else { return .absent }
+    if places[place].isConditional {
+      let start = records.count
+      records.append(record)
+      return .record(start..<records.count)
+    }
     guard let indexes = list.calls[places[place].call].store.indexes else { return .unknown }
     let mark = entries.mark
     do throws(IndexEntryError) {

@@ -5,7 +5,8 @@ import Schema
 // SAFETY: the writes of a call are views of a command list, which is not changed while the call is executed. What the
 // engine or the batch lends is read before either changes.
 
-/// Executes writes to models with indexes: reads what is stored, and makes changes of records and entries of it.
+/// Executes writes to models with indexes, and those with conditions: reads what is stored, and makes changes of
+/// records and entries of it.
 ///
 /// One call after the other, each on what the calls before it have left; one that fails leaves nothing. All of it is on
 /// the commit thread, so that nothing changes between the look and the write.
@@ -28,7 +29,7 @@ package struct WriteExecutor: ~Copyable {
   /// See ``maximumEntries``.
   package static let maximumBytes = 16 << 20
 
-  private enum Stop: Error {
+  enum Stop: Error {
     case refused(WriteRefusal)
     case failed(EngineError)
     case wouldBlock
@@ -36,7 +37,7 @@ package struct WriteExecutor: ~Copyable {
 
   /// A write of a call.
   @safe
-  private struct Write {
+  struct Write {
     let isPut: Bool
     /// Of the record, without its prefix.
     @safe let key: UnsafeRawBufferPointer
@@ -49,36 +50,74 @@ package struct WriteExecutor: ~Copyable {
   }
 
   @safe
-  private struct NewEntry {
+  struct NewEntry {
     let index: Int
     @safe let key: UnsafeRawBufferPointer
     @safe let value: UnsafeRawBufferPointer
   }
 
   /// A new entry, and whose it is.
-  private struct Pending {
+  struct Pending {
     let entry: NewEntry
     let write: Write
   }
 
-  private let engine: any StorageEngine
-  private var overlay = WriteOverlay()
-  private var ahead = LookAhead()
+  let engine: any StorageEngine
+  var overlay = WriteOverlay()
+  var ahead = LookAhead()
   /// What is stored: of the records that were looked up ahead, then of the one that is written.
-  private var old = EntryList()
+  var old = EntryList()
   /// The end of the former.
-  private var aheadEnd = EntryList.Mark()
-  private var slots = RecordSlots()
+  var aheadEnd = EntryList.Mark()
+  var slots = RecordSlots()
   private var writes: [Write] = []
-  private var newEntries: [NewEntry] = []
-  private var pending: [Pending] = []
+  /// Of the call: writes with conditions.
+  var conditional: [ConditionalWrite] = []
+  /// The entries that updates make.
+  var made = EntryList()
+  /// What an update makes of a record, and what was stored before.
+  var merged = ByteWriter()
+  var oldRecord = ByteWriter()
+  /// Messages for those whose calls have one, until they are told.
+  var answers = ByteWriter()
+  /// Where in ``answers`` that of the call is that was executed last; nil for none.
+  private(set) var answer: Range<Int>?
+  /// A record may have so many bytes after an update.
+  let maximumRecordBytes: Int
+  var newEntries: [NewEntry] = []
+  var pending: [Pending] = []
 
-  init(engine: any StorageEngine) { self.engine = engine }
+  init(engine: any StorageEngine, maximumRecordBytes: Int) {
+    self.engine = engine
+    self.maximumRecordBytes = maximumRecordBytes
+  }
+
+  /// Has the call that is executed answered by what is appended from `start` on.
+  mutating func setAnswer(from start: Int) { answer = start..<answers.count }
 
   /// Forgets the changes of the calls so far: the engine has them.
   mutating func didApply() {
     overlay.removeAll()
+    answers.removeAll(keepingAtMost: 1 << 20)
     forgetAhead()
+  }
+
+  /// Takes changes into account that are in the batch already, as they are: calls that are executed come after them.
+  ///
+  /// - Precondition: no range is among them.
+  mutating func note(_ batch: WriteBatch) {
+    guard let base = unsafe batch.image.baseAddress else { return }
+    // What a batch has written is well formed.
+    try? batch.visitEntries { entry in
+      switch entry {
+      case .put(let key, let value):
+        // SAFETY: a value is a part of the image.
+        let start = unsafe value.baseAddress.map { unsafe $0 - base } ?? 0
+        overlay.note(key, .put(start..<start + value.count))
+      case .delete(let key): overlay.note(key, .deleted)
+      case .deleteRange: preconditionFailure("a range is applied before it is read")
+      }
+    }
   }
 
   private mutating func forgetAhead() {
@@ -104,17 +143,24 @@ package struct WriteExecutor: ~Copyable {
     return !reader.isAtEnd && reader.tag() == CommandList.Tag.deleteRange
   }
 
+  private static func isConditional(_ call: CommandList.Call, of list: CommandList) -> Bool {
+    var reader = unsafe CommandReader(list.bytes.bytes, call)
+    return !reader.isAtEnd && reader.tag() == CommandList.Tag.write
+  }
+
   /// Appends what a call changes to the batch.
   mutating func execute(
     _ call: CommandList.Call, of list: CommandList, into batch: WriteBatch, tier: ReadTier
   ) -> Outcome {
-    let (mark, overlayMark) = (batch.mark(), overlay.mark)
+    let (mark, overlayMark, answerMark) = (batch.mark(), overlay.mark, answers.count)
+    answer = nil
     do throws(Stop) {
       try execute(call, list, batch, tier)
       return .done
     } catch {
       batch.rollback(to: mark)
       overlay.rollback(to: overlayMark)
+      answers.truncate(to: answerMark)
       return switch error {
       case .refused(let refusal): .refused(refusal)
       case .failed(let error): .failed(error)
@@ -130,6 +176,9 @@ package struct WriteExecutor: ~Copyable {
     writes.removeAll(keepingCapacity: true)
     newEntries.removeAll(keepingCapacity: true)
     pending.removeAll(keepingCapacity: true)
+    if Self.isConditional(call, of: list) {
+      return try executeConditional(call, list, batch, tier)
+    }
     let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var holders: [(key: [UInt8], index: Int)] = []
     var reader = unsafe CommandReader(list.bytes.bytes, call)
@@ -170,6 +219,13 @@ package struct WriteExecutor: ~Copyable {
     leaveOutReplaced()
     for write in writes { _ = try execute(write, store, batch, tier) }
     for (key, index) in holders { try delete(key, byIndex: index, store, batch, tier) }
+    try putPending(store, batch, tier)
+  }
+
+  /// Puts the entries that are new, once all old ones are gone: records may swap a value of a unique index.
+  mutating func putPending(
+    _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
+  ) throws(Stop) {
     for entry in pending { try put(entry, store, batch, tier) }
   }
 
@@ -260,7 +316,7 @@ package struct WriteExecutor: ~Copyable {
           case .entries(let entries):
             known = entries
             return
-          case .unknown, .blocked: break
+          case .unknown, .blocked, .record: break
           }
         }
         isThere = try read(stored, change, batch, tier) { (executor, value) throws(Stop) in
@@ -284,7 +340,7 @@ package struct WriteExecutor: ~Copyable {
   ///
   /// - Returns: whether there is one.
   @safe
-  private mutating func read(
+  mutating func read(
     _ key: UnsafeRawBufferPointer, _ batch: WriteBatch, _ tier: ReadTier,
     _ visit: (inout WriteExecutor, UnsafeRawBufferPointer) throws(Stop) -> Void
   ) throws(Stop) -> Bool {
@@ -293,7 +349,7 @@ package struct WriteExecutor: ~Copyable {
 
   /// - Parameter change: of the key, by the calls so far.
   @safe
-  private mutating func read(
+  mutating func read(
     _ key: UnsafeRawBufferPointer, _ change: WriteOverlay.Change?, _ batch: WriteBatch,
     _ tier: ReadTier, _ visit: (inout WriteExecutor, UnsafeRawBufferPointer) throws(Stop) -> Void
   ) throws(Stop) -> Bool {
@@ -323,7 +379,7 @@ package struct WriteExecutor: ~Copyable {
   /// Deletes the entries that the new record has not, and notes those that the old one had not.
   ///
   /// - Parameter stored: the old ones, in ``old``.
-  private mutating func takeDifference(
+  mutating func takeDifference(
     _ write: Write, _ stored: Range<Int>, _ indexes: ModelIndexes, _ batch: WriteBatch
   ) throws(Stop) {
     var place = stored.lowerBound

@@ -62,7 +62,7 @@ extension MaskTree {
     return offset
   }
 
-  private func append(
+  func append(
     _ range: Range<Int>, _ base: UnsafePointer<UInt8>, to writer: inout ByteWriter
   ) {
     // SAFETY: the range was stepped over, so it lies in the record.
@@ -71,7 +71,7 @@ extension MaskTree {
 
   // MARK: - All at once
 
-  private struct Found {
+  struct Found {
     /// Whole fields, or the insides of messages, in the order of the wire.
     var ranges: [Range<Int>] = []
     var isGroup = false
@@ -102,8 +102,11 @@ extension MaskTree {
   }
 
   /// Notes where the fields of `node` are in one part of their message.
-  private func find(
-    in part: Range<Int>, node: Int, _ base: UnsafePointer<UInt8>, _ found: inout [Found]
+  ///
+  /// - Parameter notesUnsetting: also those that are there because of their oneof alone, as whole fields.
+  func find(
+    in part: Range<Int>, node: Int, _ base: UnsafePointer<UInt8>, notesUnsetting: Bool = false,
+    _ found: inout [Found]
   ) throws(RecordError) {
     let entries = nodes[node].entries
     var offset = part.lowerBound
@@ -130,6 +133,7 @@ extension MaskTree {
       case .part where wireType == 3:
         found[index].isGroup = true
         found[index].ranges.append(valueStart..<offset)
+      case .unsets where notesUnsetting: found[index].ranges.append(fieldStart..<offset)
       case .part, .unsets: break
       }
     }

@@ -27,7 +27,18 @@ package struct MaskTree: Sendable {
 
   struct Node: Sendable {
     /// Ascending by number.
-    var entries: [Entry]
+    let entries: [Entry]
+    /// Whether an update needs no look at the whole of it: a few fields as a whole, none of a oneof.
+    let isFlat: Bool
+
+    init(_ entries: [Entry]) {
+      self.entries = entries
+      isFlat =
+        entries.count <= 8
+        && entries.allSatisfy { entry in
+          if case .whole = entry.use { entry.oneof == nil } else { false }
+        }
+    }
 
     @inline(__always)
     func entry(_ number: UInt32) -> Int? {
@@ -50,6 +61,14 @@ package struct MaskTree: Sendable {
   package static func compile(
     _ parts: [UnsafeRawBufferPointer], message: Int, plan: RecordPlan
   ) throws(QueryError) -> MaskTree? {
+    let compiler = try unsafe read(parts, message: message, plan: plan)
+    guard !compiler.isEverything, !compiler.isEmpty else { return nil }
+    return compiler.tree()
+  }
+
+  private static func read(
+    _ parts: [UnsafeRawBufferPointer], message: Int, plan: RecordPlan
+  ) throws(QueryError) -> MaskCompiler {
     // A client has one part; who joins queries has a few.
     let byteCount = unsafe parts.reduce(0) { $0 + $1.count }
     guard unsafe parts.count <= 1000, byteCount <= maximumBytes else {
@@ -63,8 +82,47 @@ package struct MaskTree: Sendable {
         try unsafe compiler.add(String(decoding: path, as: UTF8.self))
       }
     }
-    guard !compiler.isEverything, !compiler.isEmpty else { return nil }
-    return compiler.tree()
+    return compiler
+  }
+
+  /// What an update replaces.
+  package enum Update: Sendable {
+    /// The mask is not set, or empty.
+    case populated
+    /// `*`
+    case everything
+    /// These fields; none, when the mask names fields of the key alone, which stay as they are.
+    case fields(MaskTree)
+  }
+
+  /// The same for an update: fields of the key are left out, since they stay as they are.
+  ///
+  /// - Parameter keyFields: their numbers.
+  @safe
+  package static func compileUpdate(
+    _ parts: [UnsafeRawBufferPointer], keyFields: [UInt32], message: Int, plan: RecordPlan
+  ) throws(QueryError) -> Update {
+    var compiler = try unsafe read(parts, message: message, plan: plan)
+    if compiler.isEverything { return .everything }
+    if compiler.isEmpty { return .populated }
+    compiler.removeFields(keyFields)
+    return .fields(compiler.tree(addsRequired: false))
+  }
+
+  /// The mask of an update that has none: what is populated in its record, repeated fields, maps and messages of
+  /// `google.protobuf` as a whole, other messages field by field.
+  ///
+  /// - Parameters:
+  ///   - record: is known to be a record of the message.
+  ///   - keyFields: the numbers of the fields of the key, which are left out.
+  @safe
+  package static func populated(
+    in record: UnsafeRawBufferPointer, keyFields: [UInt32], message: Int, plan: RecordPlan
+  ) throws(RecordError) -> MaskTree {
+    var compiler = MaskCompiler(plan: plan, message: message)
+    try compiler.addPopulated(in: record, node: 0)
+    compiler.removeFields(keyFields)
+    return compiler.tree(addsRequired: false)
   }
 
   /// The same for paths of the schema, which are known to be there.
@@ -104,97 +162,5 @@ package struct MaskTree: Sendable {
     } catch {
       throw .badMask(path: "", .malformed)
     }
-  }
-}
-
-/// Makes a ``MaskTree`` of paths.
-private struct MaskCompiler {
-  let plan: RecordPlan
-  private var nodes: [[UInt32: MaskTree.Entry]] = [[:]]
-  /// The message of each node.
-  private var messages: [Int]
-  private(set) var isEverything = false
-
-  init(plan: RecordPlan, message: Int) {
-    self.plan = plan
-    messages = [message]
-  }
-
-  var isEmpty: Bool { nodes[0].isEmpty }
-
-  mutating func add(_ path: String) throws(QueryError) {
-    if path == "*" {
-      isEverything = true
-      return
-    }
-    let names = path.split(separator: ".", omittingEmptySubsequences: false)
-    guard names.count <= RecordPlan.maximumDepth else { throw .badMask(path: path, .tooLong) }
-    var node = 0
-    var isCovered = false
-    for (index, name) in names.enumerated() {
-      guard !name.isEmpty else { throw .badMask(path: path, .empty) }
-      let message = messages[node]
-      guard let field = plan.field(named: String(name), inMessage: message) else {
-        throw .badMask(
-          path: path, .unknownField(name: String(name), message: plan.messageNames[message]))
-      }
-      let isLast = index == names.count - 1
-      guard isLast || !field.isRepeated else {
-        throw .badMask(path: path, .throughRepeated(field: String(name)))
-      }
-      guard isLast || field.isMessage else {
-        throw .badMask(path: path, .notAMessage(field: String(name)))
-      }
-      if isCovered {
-        // A shorter path names it already; the rest is checked all the same.
-        if !isLast { node = appendNode(plan.message(ofField: field.number, inMessage: message)) }
-        continue
-      }
-      switch nodes[node][field.number]?.use {
-      case .whole: isCovered = true
-      case .part(let child) where !isLast:
-        node = child
-        continue
-      default: break
-      }
-      if isLast || isCovered {
-        nodes[node][field.number] = MaskTree.Entry(
-          number: field.number, use: .whole, oneof: field.oneof)
-      }
-      guard !isLast else { break }
-      let child = appendNode(plan.message(ofField: field.number, inMessage: message))
-      if !isCovered {
-        nodes[node][field.number] = MaskTree.Entry(
-          number: field.number, use: .part(node: child), oneof: field.oneof)
-      }
-      node = child
-    }
-  }
-
-  private mutating func appendNode(_ message: Int) -> Int {
-    nodes.append([:])
-    messages.append(message)
-    return nodes.count - 1
-  }
-
-  func tree() -> MaskTree {
-    var hasOneofs = false
-    let finished = nodes.indices.map { index in
-      var entries = nodes[index]
-      // Without them a decoder that knows `required` could not read the answer.
-      for number in plan.requiredFields(ofMessage: messages[index]) where entries[number] == nil {
-        entries[number] = MaskTree.Entry(number: number, use: .whole, oneof: nil)
-      }
-      for oneof in Set(entries.values.compactMap(\.oneof)) {
-        hasOneofs = true
-        for member in plan.members(ofOneof: oneof, inMessage: messages[index])
-        where entries[member.number] == nil {
-          entries[member.number] = MaskTree.Entry(
-            number: member.number, use: .unsets, oneof: oneof)
-        }
-      }
-      return MaskTree.Node(entries: entries.values.sorted { $0.number < $1.number })
-    }
-    return MaskTree(nodes: finished, hasOneofs: hasOneofs)
   }
 }

@@ -35,6 +35,9 @@ package final class ModelStore: Sendable {
   let commits: CommitQueue
   /// Under the identity of the database.
   let hash: SipHash
+  /// Of the key's fields.
+  let keyFieldNumbers: [UInt32]
+  let updateMasks = UpdateMasks()
 
   /// - Parameter modelID: as the catalogue gave it.
   package init(
@@ -51,6 +54,7 @@ package final class ModelStore: Sendable {
     self.cache = cache
     self.commits = commits
     hash = SipHash(key: identity.halves)
+    keyFieldNumbers = model.key.columns.map(\.number)
   }
 
   // MARK: - Reading one record

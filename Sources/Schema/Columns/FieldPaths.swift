@@ -80,7 +80,7 @@ struct FieldPaths {
     return steps
   }
 
-  private static func hasPresence(
+  static func hasPresence(
     _ field: Google_Protobuf_FieldDescriptorProto, isProto2: Bool
   ) -> Bool {
     guard field.label != .repeated else { return false }

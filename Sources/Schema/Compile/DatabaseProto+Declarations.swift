@@ -18,8 +18,9 @@ extension DatabaseProto {
   private func listMessage(_ model: ModelRules.Candidate) -> String {
     let (name, key) = (model.name, model.key)
     // In the list message, the names of the messages in it come first.
+    let nested = [ModelNames.key, ModelNames.write, ModelNames.written, ModelNames.returning]
     let isNested =
-      name == ModelNames.key || !key.isPlain && name == ModelNames.byPk
+      nested.contains(name) || !key.isPlain && name == ModelNames.byPk
       || model.indexes.contains { $0.queryMessage == name }
     let record = isNested ? ".\(packageName).\(name)" : reference(name)
     let order =
@@ -35,6 +36,7 @@ extension DatabaseProto {
       \(keyFields(key))
         }
       \(key.isPlain ? "" : keyMatches(key))\(model.indexes.map(indexMatches).joined())\
+      \(writeMessages(record, key))\
         repeated \(record) \(model.listField) = 1;
         // Set when there are more records than this answer has: the page_token of the next call.
         string next_page_token = 2;
@@ -43,6 +45,50 @@ extension DatabaseProto {
         // An etag for each record, when the query has with_etags. It changes when the record does.
         repeated string etags = 4;
       }
+
+      """
+  }
+
+  private func writeMessages(_ record: String, _ key: ModelKey) -> String {
+    let word = key.text == ModelNames.keyField ? ModelNames.keyField : "key"
+    return """
+        // One change of one record, made when its condition holds.
+        message \(ModelNames.write) {
+          // What the answer has beside the etag.
+          enum \(ModelNames.returning) {
+            NOTHING = 0;
+            // The record as it is after the write.
+            NEW = 1;
+            // The record as it was before it.
+            OLD = 2;
+          }
+          oneof action {
+            // Stores the record under its \(word), in place of the one stored before.
+            \(record) put = 1;
+            // Replaces the fields that update_mask names in the record with this \(word), which must be there.
+            \(record) update = 2;
+            // Deletes the record with this \(word), if there is one.
+            \(ModelNames.key) delete = 3;
+            // Changes nothing; fails when the condition does not hold.
+            \(ModelNames.key) check = 4;
+          }
+          // For update: a field that is named and not set is cleared. Not set: all that is set is replaced, repeated
+          // fields and maps as a whole; * is the whole record.
+          .google.protobuf.FieldMask update_mask = 5;
+          oneof condition {
+            // Whether there has to be a record.
+            bool exists = 6;
+            // The record has to be there with this etag.
+            string etag = 7;
+          }
+          \(ModelNames.returning) returning = 9;
+        }
+        message \(ModelNames.written) {
+          // Of the record as it is now; empty after a delete.
+          string etag = 1;
+          // As returning asks for it; not set when there is none.
+          \(record) record = 2;
+        }
 
       """
   }
@@ -147,6 +193,8 @@ extension DatabaseProto {
         rpc \(ModelNames.putMethod(name: name))(\(reference(name))) returns (Empty) {}
         // Stores several \(plural), all or none; of two with the same \(word) the last one wins.
         rpc \(ModelNames.batchPutMethod(plural: plural))(\(list)) returns (Empty) {}
+        // Puts, updates, deletes or checks one \(name) when a condition holds.
+        rpc \(ModelNames.writeMethod(name: name))(\(list).\(ModelNames.write)) returns (\(list).\(ModelNames.written)) {}
 
       """
   }

@@ -10,12 +10,19 @@ package struct NamedField: Sendable {
   package let isMessage: Bool
   /// Its place among the message's oneofs; nil for a field outside of them, and for one that is merely `optional`.
   package let oneof: Int?
+  /// Whether an absent field is unset, and not its default. Also false of a repeated field.
+  package let hasPresence: Bool
+  /// Whether its message is a value to people, as a time is, and no record of fields: one of `google.protobuf`.
+  package let isWellKnown: Bool
 
-  init(_ field: Google_Protobuf_FieldDescriptorProto) {
+  /// - Parameter isProto2: see ``MessageTypes/Entry``.
+  init(_ field: Google_Protobuf_FieldDescriptorProto, isProto2: Bool) {
     number = UInt32(truncatingIfNeeded: field.number)
     isRepeated = field.label == .repeated
     isMessage = field.type == .message || field.type == .group
     oneof = field.hasOneofIndex && !field.proto3Optional ? Int(field.oneofIndex) : nil
+    hasPresence = FieldPaths.hasPresence(field, isProto2: isProto2)
+    isWellKnown = isMessage && field.typeName.hasPrefix(".google.protobuf.")
   }
 }
 
@@ -79,9 +86,13 @@ package final class RecordPlan: Sendable {
   /// - Throws: `damaged` when a field's type is not among the files.
   init(_ files: [Google_Protobuf_FileDescriptorProto]) throws(SchemaError) {
     var declarations: [(name: String, message: Google_Protobuf_DescriptorProto)] = []
+    // Their places among the declarations.
+    var proto2Messages = Set<Int>()
     for file in files {
+      let first = declarations.count
       let scope = file.package.isEmpty ? "" : file.package + "."
       for message in file.messageType { Self.collect(message, scope: scope, into: &declarations) }
+      if file.syntax != "proto3" { proto2Messages.formUnion(first..<declarations.count) }
     }
     let indices = Dictionary(
       declarations.indices.map { (declarations[$0].name, $0) },
@@ -139,9 +150,10 @@ package final class RecordPlan: Sendable {
         declaration.message.field.map { (UInt32($0.number), $0.name) },
         uniquingKeysWith: { first, _ in first })
     }
-    fieldsByName = declarations.map { declaration in
-      Dictionary(
-        declaration.message.field.map { ($0.name, NamedField($0)) },
+    fieldsByName = declarations.enumerated().map { index, declaration in
+      let isProto2 = proto2Messages.contains(index)
+      return Dictionary(
+        declaration.message.field.map { ($0.name, NamedField($0, isProto2: isProto2)) },
         uniquingKeysWith: { first, _ in first })
     }
     self.indices = indices
@@ -195,6 +207,12 @@ package final class RecordPlan: Sendable {
     fieldsByName[message][name]
   }
 
+  /// The field with a number; nil when the schema has none.
+  /// - Precondition: as above.
+  package func field(_ number: UInt32, inMessage message: Int) -> NamedField? {
+    fieldNames[message][number].flatMap { fieldsByName[message][$0] }
+  }
+
   /// The place of a field's oneof among the message's; nil when it is in none.
   /// - Precondition: as above.
   package func oneof(ofField number: UInt32, inMessage message: Int) -> Int? {
@@ -215,6 +233,9 @@ package final class RecordPlan: Sendable {
     let table = unsafe messages[message]
     return requiredFields[Int(table.required)..<Int(table.required) + Int(table.requiredCount)]
   }
+
+  /// Whether messages have to have fields at all.
+  package var hasRequiredFields: Bool { !requiredFields.isEmpty }
 
   /// The message that a field of kind `message` or `group` holds.
   package func message(ofField number: UInt32, inMessage message: Int) -> Int {

@@ -7,7 +7,7 @@ struct MethodRights: Sendable {
   enum Right: Equatable {
     /// Nothing: health.
     case none
-    /// To be somebody: reflection.
+    /// To be somebody: reflection, and what looks at the rights of its caller itself.
     case identity
     case model(Int, AccessAction)
     /// Everything: a method that no rule could name.
@@ -25,6 +25,7 @@ struct MethodRights: Sendable {
       for (method, action) in Self.actions(of: model) {
         byPath["/\(service)/\(method)"] = .model(index, action)
       }
+      byPath["/\(service)/\(model.writeMethod)"] = .identity
     }
     rights = methods.map { method in
       if method.path.hasPrefix("/" + HealthService.serviceName + "/") { return .none }

@@ -1,6 +1,9 @@
+import Bytes
 package import Engine
 package import Records
 package import Wire
+
+// SAFETY: answers are lent until the return, and copied.
 
 /// Answers the calls of a commit, with one hop to each event loop.
 package struct CallCompletions: CommitObserver {
@@ -11,6 +14,16 @@ package struct CallCompletions: CommitObserver {
 
   package mutating func didCommit(_ calls: [CommitTicket]) {
     for call in calls { completions.complete(CallToken(words: call.words), .empty) }
+    completions.post()
+  }
+
+  package mutating func didCommit(_ calls: [AnsweredCall], _ answers: UnsafeRawBufferPointer) {
+    for call in calls {
+      var message = Completions.messageWriter()
+      unsafe message.append(UnsafeRawBufferPointer(rebasing: answers[call.answer]))
+      completions.complete(
+        CallToken(words: call.ticket.words), .message(OwnedMessage(message)))
+    }
     completions.post()
   }
 

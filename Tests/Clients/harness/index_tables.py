@@ -9,10 +9,11 @@ import grpc
 from grpc import StatusCode
 
 from harness import status
-from harness.client import CALL_TIMEOUT, Database, listed
+from harness.client import CALL_TIMEOUT, Database, delimited, listed
 from harness.encodings import cut, random_mask, read_fields, scrambled
 from harness.index_oracle import IndexOracle, Match, Row, has_times_out_of_range
 from harness.index_schemas import Index, Model, Values, least
+from harness.updates import populated, tree_of, updated
 
 
 @dataclasses.dataclass
@@ -88,7 +89,7 @@ class Table:
 
     def path(self, verb: str, index: IndexOracle | None = None) -> str:
         if index is None:
-            return f"/oracle.Database/{verb}{self.name if verb in ('Put', 'Get') else self.plural}"
+            return f"/oracle.Database/{verb}{self.name if verb in ('Put', 'Get', 'Write') else self.plural}"
         return f"/oracle.Database/{verb}{self.plural}{'ByPk' if index is self.key else index.index.method}"
 
     def call(self, path: str, request: bytes) -> bytes:
@@ -179,6 +180,112 @@ class Table:
         assert failure.metadata["model"] == f"oracle.{self.name}", failure
         if self.model.has_plain_key:
             assert (failure.metadata["holder"].encode(),) in conflicts[failure.metadata["index"]], failure
+
+    # MARK: - Writes with conditions
+
+    def write(self, rng: random.Random):
+        """Any action with any condition."""
+        Written = self.database.message(f"oracle.{self.plural}.Written")
+        data = self.changed(rng) if self.rows and rng.random() < 0.7 else self.random_record(rng)
+        row = self.row(data)
+        before = self.rows.get(row.key)
+        action = rng.choice(["put", "update", "delete", "check"])
+        rest = self.database.message(f"oracle.{self.plural}.Write")(returning=rng.choice(["NOTHING", "NEW", "OLD"]))
+        condition, holds = self.condition(rng, action, row.message, before)
+        rest.MergeFrom(condition)
+        tree = None
+        if action == "update" and rng.random() < 0.7:
+            paths = random_mask(self.message.DESCRIPTOR, rng)
+            rest.update_mask.paths.extend(paths)
+            tree = tree_of(paths)
+        body = data if action in ("put", "update") else self.key_message(row.message).SerializeToString()
+        number = {"put": 1, "update": 2, "delete": 3, "check": 4}[action]
+        request = delimited(number, body) + rest.SerializeToString()
+        try:
+            written, failure = Written.FromString(self.call(self.path("Write"), request)), None
+        except grpc.RpcError as error:
+            written, failure = None, status.failure(error)
+        if not holds:
+            self.trace.append(f"  refused: {failure}")
+            self.did_not_hold(condition, before, failure)
+            return
+        new = self.message_after(action, row, before, tree)
+        if action in ("put", "update"):
+            self.did_write(new, written, failure)
+        else:
+            assert failure is None, failure
+            if action == "delete":
+                self.rows.pop(row.key, None)
+        if failure is None:
+            self.check_written(written, action, rest, before, new)
+
+    def condition(self, rng: random.Random, action: str, message, before: Row | None):
+        """A Write with a condition alone, and whether it holds."""
+        kind = rng.choice(["none", "exists", "absent", "etag", "etag", "other etag"])
+        if kind == "none" and action == "check" or kind == "absent" and action == "update":
+            kind = "exists"
+        Write = self.database.message(f"oracle.{self.plural}.Write")
+        if kind == "none":
+            return Write(), before is not None or action != "update"
+        if kind in ("exists", "absent"):
+            return Write(exists=kind == "exists"), (before is not None) == (kind == "exists")
+        if kind == "other etag" or before is None:
+            return Write(etag=rng.choice(["0123456789abcdef", "no etag", "0"])), False
+        return Write(etag=self.etag(message)), True
+
+    def etag(self, message) -> str:
+        request = self.database.message(f"oracle.{self.plural}.Write")(exists=True)
+        data = delimited(4, self.key_message(message).SerializeToString()) + request.SerializeToString()
+        answer = self.call(self.path("Write"), data)
+        return self.database.message(f"oracle.{self.plural}.Written").FromString(answer).etag
+
+    def did_not_hold(self, condition, before: Row | None, failure: status.Failure):
+        if before is None:
+            expected = (StatusCode.NOT_FOUND, "RECORD_NOT_FOUND")
+        elif condition.WhichOneof("condition") == "exists":
+            expected = (StatusCode.ALREADY_EXISTS, "RECORD_EXISTS")
+        else:
+            expected = (StatusCode.ABORTED, "ETAG_MISMATCH")
+        assert (failure.code, failure.reason) == expected, failure
+        if before is not None:
+            assert failure.metadata["etag"] == self.etag(before.message), failure
+
+    def message_after(self, action: str, row: Row, before: Row | None, tree: dict | None):
+        if action != "update":
+            return row.message if action == "put" else None
+        tree = populated(row.message) if tree is None else tree
+        for name, _ in self.model.key:
+            tree.pop(name, None)
+        return updated(before.message, row.message, tree)
+
+    def did_write(self, new, written, failure: status.Failure | None):
+        """What is stored is what it should be; then it is as if it had been put."""
+        if failure is not None and failure.reason != "UNIQUE_VIOLATION":
+            # Of an update: what is no record, or one that no index can have.
+            assert failure.reason == "BAD_RECORD", failure
+            assert has_times_out_of_range(new) or not new.IsInitialized(), failure
+            return
+        data = new.SerializeToString()
+        if failure is None:
+            key = self.key_message(new).SerializeToString()
+            data = self.call(self.path("Get"), key)
+            assert comparable(self.message.FromString(data)) == comparable(new)
+        self.did_put([data], failure)
+
+    def check_written(self, written, action: str, rest, before: Row | None, new):
+        """The answer has the etag, and the record that was asked for."""
+        now = new if new is not None else (before.message if before is not None and action == "check" else None)
+        assert written.etag == (self.etag(now) if now is not None else "")
+        Write = type(rest)
+        if rest.returning == Write.NOTHING:
+            expected = None
+        elif action == "check" or rest.returning == Write.OLD:
+            expected = before.message if before is not None else None
+        else:
+            expected = new
+        assert written.HasField("record") == (expected is not None), (action, written)
+        if expected is not None:
+            assert comparable(written.record) == comparable(expected)
 
     def delete(self, index: IndexOracle, matches: list[Match]):
         """By the key with any matches, or by a unique index with an eq for each column."""
@@ -286,19 +393,23 @@ class Table:
             return rng.sample(covered, rng.randint(1, len(covered)))
         return random_mask(self.message.DESCRIPTOR, rng)
 
+    def key_message(self, message):
+        """The `Key` of a record."""
+        key = self.database.message(f"oracle.{self.plural}.Key")()
+        for name, _ in self.model.key:
+            if message.DESCRIPTOR.fields_by_name[name].message_type is not None:
+                getattr(key, name).CopyFrom(getattr(message, name))
+            else:
+                setattr(key, name, getattr(message, name))
+        return key
+
     def check_one(self, rng: random.Random):
         """By its whole key."""
         message = self.message()
         self.values.set_key(message, rng)
         [key] = self.key.entries(message)
-        request = self.database.message(f"oracle.{self.plural}.Key")()
-        for name, _ in self.model.key:
-            if message.DESCRIPTOR.fields_by_name[name].message_type is not None:
-                getattr(request, name).CopyFrom(getattr(message, name))
-            else:
-                setattr(request, name, getattr(message, name))
         try:
-            found = self.call(self.path("Get"), request.SerializeToString())
+            found = self.call(self.path("Get"), self.key_message(message).SerializeToString())
             assert found == self.rows[key].data
         except grpc.RpcError as error:
             assert (error.code(), key in self.rows) == (StatusCode.NOT_FOUND, False), error

@@ -10,6 +10,8 @@ final class ForgetfulEngine: StorageEngine {
   /// Of 100 reads of the memory tier, how many find nothing.
   private let percentForgotten: Int
   private let writesLeft: Atomic<Int>
+  /// Of the next write.
+  private let hold = Mutex<Hold?>(nil)
   /// Done once, before a look-up with no snapshot.
   private let interruption = Mutex<Interruption?>(nil)
 
@@ -29,6 +31,19 @@ final class ForgetfulEngine: StorageEngine {
     writesLeft = Atomic(writes)
   }
 
+  /// A write that waits.
+  struct Hold {
+    let begun = Gate()
+    let isReleased = Gate()
+  }
+
+  /// Has the next write wait until it is released.
+  func holdNextWrite() -> Hold {
+    let new = Hold()
+    hold.withLock { $0 = new }
+    return new
+  }
+
   /// Has something done in the midst of a read: before the n-th look-up with no snapshot, from 0.
   func interrupt(atLookUp count: Int, _ body: @escaping () -> Void) {
     let new = Interruption(left: count, body: body)
@@ -38,6 +53,14 @@ final class ForgetfulEngine: StorageEngine {
   var traits: EngineTraits { memory.traits }
 
   func apply(_ batch: WriteBatch, durability: Durability) throws(EngineError) {
+    let held = hold.withLock { hold -> Hold? in
+      defer { hold = nil }
+      return hold
+    }
+    if let held {
+      held.begun.open()
+      held.isReleased.wait()
+    }
     guard writesLeft.wrappingSubtract(1, ordering: .relaxed).newValue >= 0 else {
       throw .readOnly(reason: "it died")
     }

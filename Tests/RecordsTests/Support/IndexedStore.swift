@@ -15,6 +15,14 @@ final class IndexedStore {
     case done
     /// The name of the index, and the key of the record that has the values.
     case taken(String, by: String)
+    /// The message, of a write that has one.
+    case answered([UInt8])
+    /// There is no record.
+    case notFound
+    /// There is one; its etag.
+    case exists(String)
+    /// It has this etag.
+    case otherEtag(String)
     case failed(String)
   }
 
@@ -35,7 +43,7 @@ final class IndexedStore {
       syntax = "proto3";
       import "seandb/options.proto";
       message Dog {
-        option (seandb.model) = {\(key)\(options)};
+        \(key.isEmpty && options.isEmpty ? "" : "option (seandb.model) = {\(key)\(options)};")
         string pk = 1;
         string name = 2;
         Owner owner = 3;
@@ -85,6 +93,12 @@ final class IndexedStore {
 
     mutating func didCommit(_ calls: [CommitTicket]) { for call in calls { note(call, .done) } }
 
+    mutating func didCommit(_ calls: [AnsweredCall], _ answers: UnsafeRawBufferPointer) {
+      for call in calls {
+        note(call.ticket, .answered(Array(UnsafeRawBufferPointer(rebasing: answers[call.answer]))))
+      }
+    }
+
     mutating func didFail(_ calls: [CommitTicket], _ error: EngineError, since: String?) {
       for call in calls { note(call, .failed("\(error)")) }
     }
@@ -93,6 +107,9 @@ final class IndexedStore {
       switch refusal {
       case .uniqueViolation(_, let index, let holder, _):
         note(call, .taken(index.name, by: String(decoding: holder, as: UTF8.self)))
+      case .notFound: note(call, .notFound)
+      case .exists(_, _, let etag): note(call, .exists(etag.text))
+      case .otherEtag(_, _, let etag): note(call, .otherEtag(etag.text))
       default: note(call, .failed("\(refusal)"))
       }
     }
@@ -142,6 +159,21 @@ final class IndexedStore {
     let isTaken = try request.withUnsafeBytes { try store.delete(parseIndexQuery($0), ticket) }
     #expect(isTaken)
     return calls
+  }
+
+  /// Queues a `Write`.
+  func queueWrite(_ request: [UInt8], source: UInt64 = 1) throws -> UInt64 {
+    let ticket = ticket(source)
+    let isTaken = try request.withUnsafeBytes { try store.write(WriteRequest($0), ticket) }
+    #expect(isTaken)
+    return calls
+  }
+
+  /// Makes a write, and waits until it has ended.
+  func write(_ request: [UInt8]) throws -> Outcome? {
+    let call = try queueWrite(request)
+    wait(for: 1)
+    return outcome(of: call)
   }
 
   /// Queues a delete by the values of a unique index.

@@ -31,6 +31,29 @@ struct DatabaseProtoTests {
         message Key {
         string pk = 1;
         }
+        message Write {
+        enum Returning {
+        NOTHING = 0;
+        NEW = 1;
+        OLD = 2;
+        }
+        oneof action {
+        Dog put = 1;
+        Dog update = 2;
+        Key delete = 3;
+        Key check = 4;
+        }
+        .google.protobuf.FieldMask update_mask = 5;
+        oneof condition {
+        bool exists = 6;
+        string etag = 7;
+        }
+        Returning returning = 9;
+        }
+        message Written {
+        string etag = 1;
+        Dog record = 2;
+        }
         repeated Dog dogs = 1;
         string next_page_token = 2;
         uint64 count = 3;
@@ -85,6 +108,7 @@ struct DatabaseProtoTests {
         rpc DeleteDogsByPk(IndexQuery) returns (Empty) {}
         rpc PutDog(Dog) returns (Empty) {}
         rpc BatchPutDogs(Dogs) returns (Empty) {}
+        rpc WriteDog(Dogs.Write) returns (Dogs.Written) {}
         }
         """)
     #expect(first.serviceName == "database.Database")
@@ -95,8 +119,21 @@ struct DatabaseProtoTests {
     #expect(first.recordPlan.messageNames[dog.messageIndex] == "database.Dog")
     #expect(first.recordPlan.messageNames[dog.listMessageIndex] == "database.Dogs")
     #expect(
-      [dog.getMethod, dog.deleteMethod, dog.putMethod, dog.batchPutMethod]
-        == ["GetDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs"])
+      [dog.getMethod, dog.deleteMethod, dog.putMethod, dog.batchPutMethod, dog.writeMethod]
+        == ["GetDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs", "WriteDog"])
+  }
+
+  /// In a list message the names of the messages in it come first.
+  @Test(arguments: ["Key", "Write", "Written", "Returning"])
+  func takesModelsThatAreCalledLikeItsOwnMessages(_ name: String) async throws {
+    let folder = try SchemaFolder([
+      "schema.proto": "syntax = \"proto3\"; package p; message \(name) { string pk = 1; }"
+    ])
+    let schema = try await folder.compile()
+    #expect(schema.models.map(\.fullName) == ["p.\(name)"])
+    for field in ["put = 1", "record = 2"] {
+      #expect(schema.databaseProto.contains("    .p.\(name) \(field);\n"))
+    }
   }
 
   private static func codeLines(_ text: String) -> String {

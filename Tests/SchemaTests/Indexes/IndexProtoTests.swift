@@ -98,6 +98,8 @@ import Testing
 
   private static let methods = """
       rpc BatchPutDogs(Dogs) returns (Empty) {}
+      // Puts, updates, deletes or checks one Dog when a condition holds.
+      rpc WriteDog(Dogs.Write) returns (Dogs.Written) {}
       // The Dogs that the query chooses, in the order of home.kind, -weight, labels.born.
       rpc GetDogsByHomeKindWeightLabelsBorn(Dogs.ByHomeKindWeightLabelsBorn) returns (Dogs) {
         option idempotency_level = NO_SIDE_EFFECTS;

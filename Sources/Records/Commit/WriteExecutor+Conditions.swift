@@ -1,0 +1,254 @@
+import Bytes
+import Engine
+import Schema
+
+// SAFETY: the writes of a call are views of a command list, which is not changed while the call is executed. What the
+// engine lends is read before its visit ends. The list of the entries that updates make is not changed any more once
+// there are views of it.
+
+/// Writes with a condition, an update, or an answer.
+///
+/// First all records are read, all conditions checked and all records written, each under a key of its own, so that a
+/// condition sees what was there before the call. Then entries go, then entries come.
+extension WriteExecutor {
+  mutating func executeConditional(
+    _ call: CommandList.Call, _ list: CommandList, _ batch: WriteBatch, _ tier: ReadTier
+  ) throws(Stop) {
+    conditional.removeAll(keepingCapacity: true)
+    made.removeAll()
+    old.truncate(to: aheadEnd)
+    let store = call.store
+    let start = answers.count
+    var place = ahead.first(of: call) ?? .max
+    var reader = unsafe CommandReader(list.bytes.bytes, call)
+    while !reader.isAtEnd {
+      _ = reader.tag()
+      var write = reader.write()
+      let first = newEntries.count
+      if write.action == .put {
+        unsafe reader.visitEntries { index, key, value in
+          unsafe newEntries.append(NewEntry(index: index, key: key, value: value))
+        }
+      }
+      write.newEntries = first..<newEntries.count
+      write.ahead = place
+      if place != .max { place += 1 }
+      try execute(&write, call, store, batch, tier)
+      conditional.append(write)
+    }
+    setAnswer(from: start)
+    guard let indexes = store.indexes else { return }
+    for (number, write) in conditional.enumerated() where write.action != .check {
+      var entries = write.newEntries
+      if write.action == .update {
+        let first = newEntries.count
+        for entry in made.entries[entries] {
+          unsafe newEntries.append(
+            NewEntry(index: entry.index, key: made.key(entry), value: made.value(entry)))
+        }
+        entries = first..<newEntries.count
+      }
+      let change = unsafe Write(
+        isPut: write.action != .delete, key: write.key, record: write.record, entries: entries,
+        number: number)
+      try takeDifference(change, write.oldEntries, indexes, batch)
+    }
+    try putPending(store, batch, tier)
+  }
+
+  /// What is known of the record that is there.
+  private struct Found {
+    var etag: Etag?
+    var entries = 0..<0
+  }
+
+  private mutating func execute(
+    _ write: inout ConditionalWrite, _ call: CommandList.Call, _ store: ModelStore,
+    _ batch: WriteBatch, _ tier: ReadTier
+  ) throws(Stop) {
+    let found = try look(write, call, store, batch, tier)
+    if found == nil {
+      switch write.condition {
+      case .exists(true), .etag: throw .refused(.notFound(store: store, key: write.keyBytes))
+      case .none where write.action == .update:
+        throw .refused(.notFound(store: store, key: write.keyBytes))
+      default: break
+      }
+    }
+    write.oldEntries = found?.entries ?? 0..<0
+    let prefix = store.prefix
+    switch write.action {
+    case .check:
+      append(found?.etag, write, found != nil && write.returning != .nothing ? .old : nil)
+    case .delete:
+      if found != nil {
+        batch.delete(write.key, prefix: prefix.fixed)
+        prefix.withKey(write.key) { overlay.note($0, .deleted) }
+      }
+      append(nil, write, found != nil && write.returning == .old ? .old : nil)
+    case .put:
+      put(write.record, write.key, store, batch)
+      append(write.newEtag, write, Self.returned(write, found != nil))
+    case .update:
+      write.newEntries = try entriesOfUpdate(write, store)
+      unsafe put(merged.bytes, write.key, store, batch)
+      append(
+        unsafe Etag(of: merged.bytes, hash: store.hash), write, Self.returned(write, found != nil))
+    }
+  }
+
+  private static func returned(
+    _ write: ConditionalWrite, _ isThere: Bool
+  ) -> WriteRequest.Returning? {
+    switch write.returning {
+    case .nothing: nil
+    case .new: .new
+    case .old: isThere ? .old : nil
+    }
+  }
+
+  @safe
+  private mutating func put(
+    _ record: UnsafeRawBufferPointer, _ key: UnsafeRawBufferPointer, _ store: ModelStore,
+    _ batch: WriteBatch
+  ) {
+    batch.put(key, prefix: store.prefix.fixed, value: record)
+    let end = batch.byteCount
+    store.prefix.withKey(key) { overlay.note($0, .put(end - record.count..<end)) }
+  }
+
+  /// Reads the record that is there, checks the condition, and keeps what the write needs of it.
+  ///
+  /// - Returns: nil when there is none, or when nothing depends on it.
+  private mutating func look(
+    _ write: ConditionalWrite, _ call: CommandList.Call, _ store: ModelStore, _ batch: WriteBatch,
+    _ tier: ReadTier
+  ) throws(Stop) -> Found? {
+    let isBlind =
+      write.action == .put && write.condition == .none && write.returning != .old
+      && store.indexes == nil
+    oldRecord.removeAll(keepingAtMost: 1 << 20)
+    merged.removeAll(keepingAtMost: 1 << 20)
+    if isBlind { return nil }
+    var found: Found?
+    var stop: Stop?
+    store.prefix.withKey(write.key) { key in
+      do throws(Stop) {
+        let change = overlay.change(of: key)
+        if change == nil {
+          switch ahead[write.ahead] {
+          case .absent: return
+          case .blocked where tier == .memory: throw .wouldBlock
+          case .record(let range):
+            let record = unsafe UnsafeRawBufferPointer(rebasing: ahead.records.bytes[range])
+            found = try take(record, write, call, store)
+            return
+          case .unknown, .blocked, .entries: break
+          }
+        }
+        _ = try read(key, change, batch, tier) { (executor, record) throws(Stop) in
+          found = try executor.take(record, write, call, store)
+        }
+      } catch {
+        stop = error
+      }
+    }
+    if let stop { throw stop }
+    return found
+  }
+
+  @safe
+  private mutating func take(
+    _ record: UnsafeRawBufferPointer, _ write: ConditionalWrite, _ call: CommandList.Call,
+    _ store: ModelStore
+  ) throws(Stop) -> Found {
+    var found = Found()
+    switch write.condition {
+    case .none, .exists(true):
+      if write.action == .check { found.etag = Etag(of: record, hash: store.hash) }
+    case .exists(false):
+      let etag = Etag(of: record, hash: store.hash)
+      throw .refused(.exists(store: store, key: write.keyBytes, etag: etag))
+    case .etag(let wanted):
+      let etag = Etag(of: record, hash: store.hash)
+      guard etag == wanted else {
+        throw .refused(.otherEtag(store: store, key: write.keyBytes, etag: etag))
+      }
+      found.etag = etag
+    }
+    if write.returning == .old || write.action == .check && write.returning == .new {
+      oldRecord.append(record)
+    }
+    if write.action == .update {
+      do throws(RecordError) {
+        try call.masks[write.mask].update(record, with: write.record, into: &merged)
+      } catch {
+        throw .refused(.badUpdate(store: store, key: write.keyBytes, .record(error)))
+      }
+    }
+    if let indexes = store.indexes, write.action != .check {
+      let first = old.entries.count
+      do throws(IndexEntryError) {
+        try indexes.append(record, key: write.key, &slots, to: &old)
+      } catch {
+        throw .refused(.unreadableRecord(store: store, key: write.keyBytes, error))
+      }
+      found.entries = first..<old.entries.count
+    }
+    return found
+  }
+
+  /// Checks what an update has made of a record, and makes its entries.
+  ///
+  /// - Returns: where they are in ``made``.
+  private mutating func entriesOfUpdate(
+    _ write: ConditionalWrite, _ store: ModelStore
+  ) throws(Stop) -> Range<Int> {
+    let key = write.keyBytes
+    guard merged.count <= maximumRecordBytes else {
+      throw .refused(
+        .updateTooLarge(store: store, key: key, bytes: merged.count, limit: maximumRecordBytes))
+    }
+    // All fields of it were checked in one of the records that it was made of.
+    if store.plan.hasRequiredFields {
+      do throws(RecordError) {
+        try unsafe store.plan.checkFields(merged.bytes, messageIndex: store.model.messageIndex)
+      } catch {
+        throw .refused(.badUpdate(store: store, key: key, .record(error)))
+      }
+    }
+    let first = made.entries.count
+    guard let indexes = store.indexes else { return first..<first }
+    do throws(IndexEntryError) {
+      try unsafe indexes.append(merged.bytes, key: write.key, &slots, to: &made)
+    } catch {
+      throw .refused(.badUpdate(store: store, key: key, .index(error)))
+    }
+    return first..<made.entries.count
+  }
+
+  /// Appends the answer of a write: a `Written`.
+  ///
+  /// - Parameter record: which one it has, that as it was or as it is now.
+  private mutating func append(
+    _ etag: Etag?, _ write: ConditionalWrite, _ record: WriteRequest.Returning?
+  ) {
+    etag?.append(WrittenField.etag, to: &answers)
+    switch record {
+    case .old: unsafe answers.appendField(WrittenField.record, oldRecord.bytes)
+    case .new where write.action == .put: answers.appendField(WrittenField.record, write.record)
+    case .new: unsafe answers.appendField(WrittenField.record, merged.bytes)
+    default: break
+    }
+  }
+
+  /// Numbers of the fields of `Written`.
+  private enum WrittenField {
+    static let etag = 1
+    static let record = 2
+  }
+}
+
+extension ConditionalWrite {
+  fileprivate var keyBytes: [UInt8] { unsafe Array(key) }
+}
