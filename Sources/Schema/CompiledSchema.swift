@@ -40,6 +40,9 @@ package struct CompiledSchema: Sendable {
   /// The files that this schema was made from; empty when it comes from its serialized form.
   let sourcePaths: [String]
 
+  /// `Transact`
+  package static var transactMethod: String { ModelNames.transact }
+
   /// The name that the service has on the wire: `database.Database`.
   package var serviceName: String { "\(packageName).\(databaseName.service)" }
 
@@ -88,6 +91,7 @@ package struct CompiledSchema: Sendable {
           listField: ModelNames.listField(name, plural: plural), key: key, indexes: indexes,
           previousFullName: options.previously.isEmpty
             ? nil : "\(packageName).\(options.previously)",
+          transactionNumber: options.transactionNumber(of: name, package: packageName),
           messageIndex: index, listMessageIndex: listIndex))
     }
     hasOptions = saysMore

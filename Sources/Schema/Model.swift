@@ -14,6 +14,8 @@ package struct Model: Sendable, Equatable {
   package let indexes: [ModelIndex]
   /// With its package, what the model was called before; nil when the schema says nothing of it.
   package let previousFullName: String?
+  /// The number of its field in `Transaction.Write`.
+  package let transactionNumber: UInt32
   /// The model's message in ``CompiledSchema/recordPlan``.
   package let messageIndex: Int
   /// The message that holds several records, in the same plan.

@@ -3,6 +3,11 @@ enum ModelNames {
   static let query = "IndexQuery"
   static let empty = "Empty"
   static let keyField = "pk"
+  /// The message with writes to any models, made together, and its method.
+  static let transaction = "Transaction"
+  static let transact = "Transact"
+  /// The message in ``transaction`` that answers it.
+  static let result = "Result"
 
   /// What the gRPC plugins of single languages put beside the messages for the service.
   static func clientNames(service: String) -> [(name: String, language: String)] {
@@ -23,6 +28,9 @@ enum ModelNames {
     let field = plural.map { words($0) } ?? words(name) + "s"
     return field == plural ?? self.plural(name) ? field + "_" : field
   }
+
+  /// A field that is called after a model: `dog_tag`.
+  static func field(_ name: String) -> String { words(name) }
 
   private static func words(_ name: String) -> String {
     let words = snakeCase(name)
@@ -56,6 +64,19 @@ enum ModelNames {
       ? "the plural of model \(name) is its name, which is a message already: give another one"
       : nil
   }
+
+  /// The number of a model's field in a transaction: one that another schema with the model has as well, whatever else
+  /// is in it.
+  ///
+  /// - Parameter fullName: that of the model, or the one it had before.
+  static func transactionNumber(_ fullName: String) -> UInt32 {
+    // FNV-1a (draft-eastlake-fnv), after the numbers that protobuf keeps for itself.
+    var hash: UInt32 = 0x811c_9dc5
+    for byte in fullName.utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
+    return firstTransactionNumber + hash % ((1 << 29) - firstTransactionNumber)
+  }
+
+  private static let firstTransactionNumber: UInt32 = 20_000
 
   /// The message in the list message that names one record.
   static let key = "Key"

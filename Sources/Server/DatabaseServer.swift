@@ -179,6 +179,15 @@ package final class DatabaseServer: Sendable {
         unary: WriteHandler(store: store, access: access, longWrites: longWrites))
       registerIndexes(of: reads, served.indexes, service, longWrites)
     }
+    let served = stores.filter { store in
+      schema.models.contains { $0.fullName == store.model.fullName }
+    }
+    let transactions = Transactions(
+      stores: served, commits: commits,
+      maximumWrites: configuration.maximumTransactionWrites)
+    server.register(
+      "/" + schema.serviceName + "/" + CompiledSchema.transactMethod,
+      unary: TransactHandler(transactions: transactions, access: access, longWrites: longWrites))
   }
 
   /// - Parameter served: the indexes that clients know.

@@ -1,5 +1,6 @@
 package import Engine
 package import Platform
+import Records
 package import Wire
 
 /// How a database server runs. Sizes in bytes.
@@ -43,6 +44,8 @@ package struct ServerConfiguration: Sendable {
   package var compressesAnswers = false
   /// The largest request message. Default: ``WireConfiguration/maximumRequestBytes``.
   package var maximumRequestBytes = WireConfiguration(loopCount: 1).maximumRequestBytes
+  /// The most writes of one transaction. Default: ``Transactions/defaultMaximumWrites``.
+  package var maximumTransactionWrites = Transactions.defaultMaximumWrites
   /// The largest answer; a larger one is RESOURCE_EXHAUSTED, never cut. Default 64 MiB.
   package var maximumResponseBytes = 64 << 20
   /// How long a stream may read one moment, which keeps what is overwritten meanwhile on the disk. Default 5 minutes.

@@ -76,6 +76,8 @@ struct CreateCommand: AsyncParsableCommand {
       }
       for index in model.indexes { report(index, of: model, schema) }
     }
+    Terminal.say("All models:")
+    Terminal.say("  \(schema.serviceName)/Transact(Transaction) -> Transaction.Result")
     let elapsed = (ContinuousClock.now - start) / .milliseconds(1)
     Terminal.say(
       "wrote \(out)/\(Self.programName) and \(out)/\(schema.databaseName.file) in "

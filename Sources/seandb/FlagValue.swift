@@ -124,6 +124,22 @@ struct ThreadCount: FlagValue {
   var flagText: String { String(count) }
 }
 
+/// `--max-transaction-writes`.
+struct WriteCount: FlagValue {
+  let count: Int
+
+  init(count: Int) { self.count = count }
+
+  init(flag text: String) throws(FlagProblem) {
+    guard let count = Int(text), (1...100_000).contains(count) else {
+      throw FlagProblem("takes a number from 1 to 100000; \(FlagProblem.notOne(text))")
+    }
+    self.count = count
+  }
+
+  var flagText: String { String(count) }
+}
+
 extension ByteSize: FlagValue {
   init(flag text: String) throws(FlagProblem) {
     guard let size = ByteSize(text) else {

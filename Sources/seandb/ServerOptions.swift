@@ -98,6 +98,9 @@ struct ServerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "The largest answer; a larger one is an error, never cut.")
   var maxResponseSize = Given(ByteSize(bytes: defaults.maximumResponseBytes))
 
+  @Option(parsing: .unconditional, help: "The most writes of one transaction.")
+  var maxTransactionWrites = Given(WriteCount(count: defaults.maximumTransactionWrites))
+
   @Option(parsing: .unconditional, help: "Threads that serve connections (default: one a core).")
   var eventLoops: Given<ThreadCount>?
 
@@ -140,6 +143,7 @@ struct ServerOptions: ParsableArguments {
     try answerCompression.value(of: "--answer-compression")
     try maxRequestSize.check("--max-request-size", from: 1 << 10, to: 1 << 30)
     try maxResponseSize.check("--max-response-size", from: 1 << 10, to: 2 << 30)
+    try maxTransactionWrites.value(of: "--max-transaction-writes")
     try eventLoops?.value(of: "--event-loops")
     try connections.check()
     try logLevelFlag.value(of: "--log-level")
@@ -207,6 +211,7 @@ struct ServerOptions: ParsableArguments {
     configuration.compression = compression.value
     configuration.compressesAnswers = answerCompression.value == .gzip
     configuration.maximumRequestBytes = maxRequestSize.value.bytes
+    configuration.maximumTransactionWrites = maxTransactionWrites.value.count
     configuration.maximumResponseBytes = maxResponseSize.value.bytes
     if let eventLoops { configuration.eventLoops = eventLoops.value.count }
     configuration.lifetime = connections.limits

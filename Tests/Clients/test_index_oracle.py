@@ -23,7 +23,7 @@ from conftest import ServerFactory
 from harness import process, status
 from harness.encodings import scrambled
 from harness.index_schemas import Schema
-from harness.index_tables import Answer, Row, Table, comparable
+from harness.index_tables import Answer, Row, Table, comparable, transact
 from harness.pipeline import Pipeline
 
 PROGRAMS = int(os.environ.get("SEANDB_ORACLE_PROGRAMS", "54"))
@@ -145,7 +145,10 @@ class Program:
             table.put(records, in_batch=True)
 
     def conditional(self, table: Table):
-        table.write(self.rng)
+        if self.rng.random() < 0.4:
+            transact(self.world.tables, self.rng)
+        else:
+            table.write(self.rng)
 
     def delete(self, table: Table):
         if self.rng.random() < 0.05:

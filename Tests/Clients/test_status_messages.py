@@ -38,7 +38,9 @@ PUT, BATCH, GET, DELETE = (
     f"/database.Database/{name}" for name in ("PutDog", "BatchPutDogs", "GetDogsByPk", "DeleteDogsByPk")
 )
 ONE, STREAM = "/database.Database/GetDog", "/database.Database/StreamDogsByPk"
-WRITE = "/database.Database/WriteDog"
+WRITE, TRANSACT = "/database.Database/WriteDog", "/database.Database/Transact"
+# Of dogs in a transaction.
+DOG = 275040672
 HEALTH = "/grpc.health.v1.Health/"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 PK = delimited(1, b"k")
@@ -69,8 +71,13 @@ def bad_query(says: str, message: bytes, path: str = GET) -> Row:
     return Row("BAD_QUERY", says, StatusCode.INVALID_ARGUMENT, path, message)
 
 
-def bad_write(says: str, message: bytes) -> Row:
-    return Row("BAD_WRITE", says, StatusCode.INVALID_ARGUMENT, WRITE, message)
+def bad_write(says: str, message: bytes, path: str = WRITE) -> Row:
+    return Row("BAD_WRITE", says, StatusCode.INVALID_ARGUMENT, path, message)
+
+
+def one_write(write: bytes) -> bytes:
+    """Of a transaction, with a `Dogs.Write`."""
+    return delimited(1, delimited(DOG, write))
 
 
 def bad_mask(path: str, says: str, mask: list | bytes | None = None) -> Row:
@@ -377,6 +384,66 @@ ROWS = [
         WRITE,
         delimited(2, delimited(1, b"nobody")),
         metadata={"model": "database.Dog", "key": "nobody"},
+    ),
+    # Transactions
+    bad_write(
+        f"the transaction is no message of its type: it is cut off at byte 1{LIBRARY}", b"\x0a\x05a", TRANSACT
+    ),
+    bad_write(
+        "the transaction uses field 2 of Transaction, which this server does not support: leave it out, or use a newer "
+        "server",
+        delimited(2, b"id"),
+        TRANSACT,
+    ),
+    bad_write(
+        "write 0 of the transaction: it has no record: set the field of one model", delimited(1, b""), TRANSACT
+    ),
+    bad_write(
+        "write 1 of the transaction: it has two records: set the field of one model",
+        one_write(delimited(3, PK)) + delimited(1, delimited(DOG, b"") * 2),
+        TRANSACT,
+    ),
+    bad_write(
+        "write 0 of the transaction: field 7 of Transaction.Write is of no model that this server has: generate the "
+        "client from this server's schema",
+        delimited(1, delimited(7, b"")),
+        TRANSACT,
+    ),
+    bad_write(
+        "write 0 of the transaction: returning is set, and a transaction answers with etags alone: leave it out",
+        one_write(delimited(3, PK) + tag(9, 0) + b"\x01"),
+        TRANSACT,
+    ),
+    bad_write(
+        "write 0 of the transaction: the write has no action: set one of put, update, delete, check",
+        one_write(b""),
+        TRANSACT,
+    ),
+    Row(
+        "DUPLICATE_WRITE",
+        'write 1 of the transaction: it is of the Dog with the pk "k", as one before it: write each record once; '
+        "nothing was changed",
+        StatusCode.INVALID_ARGUMENT,
+        TRANSACT,
+        one_write(delimited(3, PK)) + one_write(delimited(1, PK)),
+        metadata={"writeIndex": "1", "model": "database.Dog", "key": "k"},
+    ),
+    Row(
+        "TRANSACTION_TOO_LARGE",
+        "the transaction has more than 1000 writes: make fewer at once, or raise --max-transaction-writes; nothing was "
+        "changed",
+        StatusCode.RESOURCE_EXHAUSTED,
+        TRANSACT,
+        b"".join(one_write(delimited(3, delimited(1, b"%d" % n))) for n in range(1001)),
+        metadata={"limit": "1000"},
+    ),
+    Row(
+        "RECORD_NOT_FOUND",
+        'write 1 of the transaction: there is no Dog with the pk "nobody"; nothing was changed',
+        StatusCode.NOT_FOUND,
+        TRANSACT,
+        one_write(delimited(1, PK)) + one_write(delimited(2, delimited(1, b"nobody"))),
+        metadata={"writeIndex": "1", "model": "database.Dog", "key": "nobody"},
     ),
     # Methods
     unimplemented(

@@ -35,8 +35,8 @@ FLAGS = ("--durability", "buffered")
 
 
 class Bank:
-    def __init__(self, creation, serve, *flags):
-        self.server = serve(creation, *FLAGS, *flags)
+    def __init__(self, creation, serve, *flags, **more):
+        self.server = serve(creation, *FLAGS, *flags, **more)
         self.database = serve.connect(self.server)
 
     def message(self, name: str, **fields):

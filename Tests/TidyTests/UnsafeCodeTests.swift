@@ -233,6 +233,8 @@ import Testing
       "Store/ModelStore+Columns",
       "Store/ModelStore+Indexes",
       "Store/ModelStore+Write",
+      "Store/Transactions",
+      "Writes/TransactionReader",
       "Writes/WriteRequest",
     ],
     "Server": [
@@ -248,6 +250,7 @@ import Testing
       "Limits/AddressSpaceLimit",
       "Limits/OpenFileLimit",
       "ShownKey",
+      "StatusMapping+Transactions",
       "StatusMapping+Writes",
     ],
     "seandb": [

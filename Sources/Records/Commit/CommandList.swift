@@ -12,7 +12,8 @@ import Schema
 ///     delete       02, key
 ///     range        03, lower, upper: stored keys
 ///     by entry     04, index, stored key of the entry
-///     write        05, action, condition, returning, key, etag asked for: 8 bytes if there is one, then
+///     write        05, action, condition, returning, place of the store among the call's, key,
+///                  etag asked for: 8 bytes if there is one, then
 ///                  of a put      etag: 8 bytes, record, number of entries, entries
 ///                  of an update  place of the mask among the call's, record
 ///
@@ -34,12 +35,39 @@ final class CommandList: @unchecked Sendable {
   struct Call {
     let ticket: CommitTicket
     let store: ModelStore
-    let start: Int
-    var end: Int
+    fileprivate(set) var start: Int
+    fileprivate(set) var end: Int
     /// Of its updates.
     var masks: [MaskTree] = []
+    /// Whether its writes are those of a transaction, which are of ``store`` and ``otherStores``.
+    var isTransaction = false
+    var otherStores: [ModelStore] = []
     /// How often it has waited for what it needs to be in memory.
     var timesParked = 0
+
+    /// The store at a place.
+    func store(_ place: Int) -> ModelStore { place == 0 ? store : otherStores[place - 1] }
+
+    /// The place of a store, which gets one if it has none.
+    fileprivate mutating func place(of other: ModelStore) -> Int {
+      if other === store { return 0 }
+      if let place = otherStores.firstIndex(where: { $0 === other }) { return place + 1 }
+      otherStores.append(other)
+      return otherStores.count
+    }
+
+    fileprivate var hasPlainModels: Bool {
+      store.indexes == nil || otherStores.contains { $0.indexes == nil }
+    }
+
+    /// The same with its writes elsewhere.
+    fileprivate func moved(to start: Int, timesParked: Int) -> Call {
+      var call = self
+      call.start = start
+      call.end = start + end - self.start
+      call.timesParked = timesParked
+      return call
+    }
   }
 
   private(set) var bytes = ByteWriter()
@@ -83,6 +111,9 @@ final class CommandList: @unchecked Sendable {
     }
   }
 
+  /// The call that was begun last is a transaction.
+  func becomeTransaction() { calls[calls.count - 1].isTransaction = true }
+
   /// - Parameters:
   ///   - record: of a put or an update.
   ///   - entries: of a put.
@@ -90,12 +121,15 @@ final class CommandList: @unchecked Sendable {
   @safe
   func write(
     _ write: ConditionalWrite, key: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer,
-    _ entries: borrowing EntryList, _ mask: MaskTree?
+    _ entries: borrowing EntryList, _ mask: MaskTree?, of store: ModelStore
   ) {
+    let place = calls[calls.count - 1].place(of: store)
+    if store.indexes == nil { hasPlainModels = true }
     bytes.append(Tag.write)
     bytes.append(write.action.rawValue)
     bytes.append(write.condition.code)
     bytes.append(write.returning.rawValue)
+    bytes.appendVarint(UInt64(place))
     append(key)
     if case .etag(let etag) = write.condition { bytes.appendLittleEndian(etag?.value ?? 0) }
     switch write.action {
@@ -142,19 +176,17 @@ final class CommandList: @unchecked Sendable {
   /// Appends what the one call of another list has to the call that was begun last.
   func appendWrites(of other: CommandList) {
     unsafe bytes.append(other.bytes.bytes)
-    calls[calls.count - 1].masks = other.calls[0].masks
-    end()
+    let (begun, call) = (calls[calls.count - 1], other.calls[0])
+    calls[calls.count - 1] = call.moved(to: begun.start, timesParked: begun.timesParked)
+    hasPlainModels = hasPlainModels || other.hasPlainModels
   }
 
   /// Takes over one call of another list.
   func append(_ call: Call, of other: CommandList, timesParked: Int) {
     let start = bytes.count
     unsafe bytes.append(UnsafeRawBufferPointer(rebasing: other.bytes.bytes[call.start..<call.end]))
-    calls.append(
-      Call(
-        ticket: call.ticket, store: call.store, start: start, end: bytes.count,
-        masks: call.masks, timesParked: timesParked))
-    if call.store.indexes == nil { hasPlainModels = true }
+    calls.append(call.moved(to: start, timesParked: timesParked))
+    hasPlainModels = hasPlainModels || call.hasPlainModels
   }
 
   /// What its calls look up: records, and entries of unique indexes.
@@ -174,8 +206,10 @@ final class CommandList: @unchecked Sendable {
           }
         case Tag.write:
           let write = reader.write()
-          keys.append(prefix.key(write.key))
+          let store = call.store(write.store)
+          keys.append(store.prefix.key(write.key))
           if write.action == .put {
+            let indexes = store.indexes?.all ?? []
             unsafe reader.visitEntries { index, entry, _ in
               if indexes[index].plan.index.isUnique { keys.append(unsafe Array(entry)) }
             }
@@ -198,10 +232,7 @@ final class CommandList: @unchecked Sendable {
     let start = bytes.count
     unsafe bytes.append(other.bytes.bytes)
     for call in other.calls {
-      calls.append(
-        Call(
-          ticket: call.ticket, store: call.store, start: start + call.start,
-          end: start + call.end, masks: call.masks, timesParked: call.timesParked))
+      calls.append(call.moved(to: start + call.start, timesParked: call.timesParked))
     }
     hasPlainModels = hasPlainModels || other.hasPlainModels
   }
@@ -214,6 +245,8 @@ struct CommandReader {
   private(set) var offset: Int
   /// Whether what was read last is a write with a condition.
   private(set) var isConditional = false
+  /// The place of its store among those of its call.
+  private(set) var storePlace = 0
   private let end: Int
 
   /// - Parameter bytes: of the list, which outlive the reader and what it reads.
@@ -238,6 +271,7 @@ struct CommandReader {
         let write = write()
         if write.action == .put { unsafe visitEntries { _, _, _ in } }
         isConditional = true
+        storePlace = write.store
         return write.key
       case CommandList.Tag.delete: return unsafe part()
       case CommandList.Tag.deleteRange: _ = unsafe (part(), part())
@@ -268,7 +302,9 @@ struct CommandReader {
     guard let returning = WriteRequest.Returning(rawValue: tag()) else {
       preconditionFailure("a list is read as it was written")
     }
+    let store = number()
     var write = unsafe ConditionalWrite(action: action, returning: returning, key: part())
+    write.store = store
     write.condition = ConditionalWrite.condition(condition) { etag() }
     switch action {
     case .put:

@@ -50,7 +50,9 @@ package protocol CommitObserver: Sendable {
   mutating func didFail(_ calls: [CommitTicket], _ error: EngineError, since: String?)
 
   /// What is stored does not allow a call, of which nothing is stored.
-  mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal)
+  ///
+  /// - Parameter write: of a transaction, the write because of which.
+  mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal, write: Int?)
 }
 
 extension CommitObserver {

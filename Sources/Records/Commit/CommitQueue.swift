@@ -339,7 +339,8 @@ package final class CommitQueue: Sendable {
         } else {
           calls.plain.append(call.ticket)
         }
-      case .refused(let refusal): observer.didRefuse(call.ticket, refusal)
+      case .refused(let refusal):
+        observer.didRefuse(call.ticket, refusal, write: executor.writeNumber)
       case .failed(let error): observer.didFail([call.ticket], error, since: monitor?.since)
       case .wouldBlock:
         parked.park(call, of: commands)

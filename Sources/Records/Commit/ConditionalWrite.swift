@@ -14,6 +14,8 @@ struct ConditionalWrite {
   @safe var record = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   /// Of the record of a put.
   var newEtag = Etag(0)
+  /// The place of its store among those of its call.
+  var store = 0
   /// Of an update: its place among the masks of its call.
   var mask = 0
   /// Where ``LookAhead`` has what is stored of it.

@@ -126,7 +126,7 @@ struct LookAhead: ~Copyable {
       if !reader.isAtEnd, WriteExecutor.isRange(call, of: list) { break }
       calls.append(Call(start: call.start, first: found.count))
       while let key = unsafe reader.nextRecordKey(), found.count < Self.maximumRecords {
-        call.store.prefix.fixed.append(to: &keys)
+        call.store(reader.storePlace).prefix.fixed.append(to: &keys)
         keys.append(key)
         places.append(
           Key(end: keys.count, call: index, isConditional: reader.isConditional))

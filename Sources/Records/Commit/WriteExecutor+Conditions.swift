@@ -17,7 +17,6 @@ extension WriteExecutor {
     conditional.removeAll(keepingCapacity: true)
     made.removeAll()
     old.truncate(to: aheadEnd)
-    let store = call.store
     let start = answers.count
     var place = ahead.first(of: call) ?? .max
     var reader = unsafe CommandReader(list.bytes.bytes, call)
@@ -33,12 +32,13 @@ extension WriteExecutor {
       write.newEntries = first..<newEntries.count
       write.ahead = place
       if place != .max { place += 1 }
-      try execute(&write, call, store, batch, tier)
+      if call.isTransaction { writeNumber = conditional.count }
+      try execute(&write, call, call.store(write.store), batch, tier)
       conditional.append(write)
     }
     setAnswer(from: start)
-    guard let indexes = store.indexes else { return }
     for (number, write) in conditional.enumerated() where write.action != .check {
+      guard let indexes = call.store(write.store).indexes else { continue }
       var entries = write.newEntries
       if write.action == .update {
         let first = newEntries.count
@@ -48,12 +48,13 @@ extension WriteExecutor {
         }
         entries = first..<newEntries.count
       }
-      let change = unsafe Write(
+      var change = unsafe Write(
         isPut: write.action != .delete, key: write.key, record: write.record, entries: entries,
         number: number)
+      change.store = write.store
       try takeDifference(change, write.oldEntries, indexes, batch)
     }
-    try putPending(store, batch, tier)
+    try putPending(call, batch, tier)
   }
 
   /// What is known of the record that is there.
@@ -227,13 +228,19 @@ extension WriteExecutor {
     return first..<made.entries.count
   }
 
-  /// Appends the answer of a write: a `Written`.
+  /// Appends the answer of a write: a `Written`, or its part of a `Result`, whose field for etags has the same number.
   ///
   /// - Parameter record: which one it has, that as it was or as it is now.
   private mutating func append(
     _ etag: Etag?, _ write: ConditionalWrite, _ record: WriteRequest.Returning?
   ) {
-    etag?.append(WrittenField.etag, to: &answers)
+    if let etag {
+      etag.append(WrittenField.etag, to: &answers)
+    } else if writeNumber != nil {
+      // Of each write there is one.
+      unsafe answers.appendField(
+        WrittenField.etag, UnsafeRawBufferPointer(start: nil, count: 0))
+    }
     switch record {
     case .old: unsafe answers.appendField(WrittenField.record, oldRecord.bytes)
     case .new where write.action == .put: answers.appendField(WrittenField.record, write.record)

@@ -45,6 +45,8 @@ package struct WriteExecutor: ~Copyable {
     /// The new entries, in ``newEntries``.
     let entries: Range<Int>
     let number: Int
+    /// The place of its store among those of the call.
+    var store = 0
     /// Where ``LookAhead`` has what is stored of it.
     var ahead = Int.max
   }
@@ -82,6 +84,8 @@ package struct WriteExecutor: ~Copyable {
   var answers = ByteWriter()
   /// Where in ``answers`` that of the call is that was executed last; nil for none.
   private(set) var answer: Range<Int>?
+  /// The write of a transaction that is executed, or was refused; nil in all other calls.
+  var writeNumber: Int?
   /// A record may have so many bytes after an update.
   let maximumRecordBytes: Int
   var newEntries: [NewEntry] = []
@@ -154,6 +158,7 @@ package struct WriteExecutor: ~Copyable {
   ) -> Outcome {
     let (mark, overlayMark, answerMark) = (batch.mark(), overlay.mark, answers.count)
     answer = nil
+    writeNumber = nil
     do throws(Stop) {
       try execute(call, list, batch, tier)
       return .done
@@ -219,14 +224,14 @@ package struct WriteExecutor: ~Copyable {
     leaveOutReplaced()
     for write in writes { _ = try execute(write, store, batch, tier) }
     for (key, index) in holders { try delete(key, byIndex: index, store, batch, tier) }
-    try putPending(store, batch, tier)
+    try putPending(call, batch, tier)
   }
 
   /// Puts the entries that are new, once all old ones are gone: records may swap a value of a unique index.
   mutating func putPending(
-    _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
+    _ call: CommandList.Call, _ batch: WriteBatch, _ tier: ReadTier
   ) throws(Stop) {
-    for entry in pending { try put(entry, store, batch, tier) }
+    for entry in pending { try put(entry, call.store(entry.write.store), batch, tier) }
   }
 
   /// Deletes the record that an entry of a unique index names.
@@ -441,6 +446,7 @@ package struct WriteExecutor: ~Copyable {
     guard let indexes = store.indexes else { return }
     let plan = indexes.all[entry.index].plan
     if plan.index.isUnique {
+      if writeNumber != nil { writeNumber = pending.write.number }
       _ = try read(entry.key, batch, tier) { (_, value) throws(Stop) in
         guard let holder = plan.holder(value) else {
           throw unsafe .refused(

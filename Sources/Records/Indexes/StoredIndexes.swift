@@ -162,6 +162,6 @@ extension StoredIndexes {
   private struct NoCalls: CommitObserver {
     mutating func didCommit(_ calls: [CommitTicket]) {}
     mutating func didFail(_ calls: [CommitTicket], _ error: EngineError, since: String?) {}
-    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {}
+    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal, write: Int?) {}
   }
 }

@@ -42,6 +42,17 @@ extension ModelStore {
     append(prepared, request, to: group.beginCommands(ticket, of: self))
   }
 
+  /// Appends one more write of a transaction.
+  ///
+  /// - Returns: the key of its record, without its prefix.
+  func append(
+    _ request: WriteRequest, to transaction: CommandList
+  ) throws(WriteCallError) -> [UInt8] {
+    let prepared = try prepare(request)
+    append(prepared, request, to: transaction)
+    return prepared.key.array()
+  }
+
   private func append(
     _ prepared: borrowing PreparedWrite, _ request: WriteRequest, to commands: CommandList
   ) {
@@ -50,7 +61,8 @@ extension ModelStore {
       action: prepared.action, returning: request.returning, key: key)
     write.condition = prepared.condition
     write.newEtag = prepared.newEtag
-    unsafe commands.write(write, key: key, record: request.body, prepared.entries, prepared.mask)
+    unsafe commands.write(
+      write, key: key, record: request.body, prepared.entries, prepared.mask, of: self)
   }
 
   /// Checks what the request alone shows.

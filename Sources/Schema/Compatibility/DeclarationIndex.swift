@@ -46,7 +46,7 @@ struct DeclarationIndex {
   init(_ schema: CompiledSchema, ownFiles: Set<String>) throws(SchemaError) {
     rootFile = schema.databaseName.file
     var generated = Set(schema.models.map(\.pluralName))
-    generated.formUnion([ModelNames.query, ModelNames.empty])
+    generated.formUnion([ModelNames.query, ModelNames.empty, ModelNames.transaction])
     for file in try CompiledSchema.decode(schema.files) {
       let isOwn = ownFiles.contains(file.name)
       let isRoot = file.name == rootFile

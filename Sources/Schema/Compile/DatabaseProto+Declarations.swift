@@ -9,6 +9,7 @@ extension DatabaseProto {
       (model.key.isPlain ? [] : model.key.columns) + model.indexes.flatMap(\.columns)
     }
     text += QueryProto.text(kinds: Set(columns.map(\.kind)))
+    text += transactionMessage()
     text += service()
     return text
   }
@@ -93,6 +94,36 @@ extension DatabaseProto {
       """
   }
 
+  /// The name of a list in the message of transactions, whose own messages come first.
+  private func transactionReference(_ plural: String) -> String {
+    [ModelNames.write, ModelNames.result].contains(plural)
+      ? ".\(packageName).\(plural)" : reference(plural)
+  }
+
+  private func transactionMessage() -> String {
+    let fields = models.map { model in
+      "      \(transactionReference(model.plural)).\(ModelNames.write) \(ModelNames.field(model.name)) = "
+        + "\(model.transactionNumber);\n"
+    }
+    return """
+
+      // Writes to any models, made together or not at all. Their conditions are about what there was before.
+      message \(ModelNames.transaction) {
+        message \(ModelNames.write) {
+          oneof record {
+      \(fields.joined())    }
+        }
+        message \(ModelNames.result) {
+          // Of each write, in their order; empty when there is no record now.
+          repeated string etags = 1;
+        }
+        // At most 1000, unless the server takes more; no two of one record.
+        repeated \(ModelNames.write) writes = 1;
+      }
+
+      """
+  }
+
   private func keyFields(_ key: ModelKey) -> String {
     key.columns.enumerated().map { index, column in
       let isOptional = column.hasPresence && !column.kind.isTime
@@ -169,7 +200,14 @@ extension DatabaseProto {
       self.methods(of: model)
         + model.indexes.map { self.methods(of: $0, plural: model.plural) }.joined()
     }
-    return "\nservice \(databaseName.service) {\n" + methods.joined(separator: "\n") + "}\n"
+    let transact = """
+
+        // Makes all writes, or none.
+        rpc \(ModelNames.transact)(\(ModelNames.transaction)) returns (\(ModelNames.transaction).\(ModelNames.result)) {}
+
+      """
+    return "\nservice \(databaseName.service) {\n" + methods.joined(separator: "\n") + transact
+      + "}\n"
   }
 
   private static let isRead = "{\n    option idempotency_level = NO_SIDE_EFFECTS;\n  }"

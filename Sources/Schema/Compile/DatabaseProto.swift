@@ -24,7 +24,7 @@ struct DatabaseProto {
       models.flatMap { model in
         ModelNames.methods(name: model.name, plural: model.plural)
           + model.indexes.flatMap { $0.methods(plural: model.plural) }
-      })
+      } + [ModelNames.transact])
   }
 
   var packageName: String {

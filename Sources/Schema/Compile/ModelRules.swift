@@ -13,6 +13,8 @@ struct ModelRules {
     let indexes: [ModelIndex]
     /// Where each of them is asked for.
     let indexPaths: [[Int32]]
+    /// Of its field in a transaction.
+    let transactionNumber: UInt32
     /// Its place among the file's messages.
     let index: Int
   }
@@ -204,6 +206,9 @@ struct ModelRules {
       return report(
         Self.optionOfMessage(index), "the key of model \(message.name) \(error.text)")
     }
+    if let problem = Self.problem(withNumber: options.number, of: message.name) {
+      return report(Self.optionOfMessage(index), problem)
+    }
     let plural = options.plural.isEmpty ? nil : options.plural
     if let plural, let problem = ModelNames.problem(withPlural: plural, of: message.name) {
       return report(Self.optionOfMessage(index), problem)
@@ -215,7 +220,9 @@ struct ModelRules {
         name: message.name, plural: pluralName,
         listField: ModelNames.listField(message.name, plural: plural), key: key,
         previously: options.previously, indexes: indexes.map(\.index),
-        indexPaths: indexes.map(\.path), index: index))
+        indexPaths: indexes.map(\.path),
+        transactionNumber: options.transactionNumber(of: message.name, package: packageName),
+        index: index))
   }
 
   /// A string field that looks like a key under another name: `PK`, `id`, `dog_id`.
@@ -352,9 +359,12 @@ struct ModelRules {
       }
     }
     checkMethodNames()
+    // A wrong name in `previously` gives a wrong number as well.
+    if violations.isEmpty { checkTransactionNumbers() }
     checkServiceName()
     let fixed = [
       ("message", ModelNames.query), ("message", ModelNames.empty),
+      ("message", ModelNames.transaction),
       ("service", databaseName.service),
     ]
     for (kind, name) in fixed {
@@ -375,7 +385,7 @@ struct ModelRules {
         Self.nameOfMessage(model.index),
         "message \(service), generated for model \(model.name), clashes with the service \(service) "
           + advice)
-    } else if [ModelNames.query, ModelNames.empty].contains(service) {
+    } else if [ModelNames.query, ModelNames.empty, ModelNames.transaction].contains(service) {
       report(
         [DescriptorPath.syntax],
         "message \(service), generated for every schema, clashes with the service \(service) "

@@ -14,6 +14,8 @@ struct ModelOptions: Equatable {
   /// What the model was called before; empty: nothing else.
   private(set) var previously = ""
   private(set) var isEmbedded = false
+  /// Of the model's field in a transaction; 0: it follows from its name.
+  private(set) var number: UInt64 = 0
 
   /// Whether the message says anything.
   var isEmpty: Bool { self == ModelOptions() }
@@ -37,10 +39,19 @@ struct ModelOptions: Equatable {
         case .plural: plural = try field.text()
         case .previously: previously = try field.text()
         case .embedded: isEmbedded = try field.flag()
+        case .number: number = try field.unsigned()
         case nil: throw .unknownField(field.number)
         }
       }
     }
+  }
+
+  /// The number of the model's field in a transaction.
+  ///
+  /// - Parameter name: what the model is called now.
+  func transactionNumber(of name: String, package: String) -> UInt32 {
+    guard number == 0 else { return UInt32(truncatingIfNeeded: number) }
+    return ModelNames.transactionNumber("\(package).\(previously.isEmpty ? name : previously)")
   }
 }
 
@@ -61,6 +72,11 @@ extension ModelOptions {
     func flag() throws(Failure) -> Bool {
       guard case .number(let number) = value else { throw .malformed }
       return number != 0
+    }
+
+    func unsigned() throws(Failure) -> UInt64 {
+      guard case .number(let number) = value else { throw .malformed }
+      return number
     }
 
     func bytes() throws(Failure) -> [UInt8] {

@@ -13,6 +13,7 @@ enum OptionsFile {
     case plural = 5
     case previously = 6
     case embedded = 7
+    case number = 8
   }
 
   /// The numbers of `Index`.
@@ -78,6 +79,9 @@ enum OptionsFile {
       string previously = 6;
       // A type that other messages use, whose records are not stored although it has a field pk.
       bool embedded = 7;
+      // The number of the model's field in Transaction.Write. Without it: one that follows from the model's name, or
+      // from that in previously.
+      uint32 number = 8;
     }
 
     // A way to find records: {fields: "breed, -age"} gives GetDogsByBreedAge and StreamDogsByBreedAge.

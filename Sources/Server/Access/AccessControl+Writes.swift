@@ -1,10 +1,16 @@
 import Access
 import Records
+import Schema
 import Wire
 
 /// What a `WriteX` needs is in its request: the right to write or to delete, and the right to read for what shows a
 /// record.
 extension AccessControl {
+  /// The place of a model in ``models``.
+  func place(of model: Model) -> Int {
+    models.firstIndex { $0.fullName == model.fullName } ?? -1
+  }
+
   /// Why a write may not be made; nil when it may. To be asked during the handler's call.
   ///
   /// - Parameter model: its place in ``models``.

@@ -27,6 +27,7 @@ struct MethodRights: Sendable {
       }
       byPath["/\(service)/\(model.writeMethod)"] = .identity
     }
+    byPath["/\(service)/\(CompiledSchema.transactMethod)"] = .identity
     rights = methods.map { method in
       if method.path.hasPrefix("/" + HealthService.serviceName + "/") { return .none }
       if ReflectionService.serviceNames.contains(where: { method.path.hasPrefix("/\($0)/") }) {

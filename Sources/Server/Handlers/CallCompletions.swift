@@ -33,9 +33,10 @@ package struct CallCompletions: CommitObserver {
     completions.post()
   }
 
-  package mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+  package mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal, write: Int?) {
+    let status = StatusMapping.status(of: refusal)
     completions.complete(
-      CallToken(words: call.words), .failed(StatusMapping.status(of: refusal)))
+      CallToken(words: call.words), .failed(write.map { status.ofWrite($0) } ?? status))
     completions.post()
   }
 }

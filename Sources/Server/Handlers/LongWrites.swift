@@ -20,21 +20,34 @@ package struct LongWrites: Sendable {
     self.makeCompletions = makeCompletions
   }
 
+  /// Takes a place in the queue, see ``CommitQueue/enqueueLong(_:byteCount:_:)``.
+  typealias Enqueue = (
+    _ ticket: CommitTicket, _ byteCount: Int, _ make: @escaping @Sendable (CommitGroup) -> Bool
+  ) -> Bool
+  /// Appends the changes to the group; or says how the call ends, and nothing is stored.
+  typealias Check =
+    @Sendable (UnsafeRawBufferPointer, CommitTicket, CommitGroup) -> Completions.Outcome?
+
   /// Has a long request of a write checked later.
-  ///
-  /// - Parameter check: appends the changes to the group; or says how the call ends, and nothing is stored.
   @safe
   func submit(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, to store: ModelStore,
-    _ check:
-      @escaping @Sendable (UnsafeRawBufferPointer, CommitTicket, CommitGroup) ->
-      Completions.Outcome?
+    _ check: @escaping Check
+  ) -> UnaryOutcome {
+    submit(request, context, enqueue: store.enqueueLong, check)
+  }
+
+  /// The same for what is no store's.
+  @safe
+  func submit(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, enqueue: Enqueue,
+    _ check: @escaping Check
   ) -> UnaryOutcome {
     let token = context.token
     // The queue counts its bytes.
     let kept = KeptRequest(request, countedBy: nil)
     let ticket = CommitTicket(token)
-    let isTaken = store.enqueueLong(ticket, byteCount: request.count) { group in
+    let isTaken = enqueue(ticket, request.count) { group in
       guard let outcome = kept.withBytes({ unsafe check($0, ticket, group) }) else { return true }
       var completions = makeCompletions()
       completions.complete(token, outcome)

@@ -15,7 +15,7 @@ package struct WriteHandler: UnaryHandler {
     self.store = store
     self.access = access
     self.longWrites = longWrites
-    model = access?.models.firstIndex { $0.fullName == store.model.fullName } ?? -1
+    model = access?.place(of: store.model) ?? -1
   }
 
   @safe

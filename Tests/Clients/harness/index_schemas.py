@@ -252,7 +252,9 @@ class Model:
             if fate < 0.5 or index.is_short and fate < 0.8:
                 kept.append(index)
             elif fate < 0.65:
-                kept.append(dataclasses.replace(index, given_name=f"y{rng.randrange(10**6)}"))
+                taken = {each.name for each in [*self.indexes, *kept]}
+                name = next(name for name in iter(lambda: f"y{rng.randrange(10**6)}", "") if name not in taken)
+                kept.append(dataclasses.replace(index, given_name=name))
             elif fate < 0.8:
                 name, value = rng.choice([("unique", not index.unique), ("sparse", not index.sparse), ("include", "*")])
                 other = dataclasses.replace(index, given_name=index.name, **{name: value})

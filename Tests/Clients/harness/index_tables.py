@@ -38,6 +38,81 @@ class Answer:
         )
 
 
+@dataclasses.dataclass
+class Planned:
+    """A write with a condition, and what should come of it."""
+
+    table: Table
+    key: tuple
+    action: str
+    request: bytes
+    """A `Write` message."""
+    rest: object
+    """The same without the action."""
+    holds: bool
+    before: Row | None
+    new: object
+    """The record after it, when there is another one."""
+
+    @property
+    def is_storable(self) -> bool:
+        """An update may make what is no record, or one that no index can have."""
+        return self.new is None or self.new.IsInitialized() and not has_times_out_of_range(self.new)
+
+
+def transact(tables: list[Table], rng: random.Random):
+    """Several writes to any of the tables, made together or not at all."""
+    planned: list[Planned] = []
+    for _ in range(rng.randint(1, 6)):
+        each = rng.choice(tables).planned(rng, "NOTHING")
+        if all((each.table, each.key) != (other.table, other.key) for other in planned):
+            planned.append(each)
+    database = planned[0].table.database
+    fields = {
+        field.message_type.full_name: field.number
+        for field in database.message("oracle.Transaction.Write").DESCRIPTOR.fields
+    }
+    request = b"".join(
+        delimited(1, delimited(fields[f"oracle.{each.table.plural}.Write"], each.request)) for each in planned
+    )
+    Result = database.message("oracle.Transaction.Result")
+    try:
+        result, failure = Result.FromString(planned[0].table.call("/oracle.Database/Transact", request)), None
+    except grpc.RpcError as error:
+        result, failure = None, status.failure(error)
+        planned[0].table.trace.append(f"  refused: {failure}")
+    wrong = [index for index, each in enumerate(planned) if not each.holds or not each.is_storable]
+    if wrong:
+        each = planned[wrong[0]]
+        assert failure is not None and failure.metadata["writeIndex"] == str(wrong[0]), (wrong, failure)
+        if each.holds:
+            assert failure.reason == "BAD_RECORD", failure
+        else:
+            each.table.did_not_hold(each, failure)
+        return
+    rows = {id(table): dict(table.rows) for table in tables}
+    for each in planned:
+        if each.action == "delete":
+            rows[id(each.table)].pop(each.key, None)
+        elif each.new is not None:
+            rows[id(each.table)][each.key] = Row(each.key, each.new.SerializeToString(), each.new)
+    conflicts = {
+        (table.plural, index.name): keys
+        for table in tables
+        for index in table.ready
+        if (keys := index.conflicts(rows[id(table)]))
+    }
+    if failure is not None:
+        assert failure.reason == "UNIQUE_VIOLATION" and conflicts, (failure, conflicts)
+        each = planned[int(failure.metadata["writeIndex"])]
+        assert (each.table.plural, failure.metadata["index"]) in conflicts, (failure, conflicts)
+        return
+    assert not conflicts, f"stored, and two have the same values: {conflicts}"
+    assert len(result.etags) == len(planned)
+    for each, etag in zip(planned, result.etags, strict=True):
+        each.table.did_transact(each, etag)
+
+
 def comparable(message) -> bytes:
     """Also NaN is like itself."""
     return message.SerializeToString(deterministic=True)
@@ -185,12 +260,31 @@ class Table:
 
     def write(self, rng: random.Random):
         """Any action with any condition."""
+        planned = self.planned(rng, rng.choice(["NOTHING", "NEW", "OLD"]))
         Written = self.database.message(f"oracle.{self.plural}.Written")
+        try:
+            written, failure = Written.FromString(self.call(self.path("Write"), planned.request)), None
+        except grpc.RpcError as error:
+            written, failure = None, status.failure(error)
+        if not planned.holds:
+            self.trace.append(f"  refused: {failure}")
+            self.did_not_hold(planned, failure)
+            return
+        if planned.action in ("put", "update"):
+            self.did_write(planned.new, written, failure)
+        else:
+            assert failure is None, failure
+            if planned.action == "delete":
+                self.rows.pop(planned.key, None)
+        if failure is None:
+            self.check_written(written, planned)
+
+    def planned(self, rng: random.Random, returning: str) -> Planned:
         data = self.changed(rng) if self.rows and rng.random() < 0.7 else self.random_record(rng)
         row = self.row(data)
         before = self.rows.get(row.key)
         action = rng.choice(["put", "update", "delete", "check"])
-        rest = self.database.message(f"oracle.{self.plural}.Write")(returning=rng.choice(["NOTHING", "NEW", "OLD"]))
+        rest = self.database.message(f"oracle.{self.plural}.Write")(returning=returning)
         condition, holds = self.condition(rng, action, row.message, before)
         rest.MergeFrom(condition)
         tree = None
@@ -201,23 +295,8 @@ class Table:
         body = data if action in ("put", "update") else self.key_message(row.message).SerializeToString()
         number = {"put": 1, "update": 2, "delete": 3, "check": 4}[action]
         request = delimited(number, body) + rest.SerializeToString()
-        try:
-            written, failure = Written.FromString(self.call(self.path("Write"), request)), None
-        except grpc.RpcError as error:
-            written, failure = None, status.failure(error)
-        if not holds:
-            self.trace.append(f"  refused: {failure}")
-            self.did_not_hold(condition, before, failure)
-            return
-        new = self.message_after(action, row, before, tree)
-        if action in ("put", "update"):
-            self.did_write(new, written, failure)
-        else:
-            assert failure is None, failure
-            if action == "delete":
-                self.rows.pop(row.key, None)
-        if failure is None:
-            self.check_written(written, action, rest, before, new)
+        new = self.message_after(action, row, before, tree) if holds else None
+        return Planned(self, row.key, action, request, rest, holds, before, new)
 
     def condition(self, rng: random.Random, action: str, message, before: Row | None):
         """A Write with a condition alone, and whether it holds."""
@@ -239,16 +318,28 @@ class Table:
         answer = self.call(self.path("Write"), data)
         return self.database.message(f"oracle.{self.plural}.Written").FromString(answer).etag
 
-    def did_not_hold(self, condition, before: Row | None, failure: status.Failure):
+    def did_not_hold(self, planned: Planned, failure: status.Failure):
+        before = planned.before
         if before is None:
             expected = (StatusCode.NOT_FOUND, "RECORD_NOT_FOUND")
-        elif condition.WhichOneof("condition") == "exists":
+        elif planned.rest.WhichOneof("condition") == "exists":
             expected = (StatusCode.ALREADY_EXISTS, "RECORD_EXISTS")
         else:
             expected = (StatusCode.ABORTED, "ETAG_MISMATCH")
         assert (failure.code, failure.reason) == expected, failure
         if before is not None:
             assert failure.metadata["etag"] == self.etag(before.message), failure
+
+    def did_transact(self, planned: Planned, etag: str):
+        """A transaction was made: takes over what is stored of one of its writes, once that is what it should be."""
+        if planned.action == "delete":
+            self.rows.pop(planned.key, None)
+        elif planned.new is not None:
+            data = self.call(self.path("Get"), self.key_message(planned.new).SerializeToString())
+            assert comparable(self.message.FromString(data)) == comparable(planned.new)
+            self.rows[planned.key] = self.row(data)
+        there = self.rows.get(planned.key)
+        assert etag == (self.etag(there.message) if there is not None else "")
 
     def message_after(self, action: str, row: Row, before: Row | None, tree: dict | None):
         if action != "update":
@@ -272,8 +363,9 @@ class Table:
             assert comparable(self.message.FromString(data)) == comparable(new)
         self.did_put([data], failure)
 
-    def check_written(self, written, action: str, rest, before: Row | None, new):
+    def check_written(self, written, planned: Planned):
         """The answer has the etag, and the record that was asked for."""
+        action, rest, before, new = planned.action, planned.rest, planned.before, planned.new
         now = new if new is not None else (before.message if before is not None and action == "check" else None)
         assert written.etag == (self.etag(now) if now is not None else "")
         Write = type(rest)

@@ -76,7 +76,7 @@ import Testing
       fatalError("\(error)")
     }
 
-    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal, write: Int?) {
       fatalError("\(refusal)")
     }
   }

@@ -30,7 +30,7 @@ private struct Observer: CommitObserver {
     add(calls, error)
   }
 
-  mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+  mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal, write: Int?) {
     fatalError("\(refusal)")
   }
 

@@ -103,7 +103,7 @@ final class IndexedStore {
       for call in calls { note(call, .failed("\(error)")) }
     }
 
-    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal, write: Int?) {
       switch refusal {
       case .uniqueViolation(_, let index, let holder, _):
         note(call, .taken(index.name, by: String(decoding: holder, as: UTF8.self)))

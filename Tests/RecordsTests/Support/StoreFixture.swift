@@ -88,7 +88,7 @@ final class StoreFixture {
       fatalError("\(error)")
     }
 
-    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal) {
+    mutating func didRefuse(_ call: CommitTicket, _ refusal: WriteRefusal, write: Int?) {
       fatalError("\(refusal)")
     }
   }

@@ -95,6 +95,17 @@ struct DatabaseProtoTests {
         bool with_etags = 21;
         }
         message Empty {}
+        message Transaction {
+        message Write {
+        oneof record {
+        Dogs.Write dog = 275040672;
+        }
+        }
+        message Result {
+        repeated string etags = 1;
+        }
+        repeated Write writes = 1;
+        }
         service Database {
         rpc GetDog(Dogs.Key) returns (Dog) {
         option idempotency_level = NO_SIDE_EFFECTS;
@@ -109,6 +120,7 @@ struct DatabaseProtoTests {
         rpc PutDog(Dog) returns (Empty) {}
         rpc BatchPutDogs(Dogs) returns (Empty) {}
         rpc WriteDog(Dogs.Write) returns (Dogs.Written) {}
+        rpc Transact(Transaction) returns (Transaction.Result) {}
         }
         """)
     #expect(first.serviceName == "database.Database")
@@ -121,6 +133,64 @@ struct DatabaseProtoTests {
     #expect(
       [dog.getMethod, dog.deleteMethod, dog.putMethod, dog.batchPutMethod, dog.writeMethod]
         == ["GetDogsByPk", "DeleteDogsByPk", "PutDog", "BatchPutDogs", "WriteDog"])
+  }
+
+  /// A number follows from the name that a model had first, or is given.
+  @Test func numbersModelsInATransaction() async throws {
+    let folder = try SchemaFolder([
+      "schema.proto": """
+      syntax = "proto3";
+      package database;
+      import "seandb/options.proto";
+      message Hound { option (seandb.model) = {previously: "Dog"}; string pk = 1; }
+      message Cat { option (seandb.model) = {number: 7}; string pk = 1; }
+      message HTTPLog { string pk = 1; }
+      message Result { option (seandb.model) = {plural: "Write"}; string pk = 1; }
+      """
+    ])
+    let schema = try await folder.compile()
+    #expect(schema.models.map(\.transactionNumber).prefix(2) == [275_040_672, 7])
+    let text = schema.databaseProto
+    #expect(text.contains("      Hounds.Write hound = 275040672;\n"))
+    #expect(text.contains("      Cats.Write cat = 7;\n"))
+    #expect(text.contains("      HTTPLogs.Write http_log = "))
+    // In the message of transactions its own messages come first.
+    #expect(text.contains("      .database.Write.Write result = "))
+  }
+
+  static let wrongNumbers = [
+    (
+      "{number: 7}", "{number: 7}",
+      "5:9: models Cat and Dog (schema.proto:4:9) have the same number 7 in a transaction: give one of them another "
+        + "one (option (seandb.model) = {number: 1})"
+    ),
+    (
+      "{number: 19500}", "{}",
+      "4:15: the number 19500 of model Dog cannot be one of a field: give one from 1 to 536870911, and none from 19000 "
+        + "to 19999"
+    ),
+    (
+      "{number: 536870912}", "{}",
+      "4:15: the number 536870912 of model Dog cannot be one of a field: give one from 1 to 536870911, and none from "
+        + "19000 to 19999"
+    ),
+  ]
+
+  @Test(arguments: wrongNumbers)
+  func refusesNumbersThatCannotBe(_ dog: String, _ cat: String, _ expected: String) async throws {
+    let folder = try SchemaFolder([
+      "schema.proto": """
+      syntax = "proto3";
+      package p;
+      import "seandb/options.proto";
+      message Dog { option (seandb.model) = \(dog); string pk = 1; }
+      message Cat { option (seandb.model) = \(cat); string pk = 1; }
+      """
+    ])
+    let found = try await folder.violations().map {
+      "\($0.line):\($0.column): \($0.message.replacing(folder.path + "/", with: ""))"
+    }
+    #expect(found == [expected])
   }
 
   /// In a list message the names of the messages in it come first.

@@ -47,7 +47,8 @@ import Testing
     #expect(text.contains(Self.methods))
     // The matches of each kind once, in the order of the kinds.
     let query = try #require(text.firstRange(of: "message IndexQuery"))
-    let kinds = text[query.lowerBound...].split(separator: "\n").filter {
+    let end = try #require(text.firstRange(of: "message Empty"))
+    let kinds = text[query.lowerBound..<end.lowerBound].split(separator: "\n").filter {
       $0.hasPrefix("  message ")
     }
     #expect(
@@ -126,8 +127,8 @@ import Testing
       }
       // Deletes the one of the Dogs that has these values, if there is one.
       rpc DeleteDogsByChip(Dogs.ByChip) returns (Empty) {}
-    }
 
+      // Makes all writes, or none.
     """
 
   @Test func saysWhatADeleteTakes() async throws {

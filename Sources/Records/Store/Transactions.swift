@@ -1,0 +1,121 @@
+import Bytes
+import Schema
+
+// SAFETY: requests are lent until the return; a list of commands copies what is queued.
+
+/// Writes to any models of a database, made together or not at all.
+///
+/// Thread-safety: constant; any thread.
+package final class Transactions: Sendable {
+  /// What ``maximumWrites`` is when nobody says it.
+  package static let defaultMaximumWrites = 1000
+
+  /// A write of a transaction.
+  package struct Write {
+    /// Of its model.
+    package let store: ModelStore
+    /// What is to be done. A view of the request.
+    package let request: WriteRequest
+  }
+
+  private let stores: [Int: ModelStore]
+  private let commits: CommitQueue
+  /// More are refused.
+  package let maximumWrites: Int
+
+  /// - Parameter stores: of the models that are served.
+  package init(stores: [ModelStore], commits: CommitQueue, maximumWrites: Int) {
+    self.stores = Dictionary(
+      stores.map { (Int($0.model.transactionNumber), $0) }, uniquingKeysWith: { first, _ in first })
+    self.commits = commits
+    self.maximumWrites = maximumWrites
+  }
+
+  /// Reads a serialized `Transaction`.
+  ///
+  /// - Complexity: O(fields of all writes).
+  @safe
+  package func read(_ request: UnsafeRawBufferPointer) throws(TransactionError) -> [Write] {
+    var writes: [Write] = []
+    var reader = unsafe TransactionReader(request)
+    do throws(TransactionError.Reason) {
+      while let found = try reader.next() {
+        guard writes.count < maximumWrites else { throw .tooMany(limit: maximumWrites) }
+        writes.append(try write(found))
+      }
+    } catch {
+      switch error {
+      case .malformed, .unsupported, .tooMany: throw TransactionError(index: nil, reason: error)
+      default: throw TransactionError(index: writes.count, reason: error)
+      }
+    }
+    return writes
+  }
+
+  private func write(
+    _ found: TransactionReader.Write
+  ) throws(TransactionError.Reason) -> Write {
+    guard let store = stores[found.number] else { throw .unknownModel(found.number) }
+    let request: WriteRequest
+    do throws(WriteRequestError) {
+      request = try WriteRequest(found.message)
+    } catch {
+      throw .write(.request(error), store: store)
+    }
+    guard request.returning == .nothing else { throw .returning }
+    return Write(store: store, request: request)
+  }
+
+  /// Queues the writes, whose answer comes with the commit.
+  ///
+  /// - Returns: false when the queue takes no more; nil when there is nothing to do.
+  package func submit(
+    _ writes: [Write], _ ticket: CommitTicket
+  ) throws(TransactionError) -> Bool? {
+    guard let first = writes.first else { return nil }
+    let gathered = CommandList()
+    gathered.begin(ticket, of: first.store)
+    try append(writes, to: gathered)
+    return commits.enqueueCommands(
+      ticket, of: first.store, byteCount: gathered.bytes.count
+    ) { $0.appendWrites(of: gathered) }
+  }
+
+  /// Appends what ``submit(_:_:)`` queues.
+  ///
+  /// - Returns: whether there is anything to commit.
+  package func submit(
+    _ writes: [Write], _ ticket: CommitTicket, in group: CommitGroup
+  ) throws(TransactionError) -> Bool {
+    guard let first = writes.first else { return false }
+    let gathered = CommandList()
+    gathered.begin(ticket, of: first.store)
+    try append(writes, to: gathered)
+    group.beginCommands(ticket, of: first.store).appendWrites(of: gathered)
+    return true
+  }
+
+  /// Has a long request checked later; see ``CommitQueue/enqueueLong(_:byteCount:_:)``.
+  package func enqueueLong(
+    _ ticket: CommitTicket, byteCount: Int, _ make: @escaping @Sendable (CommitGroup) -> Bool
+  ) -> Bool {
+    commits.enqueueLong(ticket, byteCount: byteCount, make)
+  }
+
+  private func append(_ writes: [Write], to list: CommandList) throws(TransactionError) {
+    list.becomeTransaction()
+    var keys: Set<[UInt8]> = []
+    for (index, write) in writes.enumerated() {
+      let store = write.store
+      let key: [UInt8]
+      do throws(WriteCallError) {
+        key = try store.append(write.request, to: list)
+      } catch {
+        throw TransactionError(index: index, reason: .write(error, store: store))
+      }
+      guard keys.insert(store.prefix.key(key)).inserted else {
+        throw TransactionError(index: index, reason: .duplicate(store: store, key: key))
+      }
+    }
+  }
+}

@@ -1,0 +1,177 @@
+"""Transactions over several models, made whole or not at all: beside each other, and when the server is killed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+from harness import process, status
+from harness.client import query
+from harness.generated import Client
+from harness.process import eventually
+from test_writes import FLAGS, SCHEMA, Bank
+
+ACCOUNTS = [f"a{n:02}" for n in range(20)]
+
+
+class TransactingBank(Bank):
+    def transact(self, *writes: dict):
+        """Each is {"account": {"put": …}}."""
+        request = self.message("Transaction", writes=writes).SerializeToString()
+        return list(self.message("Transaction.Result").FromString(self.database.call("Transact", request)).etags)
+
+    def refused_transaction(self, *writes: dict) -> status.Failure:
+        with pytest.raises(grpc.RpcError) as caught:
+            self.transact(*writes)
+        return status.failure(caught.value)
+
+    def accounts(self) -> dict[str, tuple[int, str]]:
+        """Cents and etag of each."""
+        answer = self.database.call("GetAccountsByPk", query(begins_with="a", with_etags=True))
+        found = self.message("Accounts").FromString(answer)
+        return {account.pk: (account.cents, etag) for account, etag in zip(found.accounts, found.etags, strict=True)}
+
+    def transfer(self, rng: random.Random):
+        """From one account to another, once nobody is faster."""
+        while True:
+            source, target = rng.sample(ACCOUNTS, 2)
+            accounts = self.accounts()
+            cents = rng.randint(1, 5)
+            try:
+                return self.transact(
+                    *(
+                        {
+                            "account": {
+                                "update": {"pk": pk, "cents": accounts[pk][0] + change},
+                                "etag": accounts[pk][1],
+                            }
+                        }
+                        for pk, change in ((source, -cents), (target, cents))
+                    )
+                )
+            except grpc.RpcError as error:
+                if error.code() != StatusCode.ABORTED:
+                    raise
+
+
+@pytest.fixture
+def bank(create, serve):
+    return TransactingBank(create(SCHEMA), serve)
+
+
+def test_writes_to_several_models_are_made_together(bank):
+    etags = bank.transact(
+        {"account": {"put": {"pk": "a", "cents": 5}, "exists": False}},
+        {"visit": {"put": {"pet": "rex", "day": 1, "room": "one"}}},
+        {"account": {"delete": {"pk": "nobody"}}},
+    )
+    assert [bool(etag) for etag in etags] == [True, True, False]
+    failure = bank.refused_transaction(
+        {"account": {"update": {"pk": "a", "cents": 6}, "etag": etags[0]}},
+        {"visit": {"put": {"pet": "tom", "day": 1, "room": "one"}}},
+    )
+    assert (failure.code, failure.reason) == (StatusCode.ALREADY_EXISTS, "UNIQUE_VIOLATION")
+    assert failure.metadata["writeIndex"] == "1"
+    assert bank.write("Account", check={"pk": "a"}, exists=True).etag == etags[0]
+    # A value of a unique index goes from one record to another.
+    bank.transact(
+        {"visit": {"put": {"pet": "tom", "day": 1, "room": "one"}}},
+        {"visit": {"update": {"pet": "rex", "day": 1, "room": "two"}}},
+    )
+    assert bank.transact() == []
+
+
+def test_a_condition_is_about_what_there_was_before(bank):
+    bank.write("Account", put={"pk": "a"})
+    failure = bank.refused_transaction(
+        {"account": {"delete": {"pk": "a"}}},
+        {"account": {"put": {"pk": "b"}, "exists": True}},
+    )
+    assert (failure.reason, failure.metadata["writeIndex"]) == ("RECORD_NOT_FOUND", "1")
+    bank.transact({"account": {"delete": {"pk": "a"}}}, {"account": {"put": {"pk": "b"}, "exists": False}})
+    assert list(bank.accounts()) == []
+
+
+def test_a_thousand_writes_of_a_megabyte(bank):
+    writes = [{"account": {"put": {"pk": f"a{n:04}", "owner": "x" * 1000}}} for n in range(1000)]
+    etags = bank.transact(*writes)
+    assert len(set(etags)) == 1000
+    failure = bank.refused_transaction(*writes[:-1], {"account": {"put": {"pk": "a0999"}, "exists": False}})
+    assert (failure.reason, failure.metadata["writeIndex"]) == ("RECORD_EXISTS", "999")
+    assert [etag for _, etag in bank.accounts().values()] == etags
+
+
+def test_the_sum_stays_when_many_move_money_and_the_server_is_killed(create, serve, seed):
+    """By transactions with etags. SEANDB_SEED replays who moves how much, not when the server dies."""
+    creation = create(SCHEMA)
+    data = serve.directory / "bank"
+    rounds = 4
+    for number in range(rounds):
+        bank = TransactingBank(creation, serve, "--memtable-size", "64K", data=data)
+        if number == 0:
+            bank.transact(*({"account": {"put": {"pk": pk, "cents": 1000}}} for pk in ACCOUNTS))
+        accounts = bank.accounts()
+        assert sum(cents for cents, _ in accounts.values()) == 1000 * len(ACCOUNTS)
+        made = [0] * 8
+        is_dead = threading.Event()
+
+        def move(client: int, bank=bank, made=made, is_dead=is_dead, number=number):
+            rng = random.Random(f"{seed} {number} {client}")
+            while not is_dead.is_set():
+                try:
+                    bank.transfer(rng)
+                    made[client] += 1
+                except grpc.RpcError as error:
+                    assert error.code() in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED), error
+                    return
+
+        with ThreadPoolExecutor(len(made)) as pool:
+            running = [pool.submit(move, client) for client in range(len(made))]
+            eventually(lambda made=made: sum(made) >= 100, "a hundred transfers")
+            serve.forget(bank.server)
+            bank.server.kill()
+            is_dead.set()
+            for each in running:
+                each.result()
+    bank = TransactingBank(creation, serve, data=data)
+    assert sum(cents for cents, _ in bank.accounts().values()) == 1000 * len(ACCOUNTS)
+    bank.server.stop()
+    verified = process.run(process.binary(), "verify", data)
+    assert verified.returncode == 0, verified
+
+
+def test_rights_are_asked_for_each_write(create, serve, tmp_path):
+    made = process.run(process.binary(), "token", "create", "cashier", "--roles", "cashier")
+    token, _, table = made.stdout.split("\n", 2)
+    access = tmp_path / "access.toml"
+    access.write_text('[[role]]\nname = "cashier"\nallow = ["Account: write"]\n\n' + table)
+    creation = create(SCHEMA)
+    server = serve(creation, *FLAGS, "--access", access)
+    client = Client(creation.out, serve.connect(server).channel)
+    Transaction = client.message("Transaction")
+
+    def transact(*writes):
+        return client.Transact(Transaction(writes=writes), metadata=[("authorization", f"Bearer {token}")])
+
+    put = {"account": {"put": {"pk": "a"}}}
+    assert len(transact(put).etags) == 1
+    for other in ({"visit": {"put": {"pet": "a"}}}, {"account": {"delete": {"pk": "b"}}}):
+        with pytest.raises(grpc.RpcError) as caught:
+            transact(put, other)
+        failure = status.failure(caught.value)
+        assert (failure.code, failure.reason) == (StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")
+        assert failure.metadata["writeIndex"] == "1"
+
+
+def test_more_writes_when_the_server_takes_them(create, serve):
+    bank = TransactingBank(create(SCHEMA), serve, "--max-transaction-writes", "1500")
+    writes = [{"account": {"put": {"pk": f"a{n}"}}} for n in range(1501)]
+    assert len(bank.transact(*writes[:1500])) == 1500
+    failure = bank.refused_transaction(*writes)
+    assert (failure.code, failure.reason) == (StatusCode.RESOURCE_EXHAUSTED, "TRANSACTION_TOO_LARGE")
+    assert failure.metadata == {"limit": "1500"}
