@@ -31,6 +31,7 @@ package struct CallSizes: Sendable {
   package func records(of operation: Operation) -> Int {
     switch operation {
     case .get, .put, .delete, .uniqueGet, .write, .update: 1
+    case .transact: 2
     case .batchPut: batchPut
     case .rangeGet, .indexGet: rangeGet
     case .page: page

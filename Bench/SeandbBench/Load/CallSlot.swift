@@ -28,6 +28,8 @@ package enum Operation: Int, CaseIterable, Sendable {
   case write
   /// Replaces the age and the breed of one record.
   case update
+  /// Stores two records, in one transaction: the one, and the one half of all records after it.
+  case transact
 }
 
 /// A place for one call of a connection: its request, and its answer as it comes.

@@ -16,7 +16,8 @@ struct EtcdDialect: Dialect {
     self.records = records
     headers = .grpc(scheme: scheme) { operation in
       switch operation {
-      case .get, .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet, .write, .update:
+      case .get, .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet, .write, .update,
+        .transact:
         "/etcdserverpb.KV/Range"
       case .put: "/etcdserverpb.KV/Put"
       case .batchPut: "/etcdserverpb.KV/Txn"
@@ -58,7 +59,7 @@ struct EtcdDialect: Dialect {
             operation.appendMessage(2) { appendPut(record, to: &$0) }
           }
         }
-      case .page, .in, .stream, .uniqueGet, .indexGet, .write, .update:
+      case .page, .in, .stream, .uniqueGet, .indexGet, .write, .update, .transact:
         preconditionFailure("a call that `operations` does not have")
       }
     }
@@ -91,7 +92,7 @@ struct EtcdDialect: Dialect {
     case .get, .rangeGet: return holdsRecords(message, slot, deleted)
     // RangeResponse.count
     case .count: return unsafe number(4, of: message) == UInt64(shape.sizes.count)
-    case .page, .in, .stream, .uniqueGet, .indexGet, .write, .update: return false
+    case .page, .in, .stream, .uniqueGet, .indexGet, .write, .update, .transact: return false
     }
   }
 

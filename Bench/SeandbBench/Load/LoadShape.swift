@@ -65,6 +65,9 @@ package struct LoadShape: Sendable {
   /// After so many calls an insert would store the first ones again.
   package static let insertCount = 1 << 26
 
+  /// The second record of a transaction.
+  func second(of index: Int) -> Int { (index + max(records / 2, 1)) % records }
+
   /// How many groups of records with an equal breed there are.
   var groupCount: Int { records / sizes.rangeGet }
 
@@ -95,6 +98,8 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   case write
   /// A write that replaces age and breed by a mask.
   case update
+  /// A transaction of two puts.
+  case transact
   /// A put of a new record.
   case insert
   case batchPut = "batch-put"
@@ -117,6 +122,7 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     case .put, .putChanged, .insert: [.put]
     case .write: [.write]
     case .update: [.update]
+    case .transact: [.transact]
     case .batchPut: [.batchPut]
     case .delete: [.delete]
     }
@@ -125,14 +131,14 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   package var writes: Bool {
     switch self {
     case .get, .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet: false
-    case .put, .putChanged, .write, .update, .insert, .batchPut, .mixed, .delete: true
+    case .put, .putChanged, .write, .update, .transact, .insert, .batchPut, .mixed, .delete: true
     }
   }
 
   /// Whether each of its calls is about several records, so that they are counted as well.
   package var isOfSeveral: Bool {
     switch self {
-    case .rangeGet, .page, .in, .count, .stream, .indexGet, .batchPut: true
+    case .rangeGet, .page, .in, .count, .stream, .indexGet, .batchPut, .transact: true
     case .get, .uniqueGet, .put, .putChanged, .write, .update, .insert, .mixed, .delete: false
     }
   }
@@ -140,7 +146,7 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   /// Whether its records have fields that can be changed, and that indexes may be on (``RecordGroups``).
   package var isOfIndexes: Bool {
     switch self {
-    case .uniqueGet, .indexGet, .putChanged, .write, .update, .insert: true
+    case .uniqueGet, .indexGet, .putChanged, .write, .update, .transact, .insert: true
     default: false
     }
   }
@@ -148,7 +154,7 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
   /// Whether its records change with each write.
   var changesRecords: Bool {
     switch self {
-    case .putChanged, .write, .update: true
+    case .putChanged, .write, .update, .transact: true
     default: false
     }
   }
@@ -169,6 +175,7 @@ package enum ServerWorkload: String, CaseIterable, Sendable {
     case .put, .putChanged, .insert: .put
     case .write: .write
     case .update: .update
+    case .transact: .transact
     case .batchPut: .batchPut
     case .delete: .delete
     case .mixed:

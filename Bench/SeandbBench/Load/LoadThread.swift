@@ -250,7 +250,7 @@ final class LoadThread<D: Dialect> {
     if shape.workload == .insert { return shape.insertIndex(begunCount, thread: number) }
     let index = nextRecord()
     switch operation {
-    case .get, .put, .in, .uniqueGet, .write, .update: return index
+    case .get, .put, .in, .uniqueGet, .write, .update, .transact: return index
     // The group's first one.
     case .indexGet: return index % shape.groupCount
     case .delete:
@@ -333,7 +333,7 @@ final class LoadThread<D: Dialect> {
     let records = shape.sizes.records(of: slot.operation)
     result.records += records
     switch slot.operation {
-    case .put, .batchPut, .write, .update: result.storedRecords += records
+    case .put, .batchPut, .write, .update, .transact: result.storedRecords += records
     default: break
     }
     result.answerBytes += slot.response.count

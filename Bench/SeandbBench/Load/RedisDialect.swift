@@ -25,7 +25,8 @@ package struct RedisDialect: Dialect {
     case .delete: begin("DEL", argumentCount: 1, &slot.request)
     case .put: begin("SET", argumentCount: 2, &slot.request)
     case .batchPut: begin("MSET", argumentCount: shape.sizes.batchPut * 2, &slot.request)
-    case .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet, .write, .update:
+    case .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet, .write, .update,
+      .transact:
       preconditionFailure("a call that `operations` does not have")
     }
     switch slot.operation {
@@ -45,7 +46,7 @@ package struct RedisDialect: Dialect {
     case .put, .batchPut: return unsafe bytes.elementsEqual(Self.ok)
     // How many there were.
     case .delete: return unsafe bytes.count == 1 && (bytes[0] == 48 || bytes[0] == 49)
-    case .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet, .write, .update:
+    case .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet, .write, .update, .transact:
       return false
     }
   }

@@ -43,6 +43,7 @@ package struct SeandbDialect: Dialect {
     case .uniqueGet: "/database.Database/GetDogsByChip"
     case .indexGet: "/database.Database/GetDogsByBreed"
     case .write, .update: "/database.Database/WriteDog"
+    case .transact: "/database.Database/Transact"
     }
   }
 
@@ -73,6 +74,8 @@ package struct SeandbDialect: Dialect {
     static let writeMask = 5
     static let writeExists = 6
     static let writeEtag = 7
+    /// Of dogs in a write of a transaction (docs/schema.md, "Transactions").
+    static let dog = 275_040_672
   }
 
   package func writeRequest(_ slot: inout CallSlot) {
@@ -119,6 +122,16 @@ package struct SeandbDialect: Dialect {
           message.appendBigEndian(etag.letters.1)
         } else {
           message.appendField(Field.writeExists, varint: 1)
+        }
+      case .transact:
+        for record in [index, shape.second(of: index)] {
+          message.appendMessage(1) { write in
+            write.appendMessage(Field.dog) { dog in
+              dog.appendTag(Field.writePut, wireType: 2)
+              dog.appendVarint(UInt64(records.byteCount))
+              records.appendRecord(record, generation: slot.generation, to: &dog)
+            }
+          }
         }
       case .update:
         message.appendMessage(Field.writeUpdate) { record in
@@ -182,6 +195,8 @@ package struct SeandbDialect: Dialect {
     switch slot.operation {
     case .put, .batchPut, .delete: return unsafe message.isEmpty
     case .write, .update: return unsafe Self.etag(message) != nil
+    // Two etags.
+    case .transact: return message.count == 36
     case .get, .rangeGet, .uniqueGet, .indexGet:
       return unsafe holds(expected(slot, deleted), message, hasToken: false)
     case .page:

@@ -30,10 +30,10 @@ struct ServerPlan: Sendable {
 
   /// Workloads that run at every load and rate; the others at the heaviest load only.
   private static let curves: Set<ServerWorkload> = [
-    .get, .uniqueGet, .indexGet, .put, .putChanged, .write, .update,
+    .get, .uniqueGet, .indexGet, .put, .putChanged, .write, .update, .transact,
   ]
   private static let long: Set<ServerWorkload> = [
-    .put, .putChanged, .write, .update, .insert, .mixed,
+    .put, .putChanged, .write, .update, .transact, .insert, .mixed,
   ]
   /// Calls of many records are larger than others by as much as there are fewer of them in flight.
   private static let large: Set<ServerWorkload> = [.batchPut, .in, .count, .stream]

@@ -245,6 +245,8 @@ struct CommandReader {
   private(set) var offset: Int
   /// Whether what was read last is a write with a condition.
   private(set) var isConditional = false
+  /// See ``ConditionalWrite/isPutOfAnything``.
+  private(set) var isPutOfAnything = false
   /// The place of its store among those of its call.
   private(set) var storePlace = 0
   private let end: Int
@@ -271,6 +273,7 @@ struct CommandReader {
         let write = write()
         if write.action == .put { unsafe visitEntries { _, _, _ in } }
         isConditional = true
+        isPutOfAnything = write.isPutOfAnything
         storePlace = write.store
         return write.key
       case CommandList.Tag.delete: return unsafe part()

@@ -33,6 +33,9 @@ struct ConditionalWrite {
     self.key = unsafe key
   }
 
+  /// Whether it is a put, whatever is there, and nobody asks for that.
+  var isPutOfAnything: Bool { action == .put && condition == .none && returning != .old }
+
   /// - Parameter etag: reads one.
   static func condition(_ code: UInt8, _ etag: () -> Etag) -> WriteRequest.Condition {
     switch code {

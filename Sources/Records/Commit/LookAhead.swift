@@ -41,6 +41,8 @@ struct LookAhead: ~Copyable {
     let end: Int
     /// Among the calls of the list.
     let call: Int
+    /// In `found`.
+    let place: Int
     let isConditional: Bool
   }
 
@@ -86,7 +88,7 @@ struct LookAhead: ~Copyable {
     removeAll()
     gather(list, from: index)
     // One alone is looked up as well when it is executed.
-    guard found.count > 1 else { return }
+    guard places.count > 1 else { return }
     let bytes = unsafe keys.bytes
     let count = places.count
     unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: count) {
@@ -103,14 +105,14 @@ struct LookAhead: ~Copyable {
         var visited = first
         let outcome = try? engine.get(wanted, snapshot: nil, tier: .memory) { index, record in
           let place = first + index
-          found[place] = unsafe self.entries(
+          found[places[place].place] = unsafe self.entries(
             of: record, wanted[index], list, place, &entries, &slots)
           visited = place + 1
           return entries.bytes.count + records.count > Self.entryBytes ? .stop : .next
         }
         // What cannot be read is told when it is executed.
         guard outcome == .wouldBlock else { return }
-        found[visited] = .blocked
+        found[places[visited].place] = .blocked
         blocked += 1
         first = visited + 1
       }
@@ -126,10 +128,16 @@ struct LookAhead: ~Copyable {
       if !reader.isAtEnd, WriteExecutor.isRange(call, of: list) { break }
       calls.append(Call(start: call.start, first: found.count))
       while let key = unsafe reader.nextRecordKey(), found.count < Self.maximumRecords {
-        call.store(reader.storePlace).prefix.fixed.append(to: &keys)
-        keys.append(key)
-        places.append(
-          Key(end: keys.count, call: index, isConditional: reader.isConditional))
+        let store = call.store(reader.storePlace)
+        // A put that depends on nothing needs no look.
+        if !(reader.isPutOfAnything && store.indexes == nil) {
+          store.prefix.fixed.append(to: &keys)
+          keys.append(key)
+          places.append(
+            Key(
+              end: keys.count, call: index, place: found.count,
+              isConditional: reader.isConditional))
+        }
         found.append(.unknown)
       }
       index += 1

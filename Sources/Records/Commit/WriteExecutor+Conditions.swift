@@ -125,12 +125,9 @@ extension WriteExecutor {
     _ write: ConditionalWrite, _ call: CommandList.Call, _ store: ModelStore, _ batch: WriteBatch,
     _ tier: ReadTier
   ) throws(Stop) -> Found? {
-    let isBlind =
-      write.action == .put && write.condition == .none && write.returning != .old
-      && store.indexes == nil
     oldRecord.removeAll(keepingAtMost: 1 << 20)
     merged.removeAll(keepingAtMost: 1 << 20)
-    if isBlind { return nil }
+    if write.isPutOfAnything && store.indexes == nil { return nil }
     var found: Found?
     var stop: Stop?
     store.prefix.withKey(write.key) { key in
