@@ -279,7 +279,8 @@ final class LoadThread<D: Dialect> {
     let own = (place * shape.inFlight + slot) * shape.threads + number
     let count = shape.connections * shape.inFlight
     let index = index / count * count + own
-    return index < shape.records ? index : own
+    // With fewer records than slots some share one, and write it with an etag that is gone.
+    return index < shape.records ? index : own % shape.records
   }
 
   private func nextRecord() -> Int {
