@@ -109,7 +109,7 @@ bench-short: build bench-build peers gate-packages $(REPORT_VENV)/requirements.t
 
 bench-indexes: build bench-build
 	python3 -B Bench/Indexes $(INDEXES_FLAGS)
-	python3 -B Bench/Indexes --building
+	@[ -n "$(INDEXES_FLAGS)" ] || python3 -B Bench/Indexes --building
 
 bench-postgresql: build bench-build
 	@scripts/install-packages python3 postgresql-15

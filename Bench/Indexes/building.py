@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 
 PLAIN, INDEXED = (
@@ -53,12 +54,13 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.lines: queue.SimpleQueue[tuple[float, str]] = queue.SimpleQueue()
+        self.started = time.monotonic()
         self.reader = threading.Thread(target=self.read, daemon=True)
 
     def read(self) -> None:
         for line in self.process.stderr:
-            self.lines.put(line)
+            self.lines.put((time.monotonic() - self.started, line))
 
     def __enter__(self) -> Server:
         line = self.process.stdout.readline()
@@ -72,15 +74,15 @@ class Server:
         self.process.terminate()
         self.process.wait(STOP_SECONDS)
 
-    def has_built(self) -> bool:
-        """Whether it has said so since it was asked last."""
+    def built_after(self) -> float | None:
+        """The seconds from its start on, when it has said so since it was asked last."""
         while not self.lines.empty():
-            line = self.lines.get()
+            seconds, line = self.lines.get()
             if "an index is built" in line:
-                return True
+                return seconds
             if "cannot be built" in line:
                 raise SystemExit(line)
-        return False
+        return None
 
 
 @dataclass
@@ -92,6 +94,8 @@ class Building:
     plain: list[float] = field(default_factory=list)
     building: list[float] = field(default_factory=list)
     built: list[float] = field(default_factory=list)
+    seconds: float = 0
+    """From the start of the server until the index was built."""
 
     @property
     def lost(self) -> float:
@@ -101,7 +105,7 @@ class Building:
     def text(self) -> str:
         rates = (f"{name} {statistics.mean(getattr(self, name)):,.0f}" for name in ("plain", "building", "built"))
         return (
-            f"{self.engine}: {self.records:,} records, built in {len(self.building)} windows of {SECONDS:.0f} s;"
+            f"{self.engine}: {self.records:,} records, built {self.seconds:.1f} s after the start;"
             f" writes a second: {', '.join(rates)}; lost to the building: {self.lost:.0%}"
         )
 
@@ -127,10 +131,13 @@ def measured(bench: pathlib.Path, seandb: pathlib.Path, engine: str, records: in
             found.plain = [rate(server, "--filled") for _ in range(WINDOWS)]
         schema.write_text(INDEXED)
         with Server(seandb, schema, data, engine) as server:
-            while not (found.building and server.has_built()):
+            seconds = None
+            while seconds is None:
                 if len(found.building) == LONGEST_WINDOWS:
                     raise SystemExit("the index is not built")
                 found.building.append(rate(server, "--filled"))
+                seconds = server.built_after()
+            found.seconds = seconds
         with Server(seandb, schema, data, engine) as server:
             found.built = [rate(server, "--filled") for _ in range(WINDOWS)]
     return found

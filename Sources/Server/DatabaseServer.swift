@@ -187,7 +187,8 @@ package final class DatabaseServer: Sendable {
       maximumWrites: configuration.maximumTransactionWrites)
     server.register(
       "/" + schema.serviceName + "/" + CompiledSchema.transactMethod,
-      unary: TransactHandler(transactions: transactions, access: access, longWrites: longWrites))
+      unary: TransactHandler(
+        transactions: transactions, stores: served, access: access, longWrites: longWrites))
   }
 
   /// - Parameter served: the indexes that clients know.

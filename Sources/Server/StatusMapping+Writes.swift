@@ -137,6 +137,11 @@ extension StatusMapping {
         .resourceExhausted, reason: "TRANSACTION_TOO_LARGE",
         "the Delete would change more than \(WriteExecutor.maximumEntries) records and index entries, or \(WriteExecutor.maximumBytes >> 20) MiB of them, at once; nothing was deleted. Delete in several ranges, or everything",
         metadata: [("limit", String(WriteExecutor.maximumEntries))])
+    case .transactionTooLarge:
+      return RPCStatus(
+        .resourceExhausted, reason: "TRANSACTION_TOO_LARGE",
+        "up to it the records and index entries, old and new ones, have more than \(WriteExecutor.maximumTransactionBytes >> 20) MiB; nothing was changed. Write fewer records at once",
+        metadata: [("limitBytes", String(WriteExecutor.maximumTransactionBytes))])
     case .corruptIndex(let store, let index, let key):
       let key = unsafe key.withUnsafeBytes { ShownKey($0, store) }
       return corruptIndex(index.name, model: store.model.fullName, key: key)

@@ -396,6 +396,18 @@ ROWS = [
         TRANSACT,
     ),
     bad_write(
+        "the transaction uses field 3 of Transaction, which this server does not support: leave it out, or use a newer "
+        "server",
+        tag(3, 0) + b"\x01",
+        TRANSACT,
+    ),
+    bad_write(
+        "write 0 of the transaction: field 7 of Transaction.Write is of no model that this server has: generate the "
+        "client from this server's schema",
+        delimited(1, tag(7, 0) + b"\x01"),
+        TRANSACT,
+    ),
+    bad_write(
         "write 0 of the transaction: it has no record: set the field of one model", delimited(1, b""), TRANSACT
     ),
     bad_write(

@@ -175,3 +175,60 @@ def test_more_writes_when_the_server_takes_them(create, serve):
     failure = bank.refused_transaction(*writes)
     assert (failure.code, failure.reason) == (StatusCode.RESOURCE_EXHAUSTED, "TRANSACTION_TOO_LARGE")
     assert failure.metadata == {"limit": "1500"}
+
+
+def test_small_updates_of_large_records_are_bounded(bank):
+    """Each makes a whole record anew, which is not in the request."""
+    names = [f"a{n:02}" for n in range(24)]
+    for name in names:
+        bank.write("Account", put={"pk": name, "owner": "x" * 3_900_000})
+    before = bank.write("Account", check={"pk": "a00"}, exists=True).etag
+    updates = [{"account": {"update": {"pk": name, "cents": 1}}} for name in names]
+    failure = bank.refused_transaction(*updates)
+    assert (failure.code, failure.reason) == (StatusCode.RESOURCE_EXHAUSTED, "TRANSACTION_TOO_LARGE"), failure
+    assert failure.message.startswith("write 18 of the transaction: up to it the records"), failure
+    assert failure.metadata == {"writeIndex": "18", "limitBytes": str(64 << 20)}
+    assert bank.write("Account", check={"pk": "a00"}, exists=True).etag == before
+    assert len(bank.transact(*updates[:16])) == 16
+
+
+def test_index_entries_of_a_transaction_are_bounded(create, serve):
+    schema = """\
+syntax = "proto3";
+package bank;
+import "seandb/options.proto";
+message Account {
+  option (seandb.model) = {index: {fields: "tags", include: "*"}};
+  string pk = 1;
+  repeated string tags = 2;
+}
+"""
+    bank = TransactingBank(create(schema), serve)
+    writes = [{"account": {"put": {"pk": f"a{n}", "tags": [f"{n} {k:09}" for k in range(900)]}}} for n in range(4)]
+    assert len(bank.transact(writes[0])) == 1
+    failure = bank.refused_transaction(*writes)
+    assert (failure.code, failure.reason) == (StatusCode.RESOURCE_EXHAUSTED, "TRANSACTION_TOO_LARGE"), failure
+    assert failure.metadata["writeIndex"] == "1", failure
+
+
+def test_a_long_transaction_needs_the_same_rights(create, serve, tmp_path):
+    """It is read by another thread than a short one."""
+    made = process.run(process.binary(), "token", "create", "cashier", "--roles", "cashier")
+    token, _, table = made.stdout.split("\n", 2)
+    access = tmp_path / "access.toml"
+    access.write_text('[[role]]\nname = "cashier"\nallow = ["Account: write"]\n\n' + table)
+    creation = create(SCHEMA)
+    server = serve(creation, *FLAGS, "--access", access)
+    client = Client(creation.out, serve.connect(server).channel)
+    metadata = [("authorization", f"Bearer {token}")]
+    long = "x" * 100_000
+    Write = client.message("Accounts.Write")
+    assert client.WriteAccount(Write(put={"pk": "a", "owner": long}), metadata=metadata).etag
+    writes = [{"account": {"put": {"pk": "a", "owner": long}}}, {"visit": {"put": {"pet": "a"}}}]
+    for call, request in (
+        (client.WriteAccount, Write(put={"pk": "a", "owner": long}, returning=Write.OLD)),
+        (client.Transact, client.message("Transaction")(writes=writes)),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            call(request, metadata=metadata)
+        assert status.failure(caught.value).reason == "NOT_ALLOWED"

@@ -14,9 +14,9 @@ from grpc import StatusCode
 
 from harness import status
 from harness.client import delimited, query, records
-from harness.encodings import random_mask
+from harness.encodings import random_mask, tree_of
 from harness.generated import Client
-from harness.updates import populated, tree_of, updated
+from harness.updates import populated, updated
 from test_masks import FILES, comparable, encoded
 from test_zoo import FOLDERS, ONE_FILE, created
 

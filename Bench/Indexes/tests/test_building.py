@@ -8,9 +8,9 @@ from building import INDEXED, PLAIN, Building
 
 
 def test_compares_with_the_rate_that_the_index_itself_leaves() -> None:
-    found = Building("lsm", 1000, plain=[200.0], building=[60.0, 90.0], built=[100.0, 100.0])
+    found = Building("lsm", 1000, plain=[200.0], building=[60.0, 90.0], built=[100.0, 100.0], seconds=2.5)
     assert found.lost == pytest.approx(0.25)
-    assert "built in 2 windows of 1 s" in found.text()
+    assert "built 2.5 s after the start" in found.text()
     assert "plain 200, building 75, built 100; lost to the building: 25%" in found.text()
 
 

@@ -131,7 +131,7 @@ final class CommandList: @unchecked Sendable {
     bytes.append(write.returning.rawValue)
     bytes.appendVarint(UInt64(place))
     append(key)
-    if case .etag(let etag) = write.condition { bytes.appendLittleEndian(etag?.value ?? 0) }
+    if case .etag(let etag?) = write.condition { bytes.appendLittleEndian(etag.value) }
     switch write.action {
     case .put:
       bytes.appendLittleEndian(write.newEtag.value)

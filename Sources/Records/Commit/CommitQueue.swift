@@ -263,7 +263,13 @@ package final class CommitQueue: Sendable {
     return state.open
   }
 
+  /// Has the engine store a batch, and moves the mark on.
   private func apply(_ batch: WriteBatch) throws(EngineError) {
+    try applyToEngine(batch)
+    mark?.record(engine, durability)
+  }
+
+  private func applyToEngine(_ batch: WriteBatch) throws(EngineError) {
     guard let cache else { return try engine.apply(batch, durability: durability) }
     let mark = cache.willApply(batch)
     // Whether a batch that failed is there is not known: it was removed all the same.
@@ -286,7 +292,6 @@ package final class CommitQueue: Sendable {
   ) {
     do throws(EngineError) {
       try apply(batch)
-      mark?.record(engine, durability)
       observer.didCommit(calls)
     } catch {
       didFail(calls, error, &observer)
@@ -378,10 +383,7 @@ package final class CommitQueue: Sendable {
   ) {
     do throws(EngineError) {
       // What changes nothing needs no commit.
-      if !batch.isEmpty {
-        try apply(batch)
-        mark?.record(engine, durability)
-      }
+      if !batch.isEmpty { try apply(batch) }
       if !calls.plain.isEmpty { observer.didCommit(calls.plain) }
       if !calls.answered.isEmpty {
         unsafe observer.didCommit(calls.answered, executor.answers.bytes)

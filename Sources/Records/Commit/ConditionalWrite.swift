@@ -42,11 +42,7 @@ struct ConditionalWrite {
     case 1: .exists(true)
     case 2: .exists(false)
     case 3: .etag(etag())
-    case 4:
-      {
-        _ = etag()
-        return .etag(nil)
-      }()
+    case 4: .etag(nil)
     default: .none
     }
   }

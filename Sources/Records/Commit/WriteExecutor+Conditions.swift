@@ -17,7 +17,7 @@ extension WriteExecutor {
     conditional.removeAll(keepingCapacity: true)
     made.removeAll()
     old.truncate(to: aheadEnd)
-    let start = answers.count
+    let (start, firstBytes) = (answers.count, batch.byteCount)
     var place = ahead.first(of: call) ?? .max
     var reader = unsafe CommandReader(list.bytes.bytes, call)
     while !reader.isAtEnd {
@@ -35,8 +35,13 @@ extension WriteExecutor {
       if call.isTransaction { writeNumber = conditional.count }
       try execute(&write, call, call.store(write.store), batch, tier)
       conditional.append(write)
+      guard call.isTransaction else { continue }
+      let bytes = batch.byteCount - firstBytes + old.bytes.count + made.bytes.count
+      guard bytes <= Self.maximumTransactionBytes + maximumRecordBytes else {
+        throw .refused(.transactionTooLarge)
+      }
     }
-    setAnswer(from: start)
+    answer = start..<answers.count
     for (number, write) in conditional.enumerated() where write.action != .check {
       guard let indexes = call.store(write.store).indexes else { continue }
       var entries = write.newEntries

@@ -28,6 +28,9 @@ package struct WriteExecutor: ~Copyable {
   package static let maximumEntries = 100_000
   /// See ``maximumEntries``.
   package static let maximumBytes = 16 << 20
+  /// A transaction may hold so many bytes of records and entries, old and new ones, beside one record of any size:
+  /// an update of a few bytes makes a whole record anew.
+  package static let maximumTransactionBytes = 64 << 20
 
   enum Stop: Error {
     case refused(WriteRefusal)
@@ -83,7 +86,7 @@ package struct WriteExecutor: ~Copyable {
   /// Messages for those whose calls have one, until they are told.
   var answers = ByteWriter()
   /// Where in ``answers`` that of the call is that was executed last; nil for none.
-  private(set) var answer: Range<Int>?
+  var answer: Range<Int>?
   /// The write of a transaction that is executed, or was refused; nil in all other calls.
   var writeNumber: Int?
   /// A record may have so many bytes after an update.
@@ -95,9 +98,6 @@ package struct WriteExecutor: ~Copyable {
     self.engine = engine
     self.maximumRecordBytes = maximumRecordBytes
   }
-
-  /// Has the call that is executed answered by what is appended from `start` on.
-  mutating func setAnswer(from start: Int) { answer = start..<answers.count }
 
   /// Forgets the changes of the calls so far: the engine has them.
   mutating func didApply() {

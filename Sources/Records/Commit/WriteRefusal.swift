@@ -16,6 +16,8 @@ package enum WriteRefusal: Error, Sendable {
   case badUpdate(store: ModelStore, key: [UInt8], WriteError)
   /// The record as it would be after an update has so many bytes, and may have `limit`.
   case updateTooLarge(store: ModelStore, key: [UInt8], bytes: Int, limit: Int)
+  /// The transaction has more than ``WriteExecutor/maximumTransactionBytes``.
+  case transactionTooLarge
   /// The call would change more than can be changed at once.
   case tooLarge(entries: Int, bytes: Int)
   /// An entry of a unique index names no record, or one that is not there; the key is the record's.

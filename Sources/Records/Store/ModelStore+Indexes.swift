@@ -23,12 +23,7 @@ extension ModelStore {
     prepared.key.removeAll()
     prepared.entries.removeAll()
     do throws(RecordError) {
-      if let keyPlan {
-        try appendKey(of: record, keyPlan, to: &prepared.key)
-      } else {
-        let range = try plan.checkRecord(record, model: model)
-        unsafe prepared.key.append(UnsafeRawBufferPointer(rebasing: record[range]))
-      }
+      try appendKey(ofUnchecked: record, to: &prepared.key)
     } catch {
       throw .record(error)
     }
@@ -38,6 +33,16 @@ extension ModelStore {
     } catch {
       throw .index(error)
     }
+  }
+
+  /// Checks a record, and appends its key.
+  @safe
+  func appendKey(
+    ofUnchecked record: UnsafeRawBufferPointer, to key: inout ByteWriter
+  ) throws(RecordError) {
+    if let keyPlan { return try appendKey(of: record, keyPlan, to: &key) }
+    let range = try plan.checkRecord(record, model: model)
+    unsafe key.append(UnsafeRawBufferPointer(rebasing: record[range]))
   }
 
   @safe

@@ -44,11 +44,15 @@ extension ModelStore {
 
   /// Appends one more write of a transaction.
   ///
+  /// - Parameter entryBytes: bytes of the index entries of the transaction so far, of which there may be
+  ///   ``IndexPlan/maximumEntryBytes``; gets those of the write added.
   /// - Returns: the key of its record, without its prefix.
   func append(
-    _ request: WriteRequest, to transaction: CommandList
+    _ request: WriteRequest, to transaction: CommandList, entryBytes: inout Int
   ) throws(WriteCallError) -> [UInt8] {
     let prepared = try prepare(request)
+    entryBytes += prepared.entries.bytes.count
+    guard entryBytes <= IndexPlan.maximumEntryBytes else { throw .record(.tooLarge) }
     append(prepared, request, to: transaction)
     return prepared.key.array()
   }
@@ -70,7 +74,12 @@ extension ModelStore {
     var prepared = PreparedWrite(request)
     switch request.action {
     case .delete, .check: try unsafe appendKey(request.body, to: &prepared.key)
-    case .put, .update: try unsafe check(request.body, &prepared.key)
+    case .put, .update:
+      do throws(RecordError) {
+        try unsafe appendKey(ofUnchecked: request.body, to: &prepared.key)
+      } catch {
+        throw .record(.record(error))
+      }
     }
     if request.action == .update {
       prepared.mask = try mask(of: request)
@@ -98,23 +107,6 @@ extension ModelStore {
       }
     } catch {
       throw .query(error)
-    }
-  }
-
-  /// Checks a record, and appends its key.
-  @safe
-  private func check(
-    _ record: UnsafeRawBufferPointer, _ key: inout ByteWriter
-  ) throws(WriteCallError) {
-    do throws(RecordError) {
-      if let keyPlan {
-        try appendKey(of: record, keyPlan, to: &key)
-      } else {
-        let range = try plan.checkRecord(record, model: model)
-        unsafe key.append(UnsafeRawBufferPointer(rebasing: record[range]))
-      }
-    } catch {
-      throw .record(.record(error))
     }
   }
 

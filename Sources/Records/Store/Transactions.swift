@@ -105,11 +105,12 @@ package final class Transactions: Sendable {
   private func append(_ writes: [Write], to list: CommandList) throws(TransactionError) {
     list.becomeTransaction()
     var keys: Set<[UInt8]> = []
+    var entryBytes = 0
     for (index, write) in writes.enumerated() {
       let store = write.store
       let key: [UInt8]
       do throws(WriteCallError) {
-        key = try store.append(write.request, to: list)
+        key = try store.append(write.request, to: list, entryBytes: &entryBytes)
       } catch {
         throw TransactionError(index: index, reason: .write(error, store: store))
       }

@@ -24,9 +24,11 @@ struct TransactionReader {
 
   /// The next write; nil at the end.
   mutating func next() throws(TransactionError.Reason) -> Write? {
-    while let (number, value) = try unsafe Self.nextMessage(&reader) {
-      if number == Self.writes { return try unsafe Self.write(value) }
-      if Self.kept.contains(number) { throw .unsupported(number) }
+    while let field = try unsafe Self.nextField(&reader) {
+      if unsafe field.number == Self.writes, let message = unsafe field.message {
+        return try unsafe Self.write(message)
+      }
+      if unsafe Self.kept.contains(field.number) { throw unsafe .unsupported(field.number) }
     }
     return nil
   }
@@ -37,27 +39,25 @@ struct TransactionReader {
   ) throws(TransactionError.Reason) -> Write {
     var reader = unsafe ProtobufReader(bytes)
     var found: Write?
-    while let (number, value) = try unsafe nextMessage(&reader) {
+    while let field = try unsafe nextField(&reader) {
       guard found == nil else { throw .severalRecords }
-      unsafe found = Write(number: number, message: value)
+      guard let message = unsafe field.message else { throw unsafe .unknownModel(field.number) }
+      unsafe found = Write(number: field.number, message: message)
     }
     guard let found else { throw .noRecord }
     return found
   }
 
-  /// The next field that has a message; others are stepped over.
-  private static func nextMessage(
+  /// The next field, and its message if it has one.
+  private static func nextField(
     _ reader: inout ProtobufReader
-  ) throws(TransactionError.Reason) -> (number: Int, value: UnsafeRawBufferPointer)? {
+  ) throws(TransactionError.Reason) -> (number: Int, message: UnsafeRawBufferPointer?)? {
     do throws(ProtobufError) {
-      while !reader.isAtEnd {
-        let tag = try reader.nextTag()
-        if tag.wireType == 2 {
-          return unsafe (tag.number, try reader.nextLengthDelimited())
-        }
-        try reader.skip(tag)
-      }
-      return nil
+      guard !reader.isAtEnd else { return nil }
+      let tag = try reader.nextTag()
+      if tag.wireType == 2 { return unsafe (tag.number, try reader.nextLengthDelimited()) }
+      try reader.skip(tag)
+      return (tag.number, nil)
     } catch {
       throw .malformed(error)
     }

@@ -11,20 +11,32 @@ extension AccessControl {
     models.firstIndex { $0.fullName == model.fullName } ?? -1
   }
 
-  /// Why a write may not be made; nil when it may. To be asked during the handler's call.
+  /// Who makes a call, for as long as it lasts.
+  struct Caller: Sendable {
+    fileprivate let number: UInt32
+    fileprivate let policy: AccessPolicy
+    fileprivate let peer: PeerIdentity?
+  }
+
+  /// To be asked during the handler's call.
+  func caller(of context: CallContext) -> Caller {
+    let policy = policy
+    return Caller(number: number(of: context, policy), policy: policy, peer: context.peer)
+  }
+
+  /// Why a write may not be made; nil when it may.
   ///
   /// - Parameter model: its place in ``models``.
-  func refusal(of write: WriteRequest, ofModel model: Int, _ context: CallContext) -> RPCStatus? {
-    let policy = policy
-    let caller = number(of: context, policy)
+  func refusal(of write: WriteRequest, ofModel model: Int, by caller: Caller) -> RPCStatus? {
+    let policy = caller.policy
     for action in Self.actions(of: write)
-    where !policy.permits(caller, bit: action.bit(ofModel: model)) {
-      guard let principal = policy.principal(caller) else {
+    where !policy.permits(caller.number, bit: action.bit(ofModel: model)) {
+      guard let principal = policy.principal(caller.number) else {
         return StatusMapping.unknownCredentials
       }
       let status = StatusMapping.notAllowed(
         principal.id, action: action.name, model: modelName(model))
-      audit?.refused(status, who: principal.id, from: context.peer)
+      audit?.refused(status, who: principal.id, from: caller.peer)
       return status
     }
     return nil

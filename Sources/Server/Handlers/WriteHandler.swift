@@ -22,16 +22,31 @@ package struct WriteHandler: UnaryHandler {
   package func call(
     _ request: UnsafeRawBufferPointer, _ context: CallContext, _ response: inout ByteWriter
   ) -> UnaryOutcome {
+    let caller = access?.caller(of: context)
+    guard request.count <= LongRequest.bytes else { return callLater(request, context, caller) }
     do throws(WriteCallError) {
       let write = try Self.parse(request)
-      if let access, let refusal = access.refusal(of: write, ofModel: model, context) {
-        return .failed(refusal)
-      }
-      guard request.count <= LongRequest.bytes else { return callLater(request, context) }
+      if let refusal = refusal(of: write, by: caller) { return .failed(refusal) }
       return try store.write(write, CommitTicket(context.token))
         ? .pending : .failed(StatusMapping.writeQueueFull)
     } catch {
       return .failed(StatusMapping.status(of: error, store))
+    }
+  }
+
+  @safe
+  private func callLater(
+    _ request: UnsafeRawBufferPointer, _ context: CallContext, _ caller: AccessControl.Caller?
+  ) -> UnaryOutcome {
+    longWrites.submit(request, context, to: store) { [self] request, ticket, group in
+      do throws(WriteCallError) {
+        let write = try Self.parse(request)
+        if let refusal = refusal(of: write, by: caller) { return .failed(refusal) }
+        try store.write(write, ticket, in: group)
+        return nil
+      } catch {
+        return .failed(StatusMapping.status(of: error, store))
+      }
     }
   }
 
@@ -46,17 +61,7 @@ package struct WriteHandler: UnaryHandler {
     }
   }
 
-  @safe
-  private func callLater(
-    _ request: UnsafeRawBufferPointer, _ context: CallContext
-  ) -> UnaryOutcome {
-    longWrites.submit(request, context, to: store) { [store] request, ticket, group in
-      do throws(WriteCallError) {
-        try store.write(Self.parse(request), ticket, in: group)
-        return nil
-      } catch {
-        return .failed(StatusMapping.status(of: error, store))
-      }
-    }
+  private func refusal(of write: WriteRequest, by caller: AccessControl.Caller?) -> RPCStatus? {
+    caller.flatMap { access?.refusal(of: write, ofModel: model, by: $0) }
   }
 }

@@ -134,8 +134,8 @@ def unpacked(data: bytes, field) -> list[tuple]:
     return values
 
 
-def cut(message, paths: list[str]):
-    """A copy with what the paths of a mask name, what is required in its messages, and nothing else."""
+def tree_of(paths: list[str]) -> dict:
+    """The fields that the paths of a mask name; None stands for a field as a whole."""
     tree = {}
     for path in paths:
         node = tree
@@ -146,7 +146,12 @@ def cut(message, paths: list[str]):
                 break  # A shorter path names it already.
         else:
             node[last] = None
-    return cut_by_tree(message, tree)
+    return tree
+
+
+def cut(message, paths: list[str]):
+    """A copy with what the paths of a mask name, what is required in its messages, and nothing else."""
+    return cut_by_tree(message, tree_of(paths))
 
 
 def cut_by_tree(message, tree: dict):

@@ -10,10 +10,10 @@ from grpc import StatusCode
 
 from harness import status
 from harness.client import CALL_TIMEOUT, Database, delimited, listed
-from harness.encodings import cut, random_mask, read_fields, scrambled
+from harness.encodings import cut, random_mask, read_fields, scrambled, tree_of
 from harness.index_oracle import IndexOracle, Match, Row, has_times_out_of_range
 from harness.index_schemas import Index, Model, Values, least
-from harness.updates import populated, tree_of, updated
+from harness.updates import populated, updated
 
 
 @dataclasses.dataclass

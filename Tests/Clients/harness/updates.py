@@ -6,21 +6,6 @@ from harness.encodings import copy_map
 from harness.records import is_map
 
 
-def tree_of(paths: list[str]) -> dict:
-    """Fields by name; None stands for the field as a whole."""
-    tree = {}
-    for path in paths:
-        node = tree
-        *parents, last = path.split(".")
-        for name in parents:
-            node = node.setdefault(name, {})
-            if node is None:
-                break  # A shorter path names it already.
-        else:
-            node[last] = None
-    return tree
-
-
 def populated(message) -> dict:
     """The tree of an update without a mask: what is set, repeated fields and values of google.protobuf as a whole."""
     tree = {}
