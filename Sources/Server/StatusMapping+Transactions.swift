@@ -28,6 +28,9 @@ extension StatusMapping {
       )
     case .returning:
       badWrite("returning is set, and a transaction answers with etags alone: leave it out")
+    case .requestIDInside:
+      badWrite("request_id is set, and it is for the transaction: set request_id of Transaction")
+    case .requestID(let error): badWrite("\(error)")
     case .duplicate(let store, let key):
       duplicate(store, unsafe key.withUnsafeBytes { ShownKey($0, store) })
     case .write(let error, let store): status(of: error, store)

@@ -132,6 +132,16 @@ extension StatusMapping {
         .resourceExhausted, reason: "REQUEST_TOO_LARGE",
         "the \(store.model.name) with the \(key.phrase) would have \(bytes) bytes after the update, and at most \(limit) are allowed; nothing was changed. Make it smaller, or raise --max-request-size",
         metadata: [("model", store.model.fullName), ("limitBytes", String(limit))] + key.metadata)
+    case .requestIDReused(let id):
+      return RPCStatus(
+        .invalidArgument, reason: "REQUEST_ID_REUSED",
+        "request_id \(id.text) was that of another call, of another method or with another returning: make a new one for each call; nothing was changed",
+        metadata: [("requestId", id.text)])
+    case .unreadableAnswer(let id):
+      return RPCStatus(
+        .dataLoss, reason: "CORRUPTION",
+        "what the call with the request_id \(id.text) was answered cannot be read, so that it is not known whether it was made; nothing was changed. Stop the server and run `seandb verify`",
+        metadata: [("requestId", id.text)])
     case .tooLarge:
       return RPCStatus(
         .resourceExhausted, reason: "TRANSACTION_TOO_LARGE",

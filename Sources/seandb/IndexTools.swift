@@ -3,13 +3,35 @@ import Logging
 import Records
 import Server
 
-/// What `seandb verify`, `inspect` and `repair --indexes` do with the indexes of a database.
+/// What `seandb verify`, `inspect` and `repair --indexes` do with what a database keeps beside its records: indexes,
+/// and request ids.
 enum IndexTools {
-  /// Adds what a look at records and entries has found.
+  /// Adds what a look at all of it has found.
   static func verify(_ location: StoreLocation, _ verdict: inout StoreVerdict) {
     guard let directory = location.dataDirectory else { return }
     let engine = location.openForReading()
     defer { try? engine.close() }
+    verifyIndexes(engine, directory, &verdict)
+    verifyRequests(engine, &verdict)
+  }
+
+  private static func verifyRequests(_ engine: any StorageEngine, _ verdict: inout StoreVerdict) {
+    do throws(EngineError) {
+      let found = try KeptRequests.check(engine)
+      for problem in found.problems { Terminal.say(problem) }
+      verdict.problemCount += found.problems.count
+      if found.idCount > 0 {
+        verdict.contents.append(ReportText.count(found.idCount, "request id"))
+      }
+    } catch {
+      Terminal.say("\(error)")
+      verdict.problemCount += 1
+    }
+  }
+
+  private static func verifyIndexes(
+    _ engine: any StorageEngine, _ directory: String, _ verdict: inout StoreVerdict
+  ) {
     do throws(DatabaseError) {
       guard let indexes = try StoredIndexes(engine, directory: directory) else { return }
       do throws(EngineError) {
@@ -34,16 +56,19 @@ enum IndexTools {
     }
   }
 
-  /// Prints the state of each index.
+  /// Prints the state of each index, and how many request ids are kept.
   static func inspect(_ location: StoreLocation) {
     guard let directory = location.dataDirectory else { return }
     let engine = location.openForReading()
     defer { try? engine.close() }
-    guard let indexes = try? StoredIndexes(engine, directory: directory) else { return }
-    let lines = indexes.descriptions
-    guard !lines.isEmpty else { return }
-    Terminal.say("indexes: \(lines.count)")
-    for line in lines { Terminal.say("  \(line)") }
+    if let indexes = try? StoredIndexes(engine, directory: directory) {
+      let lines = indexes.descriptions
+      if !lines.isEmpty { Terminal.say("indexes: \(lines.count)") }
+      for line in lines { Terminal.say("  \(line)") }
+    }
+    if let requests = try? KeptRequests.check(engine), requests.idCount > 0 {
+      Terminal.say("request ids: \(requests.idCount)")
+    }
   }
 
   /// Makes all entries anew, and ends the process.

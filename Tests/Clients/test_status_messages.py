@@ -357,6 +357,10 @@ ROWS = [
         delimited(1, PK) + tag(9, 0) + b"\x03",
     ),
     bad_write(
+        "request_id has 3 bytes: set 1 to 36 printable ASCII characters, a new UUID for each call, or leave it out",
+        delimited(1, PK) + delimited(8, b"a b"),
+    ),
+    bad_write(
         "the write uses field 12 of Write, which this server does not support: leave it out, or use a newer server",
         delimited(1, PK) + delimited(12, b""),
     ),
@@ -390,9 +394,13 @@ ROWS = [
         f"the transaction is no message of its type: it is cut off at byte 1{LIBRARY}", b"\x0a\x05a", TRANSACT
     ),
     bad_write(
-        "the transaction uses field 2 of Transaction, which this server does not support: leave it out, or use a newer "
-        "server",
-        delimited(2, b"id"),
+        "request_id has 37 bytes: set 1 to 36 printable ASCII characters, a new UUID for each call, or leave it out",
+        delimited(2, b"x" * 37),
+        TRANSACT,
+    ),
+    bad_write(
+        "write 0 of the transaction: request_id is set, and it is for the transaction: set request_id of Transaction",
+        one_write(delimited(3, PK) + delimited(8, b"x")),
         TRANSACT,
     ),
     bad_write(
@@ -608,6 +616,7 @@ ELSEWHERE = {
     "BAD_CREDENTIALS": ("Clients/test_access.py", '(root, "BAD_CREDENTIALS")'),
     "NOT_ALLOWED": ("Clients/test_access.py", '(StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")'),
     "ETAG_MISMATCH": ("Clients/test_writes.py", '"ETAG_MISMATCH"'),
+    "REQUEST_ID_REUSED": ("Clients/test_writes.py", '"REQUEST_ID_REUSED"'),
     "RECORD_EXISTS": ("Clients/test_writes.py", '"RECORD_EXISTS"'),
     "CORRUPTION": (MAPPING, '"CORRUPTION"'),
     "SHUTTING_DOWN": (MAPPING, '"SHUTTING_DOWN"'),

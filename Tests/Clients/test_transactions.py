@@ -1,4 +1,4 @@
-"""Transactions over several models, made whole or not at all: beside each other, and when the server is killed."""
+"""Transactions over several models, made whole or not at all. test_transfers.py has them beside each other, and kills the server."""
 
 from __future__ import annotations
 
@@ -35,28 +35,6 @@ class TransactingBank(Bank):
         answer = self.database.call("GetAccountsByPk", query(begins_with="a", with_etags=True))
         found = self.message("Accounts").FromString(answer)
         return {account.pk: (account.cents, etag) for account, etag in zip(found.accounts, found.etags, strict=True)}
-
-    def transfer(self, rng: random.Random):
-        """From one account to another, once nobody is faster."""
-        while True:
-            source, target = rng.sample(ACCOUNTS, 2)
-            accounts = self.accounts()
-            cents = rng.randint(1, 5)
-            try:
-                return self.transact(
-                    *(
-                        {
-                            "account": {
-                                "update": {"pk": pk, "cents": accounts[pk][0] + change},
-                                "etag": accounts[pk][1],
-                            }
-                        }
-                        for pk, change in ((source, -cents), (target, cents))
-                    )
-                )
-            except grpc.RpcError as error:
-                if error.code() != StatusCode.ABORTED:
-                    raise
 
 
 @pytest.fixture
@@ -104,45 +82,6 @@ def test_a_thousand_writes_of_a_megabyte(bank):
     failure = bank.refused_transaction(*writes[:-1], {"account": {"put": {"pk": "a0999"}, "exists": False}})
     assert (failure.reason, failure.metadata["writeIndex"]) == ("RECORD_EXISTS", "999")
     assert [etag for _, etag in bank.accounts().values()] == etags
-
-
-def test_the_sum_stays_when_many_move_money_and_the_server_is_killed(create, serve, seed):
-    """By transactions with etags. SEANDB_SEED replays who moves how much, not when the server dies."""
-    creation = create(SCHEMA)
-    data = serve.directory / "bank"
-    rounds = 4
-    for number in range(rounds):
-        bank = TransactingBank(creation, serve, "--memtable-size", "64K", data=data)
-        if number == 0:
-            bank.transact(*({"account": {"put": {"pk": pk, "cents": 1000}}} for pk in ACCOUNTS))
-        accounts = bank.accounts()
-        assert sum(cents for cents, _ in accounts.values()) == 1000 * len(ACCOUNTS)
-        made = [0] * 8
-        is_dead = threading.Event()
-
-        def move(client: int, bank=bank, made=made, is_dead=is_dead, number=number):
-            rng = random.Random(f"{seed} {number} {client}")
-            while not is_dead.is_set():
-                try:
-                    bank.transfer(rng)
-                    made[client] += 1
-                except grpc.RpcError as error:
-                    assert error.code() in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED), error
-                    return
-
-        with ThreadPoolExecutor(len(made)) as pool:
-            running = [pool.submit(move, client) for client in range(len(made))]
-            eventually(lambda made=made: sum(made) >= 100, "a hundred transfers")
-            serve.forget(bank.server)
-            bank.server.kill()
-            is_dead.set()
-            for each in running:
-                each.result()
-    bank = TransactingBank(creation, serve, data=data)
-    assert sum(cents for cents, _ in bank.accounts().values()) == 1000 * len(ACCOUNTS)
-    bank.server.stop()
-    verified = process.run(process.binary(), "verify", data)
-    assert verified.returncode == 0, verified
 
 
 def test_rights_are_asked_for_each_write(create, serve, tmp_path):

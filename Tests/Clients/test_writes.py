@@ -58,6 +58,28 @@ def bank(create, serve):
     return Bank(create(SCHEMA), serve)
 
 
+def test_a_call_with_a_request_id_is_made_once(bank):
+    first = bank.write("Account", put={"pk": "a", "cents": 5}, exists=False, request_id="r1", returning="NEW")
+    assert bank.write("Account", put={"pk": "a", "cents": 5}, exists=False, request_id="r1", returning="NEW") == first
+    bank.write("Account", delete={"pk": "a"}, request_id="r2")
+    bank.write("Account", put={"pk": "a", "cents": 7})
+    assert bank.write("Account", delete={"pk": "a"}, request_id="r2").etag == ""
+    assert bank.write("Account", check={"pk": "a"}, exists=True, returning="NEW").record.cents == 7
+    # What the first one was answered is no answer to these.
+    for model, fields in [
+        ("Account", {"put": {"pk": "a"}}),
+        ("Visit", {"put": {"pet": "rex", "day": 1}, "returning": "NEW"}),
+    ]:
+        failure = bank.refused(model, request_id="r1", **fields)
+        assert (failure.code, failure.reason) == (StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
+        assert failure.metadata == {"requestId": "r1"}
+    # What failed is tried again.
+    assert bank.refused("Account", put={"pk": "a"}, exists=False, request_id="r3").reason == "RECORD_EXISTS"
+    bank.write("Account", delete={"pk": "a"})
+    assert bank.write("Account", put={"pk": "a"}, exists=False, request_id="r3").etag
+
+
+
 def test_a_condition_that_does_not_hold_says_what_is_there(bank):
     first = bank.write("Account", put={"pk": "a", "cents": 5}, exists=False)
     failure = bank.refused("Account", put={"pk": "a", "cents": 6}, exists=False)

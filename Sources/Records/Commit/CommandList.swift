@@ -42,6 +42,8 @@ final class CommandList: @unchecked Sendable {
     /// Whether its writes are those of a transaction, which are of ``store`` and ``otherStores``.
     var isTransaction = false
     var otherStores: [ModelStore] = []
+    /// By which its answer is kept, and found by a call with the same one.
+    var requestID: RequestID?
     /// How often it has waited for what it needs to be in memory.
     var timesParked = 0
 
@@ -113,6 +115,9 @@ final class CommandList: @unchecked Sendable {
 
   /// The call that was begun last is a transaction.
   func becomeTransaction() { calls[calls.count - 1].isTransaction = true }
+
+  /// The call that was begun last has this id.
+  func identify(by id: RequestID?) { calls[calls.count - 1].requestID = id }
 
   /// - Parameters:
   ///   - record: of a put or an update.
@@ -189,10 +194,11 @@ final class CommandList: @unchecked Sendable {
     hasPlainModels = hasPlainModels || call.hasPlainModels
   }
 
-  /// What its calls look up: records, and entries of unique indexes.
-  func storedKeys() -> [[UInt8]] {
+  /// What its calls look up: records, entries of unique indexes, and kept answers.
+  func storedKeys(_ requests: RequestLog) -> [[UInt8]] {
     var keys: [[UInt8]] = []
     for call in calls {
+      if let id = call.requestID { keys += requests.keys(of: id) }
       let prefix = call.store.prefix
       let indexes = call.store.indexes?.all ?? []
       var reader = unsafe CommandReader(bytes.bytes, call)

@@ -35,6 +35,7 @@ package final class CommitQueue: Sendable {
   let wakeUp = DispatchSemaphore(value: 0)
   let checks = WriteChecks()
   private let reader: ParkedReader
+  private let requests: RequestLog
   private let maximumRecordBytes: Int
   private let ended = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "commit")
@@ -80,13 +81,15 @@ package final class CommitQueue: Sendable {
   ///   - sweeper: is told of committed range deletes.
   ///   - monitor: is told when a commit failed.
   ///   - maximumRecordBytes: a record that an update makes may have so many.
+  ///   - clock: by which request ids end.
   package init(
     engine: any StorageEngine, cache: RecordCache? = nil, durability: Durability,
     mark: CommitMark? = nil, sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil,
-    maximumRecordBytes: Int = 4 << 20
+    maximumRecordBytes: Int = 4 << 20, clock: DatabaseClock = .system
   ) {
     self.engine = engine
-    reader = ParkedReader(engine: engine)
+    requests = RequestLog(engine: engine, clock: clock)
+    reader = ParkedReader(engine: engine, requests: requests)
     self.cache = cache
     self.mark = mark
     self.sweeper = sweeper
@@ -186,7 +189,8 @@ package final class CommitQueue: Sendable {
 
   private func run(_ observer: some CommitObserver) {
     var observer = observer
-    var executor = WriteExecutor(engine: engine, maximumRecordBytes: maximumRecordBytes)
+    var executor = WriteExecutor(
+      engine: engine, requests: requests, maximumRecordBytes: maximumRecordBytes)
     var parked = ParkedCalls(reader)
     var emptied: CommitGroup?
     while true {

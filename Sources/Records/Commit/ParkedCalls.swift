@@ -77,11 +77,15 @@ final class ParkedReader: Sendable {
   }
 
   private let engine: any StorageEngine
+  private let requests: RequestLog
   private let state = Mutex(State())
   private let wakeUp = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "write-reads")
 
-  init(engine: any StorageEngine) { self.engine = engine }
+  init(engine: any StorageEngine, requests: RequestLog) {
+    self.engine = engine
+    self.requests = requests
+  }
 
   /// - Parameter done: gets each list when it was read, on the thread.
   func start(_ done: @escaping @Sendable (CommandList) -> Void) {
@@ -114,7 +118,7 @@ final class ParkedReader: Sendable {
   }
 
   private func read(keysOf list: CommandList) {
-    let keys = list.storedKeys()
+    let keys = list.storedKeys(requests)
     let stored = StoredKeys(ascending: keys)
     stored.withKeys(first: keys.count, fromEnd: false) { keys in
       // What cannot be read is told to the call when it is executed.

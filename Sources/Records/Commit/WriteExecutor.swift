@@ -68,6 +68,7 @@ package struct WriteExecutor: ~Copyable {
   }
 
   let engine: any StorageEngine
+  let requests: RequestLog
   var overlay = WriteOverlay()
   var ahead = LookAhead()
   /// What is stored: of the records that were looked up ahead, then of the one that is written.
@@ -94,8 +95,9 @@ package struct WriteExecutor: ~Copyable {
   var newEntries: [NewEntry] = []
   var pending: [Pending] = []
 
-  init(engine: any StorageEngine, maximumRecordBytes: Int) {
+  init(engine: any StorageEngine, requests: RequestLog, maximumRecordBytes: Int) {
     self.engine = engine
+    self.requests = requests
     self.maximumRecordBytes = maximumRecordBytes
   }
 
@@ -182,6 +184,7 @@ package struct WriteExecutor: ~Copyable {
     newEntries.removeAll(keepingCapacity: true)
     pending.removeAll(keepingCapacity: true)
     if Self.isConditional(call, of: list) {
+      if let id = call.requestID { return try execute(call, list, id, batch, tier) }
       return try executeConditional(call, list, batch, tier)
     }
     let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)

@@ -18,6 +18,10 @@ package enum WriteRefusal: Error, Sendable {
   case updateTooLarge(store: ModelStore, key: [UInt8], bytes: Int, limit: Int)
   /// The transaction has more than ``WriteExecutor/maximumTransactionBytes``.
   case transactionTooLarge
+  /// The request id was that of a call of another kind before.
+  case requestIDReused(RequestID)
+  /// What such a call was answered cannot be read.
+  case unreadableAnswer(RequestID)
   /// The call would change more than can be changed at once.
   case tooLarge(entries: Int, bytes: Int)
   /// An entry of a unique index names no record, or one that is not there; the key is the record's.

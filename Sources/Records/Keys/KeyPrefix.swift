@@ -8,6 +8,8 @@ package enum KeyKind: UInt8, CaseIterable, Sendable {
   case record = 1
   /// An index entry of a model.
   case index = 2
+  /// What a call with a request id was answered.
+  case request = 4
 }
 
 /// The 5 bytes that every key of one kind and model begins with.

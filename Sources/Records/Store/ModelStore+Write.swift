@@ -31,6 +31,7 @@ extension ModelStore {
     let byteCount = unsafe request.body.count + prepared.key.count + prepared.entries.bytes.count
     return commits.enqueueCommands(ticket, of: self, byteCount: byteCount) {
       append(prepared, request, to: $0)
+      $0.identify(by: request.requestID)
     }
   }
 
@@ -39,7 +40,9 @@ extension ModelStore {
     _ request: WriteRequest, _ ticket: CommitTicket, in group: CommitGroup
   ) throws(WriteCallError) {
     let prepared = try prepare(request)
-    append(prepared, request, to: group.beginCommands(ticket, of: self))
+    let commands = group.beginCommands(ticket, of: self)
+    append(prepared, request, to: commands)
+    commands.identify(by: request.requestID)
   }
 
   /// Appends one more write of a transaction.

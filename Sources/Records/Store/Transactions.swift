@@ -18,6 +18,14 @@ package final class Transactions: Sendable {
     package let request: WriteRequest
   }
 
+  /// A transaction as it was asked for.
+  package struct Request {
+    /// In their order.
+    package fileprivate(set) var writes: [Write] = []
+    /// By which the answer is kept.
+    fileprivate var id: RequestID?
+  }
+
   private let stores: [Int: ModelStore]
   private let commits: CommitQueue
   /// More are refused.
@@ -35,21 +43,26 @@ package final class Transactions: Sendable {
   ///
   /// - Complexity: O(fields of all writes).
   @safe
-  package func read(_ request: UnsafeRawBufferPointer) throws(TransactionError) -> [Write] {
-    var writes: [Write] = []
+  package func read(_ request: UnsafeRawBufferPointer) throws(TransactionError) -> Request {
+    var found = Request()
     var reader = unsafe TransactionReader(request)
     do throws(TransactionError.Reason) {
-      while let found = try reader.next() {
-        guard writes.count < maximumWrites else { throw .tooMany(limit: maximumWrites) }
-        writes.append(try write(found))
+      while let write = try reader.next() {
+        guard found.writes.count < maximumWrites else { throw .tooMany(limit: maximumWrites) }
+        found.writes.append(try self.write(write))
       }
     } catch {
       switch error {
       case .malformed, .unsupported, .tooMany: throw TransactionError(index: nil, reason: error)
-      default: throw TransactionError(index: writes.count, reason: error)
+      default: throw TransactionError(index: found.writes.count, reason: error)
       }
     }
-    return writes
+    do throws(WriteRequestError) {
+      found.id = try WriteRequest.requestID(reader.requestID)
+    } catch {
+      throw TransactionError(index: nil, reason: .requestID(error))
+    }
+    return found
   }
 
   private func write(
@@ -63,6 +76,7 @@ package final class Transactions: Sendable {
       throw .write(.request(error), store: store)
     }
     guard request.returning == .nothing else { throw .returning }
+    guard request.requestID == nil else { throw .requestIDInside }
     return Write(store: store, request: request)
   }
 
@@ -70,12 +84,12 @@ package final class Transactions: Sendable {
   ///
   /// - Returns: false when the queue takes no more; nil when there is nothing to do.
   package func submit(
-    _ writes: [Write], _ ticket: CommitTicket
+    _ request: Request, _ ticket: CommitTicket
   ) throws(TransactionError) -> Bool? {
-    guard let first = writes.first else { return nil }
+    guard let first = request.writes.first else { return nil }
     let gathered = CommandList()
     gathered.begin(ticket, of: first.store)
-    try append(writes, to: gathered)
+    try append(request, to: gathered)
     return commits.enqueueCommands(
       ticket, of: first.store, byteCount: gathered.bytes.count
     ) { $0.appendWrites(of: gathered) }
@@ -85,12 +99,12 @@ package final class Transactions: Sendable {
   ///
   /// - Returns: whether there is anything to commit.
   package func submit(
-    _ writes: [Write], _ ticket: CommitTicket, in group: CommitGroup
+    _ request: Request, _ ticket: CommitTicket, in group: CommitGroup
   ) throws(TransactionError) -> Bool {
-    guard let first = writes.first else { return false }
+    guard let first = request.writes.first else { return false }
     let gathered = CommandList()
     gathered.begin(ticket, of: first.store)
-    try append(writes, to: gathered)
+    try append(request, to: gathered)
     group.beginCommands(ticket, of: first.store).appendWrites(of: gathered)
     return true
   }
@@ -102,11 +116,12 @@ package final class Transactions: Sendable {
     commits.enqueueLong(ticket, byteCount: byteCount, make)
   }
 
-  private func append(_ writes: [Write], to list: CommandList) throws(TransactionError) {
+  private func append(_ request: Request, to list: CommandList) throws(TransactionError) {
     list.becomeTransaction()
+    list.identify(by: request.id)
     var keys: Set<[UInt8]> = []
     var entryBytes = 0
-    for (index, write) in writes.enumerated() {
+    for (index, write) in request.writes.enumerated() {
       let store = write.store
       let key: [UInt8]
       do throws(WriteCallError) {

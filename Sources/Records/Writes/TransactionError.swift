@@ -18,6 +18,10 @@ package struct TransactionError: Error, Sendable {
     case unknownModel(Int)
     /// `returning` is set in a write.
     case returning
+    /// `request_id` is set in a write: it is for the transaction.
+    case requestIDInside
+    /// That of the transaction is none.
+    case requestID(WriteRequestError)
     /// Another write before it is of the same record.
     case duplicate(store: ModelStore, key: [UInt8])
     /// As of a write that is alone.

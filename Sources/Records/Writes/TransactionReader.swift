@@ -5,11 +5,15 @@ import Bytes
 /// Walks the writes of a `Transaction` message.
 ///
 /// Thread-safety: a value; the bytes must outlive it and the writes it returns.
+@safe
 struct TransactionReader {
   private var reader: ProtobufReader
+  /// The text of the id; empty for none. Known at the end.
+  @safe private(set) var requestID = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
 
   /// Of `Transaction`.
   private static let writes = 1
+  private static let id = 2
   /// Numbers of fields that are kept for what a transaction may depend on in a later version.
   private static let kept = 1...31
 
@@ -27,6 +31,10 @@ struct TransactionReader {
     while let field = try unsafe Self.nextField(&reader) {
       if unsafe field.number == Self.writes, let message = unsafe field.message {
         return try unsafe Self.write(message)
+      }
+      if unsafe field.number == Self.id, let text = unsafe field.message {
+        unsafe requestID = text
+        continue
       }
       if unsafe Self.kept.contains(field.number) { throw unsafe .unsupported(field.number) }
     }

@@ -42,6 +42,8 @@ package struct WriteRequest {
   let condition: Condition
   /// What the answer has beside the etag.
   package let returning: Returning
+  /// By which the answer is kept.
+  package let requestID: RequestID?
   /// The parts of `update_mask`; a decoder takes them as one.
   let maskParts: [UnsafeRawBufferPointer]
 
@@ -51,6 +53,7 @@ package struct WriteRequest {
     static let mask: UInt32 = 5
     static let exists: UInt32 = 6
     static let etag: UInt32 = 7
+    static let requestID: UInt32 = 8
     static let returning: UInt32 = 9
     /// Kept for what a write may depend on in a later version, which must not be stepped over.
     static let kept: ClosedRange<UInt32> = 1...31
@@ -67,6 +70,7 @@ package struct WriteRequest {
     var hasTwoConditions = false
     var hasEmptyEtag = false
     var returning: UInt64 = 0
+    @safe var requestID = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     @safe var maskParts: [UnsafeRawBufferPointer] = unsafe []
     var unsupported: UInt32 = 0
 
@@ -103,6 +107,7 @@ package struct WriteRequest {
     guard parts.returning <= 2, let returning = Returning(rawValue: UInt8(parts.returning)) else {
       throw .unknownReturning(parts.returning)
     }
+    requestID = try Self.requestID(parts.requestID)
     if unsafe !parts.maskParts.isEmpty && action != .update { throw .maskWithout(action) }
     switch (action, parts.condition) {
     case (.check, .none): throw .checkWithoutCondition
@@ -116,6 +121,16 @@ package struct WriteRequest {
     unsafe maskParts = parts.maskParts
   }
 
+  /// - Returns: nil for an empty text, which is none.
+  @safe
+  static func requestID(
+    _ text: UnsafeRawBufferPointer
+  ) throws(WriteRequestError) -> RequestID? {
+    guard text.count > 0 else { return nil }
+    guard let id = RequestID(text) else { throw .badRequestID(byteCount: text.count) }
+    return id
+  }
+
   private static func read(
     _ bytes: UnsafeRawBufferPointer, _ parts: inout Parts
   ) throws(RecordError) {
@@ -127,7 +142,7 @@ package struct WriteRequest {
       let fieldStart = offset
       let (number, wireType) = try unsafe WireScan.tag(base, &offset, bytes.count)
       switch number {
-      case Field.actions, Field.mask, Field.etag:
+      case Field.actions, Field.mask, Field.etag, Field.requestID:
         guard wireType == 2 else { throw wrongType(number, wireType, fieldStart) }
         let length = try unsafe WireScan.length(base, &offset, bytes.count)
         let value = unsafe UnsafeRawBufferPointer(start: start + offset, count: length)
@@ -137,6 +152,8 @@ package struct WriteRequest {
         } else if number == Field.etag {
           parts.hasEmptyEtag = length == 0
           parts.take(.etag(Etag(text: value)), number)
+        } else if number == Field.requestID {
+          unsafe parts.requestID = value
         } else {
           if parts.action != 0 { parts.secondAction = number } else { parts.action = number }
           unsafe parts.body = value

@@ -16,6 +16,8 @@ package enum WriteRequestError: Error, Equatable, Sendable {
   case maskWithout(WriteRequest.Action)
   /// A `returning` that this version does not know.
   case unknownReturning(UInt64)
+  /// `request_id` has too many characters, or others than it may have.
+  case badRequestID(byteCount: Int)
   /// A field that this version does not know, and must not step over.
   case unsupported(Int)
   /// The request is no `Write` message.
@@ -52,6 +54,8 @@ extension WriteRequestError: CustomStringConvertible {
       "update_mask is set in a write that is a \(action.name): it is for update alone; leave it out"
     case .unknownReturning(let value):
       "returning of the write is \(value), which this server does not know: set NOTHING (0), NEW (1) or OLD (2), or use a newer server"
+    case .badRequestID(let byteCount):
+      "request_id has \(byteCount) bytes: set 1 to \(RequestID.maximumBytes) printable ASCII characters, a new UUID for each call, or leave it out"
     case .unsupported(let field):
       "the write uses field \(field) of Write, which this server does not support: leave it out, or use a newer server"
     case .malformed(let error):

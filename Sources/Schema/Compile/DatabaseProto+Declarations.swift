@@ -82,6 +82,9 @@ extension DatabaseProto {
             // The record has to be there with this etag.
             string etag = 7;
           }
+          // A new UUID for each call: sent again with the same one within ten minutes, it changes nothing again, and
+          // answers what it did the first time. At most 36 printable ASCII characters.
+          string request_id = 8;
           \(ModelNames.returning) returning = 9;
         }
         message \(ModelNames.written) {
@@ -119,6 +122,8 @@ extension DatabaseProto {
         }
         // At most 1000, unless the server takes more; no two of one record.
         repeated \(ModelNames.write) writes = 1;
+        // As that of a write that is alone; in these there is none.
+        string request_id = 2;
       }
 
       """

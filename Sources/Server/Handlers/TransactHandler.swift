@@ -30,9 +30,9 @@ package struct TransactHandler: UnaryHandler {
     let caller = access?.caller(of: context)
     guard request.count <= LongRequest.bytes else { return callLater(request, context, caller) }
     do throws(TransactionError) {
-      let writes = try transactions.read(request)
-      if let refusal = refusal(of: writes, by: caller) { return .failed(refusal) }
-      switch try transactions.submit(writes, CommitTicket(context.token)) {
+      let wanted = try transactions.read(request)
+      if let refusal = refusal(of: wanted.writes, by: caller) { return .failed(refusal) }
+      switch try transactions.submit(wanted, CommitTicket(context.token)) {
       case nil: return .done
       case true?: return .pending
       case false?: return .failed(StatusMapping.writeQueueFull)
@@ -49,9 +49,9 @@ package struct TransactHandler: UnaryHandler {
     longWrites.submit(request, context, enqueue: transactions.enqueueLong) {
       [self] request, ticket, group in
       do throws(TransactionError) {
-        let writes = try transactions.read(request)
-        if let refusal = refusal(of: writes, by: caller) { return .failed(refusal) }
-        return try transactions.submit(writes, ticket, in: group) ? nil : .empty
+        let wanted = try transactions.read(request)
+        if let refusal = refusal(of: wanted.writes, by: caller) { return .failed(refusal) }
+        return try transactions.submit(wanted, ticket, in: group) ? nil : .empty
       } catch {
         return .failed(StatusMapping.status(of: error))
       }

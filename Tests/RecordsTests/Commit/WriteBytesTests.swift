@@ -73,7 +73,7 @@ private typealias W = WireBytes
       }
       let request = random.below(2) == 0 ? writes : Self.changed(writes, &random)
       do {
-        let read = try request.withUnsafeBytes { try transactions.read($0).count }
+        let read = try request.withUnsafeBytes { try transactions.read($0).writes.count }
         #expect(read <= 3)
         counts.read += 1
       } catch is TransactionError {

@@ -23,6 +23,8 @@ final class IndexedStore {
     case exists(String)
     /// It has this etag.
     case otherEtag(String)
+    /// Its request id was that of another call.
+    case idReused
     case failed(String)
   }
 
@@ -60,12 +62,14 @@ final class IndexedStore {
     return try await SchemaCompiler(includeDirectories: []).compile(path)
   }
 
-  init(_ schema: CompiledSchema, _ engine: any StorageEngine) throws {
+  init(
+    _ schema: CompiledSchema, _ engine: any StorageEngine, clock: DatabaseClock = .system
+  ) throws {
     self.engine = engine
     let catalogue = Catalogue(engine: engine, directory: "memory")
     let adopted = try catalogue.adopt(schema)
     let identity = try catalogue.establishIdentity()
-    commits = CommitQueue(engine: engine, durability: .buffered)
+    commits = CommitQueue(engine: engine, durability: .buffered, clock: clock)
     let model = adopted.recordSchema.models[0]
     guard let id = adopted.modelIDs[model.fullName] else { fatalError("no id") }
     let plan = adopted.recordSchema.recordPlan
@@ -110,6 +114,7 @@ final class IndexedStore {
       case .notFound: note(call, .notFound)
       case .exists(_, _, let etag): note(call, .exists(etag.text))
       case .otherEtag(_, _, let etag): note(call, .otherEtag(etag.text))
+      case .requestIDReused: note(call, .idReused)
       default: note(call, .failed("\(refusal)"))
       }
     }
@@ -166,6 +171,23 @@ final class IndexedStore {
     let ticket = ticket(source)
     let isTaken = try request.withUnsafeBytes { try store.write(WriteRequest($0), ticket) }
     #expect(isTaken)
+    return calls
+  }
+
+  /// Queues a transaction of writes to the model.
+  func queueTransaction(
+    _ writes: [[UInt8]], id: String = "", source: UInt64 = 1
+  ) throws -> UInt64 {
+    let ticket = ticket(source)
+    let number = Int(store.model.transactionNumber)
+    let request =
+      writes.flatMap { WireBytes.field(1, WireBytes.field(number, $0)) }
+      + (id.isEmpty ? [] : WireBytes.field(2, id))
+    let transactions = Transactions(stores: [store], commits: commits, maximumWrites: 1000)
+    let isTaken = try request.withUnsafeBytes {
+      try transactions.submit(transactions.read($0), ticket)
+    }
+    #expect(isTaken == true)
     return calls
   }
 

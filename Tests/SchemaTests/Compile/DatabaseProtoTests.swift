@@ -48,6 +48,7 @@ struct DatabaseProtoTests {
         bool exists = 6;
         string etag = 7;
         }
+        string request_id = 8;
         Returning returning = 9;
         }
         message Written {
@@ -105,6 +106,7 @@ struct DatabaseProtoTests {
         repeated string etags = 1;
         }
         repeated Write writes = 1;
+        string request_id = 2;
         }
         service Database {
         rpc GetDog(Dogs.Key) returns (Dog) {
