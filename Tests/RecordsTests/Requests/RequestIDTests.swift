@@ -1,9 +1,8 @@
 import Engine
+import Records
 import Schema
 import TestSupport
 import Testing
-
-import Records
 
 private typealias W = WireBytes
 
