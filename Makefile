@@ -11,6 +11,8 @@
 # make bench-indexes
 #               what indexes cost and give, beside a plain model, and what writes lose while one is built: some ten
 #               minutes (docs/benchmarks.md, "Indexes")
+# make bench-expiry
+#               what Gets notice of a million records that end beside them: some eight minutes
 # make bench-postgresql
 #               seandb beside PostgreSQL 15 with the same table and indexes: some 12 minutes. Installs Debian's package,
 #               which starts a service of its own; the benchmark has another cluster, in a temporary folder
@@ -51,8 +53,8 @@ BENCH_DIRECTORY = .build/bench
 BENCH_PARTS =
 POSTGRESQL = $(if $(wildcard /usr/lib/postgresql/15/bin/postgres),bench-postgresql)
 
-.PHONY: run test build build-packages test-packages bench bench-short bench-indexes bench-postgresql bench-build \
-  gate-packages peers profile soak fuzz race lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-indexes bench-expiry bench-postgresql \
+  bench-build gate-packages peers profile soak fuzz race lint format clean
 
 run: build
 	@echo "==> making a server of $(PETS)/schema.proto"
@@ -110,6 +112,9 @@ bench-short: build bench-build peers gate-packages $(REPORT_VENV)/requirements.t
 bench-indexes: build bench-build
 	python3 -B Bench/Indexes $(INDEXES_FLAGS)
 	@[ -n "$(INDEXES_FLAGS)" ] || python3 -B Bench/Indexes --building
+
+bench-expiry: build bench-build $(VENV)/requirements.txt
+	$(VENV)/bin/python -B Bench/Expiry $(EXPIRY_FLAGS)
 
 bench-postgresql: build bench-build
 	@scripts/install-packages python3 postgresql-15

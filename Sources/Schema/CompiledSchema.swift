@@ -74,8 +74,16 @@ package struct CompiledSchema: Sendable {
       else {
         throw .damaged(.inconsistentDescriptors("there is no message \(fullName) with its key"))
       }
-      guard let indexes = try? Self.indexes(of: message, options, key: key, types: types) else {
+      guard let given = try? Self.indexes(of: message, options, key: key, types: types) else {
         throw .damaged(.inconsistentDescriptors("there is no index as \(fullName) wants it"))
+      }
+      let expiry: Column?
+      do {
+        expiry = try Self.expiry(of: message, options, key: key, types: types)
+      } catch {
+        throw .damaged(.inconsistentDescriptors("records of \(fullName) cannot end as it wants it"))
+      }
+      let indexes = given.map { index in expiry.map { index.including($0, besideKey: key) } ?? index
       }
       saysMore = saysMore || !options.isEmpty || !indexes.isEmpty
       let plural = options.plural.isEmpty ? nil : options.plural
@@ -89,6 +97,7 @@ package struct CompiledSchema: Sendable {
         Model(
           name: name, fullName: fullName, pluralName: pluralName,
           listField: ModelNames.listField(name, plural: plural), key: key, indexes: indexes,
+          expiry: expiry,
           previousFullName: options.previously.isEmpty
             ? nil : "\(packageName).\(options.previously)",
           transactionNumber: options.transactionNumber(of: name, package: packageName),
@@ -118,6 +127,15 @@ package struct CompiledSchema: Sendable {
     let definition = IndexDefinition(message, key: key, types: types)
     let ofFields = try message.field.enumerated().compactMap { try IndexOption($1, at: $0) }
     return try (options.indexes + ofFields).map { try definition.index($0) }
+  }
+
+  /// nil when no record ends.
+  private static func expiry(
+    of message: Google_Protobuf_DescriptorProto, _ options: ModelOptions, key: ModelKey,
+    types: MessageTypes
+  ) throws -> Column? {
+    guard !options.expires.isEmpty else { return nil }
+    return try IndexDefinition(message, key: key, types: types).expiry(options.expires)
   }
 
   /// The names of the files that are the user's: compatibility is about what these declare.

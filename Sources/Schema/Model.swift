@@ -12,6 +12,8 @@ package struct Model: Sendable, Equatable {
   package let key: ModelKey
   /// By which its records are found beside that; in the order of the schema.
   package let indexes: [ModelIndex]
+  /// The field that says when a record ends; nil: none does.
+  package let expiry: Column?
   /// With its package, what the model was called before; nil when the schema says nothing of it.
   package let previousFullName: String?
   /// The number of its field in `Transaction.Write`.
@@ -20,6 +22,11 @@ package struct Model: Sendable, Equatable {
   package let messageIndex: Int
   /// The message that holds several records, in the same plan.
   package let listMessageIndex: Int
+
+  /// ``indexes``, then the one by which records are found that have ended, if they can.
+  package var storedIndexes: [ModelIndex] {
+    indexes + (expiry.map { [ModelIndex(expiry: $0)] } ?? [])
+  }
 
   /// Whether the key is one string as it is, which an `IndexQuery` asks for. Else a ``queryMessage`` of its own does.
   package var hasPlainKey: Bool { key.isPlain }

@@ -22,6 +22,7 @@ package final class DatabaseServer: Sendable {
   private let commits: CommitQueue
   private let stores: [ModelStore]
   private let builder: IndexBuilder
+  private let expirySweeper: ExpirySweeper
   private let cache: RecordCache
   private let cacheStarter: RecordCacheStarter
   private let reads: StorageReads
@@ -139,6 +140,7 @@ package final class DatabaseServer: Sendable {
     builder = IndexBuilder(
       stores: stores, engine: database.engine, commits: commits,
       directory: configuration.dataDirectory, logger: logger)
+    expirySweeper = ExpirySweeper(stores: stores, engine: database.engine, commits: commits)
     registerModels()
     registerServices()
   }
@@ -232,6 +234,7 @@ package final class DatabaseServer: Sendable {
     commits.start(CallCompletions(server.completions()))
     builder.buildSmall()
     builder.start()
+    expirySweeper.start()
     health.set(.serving, for: "")
     health.set(.serving, for: schema.serviceName)
     health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
@@ -279,6 +282,7 @@ package final class DatabaseServer: Sendable {
     certificates?.stop()
     await server.drain()
     builder.stop()
+    expirySweeper.stop()
     commits.stop()
     reads.stop()
     await server.close()

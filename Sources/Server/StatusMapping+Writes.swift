@@ -61,7 +61,8 @@ extension StatusMapping {
       }
       let field = index.columns[error.column].name
       let metadata = [("index", index.name), ("field", field)]
-      let subject = "field `\(field)` of \(store.model.name), which index \(index.name) is of,"
+      let role = index.isExpiry ? "says when a record ends" : "index \(index.name) is of"
+      let subject = "field `\(field)` of \(store.model.name), which \(role),"
       switch error.reason {
       case .outOfRange:
         return (

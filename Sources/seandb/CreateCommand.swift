@@ -62,7 +62,8 @@ struct CreateCommand: AsyncParsableCommand {
       )
     }
     for model in schema.models {
-      Terminal.say("\(model.name), key \(Self.text(of: model.key)):")
+      let expiry = model.expiry.map { ", ends by \($0.name)" } ?? ""
+      Terminal.say("\(model.name), key \(Self.text(of: model.key))\(expiry):")
       for (method, request, response) in [
         (model.getOneMethod, "\(model.pluralName).Key", model.name),
         (model.getMethod, model.queryMessage, model.pluralName),

@@ -70,8 +70,8 @@ CASES = [
     ),
     Case(
         "a newer format",
-        write("SEANDB", "seandb data directory\nformat 5\nengine rocksdb\n"),
-        "DATA: it has format 5, and this program knows formats up to 4. Use a newer seandb",
+        write("SEANDB", "seandb data directory\nformat 6\nengine rocksdb\n"),
+        "DATA: it has format 6, and this program knows formats up to 5. Use a newer seandb",
     ),
     Case(
         "another database's store",

@@ -8,8 +8,12 @@ package final class SocketClient {
   private let socket: CInt
 
   /// Connects to a port of this machine; nil when nobody listens there.
-  package init?(port: Int, _ http2: HTTP2TestClient = HTTP2TestClient()) {
-    guard let socket = LoopbackSocket.connect(port, readTimeout: 60) else { return nil }
+  ///
+  /// - Parameter host: the last number of an address 127.0.0.
+  package init?(
+    port: Int, host: UInt8 = 1, _ http2: HTTP2TestClient = HTTP2TestClient()
+  ) {
+    guard let socket = LoopbackSocket.connect(port, host: host, readTimeout: 60) else { return nil }
     self.http2 = http2
     self.socket = socket
   }

@@ -27,10 +27,10 @@ extension Catalogue {
   ) throws(DatabaseError) -> IndexChange {
     var left = try storedIndexes()
     var change = IndexChange()
-    for model in schema.models where !model.indexes.isEmpty {
+    for model in schema.models where !model.storedIndexes.isEmpty {
       guard let modelID = ids[model.fullName] else { continue }
       var known: [ModelIndexes.Known] = []
-      for index in model.indexes {
+      for index in model.storedIndexes {
         let definition = IndexDefinitionBytes(index)
         let place = left.firstIndex {
           $0.index.modelID == modelID && $0.index.definition.hasSameEntries(as: definition)

@@ -7,7 +7,7 @@ package import Schema
 
 /// What a database knows of itself, kept in the store beside the records (key kind 0, model 0):
 ///
-///     "format"           u32 little-endian: the catalogue's format: 1, or 2 once a schema had options
+///     "format"           u32 little-endian: see ``StoreFormat``
 ///     "schema"           the compiled schema (CompiledSchema's container)
 ///     "identity"         16 bytes: tells this store from all others; the marker has it too
 ///     "next-model-id"    u32 little-endian: the id the next new model or index gets
@@ -19,10 +19,6 @@ package import Schema
 /// A model's id is given once and never reused, not even after the model was dropped, so a new file
 /// order or a new model moves no data and old keys never show up under another model.
 package struct Catalogue {
-  /// The newest one that this program reads and writes.
-  package static let format: UInt32 = 2
-  /// The one of a database whose schemas never had options, which earlier programs read too.
-  private static let plainFormat: UInt32 = 1
   private static let prefix = KeyPrefix(.catalogue, model: 0)
   private static let firstModelID: UInt32 = 1
   private static let keptSchemaLimit = 16
@@ -39,7 +35,7 @@ package struct Catalogue {
 
   /// The stored schema; nil in a new database.
   package func storedSchema() throws(DatabaseError) -> CompiledSchema? {
-    _ = try hasOptions()
+    _ = try format()
     guard let bytes = try value("schema") else { return nil }
     do {
       return try unsafe bytes.withUnsafeBytes { try CompiledSchema(serialized: $0) }
@@ -48,15 +44,15 @@ package struct Catalogue {
     }
   }
 
-  /// Whether a schema with options was ever stored, whatever the stored one has.
+  /// The highest format that a stored schema needed, whatever the stored one needs.
   ///
   /// - Throws: ``DatabaseError/newerFormat(path:version:)`` when a newer program made the catalogue.
-  func hasOptions() throws(DatabaseError) -> Bool {
-    guard let format = try number("format") else { return false }
-    guard (Self.plainFormat...Self.format).contains(format) else {
-      throw .newerFormat(path: directory, version: "catalogue \(format)")
+  func format() throws(DatabaseError) -> StoreFormat {
+    guard let number = try number("format") else { return .plain }
+    guard let format = StoreFormat(rawValue: number) else {
+      throw .newerFormat(path: directory, version: "catalogue \(number)")
     }
-    return format > Self.plainFormat
+    return format
   }
 
   /// Which store this is; nil in one that an earlier program made, or nobody has finished.
@@ -89,11 +85,11 @@ package struct Catalogue {
   /// that are dropped are deleted with their records. All of it is one synced batch. An unchanged schema writes
   /// nothing, nor does an earlier one (``SchemaVerdict``): the stored schema stays.
   ///
-  /// - Parameter willHaveOptions: called before the first schema with options is written. When it throws, nothing of
-  ///   the schema is.
+  /// - Parameter willRaise: called before the first schema is written that needs a higher format. When it throws,
+  ///   nothing of the schema is.
   /// - Throws: ``DatabaseError/schemaBreaks(_:)`` with every violation; nothing is changed then.
   package func adopt(
-    _ schema: CompiledSchema, willHaveOptions: () throws(DatabaseError) -> Void = {}
+    _ schema: CompiledSchema, willRaise: (StoreFormat) throws(DatabaseError) -> Void = { _ in }
   ) throws(DatabaseError) -> AdoptedSchema {
     let stored = try storedSchema()
     let verdict = try verdict(on: schema, stored: stored)
@@ -128,9 +124,9 @@ package struct Catalogue {
     var indexes = try adoptIndexes(of: schema, ids: ids, nextID: &nextID, in: batch)
     indexes.dropped += deleted
     batch.put(Self.key("next-model-id"), Self.bytes(nextID))
-    let hadOptions = try hasOptions()
-    let hasOptions = hadOptions || schema.hasOptions
-    batch.put(Self.key("format"), Self.bytes(hasOptions ? Self.format : Self.plainFormat))
+    let before = try format()
+    let format = max(before, StoreFormat(of: schema))
+    batch.put(Self.key("format"), Self.bytes(format.rawValue))
     batch.put(Self.key("schema"), schema.serialized())
     var warnings: [Diagnostic] = []
     if let stored {
@@ -139,7 +135,7 @@ package struct Catalogue {
       if let warning = Self.warning(ofNameAfter: stored, schema) { warnings.append(warning) }
       if !SchemaCompatibility.isSame(stored, schema) { try keep(stored, in: batch) }
     }
-    if hasOptions, !hadOptions { try willHaveOptions() }
+    if format > before { try willRaise(format) }
     try apply(batch)
     return AdoptedSchema(
       modelIDs: ids, recordSchema: schema, indexes: indexes, warnings: warnings)

@@ -29,12 +29,12 @@ package struct IndexChanges: Sendable {
     var oldNames: [String: String] = [:]
     for model in old.models {
       let name = newNames[model.fullName] ?? model.fullName
-      left[name] = model.indexes
+      left[name] = model.storedIndexes
       oldNames[name] = model.fullName
     }
     for model in new.models {
       let name = model.fullName
-      for index in model.indexes {
+      for index in model.storedIndexes {
         let definition = IndexDefinitionBytes(index)
         let place = left[name]?.firstIndex {
           IndexDefinitionBytes($0).hasSameEntries(as: definition)

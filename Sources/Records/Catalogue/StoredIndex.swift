@@ -111,7 +111,7 @@ struct StoredIndex: Equatable {
 
 /// What an index is, without names:
 ///
-///     u8       bit 0: unique, bit 1: sparse
+///     u8       bit 0: unique, bit 1: sparse, bit 2: by when records end
 ///     u8       includes 0 nothing, 1 fields, 2 everything
 ///     varint   number of columns, and of each:
 ///                varint number of fields on its path, and their numbers
@@ -129,7 +129,8 @@ struct IndexDefinitionBytes: Equatable {
 
   init(_ index: ModelIndex) {
     var writer = ByteWriter()
-    writer.append((index.isUnique ? 1 : 0) | (index.isSparse ? 2 : 0))
+    writer.append(
+      (index.isUnique ? 1 : 0) | (index.isSparse ? 2 : 0) | (index.isExpiry ? 4 : 0))
     var paths: [ModelIndex.Path] = []
     switch index.inclusion {
     case .none: writer.append(0)

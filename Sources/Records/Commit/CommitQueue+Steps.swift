@@ -2,7 +2,7 @@ import Dispatch
 import Engine
 import Synchronization
 
-/// A step of a build, on its way to the commit thread.
+/// A step of a build or of a sweep, on its way to the commit thread.
 struct CommitStep: Sendable {
   /// Appends the changes of the step.
   let make: @Sendable (WriteBatch) throws(EngineError) -> Void
@@ -20,7 +20,7 @@ extension CommitQueue {
   /// Runs a step on the commit thread and waits for it. It is applied without an fsync of its own: what was asked for
   /// later is not on the disk before it.
   ///
-  /// - Precondition: called by one thread, after the start and before the stop.
+  /// - Precondition: called after the start and before the stop.
   func runStep(
     _ make: @escaping @Sendable (WriteBatch) throws(EngineError) -> Void,
     _ didApply: @escaping @Sendable () -> Void
@@ -32,7 +32,7 @@ extension CommitQueue {
       ended.signal()
     }
     let mustWake = state.withLock { state -> Bool in
-      state.step = step
+      state.steps.append(step)
       defer { state.isIdle = false }
       return state.isIdle
     }
@@ -45,7 +45,7 @@ extension CommitQueue {
     let batch = WriteBatch()
     do throws(EngineError) {
       try step.make(batch)
-      try engine.apply(batch, durability: .buffered)
+      if !batch.isEmpty { try applyToEngine(batch, .buffered) }
       step.didApply()
       if batch.rangeDeleteCount > 0 { sweeper?.add(batch) }
       step.end(nil)

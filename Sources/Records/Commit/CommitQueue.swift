@@ -37,6 +37,8 @@ package final class CommitQueue: Sendable {
   private let reader: ParkedReader
   private let requests: RequestLog
   private let maximumRecordBytes: Int
+  /// By which records and request ids end.
+  let clock: DatabaseClock
   private let ended = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "commit")
 
@@ -59,8 +61,8 @@ package final class CommitQueue: Sendable {
     var read: CommandList?
     /// Bytes of calls that are parked.
     var parkedBytes = 0
-    /// A step of a build that waits for its turn.
-    var step: CommitStep?
+    /// Steps of builds and sweeps that wait for their turn.
+    var steps: [CommitStep] = []
     /// The commit thread has done one last.
     var wasStep = false
 
@@ -81,7 +83,7 @@ package final class CommitQueue: Sendable {
   ///   - sweeper: is told of committed range deletes.
   ///   - monitor: is told when a commit failed.
   ///   - maximumRecordBytes: a record that an update makes may have so many.
-  ///   - clock: by which request ids end.
+  ///   - clock: by which records and request ids end.
   package init(
     engine: any StorageEngine, cache: RecordCache? = nil, durability: Durability,
     mark: CommitMark? = nil, sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil,
@@ -96,6 +98,7 @@ package final class CommitQueue: Sendable {
     self.monitor = monitor
     self.durability = durability
     self.maximumRecordBytes = maximumRecordBytes
+    self.clock = clock
   }
 
   /// Queues the changes of one call; the observer hears later what has become of them.
@@ -240,8 +243,8 @@ package final class CommitQueue: Sendable {
       state.read = nil
       return .read(list)
     }
-    if let step = state.step, !state.wasStep || !state.hasShort {
-      state.step = nil
+    if let step = state.steps.first, !state.wasStep || !state.hasShort {
+      state.steps.removeFirst()
       state.wasStep = true
       return .step(step)
     }
@@ -269,11 +272,12 @@ package final class CommitQueue: Sendable {
 
   /// Has the engine store a batch, and moves the mark on.
   private func apply(_ batch: WriteBatch) throws(EngineError) {
-    try applyToEngine(batch)
+    try applyToEngine(batch, durability)
     mark?.record(engine, durability)
   }
 
-  private func applyToEngine(_ batch: WriteBatch) throws(EngineError) {
+  /// Has the engine store a batch, and tells the cache.
+  func applyToEngine(_ batch: WriteBatch, _ durability: Durability) throws(EngineError) {
     guard let cache else { return try engine.apply(batch, durability: durability) }
     let mark = cache.willApply(batch)
     // Whether a batch that failed is there is not known: it was removed all the same.

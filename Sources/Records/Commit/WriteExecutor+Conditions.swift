@@ -66,6 +66,8 @@ extension WriteExecutor {
   private struct Found {
     var etag: Etag?
     var entries = 0..<0
+    /// It is still stored, and as good as absent.
+    var hasEnded = false
   }
 
   private mutating func execute(
@@ -73,7 +75,8 @@ extension WriteExecutor {
     _ batch: WriteBatch, _ tier: ReadTier
   ) throws(Stop) {
     let found = try look(write, call, store, batch, tier)
-    if found == nil {
+    let isThere = found?.hasEnded == false
+    if !isThere {
       switch write.condition {
       case .exists(true), .etag: throw .refused(.notFound(store: store, key: write.keyBytes))
       case .none where write.action == .update:
@@ -85,21 +88,21 @@ extension WriteExecutor {
     let prefix = store.prefix
     switch write.action {
     case .check:
-      append(found?.etag, write, found != nil && write.returning != .nothing ? .old : nil)
+      append(found?.etag, write, isThere && write.returning != .nothing ? .old : nil)
     case .delete:
       if found != nil {
         batch.delete(write.key, prefix: prefix.fixed)
         prefix.withKey(write.key) { overlay.note($0, .deleted) }
       }
-      append(nil, write, found != nil && write.returning == .old ? .old : nil)
+      append(nil, write, isThere && write.returning == .old ? .old : nil)
     case .put:
       put(write.record, write.key, store, batch)
-      append(write.newEtag, write, Self.returned(write, found != nil))
+      append(write.newEtag, write, Self.returned(write, isThere))
     case .update:
       write.newEntries = try entriesOfUpdate(write, store)
       unsafe put(merged.bytes, write.key, store, batch)
       append(
-        unsafe Etag(of: merged.bytes, hash: store.hash), write, Self.returned(write, found != nil))
+        unsafe Etag(of: merged.bytes, hash: store.hash), write, Self.returned(write, isThere))
     }
   }
 
@@ -166,6 +169,11 @@ extension WriteExecutor {
     _ store: ModelStore
   ) throws(Stop) -> Found {
     var found = Found()
+    if let expiry = store.expiry, expiry.hasPassed(record) {
+      found.hasEnded = true
+      found.entries = try oldEntries(of: record, write, store)
+      return found
+    }
     switch write.condition {
     case .none, .exists(true):
       if write.action == .check { found.etag = Etag(of: record, hash: store.hash) }
@@ -189,16 +197,23 @@ extension WriteExecutor {
         throw .refused(.badUpdate(store: store, key: write.keyBytes, .record(error)))
       }
     }
-    if let indexes = store.indexes, write.action != .check {
-      let first = old.entries.count
-      do throws(IndexEntryError) {
-        try indexes.append(record, key: write.key, &slots, to: &old)
-      } catch {
-        throw .refused(.unreadableRecord(store: store, key: write.keyBytes, error))
-      }
-      found.entries = first..<old.entries.count
-    }
+    found.entries = try oldEntries(of: record, write, store)
     return found
+  }
+
+  /// Keeps the entries of a record that is written.
+  @safe
+  private mutating func oldEntries(
+    of record: UnsafeRawBufferPointer, _ write: ConditionalWrite, _ store: ModelStore
+  ) throws(Stop) -> Range<Int> {
+    let first = old.entries.count
+    guard let indexes = store.indexes, write.action != .check else { return first..<first }
+    do throws(IndexEntryError) {
+      try indexes.append(record, key: write.key, &slots, to: &old)
+    } catch {
+      throw .refused(.unreadableRecord(store: store, key: write.keyBytes, error))
+    }
+    return first..<old.entries.count
   }
 
   /// Checks what an update has made of a record, and makes its entries.

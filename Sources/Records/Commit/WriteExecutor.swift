@@ -450,16 +450,19 @@ package struct WriteExecutor: ~Copyable {
     let plan = indexes.all[entry.index].plan
     if plan.index.isUnique {
       if writeNumber != nil { writeNumber = pending.write.number }
+      var other: [UInt8]?
       _ = try read(entry.key, batch, tier) { (_, value) throws(Stop) in
         guard let holder = plan.holder(value) else {
           throw unsafe .refused(
             .corruptIndex(store: store, index: plan.index, key: Array(pending.write.key)))
         }
         guard unsafe !holder.elementsEqual(pending.write.key) else { return }
-        throw unsafe .refused(
+        other = unsafe Array(holder)
+      }
+      if let other, try !deleteIfEnded(other, of: store, batch, tier) {
+        throw .refused(
           .uniqueViolation(
-            store: store, index: plan.index, holder: Array(holder),
-            write: pending.write.number))
+            store: store, index: plan.index, holder: other, write: pending.write.number))
       }
     }
     put(entry, batch)

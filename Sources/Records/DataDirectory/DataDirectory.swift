@@ -85,7 +85,7 @@ package final class DataDirectory: Sendable {
         }
         marker = found
       } else {
-        marker = DataDirectoryMarker(engine: engine, identity: nil, hasOptions: false)
+        marker = DataDirectoryMarker(engine: engine, identity: nil, format: .plain)
         try Self.write(marker, in: path)
       }
     } catch {
@@ -142,8 +142,8 @@ package final class DataDirectory: Sendable {
 
   /// Says that the store was made and has its mark, and which programs may open it. Does nothing when that is said
   /// already. Durable when it returns.
-  func declareStoreMade(_ identity: StoreIdentity, hasOptions: Bool) throws(DatabaseError) {
-    let made = DataDirectoryMarker(engine: engine, identity: identity, hasOptions: hasOptions)
+  func declareStoreMade(_ identity: StoreIdentity, _ format: StoreFormat) throws(DatabaseError) {
+    let made = DataDirectoryMarker(engine: engine, identity: identity, format: format)
     guard try DataDirectoryMarker(in: path) != made else { return }
     try Self.write(made, in: path)
   }

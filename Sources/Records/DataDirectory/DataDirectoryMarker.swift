@@ -13,15 +13,13 @@ import Platform
 /// From then on a store or a mark that is missing is a loss, and nothing is made in its place. In format 2 the line was
 /// `store made`: stores had no identity. Format 1 had no such line and no mark.
 ///
-/// The format is 4 from before the store gets its first schema with options of `seandb/options.proto`: programs that
-/// know nothing of them refuse the directory here, before they touch the store. Without options it stays 3.
+/// From format 3 on it is that of ``StoreFormat``, raised before the store gets what needs it: programs that know
+/// nothing of it refuse the directory here, before they touch the store.
 package struct DataDirectoryMarker: Equatable, Sendable {
   /// In the data directory.
   package static let fileName = "SEANDB"
   /// The newest that this program reads and writes.
-  package static let formatVersion = 4
-  /// Of a store whose schemas never had options, which earlier programs open too.
-  static let plainFormatVersion = 3
+  package static let formatVersion = StoreFormat.newest.markerFormat
   private static let storeWord = "store "
 
   /// As the marker spells it; an engine of a newer program may be unknown to this one.
@@ -35,10 +33,10 @@ package struct DataDirectoryMarker: Equatable, Sendable {
 
   /// - Parameters:
   ///   - identity: nil before the store is made.
-  ///   - hasOptions: whether the store has, or is about to get, a schema with options.
-  package init(engine: EngineDescriptor, identity: StoreIdentity?, hasOptions: Bool) {
+  ///   - format: what the store has, or is about to get.
+  package init(engine: EngineDescriptor, identity: StoreIdentity?, format: StoreFormat) {
     self.engine = engine.name
-    format = hasOptions ? Self.formatVersion : Self.plainFormatVersion
+    self.format = format.markerFormat
     isStoreMade = identity != nil
     self.identity = identity
   }

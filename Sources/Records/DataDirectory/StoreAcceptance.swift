@@ -23,7 +23,7 @@ package struct StoreAcceptance: Sendable {
   private let engine: EngineDescriptor
   /// Of the store; nil in one of an earlier program.
   private let identity: StoreIdentity?
-  private let hasOptions: Bool
+  private let format: StoreFormat
 
   /// Looks at a data directory; changes nothing. Blocks on disk I/O.
   ///
@@ -73,7 +73,7 @@ package struct StoreAcceptance: Sendable {
     let facts = try found.get()
     lastSequence = facts.lastSequence
     identity = facts.identity
-    hasOptions = facts.hasOptions
+    format = facts.format
     self.acknowledged = acknowledged
     if let expected = marker?.identity, identity != expected {
       problems.append(
@@ -94,7 +94,7 @@ package struct StoreAcceptance: Sendable {
     // A store without an identity gets one at its next start: until then the marker must not speak of it.
     let text =
       identity.map {
-        DataDirectoryMarker(engine: engine, identity: $0, hasOptions: hasOptions).text
+        DataDirectoryMarker(engine: engine, identity: $0, format: format).text
       }
       ?? DataDirectoryMarker.textOfUnknownStore(engine)
     try SmallFile.replace(

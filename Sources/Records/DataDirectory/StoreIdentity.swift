@@ -59,8 +59,8 @@ package struct StoreFacts: Equatable, Sendable {
   package let lastSequence: UInt64
   /// nil in a store of an earlier program, and in one that is being made.
   package let identity: StoreIdentity?
-  /// Whether it ever had a schema with options.
-  let hasOptions: Bool
+  /// The highest one that its schemas needed.
+  let format: StoreFormat
 
   /// Asks `engine`, the store of the data directory `directory`. Blocks on disk I/O.
   package init(of engine: any StorageEngine, directory: String) throws(DatabaseError) {
@@ -71,6 +71,6 @@ package struct StoreFacts: Equatable, Sendable {
     }
     let catalogue = Catalogue(engine: engine, directory: directory)
     identity = try catalogue.identity()
-    hasOptions = try catalogue.hasOptions()
+    format = try catalogue.format()
   }
 }

@@ -101,7 +101,8 @@ package struct IndexPlan: Sendable {
       let encoding = columns.encodings[column]
       let hasPresence = columns.columns[column].hasPresence
       let isUnset = !slot.isSet && (hasPresence || !isMessageThere)
-      if index.isSparse && (isUnset || !hasPresence && encoding.isDefault(slot)) {
+      let countsAsUnset = !hasPresence || index.isExpiry
+      if index.isSparse && (isUnset || countsAsUnset && encoding.isDefault(slot)) {
         list.bytes.truncate(to: start)
         return
       }

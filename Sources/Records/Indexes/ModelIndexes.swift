@@ -1,11 +1,12 @@
 import Bytes
+import Engine
 package import Schema
 
 /// The indexes of one model in an open database.
 ///
 /// Thread-safety: constant, but for the states of the indexes.
 package final class ModelIndexes: Sendable {
-  /// In the order of the schema.
+  /// In the order of the schema; the one by which records end comes last.
   package let all: [OpenIndex]
   private let tree: ExtractionTree
 
@@ -21,10 +22,11 @@ package final class ModelIndexes: Sendable {
   ///   - plan: with the model's message.
   package init(_ model: Model, _ known: [Known], plan: RecordPlan) {
     var tree = ExtractionTree(message: model.messageIndex, plan: plan)
-    let places = model.indexes.map { index in index.columns.map { tree.add($0) } }
+    let indexes = model.storedIndexes
+    let places = indexes.map { index in index.columns.map { tree.add($0) } }
     let finished = tree
-    all = model.indexes.indices.map { place in
-      let index = model.indexes[place]
+    all = indexes.indices.map { place in
+      let index = indexes[place]
       let known = known[place]
       let covering = Self.covering(index, of: model, plan)
       return OpenIndex(
@@ -72,7 +74,30 @@ package final class ModelIndexes: Sendable {
     }
   }
 
-  /// The same in one index.
+  /// Appends what deletes a record and its entries. One that cannot be read stays: `seandb verify` tells of it.
+  ///
+  /// - Parameters:
+  ///   - key: of the record, without its prefix.
+  ///   - slots: memory for the values of columns.
+  ///   - entries: memory for entries.
+  @safe
+  func appendDeletion(
+    of record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, _ slots: inout RecordSlots,
+    _ entries: inout EntryList, _ prefix: KeyPrefix, to batch: WriteBatch
+  ) {
+    entries.removeAll()
+    do throws(IndexEntryError) {
+      try append(record, key: key, &slots, to: &entries)
+    } catch {
+      return
+    }
+    for entry in entries.entries where all[entry.index].keepsEntries(ofKey: key) {
+      batch.delete(entries.key(entry))
+    }
+    batch.delete(key, prefix: prefix.fixed)
+  }
+
+  /// Appends the entries of a record in one index.
   @safe
   func append(
     _ record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, _ slots: inout RecordSlots,

@@ -25,7 +25,8 @@ struct IndexReading: Sendable {
     }
   }
 
-  init(_ index: OpenIndex, _ asked: RecordSource, _ form: RecordScan.Form) {
+  /// - Parameter ends: whether records may have ended: an entry has to tell, or the record does.
+  init(_ index: OpenIndex, _ asked: RecordSource, _ form: RecordScan.Form, ends: Bool) {
     self.index = index
     self.asked = asked
     let plan = index.plan
@@ -33,7 +34,7 @@ struct IndexReading: Sendable {
     let hasWhole = if case .everything = plan.index.inclusion { true } else { false }
     isCovered =
       switch form {
-      case .count: !mayRepeat || hasWhole || plan.covering != nil
+      case .count: !mayRepeat && !ends || hasWhole || plan.covering != nil
       case .records: hasWhole
       case .shaped(let shape):
         hasWhole

@@ -108,7 +108,7 @@ extension RecordScan {
     }
     lookUps += reading.isCovered ? seen / 16 : seen
     if let failure = visitor.failure { throw failure }
-    if visitor.recordCount > recordCount { lastKey = visitor.lastKey.array() }
+    if visitor.hasMoved { lastKey = visitor.lastKey.array() }
     recordCount = visitor.recordCount
     return pause
   }

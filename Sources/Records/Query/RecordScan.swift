@@ -167,7 +167,7 @@ extension RecordScan {
     }
     lookUps = Self.lookUpsOfSeek + visitor.visitedBytes / Self.lookUpBytes
     if let failure = visitor.failure { throw failure }
-    let isMoved = visitor.recordCount > recordCount
+    let isMoved = visitor.hasMoved
     recordCount = visitor.recordCount
     let pause: Pause =
       switch outcome {
@@ -288,7 +288,7 @@ extension RecordScan {
     var left = keys
     left.drop(visited, fromEnd: isDescending)
     source = .keys(left)
-    if visitor.recordCount > recordCount { lastKey = visitor.lastKey.array() }
+    if visitor.hasMoved { lastKey = visitor.lastKey.array() }
     recordCount = visitor.recordCount
     if let failure = visitor.failure { throw failure }
     if pause == .tooLarge { noteOversizedRecord(visitor.refusedKey) }
@@ -321,6 +321,11 @@ extension RecordScan {
     var failure: EngineError?
     /// Bytes of the values seen in this run.
     var visitedBytes = 0
+    /// Whether a record was taken, or left behind because it has ended.
+    var hasMoved = false
+    private let expiry: RecordExpiry?
+    /// What a record that has ended counts beside its value.
+    private static let pastBytes = 64
 
     init(_ scan: RecordScan, _ budget: ReadBudget, _ start: Int, _ end: Int) {
       form = scan.form
@@ -330,6 +335,7 @@ extension RecordScan {
       recordCount = scan.recordCount
       firstCount = scan.recordCount
       firstBytes = end - start
+      expiry = scan.store.expiry
     }
 
     mutating func stop(_ reason: Pause) -> ScanStep {
@@ -343,6 +349,7 @@ extension RecordScan {
       _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer,
       _ response: inout ByteWriter
     ) -> ScanStep {
+      if let expiry, let step = leaveBehind(key, value, expiry) { return step }
       if recordCount == limits.records { return stop(.pageFull) }
       if recordCount &- firstCount >= budget.records || visitedBytes > budget.visitedBytes {
         return stop(.budgetSpent)
@@ -372,6 +379,22 @@ extension RecordScan {
       case .count: break
       }
       recordCount &+= 1
+      hasMoved = true
+      lastKey.removeAll()
+      lastKey.append(key)
+      return .next
+    }
+
+    /// Goes on after a record that has ended; nil when it has not.
+    @safe
+    @inline(never)
+    private mutating func leaveBehind(
+      _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ expiry: RecordExpiry
+    ) -> ScanStep? {
+      guard expiry.hasPassed(value) else { return nil }
+      if visitedBytes > budget.visitedBytes { return stop(.budgetSpent) }
+      visitedBytes &+= value.count &+ Self.pastBytes
+      hasMoved = true
       lastKey.removeAll()
       lastKey.append(key)
       return .next

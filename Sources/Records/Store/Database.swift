@@ -82,11 +82,11 @@ package final class Database: Sendable {
       var wanted = schema
       if wanted == nil { wanted = try catalogue.storedSchema() }
       guard let schema = wanted else { throw .noSchema(path: path) }
-      let adopted = try catalogue.adopt(schema) { () throws(DatabaseError) in
-        try declareStoreMade(catalogue, store, directory, hasOptions: true)
+      let adopted = try catalogue.adopt(schema) { (format) throws(DatabaseError) in
+        try declareStoreMade(catalogue, store, directory, format)
       }
       let identity = try declareStoreMade(
-        catalogue, store, directory, hasOptions: try catalogue.hasOptions())
+        catalogue, store, directory, try catalogue.format())
       if !directory.mustHaveStore {
         logger.notice("a new database was made", metadata: ["data": "\(path)"])
       }
@@ -110,11 +110,12 @@ package final class Database: Sendable {
 
   @discardableResult
   private static func declareStoreMade(
-    _ catalogue: Catalogue, _ store: OpenedStore, _ directory: DataDirectory, hasOptions: Bool
+    _ catalogue: Catalogue, _ store: OpenedStore, _ directory: DataDirectory,
+    _ format: StoreFormat
   ) throws(DatabaseError) -> StoreIdentity {
     let identity = try catalogue.establishIdentity()
     store.mark.record(store.engine, .sync)
-    try directory.declareStoreMade(identity, hasOptions: hasOptions)
+    try directory.declareStoreMade(identity, format)
     return identity
   }
 

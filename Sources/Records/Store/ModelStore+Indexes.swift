@@ -275,10 +275,17 @@ extension ModelStore {
     }
     guard owner.count > 0 else { return .unsettled }
     let start = response.count
+    var isPast = false
     let outcome = try unsafe engine.get(owner.bytes, snapshot: nil, tier: tier) {
+      if let expiry, expiry.hasPassed($0) {
+        isPast = true
+        return
+      }
       Self.append($0, as: .inList, to: &response)
     }
-    if outcome == .found, try engine.lastSequence() == sequence { return .found }
+    if outcome == .found, try engine.lastSequence() == sequence {
+      return isPast ? .absent : .found
+    }
     response.truncate(to: start)
     return outcome == .wouldBlock ? .wouldBlock : .unsettled
   }

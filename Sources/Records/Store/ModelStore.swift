@@ -27,6 +27,8 @@ package final class ModelStore: Sendable {
   package let keyPlan: KeyPlan?
   /// Whether there is a ``keyPlan``: asked on the path of each call, which copies no plan for it.
   package let hasColumns: Bool
+  /// nil when no record of the model ends by itself.
+  package let expiry: RecordExpiry?
   /// nil for a model without indexes, whose writes need not be executed.
   package let indexes: ModelIndexes?
   let engine: any StorageEngine
@@ -53,6 +55,7 @@ package final class ModelStore: Sendable {
     self.engine = engine
     self.cache = cache
     self.commits = commits
+    expiry = model.expiry.map { RecordExpiry($0, clock: commits.clock) }
     hash = SipHash(key: identity.halves)
     keyFieldNumbers = model.key.columns.map(\.number)
   }
@@ -78,10 +81,15 @@ package final class ModelStore: Sendable {
     var result = Result<ReadOutcome, EngineError>.success(.absent)
     prefix.withKey(key) { storedKey in
       do throws(EngineError) {
-        result = .success(
-          try engine.get(storedKey, snapshot: nil, tier: tier) {
-            Self.append($0, as: answer, to: &response)
-          })
+        var isPast = false
+        let outcome = try engine.get(storedKey, snapshot: nil, tier: tier) {
+          if let expiry, expiry.hasPassed($0) {
+            isPast = true
+            return
+          }
+          Self.append($0, as: answer, to: &response)
+        }
+        result = .success(isPast ? .absent : outcome)
       } catch {
         result = .failure(error)
       }
@@ -108,19 +116,28 @@ package final class ModelStore: Sendable {
     var result = Result<CachedOutcome, EngineError>.success(.notTried)
     prefix.withKey(key) { storedKey in
       do throws(EngineError) {
-        guard
-          let ticket = cache.lookUp(storedKey, { Self.append($0, as: answer, to: &response) })
-        else {
-          result = .success(.cached)
+        var isPast = false
+        let ticket = cache.lookUp(storedKey) {
+          if let expiry, expiry.hasPassed($0) {
+            isPast = true
+            return
+          }
+          Self.append($0, as: answer, to: &response)
+        }
+        guard let ticket else {
+          result = .success(isPast ? .read(.absent) : .cached)
           return
         }
         guard let tier else { return }
-        result = .success(
-          .read(
-            try engine.get(storedKey, snapshot: nil, tier: tier) {
-              Self.append($0, as: answer, to: &response)
-              if case .pageCache = tier { cache.offer(storedKey, $0, ticket) }
-            }))
+        let outcome = try engine.get(storedKey, snapshot: nil, tier: tier) {
+          if let expiry, expiry.hasPassed($0) {
+            isPast = true
+            return
+          }
+          Self.append($0, as: answer, to: &response)
+          if case .pageCache = tier { cache.offer(storedKey, $0, ticket) }
+        }
+        result = .success(.read(isPast ? .absent : outcome))
       } catch {
         result = .failure(error)
       }
@@ -162,7 +179,7 @@ package final class ModelStore: Sendable {
     if options.isPlain && !limits.isPaged {
       return RecordScan(
         store: self, source: source, isDescending: false, form: .records, limits: limits,
-        reading: index.map { IndexReading($0, source, .records) })
+        reading: index.map { IndexReading($0, source, .records, ends: expiry != nil) })
     }
     if options.isCountOnly {
       if options.pageSize != 0 { throw .countWith(QueryOptions.Field.pageSize.name) }
@@ -195,7 +212,8 @@ package final class ModelStore: Sendable {
         ? .records : .shaped(RecordShape(mask: mask, etagHash: options.hasEtags ? hash : nil))
     return RecordScan(
       store: self, source: source, isDescending: isDescending, form: form, limits: limits,
-      queryHash: queryHash, reading: index.map { IndexReading($0, asked, form) })
+      queryHash: queryHash,
+      reading: index.map { IndexReading($0, asked, form, ends: expiry != nil) })
   }
 
   /// A hash of which records are asked for and in which order, under the database's identity.

@@ -42,6 +42,14 @@ package enum ColumnKind: UInt8, Sendable, CaseIterable {
   /// Whether an index may have it and a key may not.
   package var isFloatingPoint: Bool { self == .float || self == .double }
 
+  /// Whether a value may be a moment: a time, or a number of seconds.
+  package var isMoment: Bool {
+    switch self {
+    case .string, .bytes, .bool, .enumeration, .duration, .float, .double: false
+    default: true
+    }
+  }
+
   /// How protobuf calls it; an enum has its own name.
   package var name: String {
     switch self {

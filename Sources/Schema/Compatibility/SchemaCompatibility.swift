@@ -141,6 +141,7 @@ package struct SchemaCompatibility {
           + packageAdvice(file, package, newPackage, oldSchema))
     }
     checkModels(oldSchema: oldSchema)
+    warnOfExpiry(oldSchema: oldSchema)
     for (name, message) in old.messages {
       if let newMessage = new.messages[newName(of: name)] { check(message, newMessage) }
     }

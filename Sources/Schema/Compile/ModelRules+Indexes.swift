@@ -39,6 +39,19 @@ extension ModelRules {
     return result
   }
 
+  /// Reports what is wrong with the field that says when a record ends.
+  mutating func checkExpiry(
+    of message: Google_Protobuf_DescriptorProto, _ index: Int, _ options: ModelOptions,
+    key: ModelKey
+  ) {
+    guard !options.expires.isEmpty else { return }
+    do throws(KeyDefinition.Problem) {
+      _ = try IndexDefinition(message, key: key, types: types).expiry(options.expires)
+    } catch {
+      report(Self.optionOfMessage(index), "expires of model \(message.name) \(error.text)")
+    }
+  }
+
   private func problem(
     with placed: PlacedIndex, of model: String, plural: String, beside others: [PlacedIndex]
   ) -> String? {
@@ -97,6 +110,11 @@ extension ModelRules {
           + (options.isEmbedded
             ? "take `embedded` or the index away"
             : "give it a field `string pk` or name its key, or take the index away"))
+    }
+    if !options.expires.isEmpty {
+      report(
+        Self.optionOfMessage(index),
+        "message \(message.name) has `expires` in its option and is no model: take it away")
     }
     refuseFieldOptions(
       of: message, path: [DescriptorPath.message, Int32(index)], name: message.name)

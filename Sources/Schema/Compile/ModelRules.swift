@@ -215,6 +215,7 @@ struct ModelRules {
     }
     let pluralName = plural ?? ModelNames.plural(message.name)
     let indexes = indexes(of: message, index, options, key: key, plural: pluralName)
+    checkExpiry(of: message, index, options, key: key)
     models.append(
       Candidate(
         name: message.name, plural: pluralName,

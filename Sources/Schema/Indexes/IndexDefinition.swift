@@ -31,6 +31,27 @@ struct IndexDefinition {
       isSparse: option.isSparse, inclusion: try inclusion(option.include, beside: columns))
   }
 
+  /// The field that says when a record ends; the problem's subject is the option.
+  func expiry(_ name: String) throws(Problem) -> Column {
+    let steps = try paths.steps(to: name, for: .column)
+    guard steps.count == 1 else {
+      throw Problem(text: "names `\(name)`: name a field of the model itself")
+    }
+    let step = steps[0]
+    guard !step.isRepeated else {
+      throw Problem(text: "names `\(name)`, which is repeated: a record ends once")
+    }
+    guard let kind = ColumnKind(step.field), kind.isMoment else {
+      throw Problem(
+        text:
+          "names `\(name)` of type \(FieldKind.name(of: step.field)): take a google.protobuf.Timestamp, or an "
+          + "integer, which counts seconds since 1970")
+    }
+    return Column(
+      name: name, path: [step.number], kind: kind, isDescending: false,
+      hasPresence: step.hasPresence, typeName: "")
+  }
+
   // MARK: - Columns
 
   private func columns(of text: String) throws(Problem) -> [Column] {

@@ -39,20 +39,50 @@ package struct ModelIndex: Sendable, Equatable {
   /// What an entry has of its record.
   package let inclusion: Inclusion
 
+  /// Whether it is the one by which records are found that have ended. It has no methods, and no entries of records
+  /// that never end.
+  package let isExpiry: Bool
+
   /// Whether a record may have several entries.
   package var hasElements: Bool { columns.contains { $0.repeatedStep != nil } }
 
   /// As in the option: `breed, -age`.
   package var text: String { Column.text(of: columns) }
 
+  /// The one by which records are found that have ended.
+  package init(expiry column: Column) {
+    self.init(
+      name: "expires", columns: [column], isUnique: false, isSparse: true, inclusion: .none,
+      isExpiry: true)
+  }
+
+  /// The same with one more field in what an entry includes, when it includes fields and not that one: whether a record
+  /// has ended has to be seen in its entry.
+  package func including(_ column: Column, besideKey key: ModelKey) -> ModelIndex {
+    guard case .paths(let paths) = inclusion else { return self }
+    let covered = (key.columns + columns.filter { $0.repeatedStep == nil }).map(\.path)
+    guard !(covered + paths.map(\.numbers)).contains(where: { column.path.starts(with: $0) }) else {
+      return self
+    }
+    let added = Path(name: column.name, numbers: column.path)
+    // What is within it is included by it.
+    let left = paths.filter { !$0.numbers.starts(with: column.path) }
+    return ModelIndex(
+      name: name, columns: columns, isUnique: isUnique, isSparse: isSparse,
+      inclusion: .paths(
+        (left + [added]).sorted { $0.numbers.lexicographicallyPrecedes($1.numbers) }))
+  }
+
   /// - Parameter columns: 1 to 15.
   package init(
-    name: String, columns: [Column], isUnique: Bool, isSparse: Bool, inclusion: Inclusion
+    name: String, columns: [Column], isUnique: Bool, isSparse: Bool, inclusion: Inclusion,
+    isExpiry: Bool = false
   ) {
     self.name = name
     self.columns = columns
     self.isUnique = isUnique
     self.isSparse = isSparse
     self.inclusion = inclusion
+    self.isExpiry = isExpiry
   }
 }

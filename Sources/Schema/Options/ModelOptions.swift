@@ -9,6 +9,8 @@ struct ModelOptions: Equatable {
   private(set) var key = ""
   /// In their order; those of single fields are with the fields.
   private(set) var indexes: [IndexOption] = []
+  /// The field that says when a record ends; empty: none does.
+  private(set) var expires = ""
   /// Empty: the name and an "s".
   private(set) var plural = ""
   /// What the model was called before; empty: nothing else.
@@ -36,6 +38,7 @@ struct ModelOptions: Equatable {
         switch OptionsFile.ModelField(rawValue: UInt32(field.number)) {
         case .key: key = try field.text()
         case .index: indexes.append(try IndexOption(try field.bytes(), at: .model(indexes.count)))
+        case .expires: expires = try field.text()
         case .plural: plural = try field.text()
         case .previously: previously = try field.text()
         case .embedded: isEmbedded = try field.flag()

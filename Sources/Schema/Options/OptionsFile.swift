@@ -10,6 +10,7 @@ enum OptionsFile {
   enum ModelField: UInt32 {
     case key = 1
     case index = 2
+    case expires = 3
     case plural = 5
     case previously = 6
     case embedded = 7
@@ -72,6 +73,9 @@ enum OptionsFile {
       string key = 1;
       // How records are found by other fields than those of their key; at most 64.
       repeated Index index = 2;
+      // The field that says when a record ends: a Timestamp, or an integer, seconds since 1970. From then on it is as
+      // if there were no such record, and soon after it is deleted. Not set, or 0: it never ends.
+      string expires = 3;
       // What several records are called, in the list message and in the names of RPCs. Without it: the name and an "s".
       string plural = 5;
       // The model was called so before: it keeps its records and indexes. Once the database has the new name, it

@@ -152,7 +152,7 @@ struct PointReads: ~Copyable {
   ) -> Completions.Outcome {
     if limits.answers.isSpent { return .failed(.answerMemoryFull) }
     var response = Completions.messageWriter()
-    if let value = unsafe value {
+    if let value = unsafe value, read.store.expiry?.hasPassed(value) != true {
       ModelStore.append(value, as: read.answer, to: &response)
     } else if case .alone = read.answer {
       return unsafe .failed(ModelReads.absent(clientKey(key), read.store))

@@ -70,19 +70,19 @@ import Testing
       """)
     var callCount = 0
     for schema in [plain, plain] {
-      _ = try catalogue.adopt(schema) { callCount += 1 }
+      _ = try catalogue.adopt(schema) { _ in callCount += 1 }
     }
     #expect(callCount == 0)
     let sequence = try engine.lastSequence()
     // What the hook cannot do, keeps the schema from being stored.
     #expect(throws: DatabaseError.self) {
-      _ = try catalogue.adopt(indexed) { () throws(DatabaseError) in
+      _ = try catalogue.adopt(indexed) { (_) throws(DatabaseError) in
         throw .noSchema(path: "memory")
       }
     }
     #expect(try engine.lastSequence() == sequence)
     for schema in [indexed, indexed, plain, indexed] {
-      _ = try catalogue.adopt(schema) { () throws(DatabaseError) in
+      _ = try catalogue.adopt(schema) { (_) throws(DatabaseError) in
         callCount += 1
         #expect(try catalogue.storedSchema()?.serialized() == plain.serialized())
       }

@@ -31,6 +31,7 @@ final class IndexedStore {
   let engine: any StorageEngine
   let store: ModelStore
   let builder: IndexBuilder
+  let sweeper: ExpirySweeper
   private let commits: CommitQueue
   private let outcomes = Mutex<[UInt64: Outcome]>([:])
   private let ended = DispatchSemaphore(value: 0)
@@ -44,6 +45,7 @@ final class IndexedStore {
       """
       syntax = "proto3";
       import "seandb/options.proto";
+      import "google/protobuf/timestamp.proto";
       message Dog {
         \(key.isEmpty && options.isEmpty ? "" : "option (seandb.model) = {\(key)\(options)};")
         string pk = 1;
@@ -55,6 +57,9 @@ final class IndexedStore {
         oneof food { string meat = 7; Owner cook = 8; }
         repeated uint32 marks = 9;
         double weight = 10;
+        google.protobuf.Timestamp ends = 11;
+        uint64 until = 12;
+        optional sfixed32 last = 13;
         message Owner { string name = 1; optional string phone = 2; Owner partner = 3; }
         message Toy { string name = 1; int32 price = 2; }
       }
@@ -82,6 +87,7 @@ final class IndexedStore {
     logger.logLevel = .critical
     builder = IndexBuilder(
       stores: [store], engine: engine, commits: commits, directory: "memory", logger: logger)
+    sweeper = ExpirySweeper(stores: [store], engine: engine, commits: commits)
     commits.start(Observer(store: self))
   }
 

@@ -120,7 +120,7 @@ import Wire
     #expect(try DataDirectoryMarker(in: path) == marker)
   }
 
-  /// Earlier programs open a directory of format 3, and refuse one of format 4 by its marker.
+  /// Earlier programs open a directory of format 3, and refuse higher ones by its marker.
   @Test(arguments: Self.engines.all)
   func hasANewerFormatFromTheFirstOptionOn(_ kind: EngineDescriptor) async throws {
     let indexed = try await compile(
@@ -131,8 +131,19 @@ import Wire
       """)
     let fields = try await compile(
       "syntax = \"proto3\"; message Dog { string pk = 1; string breed = 2; }")
+    let ending = try await compile(
+      """
+      syntax = "proto3";
+      import "seandb/options.proto";
+      message Dog {
+        option (seandb.model) = {expires: "until"};
+        string pk = 1; string breed = 2; int64 until = 3;
+      }
+      """)
     let path = folder.path + "/data"
-    for (schema, format) in [(schema, 3), (fields, 3), (indexed, 4), (indexed, 4), (fields, 4)] {
+    for (schema, format) in [
+      (schema, 3), (fields, 3), (indexed, 4), (indexed, 4), (fields, 4), (ending, 5), (ending, 5),
+    ] {
       try await run(schema: schema, engine: kind)
       #expect(try DataDirectoryMarker(in: path)?.format == format)
     }
@@ -159,10 +170,10 @@ import Wire
   @Test(arguments: Self.engines.all)
   func refusesAnUnknownFormatAndTouchesNothing(_ kind: EngineDescriptor) async throws {
     try await run(schema: schema, engine: kind)
-    try writeMarker(format: 5, kind, store: String(repeating: "0f", count: 16))
+    try writeMarker(format: 6, kind, store: String(repeating: "0f", count: 16))
     let before = try contents("data/store")
     let refusal = refusal(schema: schema)
-    #expect(refusal?.contains("format 5, and this program knows formats up to 4") == true)
+    #expect(refusal?.contains("format 6, and this program knows formats up to 5") == true)
     #expect(try contents("data/store") == before)
   }
 
