@@ -13,6 +13,8 @@
 #               minutes (docs/benchmarks.md, "Indexes")
 # make bench-expiry
 #               what Gets notice of a million records that end beside them: some eight minutes
+# make bench-watch
+#               what Puts notice of calls that watch their model: some three minutes
 # make bench-postgresql
 #               seandb beside PostgreSQL 15 with the same table and indexes: some 12 minutes. Installs Debian's package,
 #               which starts a service of its own; the benchmark has another cluster, in a temporary folder
@@ -53,8 +55,8 @@ BENCH_DIRECTORY = .build/bench
 BENCH_PARTS =
 POSTGRESQL = $(if $(wildcard /usr/lib/postgresql/15/bin/postgres),bench-postgresql)
 
-.PHONY: run test build build-packages test-packages bench bench-short bench-indexes bench-expiry bench-postgresql \
-  bench-build gate-packages peers profile soak fuzz race lint format clean
+.PHONY: run test build build-packages test-packages bench bench-short bench-indexes bench-expiry bench-watch \
+  bench-postgresql bench-build gate-packages peers profile soak fuzz race lint format clean
 
 run: build
 	@echo "==> making a server of $(PETS)/schema.proto"
@@ -115,6 +117,9 @@ bench-indexes: build bench-build
 
 bench-expiry: build bench-build $(VENV)/requirements.txt
 	$(VENV)/bin/python -B Bench/Expiry $(EXPIRY_FLAGS)
+
+bench-watch: build bench-build $(VENV)/requirements.txt
+	$(VENV)/bin/python -B Bench/Watch $(WATCH_FLAGS)
 
 bench-postgresql: build bench-build
 	@scripts/install-packages python3 postgresql-15

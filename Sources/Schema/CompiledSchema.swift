@@ -97,7 +97,7 @@ package struct CompiledSchema: Sendable {
         Model(
           name: name, fullName: fullName, pluralName: pluralName,
           listField: ModelNames.listField(name, plural: plural), key: key, indexes: indexes,
-          expiry: expiry,
+          expiry: expiry, watch: options.watch,
           previousFullName: options.previously.isEmpty
             ? nil : "\(packageName).\(options.previously)",
           transactionNumber: options.transactionNumber(of: name, package: packageName),

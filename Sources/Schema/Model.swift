@@ -14,6 +14,8 @@ package struct Model: Sendable, Equatable {
   package let indexes: [ModelIndex]
   /// The field that says when a record ends; nil: none does.
   package let expiry: Column?
+  /// What is kept of its changes; nil for nothing.
+  package let watch: WatchOption?
   /// With its package, what the model was called before; nil when the schema says nothing of it.
   package let previousFullName: String?
   /// The number of its field in `Transaction.Write`.
@@ -49,6 +51,8 @@ package struct Model: Sendable, Equatable {
   package var putMethod: String { ModelNames.putMethod(name: name) }
   /// `BatchPutDogs`
   package var batchPutMethod: String { ModelNames.batchPutMethod(plural: pluralName) }
+  /// `WatchDogs`, when there is a ``watch``.
+  package var watchMethod: String { ModelNames.watchMethod(plural: pluralName) }
   /// `WriteDog`
   package var writeMethod: String { ModelNames.writeMethod(name: name) }
 }

@@ -88,9 +88,17 @@ enum ModelNames {
   /// The enum in ``write`` that says what the answer has.
   static let returning = "Returning"
 
+  /// The messages in the list message of a model that is watched: a request, an answer, and one change of it.
+  static let watch = "Watch"
+  static let changes = "Changes"
+  static let change = "Change"
+  /// The enum in ``change`` that says what became of the record.
+  static let kind = "Kind"
+
   /// The methods of a model; those of its indexes are with the indexes.
-  static func methods(name: String, plural: String) -> [String] {
-    [
+  static func methods(name: String, plural: String, isWatched: Bool) -> [String] {
+    let watch = isWatched ? [watchMethod(plural: plural)] : []
+    return watch + [
       getOneMethod(name: name), getMethod(plural: plural), streamMethod(plural: plural),
       deleteMethod(plural: plural), putMethod(name: name), batchPutMethod(plural: plural),
       writeMethod(name: name),
@@ -104,6 +112,7 @@ enum ModelNames {
   static func putMethod(name: String) -> String { "Put\(name)" }
   static func batchPutMethod(plural: String) -> String { "BatchPut\(plural)" }
   static func writeMethod(name: String) -> String { "Write\(name)" }
+  static func watchMethod(plural: String) -> String { "Watch\(plural)" }
 
   /// `breed_age` → `BreedAge`, as in `GetDogsByBreedAge`. Letters within a word stay as they are.
   static func camelCase(_ name: String) -> String {

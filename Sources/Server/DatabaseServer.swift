@@ -23,6 +23,8 @@ package final class DatabaseServer: Sendable {
   private let stores: [ModelStore]
   private let builder: IndexBuilder
   private let expirySweeper: ExpirySweeper
+  private let feed: ChangeFeed
+  private let watchHub: WatchHub
   private let cache: RecordCache
   private let cacheStarter: RecordCacheStarter
   private let reads: StorageReads
@@ -84,18 +86,26 @@ package final class DatabaseServer: Sendable {
         throw error
       }
     }
-    return DatabaseServer(database, configuration, addresses, certificates, access, logger)
+    do throws(DatabaseError) {
+      return DatabaseServer(
+        database, configuration, addresses, certificates, access, try database.openFeed(), logger)
+    } catch {
+      _ = database.close()
+      throw .database(error)
+    }
   }
 
   private init(
     _ database: Database, _ configuration: ServerConfiguration, _ addresses: [BoundAddress],
-    _ certificates: CertificateWatch?, _ access: AccessSettings?, _ logger: Logger
+    _ certificates: CertificateWatch?, _ access: AccessSettings?, _ feed: ChangeFeed,
+    _ logger: Logger
   ) {
     self.configuration = configuration
     self.database = database
     self.addresses = addresses
     self.certificates = certificates
     self.logger = logger
+    self.feed = feed
     let schema = database.schema
     var wire = WireConfiguration(loopCount: configuration.eventLoops)
     wire.lifetime = configuration.lifetime
@@ -130,7 +140,7 @@ package final class DatabaseServer: Sendable {
       engine: database.engine, cache: cache.isOn ? cache : nil,
       durability: configuration.durability, mark: database.mark,
       sweeper: sweeper, monitor: monitor,
-      maximumRecordBytes: configuration.maximumRequestBytes)
+      maximumRecordBytes: configuration.maximumRequestBytes, feed: feed)
     reads = StorageReads(
       engine: database.engine, threadCount: configuration.storageThreads,
       streamThreadCount: configuration.streamThreads,
@@ -141,6 +151,9 @@ package final class DatabaseServer: Sendable {
       stores: stores, engine: database.engine, commits: commits,
       directory: configuration.dataDirectory, logger: logger)
     expirySweeper = ExpirySweeper(stores: stores, engine: database.engine, commits: commits)
+    watchHub = WatchHub(
+      feed: feed, commits: commits, engine: database.engine, server: server,
+      maximumMomentSeconds: configuration.maximumStreamSeconds, logger: logger)
     registerModels()
     registerServices()
   }
@@ -179,6 +192,11 @@ package final class DatabaseServer: Sendable {
       server.register(
         service + model.writeMethod,
         unary: WriteHandler(store: store, access: access, longWrites: longWrites))
+      if served.watch != nil, model.watch != nil {
+        server.register(
+          service + model.watchMethod,
+          serverStream: WatchHandler(store: store, feed: feed, hub: watchHub))
+      }
       registerIndexes(of: reads, served.indexes, service, longWrites)
     }
     let served = stores.filter { store in
@@ -235,6 +253,7 @@ package final class DatabaseServer: Sendable {
     builder.buildSmall()
     builder.start()
     expirySweeper.start()
+    watchHub.start()
     health.set(.serving, for: "")
     health.set(.serving, for: schema.serviceName)
     health.set(.serving, for: schema.serviceName + Self.writeHealthSuffix)
@@ -283,6 +302,7 @@ package final class DatabaseServer: Sendable {
     await server.drain()
     builder.stop()
     expirySweeper.stop()
+    watchHub.stop()
     commits.stop()
     reads.stop()
     await server.close()

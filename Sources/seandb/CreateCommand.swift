@@ -75,6 +75,11 @@ struct CreateCommand: AsyncParsableCommand {
       ] {
         Terminal.say("  \(schema.serviceName)/\(method)(\(request)) -> \(response)")
       }
+      if model.watch != nil {
+        Terminal.say(
+          "  \(schema.serviceName)/\(model.watchMethod)(\(model.pluralName).Watch) -> stream \(model.pluralName).Changes"
+        )
+      }
       for index in model.indexes { report(index, of: model, schema) }
     }
     Terminal.say("All models:")

@@ -4,7 +4,7 @@ import Records
 import Server
 
 /// What `seandb verify`, `inspect` and `repair --indexes` do with what a database keeps beside its records: indexes,
-/// and request ids.
+/// request ids, and changes.
 enum IndexTools {
   /// Adds what a look at all of it has found.
   static func verify(_ location: StoreLocation, _ verdict: inout StoreVerdict) {
@@ -13,6 +13,21 @@ enum IndexTools {
     defer { try? engine.close() }
     verifyIndexes(engine, directory, &verdict)
     verifyRequests(engine, &verdict)
+    verifyChanges(engine, directory, &verdict)
+  }
+
+  private static func verifyChanges(
+    _ engine: any StorageEngine, _ directory: String, _ verdict: inout StoreVerdict
+  ) {
+    do throws(DatabaseError) {
+      let found = try ChangeCheck.run(engine, directory: directory)
+      for problem in found.problems { Terminal.say(problem) }
+      verdict.problemCount += found.problems.count
+      if found.count > 0 { verdict.contents.append(ReportText.count(found.count, "change")) }
+    } catch {
+      Terminal.say("\(error)")
+      verdict.problemCount += 1
+    }
   }
 
   private static func verifyRequests(_ engine: any StorageEngine, _ verdict: inout StoreVerdict) {
@@ -68,6 +83,11 @@ enum IndexTools {
     }
     if let requests = try? KeptRequests.check(engine), requests.idCount > 0 {
       Terminal.say("request ids: \(requests.idCount)")
+    }
+    if let changes = try? ChangeCheck.run(engine, directory: directory), changes.count > 0 {
+      Terminal.say(
+        "changes: \(ReportText.grouped(changes.count)), revisions \(changes.first) to \(changes.last), \(ReportText.bytes(changes.bytes))"
+      )
     }
   }
 

@@ -70,8 +70,8 @@ CASES = [
     ),
     Case(
         "a newer format",
-        write("SEANDB", "seandb data directory\nformat 6\nengine rocksdb\n"),
-        "DATA: it has format 6, and this program knows formats up to 5. Use a newer seandb",
+        write("SEANDB", "seandb data directory\nformat 7\nengine rocksdb\n"),
+        "DATA: it has format 7, and this program knows formats up to 6. Use a newer seandb",
     ),
     Case(
         "another database's store",

@@ -13,6 +13,8 @@ package import Schema
 ///     "next-model-id"    u32 little-endian: the id the next new model or index gets
 ///     "index/" id        u32 big-endian: what is known of an index, see ``StoredIndex``
 ///     "model/" fullName  u32 little-endian: the model's id
+///     "revision-ceiling" u64 little-endian: no change has this revision or a higher one, see ``ChangeFeed``
+///     "log/" id          u32 big-endian: what is known of a model's changes, see ``ChangeLog``
 ///     "earlier/" number  a compiled schema that another replaced; u32 big-endian, ascending in time. The
 ///                        last 16 are kept
 ///
@@ -123,6 +125,7 @@ package struct Catalogue {
     }
     var indexes = try adoptIndexes(of: schema, ids: ids, nextID: &nextID, in: batch)
     indexes.dropped += deleted
+    indexes.dropped += try adoptLogs(of: schema, ids: ids, in: batch)
     batch.put(Self.key("next-model-id"), Self.bytes(nextID))
     let before = try format()
     let format = max(before, StoreFormat(of: schema))
@@ -270,7 +273,7 @@ package struct Catalogue {
     return writer.array()
   }
 
-  private func value(_ name: String) throws(DatabaseError) -> [UInt8]? {
+  func value(_ name: String) throws(DatabaseError) -> [UInt8]? {
     do throws(EngineError) {
       return try engine.value(forKey: Self.key(name))
     } catch {

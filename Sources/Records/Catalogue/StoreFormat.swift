@@ -10,9 +10,11 @@ package enum StoreFormat: UInt32, Comparable, Sendable {
   case options = 2
   /// Records that end by themselves.
   case expiry = 3
+  /// Changes that are kept.
+  case changes = 4
 
   /// The newest one that this program reads and writes.
-  package static let newest = expiry
+  package static let newest = changes
 
   package static func < (first: StoreFormat, second: StoreFormat) -> Bool {
     first.rawValue < second.rawValue
@@ -23,8 +25,12 @@ package enum StoreFormat: UInt32, Comparable, Sendable {
 
   /// What a schema needs.
   package init(of schema: CompiledSchema) {
-    self =
-      schema.models.contains { $0.expiry != nil }
-      ? .expiry : schema.hasOptions ? .options : .plain
+    if schema.models.contains(where: { $0.watch != nil }) {
+      self = .changes
+    } else if schema.models.contains(where: { $0.expiry != nil }) {
+      self = .expiry
+    } else {
+      self = schema.hasOptions ? .options : .plain
+    }
   }
 }

@@ -171,6 +171,55 @@ struct ColumnEncoding: Equatable {
     return text
   }
 
+  /// Appends the value that `bytes` begin with as a field of a message, and takes it off them.
+  ///
+  /// - Returns: false when they begin with none.
+  func appendField(_ number: Int, _ bytes: inout ArraySlice<UInt8>, to writer: inout ByteWriter)
+    -> Bool
+  {
+    var rest = isDescending ? ArraySlice(bytes.map { ~$0 }) : bytes
+    let count = rest.count
+    guard appendAscending(number, &rest, to: &writer) else { return false }
+    bytes.removeFirst(count - rest.count)
+    return true
+  }
+
+  private func appendAscending(
+    _ number: Int, _ bytes: inout ArraySlice<UInt8>, to writer: inout ByteWriter
+  ) -> Bool {
+    if kind.isText {
+      if isRaw {
+        writer.appendField(number, Array(bytes))
+        bytes = []
+        return true
+      }
+      guard let text = OrderedBytes.read(&bytes) else { return false }
+      writer.appendField(number, text)
+      return true
+    }
+    guard !kind.isFloatingPoint, let value = OrderedInteger.read(&bytes) else { return false }
+    if kind.isTime {
+      guard let nanoseconds = OrderedInteger.read(&bytes) else { return false }
+      var time = ByteWriter(capacity: 24)
+      if value.bits != 0 { time.appendField(1, varint: value.bits) }
+      if nanoseconds.bits != 0 { time.appendField(2, varint: nanoseconds.bits) }
+      writer.appendField(number, time.array())
+      return true
+    }
+    switch kind {
+    case .sint32, .sint64:
+      writer.appendField(number, varint: value.bits << 1 ^ (0 &- value.bits >> 63))
+    case .fixed32, .sfixed32:
+      writer.appendTag(number, wireType: 5)
+      writer.appendLittleEndian(UInt32(truncatingIfNeeded: value.bits))
+    case .fixed64, .sfixed64:
+      writer.appendTag(number, wireType: 1)
+      writer.appendLittleEndian(value.bits)
+    default: writer.appendField(number, varint: value.bits)
+    }
+    return true
+  }
+
   private func ascendingText(_ bytes: inout ArraySlice<UInt8>) -> String? {
     if kind.isText {
       if isRaw {

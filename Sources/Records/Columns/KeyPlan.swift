@@ -135,4 +135,17 @@ package struct KeyPlan: Sendable {
     }
     return parts.joined(separator: ", ")
   }
+
+  // MARK: - Messages
+
+  /// Appends the fields of the message `Key` that names a key.
+  ///
+  /// - Returns: false when it is no key of the plan.
+  func appendMessage(ofKey key: some Sequence<UInt8>, to writer: inout ByteWriter) -> Bool {
+    var rest = Array(key)[...]
+    for (column, encoding) in encodings.enumerated() {
+      guard encoding.appendField(column + 1, &rest, to: &writer) else { return false }
+    }
+    return rest.isEmpty
+  }
 }

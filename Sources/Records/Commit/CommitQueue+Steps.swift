@@ -5,7 +5,7 @@ import Synchronization
 /// A step of a build or of a sweep, on its way to the commit thread.
 struct CommitStep: Sendable {
   /// Appends the changes of the step.
-  let make: @Sendable (WriteBatch) throws(EngineError) -> Void
+  let make: @Sendable (WriteBatch, inout ChangeWriter) throws(EngineError) -> Void
   /// Runs on the commit thread after they were applied, before anything else is.
   let didApply: @Sendable () -> Void
   /// Is told how it ended, at the end.
@@ -22,7 +22,7 @@ extension CommitQueue {
   ///
   /// - Precondition: called after the start and before the stop.
   func runStep(
-    _ make: @escaping @Sendable (WriteBatch) throws(EngineError) -> Void,
+    _ make: @escaping @Sendable (WriteBatch, inout ChangeWriter) throws(EngineError) -> Void,
     _ didApply: @escaping @Sendable () -> Void
   ) -> EngineError? {
     let ended = DispatchSemaphore(value: 0)
@@ -41,15 +41,18 @@ extension CommitQueue {
     return failure.withLock { $0 }
   }
 
-  func run(_ step: CommitStep) {
+  func run(_ step: CommitStep, _ changes: inout ChangeWriter) {
     let batch = WriteBatch()
     do throws(EngineError) {
-      try step.make(batch)
+      _ = changes.beginCall()
+      try step.make(batch, &changes)
       if !batch.isEmpty { try applyToEngine(batch, .buffered) }
+      changes.didApply(true)
       step.didApply()
       if batch.rangeDeleteCount > 0 { sweeper?.add(batch) }
       step.end(nil)
     } catch {
+      changes.didApply(false)
       step.end(error)
     }
   }

@@ -36,9 +36,10 @@ package final class CommitQueue: Sendable {
   let checks = WriteChecks()
   private let reader: ParkedReader
   private let requests: RequestLog
+  private let feed: ChangeFeed
   private let maximumRecordBytes: Int
   /// By which records and request ids end.
-  let clock: DatabaseClock
+  package let clock: DatabaseClock
   private let ended = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "commit")
 
@@ -84,10 +85,11 @@ package final class CommitQueue: Sendable {
   ///   - monitor: is told when a commit failed.
   ///   - maximumRecordBytes: a record that an update makes may have so many.
   ///   - clock: by which records and request ids end.
+  ///   - feed: gets the changes of models that are watched.
   package init(
     engine: any StorageEngine, cache: RecordCache? = nil, durability: Durability,
     mark: CommitMark? = nil, sweeper: RangeDeleteSweeper? = nil, monitor: WriteMonitor? = nil,
-    maximumRecordBytes: Int = 4 << 20, clock: DatabaseClock = .system
+    maximumRecordBytes: Int = 4 << 20, clock: DatabaseClock = .system, feed: ChangeFeed = .none
   ) {
     self.engine = engine
     requests = RequestLog(engine: engine, clock: clock)
@@ -99,6 +101,7 @@ package final class CommitQueue: Sendable {
     self.durability = durability
     self.maximumRecordBytes = maximumRecordBytes
     self.clock = clock
+    self.feed = feed
   }
 
   /// Queues the changes of one call; the observer hears later what has become of them.
@@ -193,7 +196,8 @@ package final class CommitQueue: Sendable {
   private func run(_ observer: some CommitObserver) {
     var observer = observer
     var executor = WriteExecutor(
-      engine: engine, requests: requests, maximumRecordBytes: maximumRecordBytes)
+      engine: engine, requests: requests, changes: ChangeWriter(feed, clock: clock),
+      maximumRecordBytes: maximumRecordBytes)
     var parked = ParkedCalls(reader)
     var emptied: CommitGroup?
     while true {
@@ -209,7 +213,7 @@ package final class CommitQueue: Sendable {
         commit(group, &executor, &parked, &observer)
         group.removeAll()
         emptied = group
-      case .step(let step): run(step)
+      case .step(let step): run(step, &executor.changes)
       case .long(let groups):
         for other in groups.dropFirst() { groups[0].append(other) }
         commit(groups[0], &executor, &parked, &observer)
@@ -392,11 +396,13 @@ package final class CommitQueue: Sendable {
     do throws(EngineError) {
       // What changes nothing needs no commit.
       if !batch.isEmpty { try apply(batch) }
+      executor.changes.didApply(true)
       if !calls.plain.isEmpty { observer.didCommit(calls.plain) }
       if !calls.answered.isEmpty {
         unsafe observer.didCommit(calls.answered, executor.answers.bytes)
       }
     } catch {
+      executor.changes.didApply(false)
       didFail(calls.plain + calls.answered.map(\.ticket), error, &observer)
     }
     if batch.rangeDeleteCount > 0 { sweeper?.add(batch) }

@@ -93,17 +93,30 @@ extension WriteExecutor {
       if found != nil {
         batch.delete(write.key, prefix: prefix.fixed)
         prefix.withKey(write.key) { overlay.note($0, .deleted) }
+        log(isThere ? .delete : .expired, write, write.record, isThere, store, batch)
       }
       append(nil, write, isThere && write.returning == .old ? .old : nil)
     case .put:
       put(write.record, write.key, store, batch)
+      log(.put, write, write.record, isThere, store, batch)
       append(write.newEtag, write, Self.returned(write, isThere))
     case .update:
       write.newEntries = try entriesOfUpdate(write, store)
       unsafe put(merged.bytes, write.key, store, batch)
+      unsafe log(.put, write, merged.bytes, isThere, store, batch)
       append(
         unsafe Etag(of: merged.bytes, hash: store.hash), write, Self.returned(write, isThere))
     }
+  }
+
+  @safe
+  private mutating func log(
+    _ kind: ChangeKind, _ write: ConditionalWrite, _ record: UnsafeRawBufferPointer,
+    _ isThere: Bool, _ store: ModelStore, _ batch: WriteBatch
+  ) {
+    guard store.model.watch != nil else { return }
+    unsafe changes.append(
+      kind, write.key, old: isThere ? oldRecord.bytes : nil, record: record, of: store, to: batch)
   }
 
   private static func returned(
@@ -187,7 +200,9 @@ extension WriteExecutor {
       }
       found.etag = etag
     }
-    if write.returning == .old || write.action == .check && write.returning == .new {
+    if store.keepsOldRecords || write.returning == .old
+      || write.action == .check && write.returning == .new
+    {
       oldRecord.append(record)
     }
     if write.action == .update {

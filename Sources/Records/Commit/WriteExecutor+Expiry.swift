@@ -40,6 +40,13 @@ extension WriteExecutor {
       }
     }
     batch.delete(stored)
+    unsafe ended.withUnsafeBytes { record in
+      unsafe key.withUnsafeBytes { key in
+        unsafe changes.append(
+          .expired, key, old: record, record: UnsafeRawBufferPointer(start: nil, count: 0),
+          of: store, to: batch)
+      }
+    }
     unsafe stored.withUnsafeBytes { overlay.note($0, .deleted) }
     return true
   }

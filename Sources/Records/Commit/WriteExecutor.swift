@@ -69,6 +69,7 @@ package struct WriteExecutor: ~Copyable {
 
   let engine: any StorageEngine
   let requests: RequestLog
+  var changes: ChangeWriter
   var overlay = WriteOverlay()
   var ahead = LookAhead()
   /// What is stored: of the records that were looked up ahead, then of the one that is written.
@@ -95,8 +96,12 @@ package struct WriteExecutor: ~Copyable {
   var newEntries: [NewEntry] = []
   var pending: [Pending] = []
 
-  init(engine: any StorageEngine, requests: RequestLog, maximumRecordBytes: Int) {
+  init(
+    engine: any StorageEngine, requests: RequestLog, changes: consuming ChangeWriter,
+    maximumRecordBytes: Int
+  ) {
     self.engine = engine
+    self.changes = changes
     self.requests = requests
     self.maximumRecordBytes = maximumRecordBytes
   }
@@ -159,6 +164,7 @@ package struct WriteExecutor: ~Copyable {
     _ call: CommandList.Call, of list: CommandList, into batch: WriteBatch, tier: ReadTier
   ) -> Outcome {
     let (mark, overlayMark, answerMark) = (batch.mark(), overlay.mark, answers.count)
+    let changeMark = changes.beginCall()
     answer = nil
     writeNumber = nil
     do throws(Stop) {
@@ -167,6 +173,7 @@ package struct WriteExecutor: ~Copyable {
     } catch {
       batch.rollback(to: mark)
       overlay.rollback(to: overlayMark)
+      changes.rollback(to: changeMark)
       answers.truncate(to: answerMark)
       return switch error {
       case .refused(let refusal): .refused(refusal)
@@ -299,6 +306,11 @@ package struct WriteExecutor: ~Copyable {
     let change: WriteOverlay.Change =
       write.isPut ? .put(end - write.record.count..<end) : .deleted
     prefix.withKey(write.key) { overlay.note($0, change) }
+    if store.model.watch != nil {
+      unsafe changes.append(
+        write.isPut ? .put : .delete, write.key, old: isThere ? oldRecord.bytes : nil,
+        record: write.record, of: store, to: batch)
+    }
     return isThere
   }
 
@@ -310,6 +322,7 @@ package struct WriteExecutor: ~Copyable {
     _ tier: ReadTier
   ) throws(Stop) -> Range<Int>? {
     old.truncate(to: aheadEnd)
+    oldRecord.removeAll(keepingAtMost: 1 << 20)
     var isThere = false
     var known: Range<Int>?
     var stop: Stop?
@@ -328,6 +341,7 @@ package struct WriteExecutor: ~Copyable {
           }
         }
         isThere = try read(stored, change, batch, tier) { (executor, value) throws(Stop) in
+          if store.keepsOldRecords { executor.oldRecord.append(value) }
           do throws(IndexEntryError) {
             try indexes.append(value, key: key, &executor.slots, to: &executor.old)
           } catch {
@@ -494,7 +508,8 @@ package struct WriteExecutor: ~Copyable {
   ) throws(Stop) {
     guard let indexes = store.indexes, !range.isEmpty else { return }
     forgetAhead()
-    if range == store.prefix.all {
+    // Of a model that is watched each record is a change.
+    if range == store.prefix.all, store.model.watch == nil {
       batch.deleteRange(range)
       for index in indexes.all { batch.deleteRange(index.plan.prefix.all) }
       return
@@ -518,6 +533,9 @@ package struct WriteExecutor: ~Copyable {
           batch.delete(old.key(entry))
         }
         batch.delete(stored)
+        unsafe changes.append(
+          .delete, key, old: record, record: UnsafeRawBufferPointer(start: nil, count: 0),
+          of: store, to: batch)
         entryCount += 1 + old.entries.count
         let bytes = batch.byteCount - firstBytes
         guard entryCount <= Self.maximumEntries, bytes <= Self.maximumBytes else {

@@ -74,7 +74,9 @@ package final class ExpirySweeper: Sendable {
       let keys = due.map(\.record)
       guard
         commits.runStep(
-          { (batch) throws(EngineError) in try Self.delete(keys, of: store, in: batch) }, {})
+          { (batch, changes) throws(EngineError) in
+            try Self.delete(keys, of: store, in: batch, &changes)
+          }, {})
           == nil
       else { return }
       cursor = last.entry
@@ -95,7 +97,9 @@ package final class ExpirySweeper: Sendable {
         guard let last = due.last else { break }
         let keys = due.map(\.record)
         let failure = commits.runStep(
-          { (batch) throws(EngineError) in try Self.delete(keys, of: store, in: batch) }, {})
+          { (batch, changes) throws(EngineError) in
+            try Self.delete(keys, of: store, in: batch, &changes)
+          }, {})
         if let failure { throw failure }
         cursor = last.entry
         count += due.count
@@ -151,7 +155,7 @@ package final class ExpirySweeper: Sendable {
 
   /// Appends what deletes those that have ended still. On the commit thread.
   private static func delete(
-    _ keys: [[UInt8]], of store: ModelStore, in batch: WriteBatch
+    _ keys: [[UInt8]], of store: ModelStore, in batch: WriteBatch, _ changes: inout ChangeWriter
   ) throws(EngineError) {
     guard let expiry = store.expiry, let indexes = store.indexes else { return }
     var slots = RecordSlots()
@@ -162,8 +166,12 @@ package final class ExpirySweeper: Sendable {
         guard expiry.hasPassed(record) else { return }
         unsafe stored.withUnsafeBytes { stored in
           let key = unsafe UnsafeRawBufferPointer(rebasing: stored[KeyPrefix.byteCount...])
-          indexes.appendDeletion(
+          let isDeleted = indexes.appendDeletion(
             of: record, key: key, &slots, &entries, store.prefix, to: batch)
+          guard isDeleted else { return }
+          unsafe changes.append(
+            .expired, key, old: record, record: UnsafeRawBufferPointer(start: nil, count: 0),
+            of: store, to: batch)
         }
       }
     }

@@ -234,7 +234,7 @@ package final class IndexBuilder: Sendable {
   private func step(_ store: ModelStore) -> Step {
     let made = Mutex<(count: Int, moves: [Move])>((0, []))
     let error = commits.runStep(
-      { [self] batch throws(EngineError) in
+      { [self] (batch, _) throws(EngineError) in
         let step = try make(store, in: batch)
         made.withLock { $0 = step }
       },

@@ -80,21 +80,23 @@ package final class ModelIndexes: Sendable {
   ///   - key: of the record, without its prefix.
   ///   - slots: memory for the values of columns.
   ///   - entries: memory for entries.
+  /// - Returns: whether it is deleted.
   @safe
   func appendDeletion(
     of record: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, _ slots: inout RecordSlots,
     _ entries: inout EntryList, _ prefix: KeyPrefix, to batch: WriteBatch
-  ) {
+  ) -> Bool {
     entries.removeAll()
     do throws(IndexEntryError) {
       try append(record, key: key, &slots, to: &entries)
     } catch {
-      return
+      return false
     }
     for entry in entries.entries where all[entry.index].keepsEntries(ofKey: key) {
       batch.delete(entries.key(entry))
     }
     batch.delete(key, prefix: prefix.fixed)
+    return true
   }
 
   /// Appends the entries of a record in one index.

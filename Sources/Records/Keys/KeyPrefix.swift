@@ -8,6 +8,8 @@ package enum KeyKind: UInt8, CaseIterable, Sendable {
   case record = 1
   /// An index entry of a model.
   case index = 2
+  /// A change of a record of a model that is watched.
+  case change = 3
   /// What a call with a request id was answered.
   case request = 4
 }

@@ -35,13 +35,21 @@ package final class Database: Sendable {
       guard let id = adopted.modelIDs[model.fullName] else {
         preconditionFailure("the catalogue gives every model of the stored schema an id")
       }
-      let indexes = adopted.indexes[model.fullName].map {
-        ModelIndexes(model, $0, plan: recordSchema.recordPlan)
-      }
+      // Writes to a model that is watched are executed, whether it has indexes or not.
+      let known = adopted.indexes[model.fullName] ?? (model.watch == nil ? nil : [])
+      let indexes = known.map { ModelIndexes(model, $0, plan: recordSchema.recordPlan) }
       return ModelStore(
         model: model, modelID: id, indexes: indexes, plan: recordSchema.recordPlan,
         engine: engine, cache: cache, commits: commits, identity: identity)
     }
+  }
+
+  /// The changes of all models that are watched.
+  package func openFeed() throws(DatabaseError) -> ChangeFeed {
+    let catalogue = Catalogue(engine: engine, directory: directory.path)
+    return ChangeFeed(
+      ceiling: try catalogue.revisionCeiling(),
+      logs: try catalogue.changeLogs(of: adopted.recordSchema, ids: adopted.modelIDs))
   }
 
   /// Where the engine keeps its files.

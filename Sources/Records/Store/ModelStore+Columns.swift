@@ -30,6 +30,14 @@ extension ModelStore {
     try columns.columns.parseQuery(request, prefix: prefix)
   }
 
+  /// The keys that a `ByPk` names, whose matches are all that it has.
+  @safe
+  func columnKeys(named request: UnsafeRawBufferPointer) throws(QueryError) -> RecordSource {
+    let query = try columnQuery(request)
+    try query.options.refuseForDelete()
+    return query.source
+  }
+
   /// Appends the key that a `ByPk` names, without its prefix, when it has an `eq` for each column and nothing else.
   ///
   /// - Returns: whether it does; else some bytes may be appended.

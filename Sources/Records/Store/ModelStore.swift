@@ -27,6 +27,8 @@ package final class ModelStore: Sendable {
   package let keyPlan: KeyPlan?
   /// Whether there is a ``keyPlan``: asked on the path of each call, which copies no plan for it.
   package let hasColumns: Bool
+  /// Whether a change of the model has the record as it was before.
+  let keepsOldRecords: Bool
   /// nil when no record of the model ends by itself.
   package let expiry: RecordExpiry?
   /// nil for a model without indexes, whose writes need not be executed.
@@ -55,6 +57,7 @@ package final class ModelStore: Sendable {
     self.engine = engine
     self.cache = cache
     self.commits = commits
+    keepsOldRecords = model.watch?.hasOld ?? false
     expiry = model.expiry.map { RecordExpiry($0, clock: commits.clock) }
     hash = SipHash(key: identity.halves)
     keyFieldNumbers = model.key.columns.map(\.number)
@@ -225,7 +228,7 @@ package final class ModelStore: Sendable {
   }
 
   /// The keys that an expression names, which never leave the model.
-  private func source(of expression: KeyExpression) -> RecordSource {
+  func source(of expression: KeyExpression) -> RecordSource {
     switch expression {
     case .eq(let key): .keys(StoredKeys(prefix.key(key)))
     case .in(let list): .keys(StoredKeys(list, prefix: prefix))

@@ -1,5 +1,19 @@
-/// When records end: what a change of that does to those that are stored.
+/// When records end, and whether changes are kept: what a change of that does to what is stored.
 extension SchemaCompatibility {
+  /// Warns when changes that are kept will go.
+  mutating func warnOfWatch(oldSchema: CompiledSchema) {
+    for old in oldSchema.models where old.watch != nil {
+      let name = newNames[old.fullName] ?? old.fullName
+      guard let model = newSchema.models.first(where: { $0.fullName == name }),
+        model.watch == nil, let message = new.messages[name]
+      else { continue }
+      warn(
+        message.place, [],
+        "changes of model \(model.name) are not kept any more: those that are kept are deleted, and nobody can watch them"
+      )
+    }
+  }
+
   mutating func warnOfExpiry(oldSchema: CompiledSchema) {
     for model in newSchema.models {
       let old = oldSchema.models.first {

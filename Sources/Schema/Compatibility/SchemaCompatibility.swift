@@ -142,6 +142,7 @@ package struct SchemaCompatibility {
     }
     checkModels(oldSchema: oldSchema)
     warnOfExpiry(oldSchema: oldSchema)
+    warnOfWatch(oldSchema: oldSchema)
     for (name, message) in old.messages {
       if let newMessage = new.messages[newName(of: name)] { check(message, newMessage) }
     }

@@ -19,7 +19,10 @@ extension DatabaseProto {
   private func listMessage(_ model: ModelRules.Candidate) -> String {
     let (name, key) = (model.name, model.key)
     // In the list message, the names of the messages in it come first.
-    let nested = [ModelNames.key, ModelNames.write, ModelNames.written, ModelNames.returning]
+    let watched =
+      model.watch == nil ? [] : [ModelNames.watch, ModelNames.changes, ModelNames.change]
+    let nested =
+      [ModelNames.key, ModelNames.write, ModelNames.written, ModelNames.returning] + watched
     let isNested =
       nested.contains(name) || !key.isPlain && name == ModelNames.byPk
       || model.indexes.contains { $0.queryMessage == name }
@@ -37,7 +40,7 @@ extension DatabaseProto {
       \(keyFields(key))
         }
       \(key.isPlain ? "" : keyMatches(key))\(model.indexes.map(indexMatches).joined())\
-      \(writeMessages(record, key))\
+      \(writeMessages(record, key))\(model.watch.map { watchMessages(record, key, $0) } ?? "")\
         repeated \(record) \(model.listField) = 1;
         // Set when there are more records than this answer has: the page_token of the next call.
         string next_page_token = 2;
@@ -93,6 +96,62 @@ extension DatabaseProto {
           // As returning asks for it; not set when there is none.
           \(record) record = 2;
         }
+
+      """
+  }
+
+  private func watchMessages(_ record: String, _ key: ModelKey, _ watch: WatchOption) -> String {
+    let query =
+      key.isPlain
+      ? ".\(packageName).\(ModelNames.query)" : ModelNames.byPk
+    let withOld = """
+          // Changes have the records as they were before, too.
+          bool with_old = 4;
+
+      """
+    let records = """
+          // As it is after a PUT.
+          \(record) record = 3;
+
+      """
+    let old = """
+          // As it was before, when the call asks for it and there was one.
+          \(record) old = 4;
+
+      """
+    return """
+        // Which changes are asked for. Without a start: those that come from now on.
+        message \(ModelNames.watch) {
+          oneof start {
+            // Those after this revision: that of the last message that came, so that nothing is missed or comes twice.
+            uint64 after = 1;
+            // All records that there are, then every change.
+            bool initial = 2;
+          }
+          // Only of these records: an expression alone.
+          \(query) pk = 3;
+      \(watch.hasOld ? withOld : "")  }
+        // Changes in the order in which they were made. The first message of a call has none.
+        message \(ModelNames.changes) {
+          // Where another call goes on after this message. 0 while records come that initial asked for.
+          uint64 revision = 1;
+          repeated \(ModelNames.change) changes = 2;
+          // The changes of the last transaction in this message go on in the next one; revision is before it.
+          bool more = 3;
+          // All records that initial asked for have come, as of revision.
+          bool initial_done = 4;
+        }
+        message \(ModelNames.change) {
+          enum \(ModelNames.kind) {
+            // Stored, new or in place of the one before.
+            PUT = 0;
+            DELETE = 1;
+            // Its time was over.
+            EXPIRED = 2;
+          }
+          \(ModelNames.kind) kind = 1;
+          \(ModelNames.key) key = 2;
+      \(watch.isKeysOnly ? "" : records)\(watch.hasOld ? old : "")  }
 
       """
   }
@@ -239,7 +298,15 @@ extension DatabaseProto {
         // Puts, updates, deletes or checks one \(name) when a condition holds.
         rpc \(ModelNames.writeMethod(name: name))(\(list).\(ModelNames.write)) returns (\(list).\(ModelNames.written)) {}
 
-      """
+      """ + (model.watch == nil ? "" : watchMethod(plural: plural, list: list))
+  }
+
+  private func watchMethod(plural: String, list: String) -> String {
+    """
+      // The changes of the \(plural), as they are made. It ends only when the client or the server does.
+      rpc \(ModelNames.watchMethod(plural: plural))(\(list).\(ModelNames.watch)) returns (stream \(list).\(ModelNames.changes)) \(Self.isRead)
+
+    """
   }
 
   private func methods(of index: ModelIndex, plural: String) -> String {

@@ -22,7 +22,8 @@ struct DatabaseProto {
     self.databaseName = databaseName
     methodNames = Set(
       models.flatMap { model in
-        ModelNames.methods(name: model.name, plural: model.plural)
+        ModelNames.methods(
+          name: model.name, plural: model.plural, isWatched: model.watch != nil)
           + model.indexes.flatMap { $0.methods(plural: model.plural) }
       } + [ModelNames.transact])
   }

@@ -92,7 +92,8 @@ extension ModelRules {
     } catch {
       let what =
         switch error {
-        case .unknownField(let number), .unknownIndexField(let number):
+        case .unknownField(let number), .unknownIndexField(let number),
+          .unknownWatchField(let number):
           "field \(number) of its option, which this seandb does not know"
         case .malformed: "an option (seandb.file) that cannot be read"
         }

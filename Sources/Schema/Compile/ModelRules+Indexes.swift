@@ -85,7 +85,8 @@ extension ModelRules {
       } catch {
         let what =
           switch error {
-          case .unknownField(let number), .unknownIndexField(let number):
+          case .unknownField(let number), .unknownIndexField(let number),
+            .unknownWatchField(let number):
             "field \(number) of its option, which this seandb does not know"
           case .malformed: "an option (seandb.field) that cannot be read"
           }
@@ -110,6 +111,11 @@ extension ModelRules {
           + (options.isEmbedded
             ? "take `embedded` or the index away"
             : "give it a field `string pk` or name its key, or take the index away"))
+    }
+    if options.watch != nil {
+      report(
+        Self.optionOfMessage(index),
+        "message \(message.name) has `watch` in its option and is no model: take it away")
     }
     if !options.expires.isEmpty {
       report(
@@ -190,7 +196,9 @@ extension ModelRules {
     for model in models {
       let owner = MethodOwner(
         description: "model \(model.name)", path: Self.nameOfMessage(model.index))
-      claim(ModelNames.methods(name: model.name, plural: model.plural), for: owner, in: &owners)
+      claim(
+        ModelNames.methods(name: model.name, plural: model.plural, isWatched: model.watch != nil),
+        for: owner, in: &owners)
       for (index, path) in zip(model.indexes, model.indexPaths) {
         let owner = MethodOwner(
           description: "index \(index.name) of model \(model.name)", path: path)

@@ -13,6 +13,8 @@ struct ModelRules {
     let indexes: [ModelIndex]
     /// Where each of them is asked for.
     let indexPaths: [[Int32]]
+    /// nil when its changes are not kept.
+    let watch: WatchOption?
     /// Of its field in a transaction.
     let transactionNumber: UInt32
     /// Its place among the file's messages.
@@ -178,6 +180,8 @@ struct ModelRules {
           "field \(number) of its option, which this seandb does not know"
         case .unknownIndexField(let number):
           "field \(number) of an index of its option, which this seandb does not know"
+        case .unknownWatchField(let number):
+          "field \(number) of watch in its option, which this seandb does not know"
         case .malformed: "an option (seandb.model) that cannot be read"
         }
       report(
@@ -216,12 +220,22 @@ struct ModelRules {
     let pluralName = plural ?? ModelNames.plural(message.name)
     let indexes = indexes(of: message, index, options, key: key, plural: pluralName)
     checkExpiry(of: message, index, options, key: key)
+    if let watch = options.watch {
+      let taken = [ModelNames.watch, ModelNames.changes, ModelNames.change].contains(pluralName)
+      let problem =
+        taken
+        ? "has a message \(pluralName) in the list message, which is called so: give the model another plural"
+        : watch.problem
+      if let problem {
+        report(Self.optionOfMessage(index), "watch of model \(message.name) \(problem)")
+      }
+    }
     models.append(
       Candidate(
         name: message.name, plural: pluralName,
         listField: ModelNames.listField(message.name, plural: plural), key: key,
         previously: options.previously, indexes: indexes.map(\.index),
-        indexPaths: indexes.map(\.path),
+        indexPaths: indexes.map(\.path), watch: options.watch,
         transactionNumber: options.transactionNumber(of: message.name, package: packageName),
         index: index))
   }

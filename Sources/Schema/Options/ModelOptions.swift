@@ -11,6 +11,8 @@ struct ModelOptions: Equatable {
   private(set) var indexes: [IndexOption] = []
   /// The field that says when a record ends; empty: none does.
   private(set) var expires = ""
+  /// nil: changes are not kept.
+  private(set) var watch: WatchOption?
   /// Empty: the name and an "s".
   private(set) var plural = ""
   /// What the model was called before; empty: nothing else.
@@ -26,6 +28,7 @@ struct ModelOptions: Equatable {
   enum Failure: Error, Equatable {
     case unknownField(Int)
     case unknownIndexField(Int)
+    case unknownWatchField(Int)
     case malformed
   }
 
@@ -39,6 +42,7 @@ struct ModelOptions: Equatable {
         case .key: key = try field.text()
         case .index: indexes.append(try IndexOption(try field.bytes(), at: .model(indexes.count)))
         case .expires: expires = try field.text()
+        case .watch: watch = try WatchOption(try field.bytes(), after: watch)
         case .plural: plural = try field.text()
         case .previously: previously = try field.text()
         case .embedded: isEmbedded = try field.flag()

@@ -11,6 +11,7 @@ enum OptionsFile {
     case key = 1
     case index = 2
     case expires = 3
+    case watch = 4
     case plural = 5
     case previously = 6
     case embedded = 7
@@ -24,6 +25,14 @@ enum OptionsFile {
     case unique = 3
     case sparse = 4
     case include = 5
+  }
+
+  /// The numbers of `Watch`.
+  enum WatchField: UInt32 {
+    case keysOnly = 1
+    case withOld = 2
+    case keepBytes = 3
+    case keepHours = 4
   }
 
   /// The numbers of `FileOptions`.
@@ -76,6 +85,8 @@ enum OptionsFile {
       // The field that says when a record ends: a Timestamp, or an integer, seconds since 1970. From then on it is as
       // if there were no such record, and soon after it is deleted. Not set, or 0: it never ends.
       string expires = 3;
+      // Changes of the model's records are kept for a while, and there is a WatchDogs that streams them.
+      Watch watch = 4;
       // What several records are called, in the list message and in the names of RPCs. Without it: the name and an "s".
       string plural = 5;
       // The model was called so before: it keeps its records and indexes. Once the database has the new name, it
@@ -104,6 +115,18 @@ enum OptionsFile {
       // Other fields that are kept in the index, so that a query for them reads nothing else: "name, photo.url", or "*"
       // for all.
       string include = 5;
+    }
+
+    // Changes that are kept for those that watch: {keep_bytes: 67108864} keeps up to 64 MiB of them.
+    message Watch {
+      // A change has the key of its record alone.
+      bool keys_only = 1;
+      // A change has the record as it was before, too, for those that ask for it.
+      bool with_old = 2;
+      // Bytes of changes that are kept, at least 65536; the oldest go first. Without it: 1 GiB.
+      uint64 keep_bytes = 3;
+      // Hours that a change is kept, at most. Without it: 24.
+      uint32 keep_hours = 4;
     }
 
     // An index on one field.

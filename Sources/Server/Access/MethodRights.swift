@@ -43,7 +43,8 @@ struct MethodRights: Sendable {
   /// The methods of a model, and what each of them does with it.
   static func actions(of model: Model) -> [(method: String, action: AccessAction)] {
     let plural = model.pluralName
-    return [
+    let watch = model.watch == nil ? [] : [(method: model.watchMethod, action: AccessAction.read)]
+    return watch + [
       (model.getMethod, .read), (model.getOneMethod, .read), (model.streamMethod, .read),
       (model.deleteMethod, .delete), (model.putMethod, .write), (model.batchPutMethod, .write),
     ]

@@ -32,7 +32,8 @@ final class IndexedStore {
   let store: ModelStore
   let builder: IndexBuilder
   let sweeper: ExpirySweeper
-  private let commits: CommitQueue
+  let feed: ChangeFeed
+  let commits: CommitQueue
   private let outcomes = Mutex<[UInt64: Outcome]>([:])
   private let ended = DispatchSemaphore(value: 0)
   private var calls: UInt64 = 0
@@ -74,13 +75,18 @@ final class IndexedStore {
     let catalogue = Catalogue(engine: engine, directory: "memory")
     let adopted = try catalogue.adopt(schema)
     let identity = try catalogue.establishIdentity()
-    commits = CommitQueue(engine: engine, durability: .buffered, clock: clock)
+    feed = ChangeFeed(
+      ceiling: try catalogue.revisionCeiling(),
+      logs: try catalogue.changeLogs(of: adopted.recordSchema, ids: adopted.modelIDs))
+    commits = CommitQueue(engine: engine, durability: .buffered, clock: clock, feed: feed)
     let model = adopted.recordSchema.models[0]
     guard let id = adopted.modelIDs[model.fullName] else { fatalError("no id") }
     let plan = adopted.recordSchema.recordPlan
     store = ModelStore(
       model: model, modelID: id,
-      indexes: adopted.indexes[model.fullName].map { ModelIndexes(model, $0, plan: plan) },
+      indexes: (adopted.indexes[model.fullName] ?? (model.watch == nil ? nil : [])).map {
+        ModelIndexes(model, $0, plan: plan)
+      },
       plan: plan, engine: engine, cache: RecordCache(capacityBytes: 0), commits: commits,
       identity: identity)
     var logger = Logger(label: "test")

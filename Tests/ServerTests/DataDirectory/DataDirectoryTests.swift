@@ -140,9 +140,16 @@ import Wire
         string pk = 1; string breed = 2; int64 until = 3;
       }
       """)
+    let watched = try await compile(
+      """
+      syntax = "proto3";
+      import "seandb/options.proto";
+      message Dog { option (seandb.model) = {watch: {}}; string pk = 1; string breed = 2; int64 until = 3; }
+      """)
     let path = folder.path + "/data"
     for (schema, format) in [
       (schema, 3), (fields, 3), (indexed, 4), (indexed, 4), (fields, 4), (ending, 5), (ending, 5),
+      (watched, 6), (fields, 6),
     ] {
       try await run(schema: schema, engine: kind)
       #expect(try DataDirectoryMarker(in: path)?.format == format)
@@ -170,10 +177,10 @@ import Wire
   @Test(arguments: Self.engines.all)
   func refusesAnUnknownFormatAndTouchesNothing(_ kind: EngineDescriptor) async throws {
     try await run(schema: schema, engine: kind)
-    try writeMarker(format: 6, kind, store: String(repeating: "0f", count: 16))
+    try writeMarker(format: 7, kind, store: String(repeating: "0f", count: 16))
     let before = try contents("data/store")
     let refusal = refusal(schema: schema)
-    #expect(refusal?.contains("format 6, and this program knows formats up to 5") == true)
+    #expect(refusal?.contains("format 7, and this program knows formats up to 6") == true)
     #expect(try contents("data/store") == before)
   }
 

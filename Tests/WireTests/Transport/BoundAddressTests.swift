@@ -90,10 +90,12 @@ import Wire
     let second = try await server.start(BoundAddress(host: "127.0.0.77", port: 0))
     try await server.start(BoundAddress(.unix(path: path)))
     #expect(first != second && first > 0 && second > 0)
-    #expect(SocketClient(port: first, host: 77) != nil && SocketClient(port: second, host: 77) != nil)
+    #expect(
+      SocketClient(port: first, host: 77) != nil && SocketClient(port: second, host: 77) != nil)
     await server.drain()
     #expect(Self.status(path) == nil)
-    #expect(SocketClient(port: first, host: 77) == nil && SocketClient(port: second, host: 77) == nil)
+    #expect(
+      SocketClient(port: first, host: 77) == nil && SocketClient(port: second, host: 77) == nil)
     await server.close()
   }
 

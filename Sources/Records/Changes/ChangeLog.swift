@@ -1,0 +1,168 @@
+import Bytes
+import Engine
+package import Schema
+import Synchronization
+
+// SAFETY: the engine lends keys and values to a visit until that returns.
+
+/// The changes of one model that are kept, and how far back they go.
+///
+/// What is kept is counted in segments, some sixty of them, by the commit thread. The oldest ones go when there are
+/// more bytes than the schema keeps, or when they are older: for readers at once, from the disk a while later.
+///
+/// Thread-safety: any thread.
+package final class ChangeLog: Sendable {
+  /// What the catalogue knows of it: `log/` and the model's id.
+  ///
+  ///     01, revision u64 little-endian: the smallest one after which all changes are kept
+  static let version: UInt8 = 1
+  private static let storedBytes = 9
+  private static let segmentsOfAll: UInt64 = 64
+
+  /// Changes that go together.
+  private struct Segment {
+    var last: UInt64
+    var bytes: UInt64
+    /// When the first one was made, in nanoseconds since 1970.
+    let began: UInt64
+  }
+
+  private struct State {
+    /// Changes up to it are not kept.
+    var oldest: UInt64
+    var segments: [Segment] = []
+    var bytes: UInt64 = 0
+    /// Those that are stored and not kept.
+    var droppedBytes: UInt64 = 0
+  }
+
+  /// Of its changes.
+  package let prefix: KeyPrefix
+  let watch: WatchOption
+  private let state: Mutex<State>
+
+  /// - Parameter oldest: as the catalogue has it.
+  package init(model id: UInt32, _ watch: WatchOption, oldest: UInt64) {
+    prefix = KeyPrefix(.change, model: id)
+    self.watch = watch
+    state = Mutex(State(oldest: oldest))
+  }
+
+  /// The smallest revision that a reader can go on after.
+  package var oldest: UInt64 { state.withLock { $0.oldest } }
+
+  /// Counts a change that is stored.
+  ///
+  /// - Parameter time: when it was made, in nanoseconds since 1970.
+  func note(_ revision: UInt64, bytes: Int, _ time: UInt64) {
+    state.withLock { state in
+      state.bytes += UInt64(bytes)
+      add(revision, bytes, time, to: &state.segments)
+    }
+  }
+
+  private func add(
+    _ revision: UInt64, _ bytes: Int, _ time: UInt64, to segments: inout [Segment]
+  ) {
+    let (segmentBytes, segmentTime) = (
+      watch.keptBytes / Self.segmentsOfAll, keptNanoseconds / Self.segmentsOfAll
+    )
+    // A call's changes are not divided.
+    if let last = segments.last,
+      last.last == revision || last.bytes < segmentBytes && time < last.began &+ segmentTime
+    {
+      segments[segments.count - 1].bytes += UInt64(bytes)
+      segments[segments.count - 1].last = revision
+    } else {
+      segments.append(Segment(last: revision, bytes: UInt64(bytes), began: time))
+    }
+  }
+
+  private var keptNanoseconds: UInt64 { watch.keptHours * 3_600_000_000_000 }
+
+  /// Counts what is stored from earlier processes. Reads all of it; once.
+  ///
+  /// - Parameter revision: the first one of this process.
+  func load(_ engine: any StorageEngine, before revision: UInt64) throws(EngineError) {
+    var segments: [Segment] = []
+    var bytes: UInt64 = 0
+    let range = KeyRange(lower: prefix.bytes, upper: ChangeRecord.bound(prefix, revision))
+    _ = try engine.scan(
+      range, direction: .ascending, limit: .max, snapshot: nil, tier: .any
+    ) { key, value in
+      if let revision = ChangeRecord.revision(ofKey: key), let change = ChangeRecord(value) {
+        let count = key.count + value.count
+        bytes += UInt64(count)
+        add(revision, count, change.time &* 1_000_000, to: &segments)
+      }
+      return .next
+    }
+    state.withLock { state in
+      state.segments = segments + state.segments
+      state.bytes += bytes
+    }
+  }
+
+  /// Lets go what is too much or too old.
+  ///
+  /// - Parameter now: nanoseconds since 1970.
+  /// - Returns: what is stored still and not kept; nil for nothing.
+  package func trim(now: UInt64) -> Dropped? {
+    state.withLock { state -> Dropped? in
+      while let first = state.segments.first {
+        let last = state.segments.count == 1 ? now : state.segments[1].began
+        let isOld = last.addingReportingOverflow(keptNanoseconds).partialValue <= now
+        guard state.bytes > watch.keptBytes || isOld else { break }
+        // The newest changes are kept, however large they are.
+        guard state.segments.count > 1 || isOld && first.bytes > 0 else { break }
+        state.oldest = max(state.oldest, first.last)
+        state.bytes -= first.bytes
+        state.droppedBytes += first.bytes
+        state.segments.removeFirst()
+      }
+      guard state.droppedBytes > 0 else { return nil }
+      return Dropped(bytes: state.droppedBytes, last: state.oldest)
+    }
+  }
+
+  /// Changes that are stored still, and not kept any more.
+  package struct Dropped: Sendable {
+    /// Of them, in the log.
+    package let bytes: UInt64
+    /// The revision of the last one.
+    let last: UInt64
+  }
+
+  /// Bytes of changes that are kept.
+  package var keptBytes: UInt64 { watch.keptBytes }
+
+  /// Appends what removes the changes up to a revision from the store.
+  func remove(through revision: UInt64, in batch: WriteBatch) {
+    batch.put(Self.key(prefix.model), Self.bytes(oldest: revision))
+    batch.deleteRange(
+      KeyRange(lower: prefix.bytes, upper: ChangeRecord.bound(prefix, revision + 1)))
+  }
+
+  func didRemove(_ dropped: Dropped) {
+    state.withLock { $0.droppedBytes -= min(dropped.bytes, $0.droppedBytes) }
+  }
+
+  // MARK: - In the catalogue
+
+  static func key(_ model: UInt32) -> [UInt8] {
+    unsafe Catalogue.key("log/") + withUnsafeBytes(of: model.bigEndian) { unsafe Array($0) }
+  }
+
+  static func bytes(oldest: UInt64) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.append(version)
+    writer.appendLittleEndian(oldest)
+    return writer.array()
+  }
+
+  /// - Returns: nil when they are none that this program wrote.
+  static func oldest(_ bytes: [UInt8]) -> UInt64? {
+    guard bytes.count == storedBytes, bytes[0] == version else { return nil }
+    return bytes[1...].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+}
