@@ -104,7 +104,7 @@ def of_postgresql(
             cluster.check_plan(statement, index)
         for operation in figures.operations(durability == options.durability[0]):
             for clients in CLIENTS:
-                if operation == "upsert":
+                if operation in figures.WRITES:
                     cluster.execute(dogs.tidy())
                 for seconds in (math.ceil(options.seconds / 4), options.seconds):
                     found = pgbench.run(
@@ -118,7 +118,7 @@ def of_postgresql(
                         is_unix=options.socket == "unix",
                     )
                 at = figures.Load(clients, 1)
-                survives = durability if operation == "upsert" else ""
+                survives = durability if operation in figures.WRITES else ""
                 figure = figures.Figure("postgresql", operation, survives, at, round, **found)
                 print(figure, flush=True)
                 measured.append(figure)

@@ -109,11 +109,24 @@ class Dogs:
             "index-get": f"\\set group random(0, {self.groups - 1})\n"
             f"\\set breed {self.breed(':group', '1')}\n"
             "SELECT pk, name, age, breed, chip FROM dogs WHERE breed = :breed;\n",
-            "upsert": f"\\set record random(0, {last})\n"
-            f"\\set pk :record + {FIRST_KEY}\n"
-            f"\\set age random(2, {GENERATIONS - 1})\n"
-            f"\\set breed {self.breed(f'(:record % {self.groups})', ':age')}\n"
-            f"\\set chip {self.chip(':record')}\n"
-            "INSERT INTO dogs VALUES (:pk, :name, :age, :breed, :chip) ON CONFLICT (pk) DO UPDATE SET "
-            "name = EXCLUDED.name, age = EXCLUDED.age, breed = EXCLUDED.breed, chip = EXCLUDED.chip;\n",
+            "upsert": self.upsert(f"random(0, {last})", ""),
+            # The lower one first: two that wait for each other would both fail.
+            "transaction": "BEGIN;\n"
+            + self.upsert(f"random(0, {last - 1})", "")
+            + self.upsert(f"random(:record + 1, {last})", "2")
+            + "END;\n",
         }[operation]
+
+    def upsert(self, record: str, suffix: str) -> str:
+        """Of a record, by variables with a suffix."""
+        one = f"record{suffix}"
+        return (
+            f"\\set {one} {record}\n"
+            f"\\set pk{suffix} :{one} + {FIRST_KEY}\n"
+            f"\\set age{suffix} random(2, {GENERATIONS - 1})\n"
+            f"\\set breed{suffix} {self.breed(f'(:{one} % {self.groups})', f':age{suffix}')}\n"
+            f"\\set chip{suffix} {self.chip(f':{one}')}\n"
+            f"INSERT INTO dogs VALUES (:pk{suffix}, :name, :age{suffix}, :breed{suffix}, :chip{suffix}) "
+            "ON CONFLICT (pk) DO UPDATE SET "
+            "name = EXCLUDED.name, age = EXCLUDED.age, breed = EXCLUDED.breed, chip = EXCLUDED.chip;\n"
+        )

@@ -10,11 +10,13 @@ from typing import Any
 POSTGRESQL = "postgresql"
 # In the order in which they run: reads before writes.
 READS = ("get", "index-get")
-OPERATIONS = (*READS, "upsert")
+WRITES = ("upsert", "transaction")
+OPERATIONS = (*READS, *WRITES)
 TITLES = {
     "get": "get by key",
     "index-get": "10 records by an index",
     "upsert": "upsert, two indexes, one field changed",
+    "transaction": "transaction of two such upserts",
 }
 
 

@@ -12,7 +12,7 @@ from cluster import Failure
 from figures import Figure, Load
 
 # By our name of an operation, that of a workload.
-WORKLOADS = {"get": "get", "index-get": "index-get", "upsert": "put-changed"}
+WORKLOADS = {"get": "get", "index-get": "index-get", "upsert": "put-changed", "transaction": "transact"}
 # How seandb is asked usually: many calls in flight on a connection.
 USUAL_LOAD = Load(16, 64)
 STOP_SECONDS = 60

@@ -5,7 +5,9 @@ import Bytes
 
 /// etcd's `KV` service (etcdserverpb/rpc.proto of etcd 3.4). A record is the value of its key.
 struct EtcdDialect: Dialect {
-  static let operations: Set<Operation> = [.get, .put, .batchPut, .rangeGet, .count, .delete]
+  static let operations: Set<Operation> = [
+    .get, .put, .batchPut, .rangeGet, .count, .delete, .transact,
+  ]
 
   private let shape: LoadShape
   private let records: RecordSource
@@ -16,11 +18,10 @@ struct EtcdDialect: Dialect {
     self.records = records
     headers = .grpc(scheme: scheme) { operation in
       switch operation {
-      case .get, .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet, .write, .update,
-        .transact:
+      case .get, .rangeGet, .page, .in, .count, .stream, .uniqueGet, .indexGet, .write, .update:
         "/etcdserverpb.KV/Range"
       case .put: "/etcdserverpb.KV/Put"
-      case .batchPut: "/etcdserverpb.KV/Txn"
+      case .batchPut, .transact: "/etcdserverpb.KV/Txn"
       case .delete: "/etcdserverpb.KV/DeleteRange"
       }
     }
@@ -59,7 +60,13 @@ struct EtcdDialect: Dialect {
             operation.appendMessage(2) { appendPut(record, to: &$0) }
           }
         }
-      case .page, .in, .stream, .uniqueGet, .indexGet, .write, .update, .transact:
+      case .transact:
+        for record in [index, shape.second(of: index)] {
+          message.appendMessage(2) { operation in
+            operation.appendMessage(2) { appendPut(record, generation: slot.generation, to: &$0) }
+          }
+        }
+      case .page, .in, .stream, .uniqueGet, .indexGet, .write, .update:
         preconditionFailure("a call that `operations` does not have")
       }
     }
@@ -77,22 +84,22 @@ struct EtcdDialect: Dialect {
   }
 
   /// PutRequest.key and value.
-  private func appendPut(_ index: Int, to message: inout ByteWriter) {
+  private func appendPut(_ index: Int, generation: UInt8 = 1, to message: inout ByteWriter) {
     RecordSource.withKey(index) { message.appendField(1, $0) }
     message.append(0x12)
     message.appendVarint(UInt64(records.byteCount))
-    records.appendRecord(index, to: &message)
+    records.appendRecord(index, generation: generation, to: &message)
   }
 
   func isRight(_ slot: borrowing CallSlot, deleted: DeletedRecords) -> Bool {
     guard let message = unsafe GRPCFrame.message(of: slot.response) else { return false }
     switch slot.operation {
     case .put, .delete: return unsafe !message.isEmpty
-    case .batchPut: return hasSucceeded(message)
+    case .batchPut, .transact: return hasSucceeded(message)
     case .get, .rangeGet: return holdsRecords(message, slot, deleted)
     // RangeResponse.count
     case .count: return unsafe number(4, of: message) == UInt64(shape.sizes.count)
-    case .page, .in, .stream, .uniqueGet, .indexGet, .write, .update, .transact: return false
+    case .page, .in, .stream, .uniqueGet, .indexGet, .write, .update: return false
     }
   }
 

@@ -190,7 +190,7 @@ package final class RecordCache: @unchecked Sendable {
 
   /// To be called before the engine is given a batch.
   package func willApply(_ batch: WriteBatch) -> Mark {
-    guard isInUse, batch.rangeDeleteCount == 0 else {
+    guard isInUse, !Self.deletesRanges(ofRecordsIn: batch) else {
       epoch.wrappingAdd(Self.oneWrite, ordering: .acquiringAndReleasing)
       return .all
     }
@@ -202,6 +202,22 @@ package final class RecordCache: @unchecked Sendable {
       }
     }
     return .keys
+  }
+
+  /// Whether a batch deletes a range that may have records. What is kept of request ids and changes goes by ranges as
+  /// well, and must not empty the cache.
+  private static func deletesRanges(ofRecordsIn batch: WriteBatch) -> Bool {
+    guard batch.rangeDeleteCount > 0 else { return false }
+    // Kinds of keys that come after records.
+    let (first, end) = ([KeyKind.index.rawValue], [KeyKind.request.rawValue + 1])
+    var found = false
+    try? batch.visitEntries { entry in
+      guard case .deleteRange(let lower, let upper) = entry else { return }
+      let isOfOthers =
+        unsafe !lower.lexicographicallyPrecedes(first) && !end.lexicographicallyPrecedes(upper)
+      if !isOfOthers { found = true }
+    }
+    return found
   }
 
   /// To be called when the engine has applied it, or has failed.
@@ -222,7 +238,8 @@ package final class RecordCache: @unchecked Sendable {
       try batch.visitEntries { entry in
         switch entry {
         case .put(let key, _), .delete(let key): unsafe visit(key)
-        case .deleteRange: preconditionFailure("a batch with range deletes is marked for all keys")
+        // Of other things than records: those have none in the cache.
+        case .deleteRange: break
         }
       }
     } catch {

@@ -43,7 +43,7 @@ package struct ChangeCheck {
 
   private mutating func look(
     _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ ceiling: UInt64,
-    _ logs: [UInt32: UInt64]
+    _ logs: [UInt32: ChangeLog.Start]
   ) {
     guard let model = KeyPrefix(of: key)?.model, let revision = ChangeRecord.revision(ofKey: key)
     else {
@@ -55,7 +55,7 @@ package struct ChangeCheck {
     if count == 1 { first = revision }
     first = min(first, revision)
     last = max(last, revision)
-    guard let oldest = logs[model] else {
+    guard let oldest = logs[model]?.revision else {
       problems.append("there is a change of model \(model), whose changes are not kept")
       return
     }

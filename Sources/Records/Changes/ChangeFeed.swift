@@ -22,20 +22,24 @@ package final class ChangeFeed: Sendable {
     let body: (@Sendable () -> Void)?
   }
 
+  /// Of this process.
   let firstRevision: UInt64
+  /// Those below it are reserved.
+  let reservedRevision: UInt64
 
   /// - Parameters:
-  ///   - ceiling: as it is stored.
+  ///   - revisions: that this process may give out, see ``Catalogue/reserveRevisions(beside:)``.
   ///   - logs: of the models that are watched.
-  package init(ceiling: UInt64, logs: [ChangeLog]) {
-    firstRevision = ceiling
-    newest = Atomic(ceiling - 1)
+  package init(_ revisions: Range<UInt64>, logs: [ChangeLog]) {
+    firstRevision = revisions.lowerBound
+    reservedRevision = revisions.upperBound
+    newest = Atomic(revisions.lowerBound - 1)
     self.logs = Dictionary(
       logs.map { ($0.prefix.model, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// Of a database without such models.
-  package static var none: ChangeFeed { ChangeFeed(ceiling: 1, logs: []) }
+  package static var none: ChangeFeed { ChangeFeed(1..<1, logs: []) }
 
   /// The newest revision: all changes up to it are stored.
   package var revision: UInt64 { newest.load(ordering: .acquiring) }
@@ -52,8 +56,12 @@ package final class ChangeFeed: Sendable {
   package var all: [ChangeLog] { Array(logs.values) }
 
   /// Counts what earlier processes have left of a log. Reads all of it; once for each.
-  package func load(_ log: ChangeLog, _ engine: any StorageEngine) throws(EngineError) {
-    try log.load(engine, before: firstRevision)
+  ///
+  /// - Parameter isCancelled: asked again and again; nothing is counted then.
+  package func load(
+    _ log: ChangeLog, _ engine: any StorageEngine, isCancelled: () -> Bool = { false }
+  ) throws(EngineError) {
+    try log.load(engine, before: firstRevision, isCancelled: isCancelled)
   }
 
   func didCommit(_ revision: UInt64) {

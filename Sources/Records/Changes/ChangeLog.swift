@@ -12,19 +12,15 @@ import Synchronization
 ///
 /// Thread-safety: any thread.
 package final class ChangeLog: Sendable {
-  /// What the catalogue knows of it: `log/` and the model's id.
-  ///
-  ///     01, revision u64 little-endian: the smallest one after which all changes are kept
-  static let version: UInt8 = 1
-  private static let storedBytes = 9
   private static let segmentsOfAll: UInt64 = 64
 
   /// Changes that go together.
   private struct Segment {
     var last: UInt64
     var bytes: UInt64
-    /// When the first one was made, in nanoseconds since 1970.
+    /// When the first one was made, and the last one, in nanoseconds since 1970.
     let began: UInt64
+    var ended: UInt64
   }
 
   private struct State {
@@ -32,6 +28,10 @@ package final class ChangeLog: Sendable {
     var oldest: UInt64
     var segments: [Segment] = []
     var bytes: UInt64 = 0
+    /// Of the last change of this process; 0 for none.
+    var newest: UInt64 = 0
+    /// Whether what is from earlier processes is counted.
+    var isLoaded = false
     /// Those that are stored and not kept.
     var droppedBytes: UInt64 = 0
   }
@@ -51,12 +51,18 @@ package final class ChangeLog: Sendable {
   /// The smallest revision that a reader can go on after.
   package var oldest: UInt64 { state.withLock { $0.oldest } }
 
+  /// Whether there is no change after a revision of this process.
+  ///
+  /// - Precondition: `revision` is the last one of an earlier process, or later.
+  func hasNothing(after revision: UInt64) -> Bool { state.withLock { $0.newest <= revision } }
+
   /// Counts a change that is stored.
   ///
   /// - Parameter time: when it was made, in nanoseconds since 1970.
   func note(_ revision: UInt64, bytes: Int, _ time: UInt64) {
     state.withLock { state in
       state.bytes += UInt64(bytes)
+      state.newest = revision
       add(revision, bytes, time, to: &state.segments)
     }
   }
@@ -73,8 +79,9 @@ package final class ChangeLog: Sendable {
     {
       segments[segments.count - 1].bytes += UInt64(bytes)
       segments[segments.count - 1].last = revision
+      segments[segments.count - 1].ended = time
     } else {
-      segments.append(Segment(last: revision, bytes: UInt64(bytes), began: time))
+      segments.append(Segment(last: revision, bytes: UInt64(bytes), began: time, ended: time))
     }
   }
 
@@ -82,14 +89,19 @@ package final class ChangeLog: Sendable {
 
   /// Counts what is stored from earlier processes. Reads all of it; once.
   ///
-  /// - Parameter revision: the first one of this process.
-  func load(_ engine: any StorageEngine, before revision: UInt64) throws(EngineError) {
+  /// - Parameters:
+  ///   - revision: the first one of this process.
+  ///   - isCancelled: asked before each change; nothing is counted then.
+  func load(
+    _ engine: any StorageEngine, before revision: UInt64, isCancelled: () -> Bool
+  ) throws(EngineError) {
     var segments: [Segment] = []
     var bytes: UInt64 = 0
     let range = KeyRange(lower: prefix.bytes, upper: ChangeRecord.bound(prefix, revision))
     _ = try engine.scan(
       range, direction: .ascending, limit: .max, snapshot: nil, tier: .any
     ) { key, value in
+      if isCancelled() { return .stop }
       if let revision = ChangeRecord.revision(ofKey: key), let change = ChangeRecord(value) {
         let count = key.count + value.count
         bytes += UInt64(count)
@@ -97,9 +109,11 @@ package final class ChangeLog: Sendable {
       }
       return .next
     }
+    if isCancelled() { return }
     state.withLock { state in
       state.segments = segments + state.segments
       state.bytes += bytes
+      state.isLoaded = true
     }
   }
 
@@ -109,12 +123,12 @@ package final class ChangeLog: Sendable {
   /// - Returns: what is stored still and not kept; nil for nothing.
   package func trim(now: UInt64) -> Dropped? {
     state.withLock { state -> Dropped? in
+      guard state.isLoaded else { return nil }
       while let first = state.segments.first {
-        let last = state.segments.count == 1 ? now : state.segments[1].began
-        let isOld = last.addingReportingOverflow(keptNanoseconds).partialValue <= now
+        let isOld = now > first.ended && now - first.ended > keptNanoseconds
         guard state.bytes > watch.keptBytes || isOld else { break }
         // The newest changes are kept, however large they are.
-        guard state.segments.count > 1 || isOld && first.bytes > 0 else { break }
+        guard state.segments.count > 1 || isOld else { break }
         state.oldest = max(state.oldest, first.last)
         state.bytes -= first.bytes
         state.droppedBytes += first.bytes
@@ -133,12 +147,15 @@ package final class ChangeLog: Sendable {
     let last: UInt64
   }
 
-  /// Bytes of changes that are kept.
-  package var keptBytes: UInt64 { watch.keptBytes }
+  /// So many bytes that are not kept are removed at once.
+  package var removedBytes: UInt64 { max(watch.keptBytes, Self.smallestRemoval) }
+
+  // A removal is a range delete, after which ranges are read more slowly until a compaction.
+  private static let smallestRemoval: UInt64 = 64 << 20
 
   /// Appends what removes the changes up to a revision from the store.
   func remove(through revision: UInt64, in batch: WriteBatch) {
-    batch.put(Self.key(prefix.model), Self.bytes(oldest: revision))
+    batch.put(Self.key(prefix.model), Start(revision: revision, watch).bytes)
     batch.deleteRange(
       KeyRange(lower: prefix.bytes, upper: ChangeRecord.bound(prefix, revision + 1)))
   }
@@ -149,20 +166,44 @@ package final class ChangeLog: Sendable {
 
   // MARK: - In the catalogue
 
+  /// `log/` and the model's id, u32 big-endian. The value:
+  ///
+  ///     01, revision u64 little-endian: the smallest one after which all changes are kept
+  ///     u8   bit 0: changes have no records, bit 1: they have those of before
   static func key(_ model: UInt32) -> [UInt8] {
     unsafe Catalogue.key("log/") + withUnsafeBytes(of: model.bigEndian) { unsafe Array($0) }
   }
 
-  static func bytes(oldest: UInt64) -> [UInt8] {
-    var writer = ByteWriter()
-    writer.append(version)
-    writer.appendLittleEndian(oldest)
-    return writer.array()
-  }
+  /// What the catalogue has of a log.
+  struct Start: Equatable {
+    static let version: UInt8 = 1
+    private static let byteCount = 10
 
-  /// - Returns: nil when they are none that this program wrote.
-  static func oldest(_ bytes: [UInt8]) -> UInt64? {
-    guard bytes.count == storedBytes, bytes[0] == version else { return nil }
-    return bytes[1...].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    /// The smallest one after which all changes are kept.
+    let revision: UInt64
+    private let flags: UInt8
+
+    init(revision: UInt64, _ watch: WatchOption) {
+      self.revision = revision
+      flags = (watch.isKeysOnly ? 1 : 0) | (watch.hasOld ? 2 : 0)
+    }
+
+    /// - Returns: nil when they are none that this program wrote.
+    init?(_ bytes: [UInt8]) {
+      guard bytes.count == Self.byteCount, bytes[0] == Self.version else { return nil }
+      revision = bytes[1..<9].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      flags = bytes[9]
+    }
+
+    var bytes: [UInt8] {
+      var writer = ByteWriter()
+      writer.append(Self.version)
+      writer.appendLittleEndian(revision)
+      writer.append(flags)
+      return writer.array()
+    }
+
+    /// Whether their changes have the same parts.
+    func hasSameContent(as other: Start) -> Bool { flags == other.flags }
   }
 }

@@ -28,8 +28,8 @@ package struct ChangeReader: Sendable {
   private struct Initial: Sendable {
     let snapshot: any EngineSnapshot
     let revision: UInt64
-    /// The stored key of the last one that was read; empty before.
-    var lastKey: [UInt8] = []
+    /// Those that were not read yet.
+    var left: RecordSource
   }
 
   private enum Field {
@@ -47,6 +47,8 @@ package struct ChangeReader: Sendable {
   private let log: ChangeLog
   private let filter: RecordSource?
   private let hasOld: Bool
+  /// Of this process.
+  private let firstRevision: UInt64
   /// All changes up to it were read.
   package private(set) var revision: UInt64
   /// So many of the next revision were read as well.
@@ -55,7 +57,11 @@ package struct ChangeReader: Sendable {
   /// Whether all records come first, and their moment is still to be taken.
   package private(set) var needsMoment: Bool
 
-  init(_ request: WatchRequest, _ store: ModelStore, _ log: ChangeLog, at revision: UInt64) {
+  init(
+    _ request: WatchRequest, _ store: ModelStore, _ log: ChangeLog, at revision: UInt64,
+    first: UInt64
+  ) {
+    firstRevision = first
     self.store = store
     self.log = log
     filter = request.filter
@@ -73,16 +79,19 @@ package struct ChangeReader: Sendable {
   /// Whether it holds a moment of the store, which keeps what is overwritten.
   package var holdsMoment: Bool { initial != nil }
 
+  /// Whether others may read the same.
+  package var isShared: Bool { filter == nil && initial == nil && !needsMoment }
+
   /// Whether two read the same from here on.
   package func readsLike(_ other: ChangeReader) -> Bool {
     store === other.store && revision == other.revision && number == other.number
-      && hasOld == other.hasOld && filter == nil && other.filter == nil && initial == nil
-      && other.initial == nil && !needsMoment && !other.needsMoment
+      && hasOld == other.hasOld && isShared && other.isShared
   }
 
   /// Takes the moment whose records come first.
   package mutating func begin(_ snapshot: any EngineSnapshot, at revision: UInt64) {
-    initial = Initial(snapshot: snapshot, revision: revision)
+    initial = Initial(
+      snapshot: snapshot, revision: revision, left: filter ?? .range(store.prefix.all))
     needsMoment = false
   }
 
@@ -116,6 +125,10 @@ package struct ChangeReader: Sendable {
     let oldest = log.oldest
     guard revision >= oldest else { return .compacted(oldest: oldest) }
     guard revision < newest else { return .caughtUp }
+    if revision + 1 >= firstRevision, number == 0, log.hasNothing(after: revision) {
+      revision = newest
+      return .caughtUp
+    }
     var visit = Visit(reader: self, messageBytes: messageBytes)
     let lower = ChangeRecord.key(log.prefix, revision + 1, number)
     _ = try store.engine.scan(
@@ -230,28 +243,24 @@ package struct ChangeReader: Sendable {
     _ messageBytes: Int, into response: inout ByteWriter
   ) throws(EngineError) -> Outcome {
     guard var initial else { return .caughtUp }
-    var range = store.prefix.all
-    if !initial.lastKey.isEmpty { range.lower = initial.lastKey + [0] }
-    var (isDamaged, isFull, skipped) = (false, false, 0)
-    _ = try store.engine.scan(
-      range, direction: .ascending, limit: .max, snapshot: initial.snapshot, tier: .any
-    ) { key, record in
-      let isWanted =
-        unsafe filter?.contains(Array(key)) != false && store.expiry?.hasPassed(record) != true
-      if isWanted {
-        guard response.isEmpty || response.count + record.count <= messageBytes else {
-          isFull = true
-          return .stop
-        }
-        let name = unsafe UnsafeRawBufferPointer(rebasing: key[KeyPrefix.byteCount...])
-        isDamaged = !append(.put, name, record: record, old: nil, to: &response)
-        if isDamaged { return .stop }
-      } else {
-        skipped += record.count
+    var records = Records(reader: self, messageBytes: messageBytes)
+    reading: while !records.isStopped {
+      switch initial.left {
+      case .range(let range):
+        try read(range, initial.snapshot, &records, &response)
+        if !records.isStopped { break reading }
+      case .ranges(let ranges):
+        guard let range = ranges.first else { break reading }
+        try read(range, initial.snapshot, &records, &response)
+        if !records.isStopped { initial.left = .ranges(ranges.dropFirst()) }
+      case .keys(let keys):
+        try read(keys, initial.snapshot, &records, &response)
+        if !records.isStopped { break reading }
       }
-      initial.lastKey = unsafe Array(key)
-      isFull = skipped > Self.skippedBytes
-      return isFull ? .stop : .next
+    }
+    let (isDamaged, isFull) = (records.isDamaged, records.isStopped)
+    if isFull, !records.lastKey.isEmpty {
+      initial.left.skip(to: records.lastKey, isDescending: false)
     }
     if isDamaged { throw damaged }
     if isFull {
@@ -263,5 +272,70 @@ package struct ChangeReader: Sendable {
     Self.appendRevision(revision, to: &response)
     response.appendField(Field.initialDone, varint: 1)
     return .message(hasMore: true)
+  }
+
+  private func read(
+    _ range: KeyRange, _ snapshot: any EngineSnapshot, _ records: inout Records,
+    _ response: inout ByteWriter
+  ) throws(EngineError) {
+    guard !range.isEmpty else { return }
+    _ = try store.engine.scan(
+      range, direction: .ascending, limit: .max, snapshot: snapshot, tier: .any
+    ) { key, record in records.take(key, record, &response) }
+  }
+
+  private func read(
+    _ keys: StoredKeys, _ snapshot: any EngineSnapshot, _ records: inout Records,
+    _ response: inout ByteWriter
+  ) throws(EngineError) {
+    var result = Result<Void, EngineError>.success(())
+    keys.withKeys(first: keys.count, fromEnd: false) { keys in
+      do throws(EngineError) {
+        _ = try store.engine.get(keys, snapshot: snapshot, tier: .any) { index, record in
+          guard let record = unsafe record else { return .next }
+          return unsafe records.take(keys[index], record, &response)
+        }
+      } catch {
+        result = .failure(error)
+      }
+    }
+    try result.get()
+  }
+
+  /// The records of one message.
+  private struct Records {
+    let reader: ChangeReader
+    let messageBytes: Int
+    /// Before the end of what is left.
+    var isStopped = false
+    var isDamaged = false
+    /// The stored key of the last one that needs no second look; empty before.
+    var lastKey: [UInt8] = []
+    private var skipped = 0
+
+    init(reader: ChangeReader, messageBytes: Int) {
+      self.reader = reader
+      self.messageBytes = messageBytes
+    }
+
+    @safe
+    mutating func take(
+      _ key: UnsafeRawBufferPointer, _ record: UnsafeRawBufferPointer, _ response: inout ByteWriter
+    ) -> ScanStep {
+      if reader.store.expiry?.hasPassed(record) == true {
+        skipped += record.count
+        isStopped = skipped > ChangeReader.skippedBytes
+      } else {
+        guard response.isEmpty || response.count + record.count <= messageBytes else {
+          isStopped = true
+          return .stop
+        }
+        let name = unsafe UnsafeRawBufferPointer(rebasing: key[KeyPrefix.byteCount...])
+        isDamaged = !reader.append(.put, name, record: record, old: nil, to: &response)
+        if isDamaged { isStopped = true }
+      }
+      lastKey = unsafe Array(key)
+      return isStopped ? .stop : .next
+    }
   }
 }

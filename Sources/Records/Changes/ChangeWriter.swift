@@ -32,20 +32,27 @@ struct ChangeWriter: ~Copyable {
     self.feed = feed
     self.clock = clock
     next = feed.firstRevision
-    ceiling = feed.firstRevision
+    ceiling = feed.reservedRevision
   }
 
   /// The changes of another call follow.
   ///
   /// - Returns: for ``rollback(to:)``.
-  mutating func beginCall() -> Int {
+  mutating func beginCall() -> Mark {
     (revision, number) = (0, 0)
-    return notes.count
+    return Mark(notes: notes.count, reserved: reserved)
+  }
+
+  /// A place to which it can be taken back.
+  struct Mark {
+    fileprivate let notes: Int
+    fileprivate let reserved: UInt64
   }
 
   /// The call is not made. Its revision is not used again.
-  mutating func rollback(to mark: Int) {
-    notes.removeLast(notes.count - mark)
+  mutating func rollback(to mark: Mark) {
+    notes.removeLast(notes.count - mark.notes)
+    reserved = mark.reserved
   }
 
   /// Appends a change of a record, when its model is watched.
@@ -88,6 +95,7 @@ struct ChangeWriter: ~Copyable {
 
   /// The engine has taken the batch, or has not.
   mutating func didApply(_ isStored: Bool) {
+    defer { reserved = 0 }
     guard let last = notes.last else { return }
     if isStored {
       ceiling = max(ceiling, reserved)

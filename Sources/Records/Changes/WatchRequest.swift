@@ -97,12 +97,12 @@ extension ChangeFeed {
     let wanted = try WatchRequest(request, store)
     let newest = revision
     guard case .after(let after) = wanted.start else {
-      return ChangeReader(wanted, store, log, at: newest)
+      return ChangeReader(wanted, store, log, at: newest, first: firstRevision)
     }
     guard after <= newest else { throw .unknownRevision(newest: newest) }
     let oldest = log.oldest
     guard after >= oldest else { throw .compacted(oldest: oldest) }
-    return ChangeReader(wanted, store, log, at: after)
+    return ChangeReader(wanted, store, log, at: after, first: firstRevision)
   }
 }
 

@@ -151,9 +151,9 @@ struct LookAhead: ~Copyable {
     _ place: Int, _ entries: inout EntryList, _ slots: inout RecordSlots
   ) -> Found {
     guard let record = unsafe record else { return .absent }
-    // What was stored is kept when it is executed.
+    // What was stored is kept, or asked whether it has ended, when it is executed.
     let store = list.calls[places[place].call].store
-    if !places[place].isConditional, store.keepsOldRecords { return .unknown }
+    if !places[place].isConditional, store.needsOldRecords { return .unknown }
     if places[place].isConditional {
       let start = records.count
       records.append(record)

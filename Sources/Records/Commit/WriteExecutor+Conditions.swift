@@ -93,7 +93,7 @@ extension WriteExecutor {
       if found != nil {
         batch.delete(write.key, prefix: prefix.fixed)
         prefix.withKey(write.key) { overlay.note($0, .deleted) }
-        log(isThere ? .delete : .expired, write, write.record, isThere, store, batch)
+        log(isThere ? .delete : .expired, write, write.record, true, store, batch)
       }
       append(nil, write, isThere && write.returning == .old ? .old : nil)
     case .put:
@@ -184,6 +184,7 @@ extension WriteExecutor {
     var found = Found()
     if let expiry = store.expiry, expiry.hasPassed(record) {
       found.hasEnded = true
+      if store.keepsOldRecords { oldRecord.append(record) }
       found.entries = try oldEntries(of: record, write, store)
       return found
     }

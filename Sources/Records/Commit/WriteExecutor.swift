@@ -85,6 +85,8 @@ package struct WriteExecutor: ~Copyable {
   /// What an update makes of a record, and what was stored before.
   var merged = ByteWriter()
   var oldRecord = ByteWriter()
+  /// Whether that had ended, of a model that is watched.
+  private var oldHasEnded = false
   /// Messages for those whose calls have one, until they are told.
   var answers = ByteWriter()
   /// Where in ``answers`` that of the call is that was executed last; nil for none.
@@ -308,7 +310,8 @@ package struct WriteExecutor: ~Copyable {
     prefix.withKey(write.key) { overlay.note($0, change) }
     if store.model.watch != nil {
       unsafe changes.append(
-        write.isPut ? .put : .delete, write.key, old: isThere ? oldRecord.bytes : nil,
+        write.isPut ? .put : oldHasEnded ? .expired : .delete, write.key,
+        old: isThere && !(write.isPut && oldHasEnded) ? oldRecord.bytes : nil,
         record: write.record, of: store, to: batch)
     }
     return isThere
@@ -323,6 +326,7 @@ package struct WriteExecutor: ~Copyable {
   ) throws(Stop) -> Range<Int>? {
     old.truncate(to: aheadEnd)
     oldRecord.removeAll(keepingAtMost: 1 << 20)
+    oldHasEnded = false
     var isThere = false
     var known: Range<Int>?
     var stop: Stop?
@@ -342,6 +346,9 @@ package struct WriteExecutor: ~Copyable {
         }
         isThere = try read(stored, change, batch, tier) { (executor, value) throws(Stop) in
           if store.keepsOldRecords { executor.oldRecord.append(value) }
+          if store.model.watch != nil {
+            executor.oldHasEnded = store.expiry?.hasPassed(value) == true
+          }
           do throws(IndexEntryError) {
             try indexes.append(value, key: key, &executor.slots, to: &executor.old)
           } catch {
@@ -460,7 +467,7 @@ package struct WriteExecutor: ~Copyable {
     _ pending: Pending, _ store: ModelStore, _ batch: WriteBatch, _ tier: ReadTier
   ) throws(Stop) {
     let entry = pending.entry
-    guard let indexes = store.indexes else { return }
+    guard let indexes = store.indexes, !isDeleted(pending, store) else { return }
     let plan = indexes.all[entry.index].plan
     if plan.index.isUnique {
       if writeNumber != nil { writeNumber = pending.write.number }
@@ -480,6 +487,17 @@ package struct WriteExecutor: ~Copyable {
       }
     }
     put(entry, batch)
+  }
+
+  /// Whether the record of an entry is gone already: it had ended when the call put it, and another record of the call
+  /// took a unique value of it.
+  private func isDeleted(_ pending: Pending, _ store: ModelStore) -> Bool {
+    guard store.expiry != nil else { return false }
+    var isDeleted = false
+    store.prefix.withKey(pending.write.key) {
+      if case .deleted = overlay.change(of: $0) { isDeleted = true }
+    }
+    return isDeleted
   }
 
   // MARK: - Deletes of what is looked for
@@ -534,7 +552,8 @@ package struct WriteExecutor: ~Copyable {
         }
         batch.delete(stored)
         unsafe changes.append(
-          .delete, key, old: record, record: UnsafeRawBufferPointer(start: nil, count: 0),
+          store.expiry?.hasPassed(record) == true ? .expired : .delete, key, old: record,
+          record: UnsafeRawBufferPointer(start: nil, count: 0),
           of: store, to: batch)
         entryCount += 1 + old.entries.count
         let bytes = batch.byteCount - firstBytes

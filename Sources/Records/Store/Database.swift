@@ -47,9 +47,10 @@ package final class Database: Sendable {
   /// The changes of all models that are watched.
   package func openFeed() throws(DatabaseError) -> ChangeFeed {
     let catalogue = Catalogue(engine: engine, directory: directory.path)
-    return ChangeFeed(
-      ceiling: try catalogue.revisionCeiling(),
-      logs: try catalogue.changeLogs(of: adopted.recordSchema, ids: adopted.modelIDs))
+    let logs = try catalogue.changeLogs(of: adopted.recordSchema, ids: adopted.modelIDs)
+    let feed = ChangeFeed(try catalogue.reserveRevisions(beside: logs), logs: logs)
+    if !logs.isEmpty { mark.record(engine, .sync) }
+    return feed
   }
 
   /// Where the engine keeps its files.

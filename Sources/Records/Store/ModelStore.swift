@@ -29,6 +29,8 @@ package final class ModelStore: Sendable {
   package let hasColumns: Bool
   /// Whether a change of the model has the record as it was before.
   let keepsOldRecords: Bool
+  /// Whether a change depends on the record as it was before.
+  let needsOldRecords: Bool
   /// nil when no record of the model ends by itself.
   package let expiry: RecordExpiry?
   /// nil for a model without indexes, whose writes need not be executed.
@@ -58,6 +60,7 @@ package final class ModelStore: Sendable {
     self.cache = cache
     self.commits = commits
     keepsOldRecords = model.watch?.hasOld ?? false
+    needsOldRecords = keepsOldRecords || model.watch != nil && model.expiry != nil
     expiry = model.expiry.map { RecordExpiry($0, clock: commits.clock) }
     hash = SipHash(key: identity.halves)
     keyFieldNumbers = model.key.columns.map(\.number)

@@ -102,10 +102,11 @@ final class StreamSnapshots: Sendable {
   func stop() { task.stop() }
 
   private func look() {
-    let oldest = MonotonicClock.now() &- UInt64(maximumSeconds) &* 1_000_000_000
+    // A machine may have started less than that ago: no difference of the two is a time.
+    let (now, longest) = (MonotonicClock.now(), UInt64(maximumSeconds) &* 1_000_000_000)
     let expired = reads.withLock { reads in
       reads.removeAll { $0.read?.isEnded ?? true }
-      return reads.compactMap(\.read).filter { $0.began < oldest }
+      return reads.compactMap(\.read).filter { now - $0.began > longest }
     }
     for read in expired { read.expire() }
   }

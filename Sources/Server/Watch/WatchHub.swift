@@ -63,6 +63,7 @@ final class WatchHub: Sendable {
   private let state = Mutex(State())
   private let wakeUp = DispatchSemaphore(value: 0)
   private let thread = WorkerThread(name: "watch")
+  private let loading = WorkerThread(name: "watch-count")
 
   init(
     feed: ChangeFeed, commits: CommitQueue, engine: any StorageEngine, server: GRPCServer,
@@ -82,6 +83,7 @@ final class WatchHub: Sendable {
     guard !feed.all.isEmpty else { return }
     feed.whenCommitted { [self] in wake() }
     thread.start { [self] in run() }
+    loading.start { [self] in load() }
   }
 
   /// Ends the thread. Blocks until then.
@@ -89,6 +91,7 @@ final class WatchHub: Sendable {
     state.withLock { $0.isStopping = true }
     wakeUp.signal()
     thread.join()
+    loading.join()
     feed.whenCommitted(nil)
   }
 
@@ -124,7 +127,6 @@ final class WatchHub: Sendable {
   // MARK: - The thread
 
   private func run() {
-    load()
     var removed: [UInt32: UInt64] = [:]
     var trimmed: UInt64 = 0
     while true {
@@ -143,7 +145,7 @@ final class WatchHub: Sendable {
       let newest = feed.revision
       let (left, bytes) = serve(waiting, newest)
       if !left.isEmpty { state.withLock { $0.waiting += left } }
-      if left.count < waiting.count {
+      if !waiting.isEmpty {
         let took = MonotonicClock.now() - began + UInt64(bytes) * Self.sendingTime
         let rest = max(took * Self.restFactor, Self.shortestRest)
         self.rest(nanoseconds: min(rest, Self.longestRest))
@@ -160,11 +162,13 @@ final class WatchHub: Sendable {
     unsafe nanosleep(&time, nil)
   }
 
-  /// Counts what earlier processes have left.
+  private var isStopping: Bool { state.withLock { $0.isStopping } }
+
+  /// Counts what earlier processes have left, which takes as long as it takes to read it.
   private func load() {
     for log in feed.all {
       do throws(EngineError) {
-        try feed.load(log, engine)
+        try feed.load(log, engine) { isStopping }
       } catch {
         logger.error("kept changes cannot be read", metadata: ["error": "\(error)"])
       }
@@ -177,7 +181,7 @@ final class WatchHub: Sendable {
       guard let dropped = log.trim(now: clock.date()) else { continue }
       let last = removed[log.prefix.model] ?? 0
       let isDue = last == 0 || now - last > Self.removalInterval
-      guard isDue || dropped.bytes > log.keptBytes else { continue }
+      guard isDue || dropped.bytes > log.removedBytes else { continue }
       removed[log.prefix.model] = now
       commits.remove(dropped, of: log)
     }
@@ -185,9 +189,11 @@ final class WatchHub: Sendable {
 
   /// A client that stops reading must not keep what was overwritten since on the disk for ever.
   private func letMomentsGo() {
-    let oldest = MonotonicClock.now() &- maximumMomentSeconds * 1_000_000_000
+    let now = MonotonicClock.now()
+    let limit = maximumMomentSeconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let longest = limit.overflow ? .max : limit.partialValue
     let holders = state.withLock { $0.holders }
-    let left = holders.filter { $0.watcher?.letMomentGo(before: oldest) == false }
+    let left = holders.filter { $0.watcher?.letMomentGo(now, after: longest) == false }
     // Only this thread adds some.
     state.withLock { $0.holders = left }
   }
@@ -254,8 +260,10 @@ final class WatchHub: Sendable {
           return .streamFinish(
             StatusMapping.status(ofRead: error, model: watcher.store.model.fullName))
         }
-        made.append(
-          Made(before: before, after: reader, outcome: outcome, bytes: response.array()))
+        if before.isShared {
+          made.append(
+            Made(before: before, after: reader, outcome: outcome, bytes: response.array()))
+        }
       }
       switch outcome {
       case .compacted(let oldest): return .streamFinish(StatusMapping.compacted(oldest: oldest))
@@ -265,6 +273,8 @@ final class WatchHub: Sendable {
       case .message: break
       }
       told = now
+      // What counts is how long the client takes for a message.
+      if reader.holdsMoment { moment = now }
       bytes += response.count
       return .streamMessage(OwnedMessage(response, countedBy: server.budgets.answers))
     }
@@ -277,7 +287,7 @@ final class WatchHub: Sendable {
 final class Watcher: Sendable {
   private struct State {
     var reader: ChangeReader
-    /// When the moment was taken whose records come first; the highest value once it was let go.
+    /// When the last message of the records that come first was made; the highest value once their moment was let go.
     var moment: UInt64 = 0
     /// When the last message was made.
     var told: UInt64
@@ -314,13 +324,14 @@ final class Watcher: Sendable {
     state.withLock { $0.reader.appendStart(to: &response) }
   }
 
-  /// Lets go what it holds of the store if it took that before a time; its call ends with its next message then.
+  /// Lets go what it holds of the store if its client takes longer than that for a message; its call ends with its next
+  /// message then.
   ///
   /// - Returns: whether it holds nothing any more.
-  func letMomentGo(before oldest: UInt64) -> Bool {
+  func letMomentGo(_ now: UInt64, after longest: UInt64) -> Bool {
     state.withLock { state in
       guard state.reader.holdsMoment else { return true }
-      guard state.moment < oldest else { return false }
+      guard now > state.moment, now - state.moment > longest else { return false }
       state.reader.end()
       state.moment = .max
       return true

@@ -56,6 +56,24 @@ import Testing
     #expect(cache.recordCount == 1)
   }
 
+  /// Request ids and changes go by ranges, every few minutes.
+  @Test(
+    arguments: [
+      ([4, 0, 0, 0, 0], [4, 0, 0, 0, 0, 7], true), ([2], [5], true), ([3, 1], [3, 2], true),
+      ([1, 5], [2], false), ([0], [5], false), ([4], [6], false), ([1], [1, 9], false),
+    ] as [([UInt8], [UInt8], Bool)])
+  func keepsRecordsWhenOtherRangesGo(lower: [UInt8], upper: [UInt8], isKept: Bool) {
+    let cache = cache()
+    let key: [UInt8] = [1, 7]
+    Self.read(cache, key, [9])
+    #expect(Self.lookUp(cache, key).value == [9])
+    Self.apply(cache) { batch in
+      batch.deleteRange(lower, upper)
+      batch.put([1, 8], [1])
+    }
+    #expect(Self.lookUp(cache, key).value == (isKept ? [9] : nil))
+  }
+
   @Test func takesKeysAndValuesWithoutBytes() {
     let cache = cache()
     Self.read(cache, [], [])

@@ -238,6 +238,7 @@ private struct Follower {
       clock: clock.clock)
     defer { store.stop() }
     let log = store.feed.all[0]
+    try store.feed.load(log, store.engine)
     var slow = try Follower(store)
     for number in 0..<100 {
       _ = try store.put(Self.record("k\(number)", String(repeating: "x", count: 2000)))
@@ -277,6 +278,109 @@ private struct Follower {
       var follower = try Follower(store, W.field(1, varint: log.oldest))
       try follower.readAll(store)
       #expect(follower.changes.count == [10, 20, 20][hour])
+      // The last ones go as well, though none comes after them.
+      guard hour == 2 else { continue }
+      clock.advance(seconds: 1801)
+      store.commits.remove(try #require(log.trim(now: clock.clock.date())), of: log)
+      #expect(log.oldest == store.feed.revision)
+      #expect(try ChangeCheck.run(engine, directory: "memory").count == 0)
+    }
+  }
+
+  /// Whatever an unsynced end of the log had: the numbers are reserved on the disk before one is told to anybody.
+  @Test func beginAboveWhatAnEarlierProcessMayHaveTold() async throws {
+    let engine = MemoryEngine()
+    let schema = try await IndexedStore.compile("watch: {}")
+    var ends: [UInt64] = []
+    for _ in 0..<3 {
+      let store = try IndexedStore(schema, engine)
+      defer { store.stop() }
+      ends.append(store.feed.revision)
+    }
+    #expect(ends == [0, 1 << 20, 2 << 20])
+    let store = try IndexedStore(schema, engine)
+    _ = try store.put(Self.record("a", "x"))
+    let newest = store.feed.revision
+    store.stop()
+    // A repair has lost the ceiling.
+    let batch = WriteBatch()
+    batch.delete([0, 0, 0, 0, 0] + Array("revision-ceiling".utf8))
+    try engine.apply(batch, durability: .buffered)
+    let repaired = try IndexedStore(schema, engine)
+    defer { repaired.stop() }
+    #expect(repaired.feed.revision == newest)
+  }
+
+  @Test(
+    arguments: [
+      [0, 0, 0, 0, 0, 0, 0, 0], [1], [255, 255, 255, 255, 255, 255, 255, 255],
+    ] as [[UInt8]])
+  func refuseACeilingThatIsNone(_ bytes: [UInt8]) async throws {
+    let engine = MemoryEngine()
+    let schema = try await IndexedStore.compile("watch: {}")
+    try IndexedStore(schema, engine).stop()
+    let batch = WriteBatch()
+    batch.put([0, 0, 0, 0, 0] + Array("revision-ceiling".utf8), bytes)
+    try engine.apply(batch, durability: .buffered)
+    #expect(throws: DatabaseError.self) { try IndexedStore(schema, engine) }
+  }
+
+  /// A change without a record must not be taken for one with an empty record.
+  @Test func beginAnewWhenOtherThingsAreKept() async throws {
+    let engine = MemoryEngine()
+    let options = [
+      "watch: {keys_only: true}", "watch: {}", "watch: {keep_hours: 5}", "watch: {with_old: true}",
+    ]
+    var kept: [Int] = []
+    for option in options {
+      let store = try IndexedStore(try await IndexedStore.compile(option), engine)
+      defer { store.stop() }
+      _ = try store.put(Self.record("a", option))
+      var follower = try Follower(store, W.field(1, varint: store.feed.all[0].oldest))
+      try follower.readAll(store)
+      kept.append(follower.changes.count)
+    }
+    #expect(kept == [1, 1, 2, 1])
+  }
+
+  /// Whether it is stored still or not, nobody is shown what was over.
+  @Test func showNoRecordThatHadEnded() async throws {
+    let clock = ManualClock(date: 100)
+    let store = try IndexedStore(
+      try await IndexedStore.compile("watch: {with_old: true}, expires: \"until\""),
+      MemoryEngine(), clock: clock.clock)
+    defer { store.stop() }
+    for key in ["a", "b", "c", "d", "e"] { _ = try store.put(Self.record(key, "x", until: 101)) }
+    clock.advance(seconds: 1)
+    _ = try store.put(Self.record("a", "y"))
+    _ = try store.write(W.field(1, Self.record("b", "y")))
+    _ = try store.queueDelete(TestQuery(.eq("c")))
+    store.wait(for: 1)
+    _ = try store.write(W.field(3, W.field(1, "d")))
+    _ = try store.queueDelete(TestQuery(.beginsWith("e")))
+    store.wait(for: 1)
+    var follower = try Follower(store, W.field(1, varint: 0) + W.field(4, varint: 1))
+    try follower.readAll(store)
+    let last = follower.changes.suffix(5)
+    #expect(last.map(\.kind) == [.put, .put, .expired, .expired, .expired])
+    #expect(last.map { $0.old == nil } == [true, true, false, false, false])
+  }
+
+  @Test func ofAFewRecordsReadThoseAlone() async throws {
+    let store = try IndexedStore(try await IndexedStore.compile("watch: {}"), MemoryEngine())
+    defer { store.stop() }
+    for number in 0..<300 {
+      _ = try store.put(Self.record("k\(1000 + number)", String(repeating: "x", count: 3000)))
+    }
+    for (query, keys) in [
+      (W.field(4, "k12"), (1200..<1300).map { "k\($0)" }),
+      (W.field(8, ["k1290", "k1005", "k9"].flatMap { W.field(1, $0) }), ["k1005", "k1290"]),
+      (W.field(1, "none"), []), (W.field(4, ""), (1000..<1300).map { "k\($0)" }),
+    ] {
+      var follower = try Follower(store, W.field(2, varint: 1) + W.field(3, query))
+      while !follower.isInitialDone { try follower.read(store) }
+      #expect(follower.changes.map(\.key) == keys)
+      #expect(follower.revision == store.feed.revision)
     }
   }
 

@@ -205,6 +205,36 @@ private typealias W = WireBytes
     }
   }
 
+  /// The old holder of two unique values ends, and another record takes one of them, in one call.
+  @Test(arguments: [true, false], [true, false])
+  func leavesNothingOfARecordThatEndsInTheCall(isTakerFirst: Bool, isTransaction: Bool) async throws
+  {
+    let store = try IndexedStore(
+      try await IndexedStore.compile(
+        "expires: \"until\", index: {fields: \"name\", unique: true}, "
+          + "index: {fields: \"marks\", unique: true}, index: {fields: \"age\"}"),
+      MemoryEngine(), clock: ManualClock(date: 100).clock)
+    defer { store.stop() }
+    func dog(_ key: String, name: String, mark: UInt64, until: UInt64) -> [UInt8] {
+      W.field(1, key) + W.field(2, name) + W.field(5, varint: mark) + W.field(9, varint: mark)
+        + W.field(12, varint: until)
+    }
+    _ = try store.put(dog("b", name: "token", mark: 1, until: 500))
+    let taker = dog("a", name: "token", mark: 7, until: 500)
+    let ended = dog("b", name: "token", mark: 2, until: 50)
+    let records = isTakerFirst ? [taker, ended] : [ended, taker]
+    let call =
+      isTransaction
+      ? try store.queueTransaction(records.map { W.field(1, $0) })
+      : try store.queueBatchPut(records)
+    store.wait(for: 1)
+    if case .taken = store.outcome(of: call) { Issue.record("the value is free") }
+    #expect(try store.keys() == ["a"])
+    #expect(try store.problems() == [])
+    // Nobody holds its other value.
+    #expect(try store.put(dog("c", name: "other", mark: 2, until: 500)) == .done)
+  }
+
   @Test func neverGoesBackInTime() async throws {
     let clock = ManualClock(date: 100)
     let store = try IndexedStore(

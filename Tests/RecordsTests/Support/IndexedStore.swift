@@ -75,9 +75,8 @@ final class IndexedStore {
     let catalogue = Catalogue(engine: engine, directory: "memory")
     let adopted = try catalogue.adopt(schema)
     let identity = try catalogue.establishIdentity()
-    feed = ChangeFeed(
-      ceiling: try catalogue.revisionCeiling(),
-      logs: try catalogue.changeLogs(of: adopted.recordSchema, ids: adopted.modelIDs))
+    let logs = try catalogue.changeLogs(of: adopted.recordSchema, ids: adopted.modelIDs)
+    feed = ChangeFeed(try catalogue.reserveRevisions(beside: logs), logs: logs)
     commits = CommitQueue(engine: engine, durability: .buffered, clock: clock, feed: feed)
     let model = adopted.recordSchema.models[0]
     guard let id = adopted.modelIDs[model.fullName] else { fatalError("no id") }

@@ -101,7 +101,14 @@ def test_an_upsert_asks_for_the_group_of_its_record() -> None:
     assert computed(breed, **values) == computed(DOGS.breed(":group", ":age"), group=123 % DOGS.groups, age=5)
 
 
-@pytest.mark.parametrize("operation", figures.OPERATIONS)
+def test_a_transaction_is_two_upserts_of_two_records() -> None:
+    lines = DOGS.script("transaction").splitlines()
+    assert (lines[0], lines[-1]) == ("BEGIN;", "END;")
+    assert sum(line.startswith("INSERT ") for line in lines) == 2
+    assert f"\\set record2 random(:record + 1, {DOGS.records - 1})" in lines
+
+
+@pytest.mark.parametrize("operation", [one for one in figures.OPERATIONS if one != "transaction"])
 def test_scripts_are_one_statement_without_a_number_made_text(operation: str) -> None:
     lines = DOGS.script(operation).splitlines()
     assert all(line.startswith("\\set ") for line in lines[:-1])
@@ -123,7 +130,7 @@ def flags(**more: object) -> list[str]:
 
 def test_asks_seandb_for_the_same() -> None:
     words = flags()
-    assert words[words.index("--workloads") + 1] == "get,index-get,put-changed"
+    assert words[words.index("--workloads") + 1] == "get,index-get,put-changed,transact"
     assert words[words.index("--loads") + 1] == "16x1,64x1,16x64"
     assert words[words.index("--durability") + 1] == "sync"
     assert words[words.index("--targets") + 1] == "seandb-lsm-indexed-2,seandb-rocksdb-indexed-2"
@@ -135,8 +142,8 @@ def test_engines_take_turns() -> None:
 
 
 def test_reads_run_once() -> None:
-    assert figures.operations(has_reads=True) == ("get", "index-get", "upsert")
-    assert figures.operations(has_reads=False) == ("upsert",)
+    assert figures.operations(has_reads=True) == ("get", "index-get", "upsert", "transaction")
+    assert figures.operations(has_reads=False) == ("upsert", "transaction")
 
 
 def test_reads_a_result_of_seandb_bench() -> None:
