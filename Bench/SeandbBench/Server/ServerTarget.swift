@@ -60,7 +60,8 @@ enum ServerTarget: String, CaseIterable, Sendable {
       return false
     }
     // What the others store has no fields that change.
-    if workload.isOfIndexes, seandb == nil, self != .external { return false }
+    let isTransaction = self == .etcd && workload == .transact
+    if workload.isOfIndexes, seandb == nil, self != .external, !isTransaction { return false }
     return workload.operations.allSatisfy(operations.contains)
   }
 
