@@ -9,7 +9,7 @@ import Synchronization
 
 /// Deletes records that have ended, with their entries.
 ///
-/// A thread looks once a second for what has ended since, by the index that each such model has for it, reads the
+/// A thread looks ten times a second for what has ended since, by the index that each such model has for it, reads the
 /// records ahead, and has the commit thread delete them in steps, which take turns with the groups of calls: each
 /// record is looked at again there. After a step it rests three times as long as that took, so that deleting takes a
 /// quarter of the commit thread at most.
@@ -25,7 +25,7 @@ package final class ExpirySweeper: Sendable {
   private static let restFactor: UInt64 = 3
   private static let interval = DispatchTimeInterval.milliseconds(100)
   /// Every so many looks begin with the first entry: a record may be stored that had ended long ago.
-  private static let looksFromCursor = 600
+  private static let looksFromCursor = 100
 
   private let stores: [ModelStore]
   private let engine: any StorageEngine
