@@ -39,10 +39,10 @@ BUILD_PACKAGES = binutils libstdc++-12-dev librocksdb-dev libsnappy-dev liblz4-d
   libzstd-dev zlib1g-dev libnghttp2-dev libssl-dev protobuf-compiler libprotobuf-dev
 TEST_PACKAGES = python3 python3-venv rocksdb-tools openssl
 PETS = Examples/pets
-LISTEN = 127.0.0.1:50051
+LISTEN ?= 127.0.0.1:50051
 SWIFT_FILES = Package.swift Sources Tests Bench Fuzz
-FUZZ_SECONDS = 30
-SOAK_MINUTES = 30
+FUZZ_SECONDS ?= 30
+SOAK_MINUTES ?= 30
 PROFILE = engine --engines lsm --workloads readrandom --rounds 1
 PROFILE_TOOL = perf
 PROFILE_FOCUS =
@@ -52,7 +52,7 @@ CLIENTS = Tests/Clients
 VENV = .build/venv
 REPORT_VENV = .build/report-venv
 BENCH_DIRECTORY = .build/bench
-BENCH_PARTS =
+BENCH_PARTS ?=
 POSTGRESQL = $(if $(wildcard /usr/lib/postgresql/15/bin/postgres),bench-postgresql)
 
 .PHONY: run test build build-packages test-packages bench bench-short bench-indexes bench-expiry bench-watch \
