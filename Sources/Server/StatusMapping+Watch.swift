@@ -14,6 +14,7 @@ extension StatusMapping {
         "the request uses field \(field) of Watch, which this server does not support: leave it out, or use a newer server"
       )
     case .severalStarts: badWatch("the request has two starts: set one of after and initial, once")
+    case .severalQueries: badWatch("the request has two pk: set it once")
     case .noOld:
       badWatch(
         "with_old is set, and records of \(store.model.name) are not kept as they were before: add with_old: true to watch in its option, or leave it out"

@@ -71,7 +71,7 @@ enum IndexTools {
     }
   }
 
-  /// Prints the state of each index, and how many request ids are kept.
+  /// Prints the state of each index, and how many request ids and changes are kept.
   static func inspect(_ location: StoreLocation) {
     guard let directory = location.dataDirectory else { return }
     let engine = location.openForReading()

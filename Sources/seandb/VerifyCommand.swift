@@ -12,7 +12,7 @@ struct VerifyCommand: AsyncParsableCommand {
       Of the engine lsm it checks every checksum, the order of all keys, all counts and bounds, that filter and \
       index lead to every entry, the logs, and that the manifest agrees with the files. Of RocksDB it reads all \
       records in both directions. Of both it looks whether the records and the entries of their indexes agree, both \
-      ways.
+      ways, and whether request ids and changes that are kept can be read.
       """)
 
   @OptionGroup var store: StoreArgument

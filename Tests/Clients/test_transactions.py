@@ -84,7 +84,9 @@ def test_a_thousand_writes_of_a_megabyte(bank):
     assert [etag for _, etag in bank.accounts().values()] == etags
 
 
-def test_rights_are_asked_for_each_write(create, serve, tmp_path):
+@pytest.fixture
+def cashier(create, serve, tmp_path):
+    """A client, and the metadata of one who may write accounts and nothing else."""
     made = process.run(process.binary(), "token", "create", "cashier", "--roles", "cashier")
     token, _, table = made.stdout.split("\n", 2)
     access = tmp_path / "access.toml"
@@ -92,10 +94,15 @@ def test_rights_are_asked_for_each_write(create, serve, tmp_path):
     creation = create(SCHEMA)
     server = serve(creation, *FLAGS, "--access", access)
     client = Client(creation.out, serve.connect(server).channel)
+    return client, [("authorization", f"Bearer {token}")]
+
+
+def test_rights_are_asked_for_each_write(cashier):
+    client, metadata = cashier
     Transaction = client.message("Transaction")
 
     def transact(*writes):
-        return client.Transact(Transaction(writes=writes), metadata=[("authorization", f"Bearer {token}")])
+        return client.Transact(Transaction(writes=writes), metadata=metadata)
 
     put = {"account": {"put": {"pk": "a"}}}
     assert len(transact(put).etags) == 1
@@ -150,16 +157,9 @@ message Account {
     assert failure.metadata["writeIndex"] == "1", failure
 
 
-def test_a_long_transaction_needs_the_same_rights(create, serve, tmp_path):
+def test_a_long_transaction_needs_the_same_rights(cashier):
     """It is read by another thread than a short one."""
-    made = process.run(process.binary(), "token", "create", "cashier", "--roles", "cashier")
-    token, _, table = made.stdout.split("\n", 2)
-    access = tmp_path / "access.toml"
-    access.write_text('[[role]]\nname = "cashier"\nallow = ["Account: write"]\n\n' + table)
-    creation = create(SCHEMA)
-    server = serve(creation, *FLAGS, "--access", access)
-    client = Client(creation.out, serve.connect(server).channel)
-    metadata = [("authorization", f"Bearer {token}")]
+    client, metadata = cashier
     long = "x" * 100_000
     Write = client.message("Accounts.Write")
     assert client.WriteAccount(Write(put={"pk": "a", "owner": long}), metadata=metadata).etag

@@ -1,14 +1,11 @@
-import Bytes
 import Engine
 package import Schema
-
-// SAFETY: the engine lends keys and values to a visit until that returns; a number is loaded where the count has room.
 
 /// What is kept of changes: what becomes of it when the schema changes.
 extension Catalogue {
   /// No change has this revision or a higher one.
   package func revisionCeiling() throws(DatabaseError) -> UInt64 {
-    guard let bytes = try value("revision-ceiling") else { return 1 }
+    guard let bytes = try value(ChangeFeed.ceilingName) else { return 1 }
     guard bytes.count == 8 else {
       throw .catalogueDamaged(
         path: directory, detail: "revision-ceiling has \(bytes.count) bytes, expected 8")
@@ -36,15 +33,9 @@ extension Catalogue {
       throw .catalogueDamaged(path: directory, detail: "there are no revisions left")
     }
     let end = first + ChangeFeed.reservedRevisions
-    var bytes = ByteWriter()
-    bytes.appendLittleEndian(end)
     let batch = WriteBatch()
-    batch.put(ChangeFeed.ceilingKey, bytes.array())
-    do throws(EngineError) {
-      try engine.apply(batch, durability: .sync)
-    } catch {
-      throw .engine(error)
-    }
+    ChangeFeed.putCeiling(end, in: batch)
+    try apply(batch)
     return first..<end
   }
 
@@ -116,29 +107,12 @@ extension Catalogue {
   /// By the id of the model.
   func storedLogs() throws(DatabaseError) -> [UInt32: ChangeLog.Start] {
     var found: [UInt32: ChangeLog.Start] = [:]
-    var damaged: UInt32?
-    let prefix = Self.key("log/")
-    do throws(EngineError) {
-      _ = try engine.scan(
-        KeyRange.prefix(prefix), direction: .ascending, limit: .max, snapshot: nil, tier: .any
-      ) { key, value in
-        guard key.count == prefix.count + 4 else { return .next }
-        let number = unsafe key.loadUnaligned(fromByteOffset: key.count - 4, as: UInt32.self)
-        let id = UInt32(bigEndian: number)
-        guard let start = unsafe ChangeLog.Start(Array(value)), start.revision < Self.largestCeiling
-        else {
-          damaged = id
-          return .stop
-        }
-        found[id] = start
-        return .next
+    for (id, bytes) in try values(ofNumbered: ChangeLog.catalogueName) {
+      guard let start = ChangeLog.Start(bytes), start.revision < Self.largestCeiling else {
+        throw .catalogueDamaged(
+          path: directory, detail: "what is known of the changes of model \(id) cannot be read")
       }
-    } catch {
-      throw .engine(error)
-    }
-    if let damaged {
-      throw .catalogueDamaged(
-        path: directory, detail: "what is known of the changes of model \(damaged) cannot be read")
+      found[id] = start
     }
     return found
   }

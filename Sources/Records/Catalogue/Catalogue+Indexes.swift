@@ -2,8 +2,6 @@ import Bytes
 import Engine
 import Schema
 
-// SAFETY: the engine lends keys and values to a visit until that returns; a number is loaded where the count has room.
-
 /// Indexes: ids, states, and what becomes of them when the schema changes.
 extension Catalogue {
   /// What a start does with the indexes of a schema.
@@ -80,11 +78,7 @@ extension Catalogue {
     }
     // Those of no index too.
     batch.deleteRange(KeyRange.prefix([KeyKind.index.rawValue]))
-    do throws(EngineError) {
-      try engine.apply(batch, durability: .sync)
-    } catch {
-      throw .engine(error)
-    }
+    try apply(batch)
   }
 
   private func put(
@@ -117,32 +111,16 @@ extension Catalogue {
   /// All of them, by id.
   func storedIndexes() throws(DatabaseError) -> [(id: UInt32, index: StoredIndex)] {
     var found: [(id: UInt32, index: StoredIndex)] = []
-    var damaged: UInt32?
-    let prefix = Self.key("index/")
-    do throws(EngineError) {
-      _ = try engine.scan(
-        KeyRange.prefix(prefix), direction: .ascending, limit: .max, snapshot: nil, tier: .any
-      ) { key, value in
-        guard key.count == prefix.count + 4 else { return .next }
-        let number = unsafe key.loadUnaligned(fromByteOffset: key.count - 4, as: UInt32.self)
-        let id = UInt32(bigEndian: number)
-        guard let index = unsafe StoredIndex(Array(value)) else {
-          damaged = id
-          return .stop
-        }
-        found.append((id, index))
-        return .next
+    for (id, bytes) in try values(ofNumbered: Self.indexName) {
+      guard let index = StoredIndex(bytes) else {
+        throw .catalogueDamaged(path: directory, detail: "index \(id) cannot be read")
       }
-    } catch {
-      throw .engine(error)
-    }
-    if let damaged {
-      throw .catalogueDamaged(path: directory, detail: "index \(damaged) cannot be read")
+      found.append((id, index))
     }
     return found
   }
 
-  static func indexKey(_ id: UInt32) -> [UInt8] {
-    unsafe key("index/") + withUnsafeBytes(of: id.bigEndian) { unsafe Array($0) }
-  }
+  private static let indexName = "index/"
+
+  static func indexKey(_ id: UInt32) -> [UInt8] { key(indexName, id) }
 }

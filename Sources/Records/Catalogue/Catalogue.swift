@@ -73,11 +73,7 @@ package struct Catalogue {
     let identity = StoreIdentity.random()
     let batch = WriteBatch()
     batch.put(Self.key("identity"), identity.bytes)
-    do throws(EngineError) {
-      try engine.apply(batch, durability: .sync)
-    } catch {
-      throw .engine(error)
-    }
+    try apply(batch)
     return identity
   }
 
@@ -157,7 +153,8 @@ package struct Catalogue {
     return change
   }
 
-  private func apply(_ batch: WriteBatch) throws(DatabaseError) {
+  /// Durable when it returns.
+  func apply(_ batch: WriteBatch) throws(DatabaseError) {
     do throws(EngineError) {
       try engine.apply(batch, durability: .sync)
     } catch {
@@ -204,27 +201,12 @@ package struct Catalogue {
   }
 
   private func keptSchemas() throws(DatabaseError) -> [(number: UInt32, bytes: [UInt8])] {
-    var kept: [(number: UInt32, bytes: [UInt8])] = []
-    let prefix = Self.key("earlier/")
-    do throws(EngineError) {
-      _ = try engine.scan(
-        KeyRange.prefix(prefix), direction: .ascending, limit: .max, snapshot: nil,
-        tier: .any
-      ) { key, value in
-        guard key.count == prefix.count + 4 else { return .next }
-        let number = unsafe key.loadUnaligned(fromByteOffset: key.count - 4, as: UInt32.self)
-        unsafe kept.append((UInt32(bigEndian: number), Array(value)))
-        return .next
-      }
-    } catch {
-      throw .engine(error)
-    }
-    return kept
+    try values(ofNumbered: Self.earlierName)
   }
 
-  private static func earlierKey(_ number: UInt32) -> [UInt8] {
-    unsafe key("earlier/") + withUnsafeBytes(of: number.bigEndian) { unsafe Array($0) }
-  }
+  private static let earlierName = "earlier/"
+
+  private static func earlierKey(_ number: UInt32) -> [UInt8] { key(earlierName, number) }
 
   // MARK: - Models
 
@@ -266,6 +248,32 @@ package struct Catalogue {
   // MARK: - Entries
 
   static func key(_ name: String) -> [UInt8] { prefix.key(name.utf8) }
+
+  /// Of a name with a number after it, u32 big-endian: they are in the order of their numbers.
+  static func key(_ name: String, _ number: UInt32) -> [UInt8] {
+    unsafe key(name) + withUnsafeBytes(of: number.bigEndian) { unsafe Array($0) }
+  }
+
+  /// What is stored under a name with numbers after it, ascending.
+  func values(
+    ofNumbered name: String
+  ) throws(DatabaseError) -> [(number: UInt32, bytes: [UInt8])] {
+    var found: [(number: UInt32, bytes: [UInt8])] = []
+    let prefix = Self.key(name)
+    do throws(EngineError) {
+      _ = try engine.scan(
+        KeyRange.prefix(prefix), direction: .ascending, limit: .max, snapshot: nil, tier: .any
+      ) { key, value in
+        guard key.count == prefix.count + 4 else { return .next }
+        let number = unsafe key.loadUnaligned(fromByteOffset: key.count - 4, as: UInt32.self)
+        unsafe found.append((UInt32(bigEndian: number), Array(value)))
+        return .next
+      }
+    } catch {
+      throw .engine(error)
+    }
+    return found
+  }
 
   static func bytes(_ number: UInt32) -> [UInt8] {
     var writer = ByteWriter()

@@ -1,3 +1,4 @@
+import Bytes
 package import Engine
 import Synchronization
 
@@ -11,7 +12,8 @@ import Synchronization
 package final class ChangeFeed: Sendable {
   /// Revisions that are reserved at once.
   static let reservedRevisions: UInt64 = 1 << 20
-  static let ceilingKey = Catalogue.key("revision-ceiling")
+  /// In the catalogue.
+  static let ceilingName = "revision-ceiling"
 
   private let newest: Atomic<UInt64>
   private let logs: [UInt32: ChangeLog]
@@ -62,6 +64,13 @@ package final class ChangeFeed: Sendable {
     _ log: ChangeLog, _ engine: any StorageEngine, isCancelled: () -> Bool = { false }
   ) throws(EngineError) {
     try log.load(engine, before: firstRevision, isCancelled: isCancelled)
+  }
+
+  /// Appends what raises the ceiling.
+  static func putCeiling(_ ceiling: UInt64, in batch: WriteBatch) {
+    var bytes = ByteWriter()
+    bytes.appendLittleEndian(ceiling)
+    batch.put(Catalogue.key(ceilingName), bytes.array())
   }
 
   func didCommit(_ revision: UInt64) {

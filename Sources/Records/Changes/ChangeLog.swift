@@ -3,8 +3,6 @@ import Engine
 package import Schema
 import Synchronization
 
-// SAFETY: the engine lends keys and values to a visit until that returns.
-
 /// The changes of one model that are kept, and how far back they go.
 ///
 /// What is kept is counted in segments, some sixty of them, by the commit thread. The oldest ones go when there are
@@ -166,12 +164,14 @@ package final class ChangeLog: Sendable {
 
   // MARK: - In the catalogue
 
+  static let catalogueName = "log/"
+
   /// `log/` and the model's id, u32 big-endian. The value:
   ///
   ///     01, revision u64 little-endian: the smallest one after which all changes are kept
   ///     u8   bit 0: changes have no records, bit 1: they have those of before
   static func key(_ model: UInt32) -> [UInt8] {
-    unsafe Catalogue.key("log/") + withUnsafeBytes(of: model.bigEndian) { unsafe Array($0) }
+    Catalogue.key(catalogueName, model)
   }
 
   /// What the catalogue has of a log.

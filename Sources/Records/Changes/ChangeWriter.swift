@@ -87,9 +87,7 @@ struct ChangeWriter: ~Copyable {
     // Again with each call until it is stored: the batch of this one may fail.
     if revision + ChangeFeed.reservedRevisions / 2 >= ceiling {
       reserved = revision + ChangeFeed.reservedRevisions
-      var bytes = ByteWriter()
-      bytes.appendLittleEndian(reserved)
-      batch.put(ChangeFeed.ceilingKey, bytes.array())
+      ChangeFeed.putCeiling(reserved, in: batch)
     }
   }
 
@@ -99,7 +97,8 @@ struct ChangeWriter: ~Copyable {
     guard let last = notes.last else { return }
     if isStored {
       ceiling = max(ceiling, reserved)
-      for note in notes { note.log.note(note.revision, bytes: note.bytes, clock.date()) }
+      let now = clock.date()
+      for note in notes { note.log.note(note.revision, bytes: note.bytes, now) }
       feed.didCommit(last.revision)
     }
     notes.removeAll(keepingCapacity: true)

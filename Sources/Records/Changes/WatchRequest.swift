@@ -18,6 +18,8 @@ package struct WatchRequest: Sendable {
     /// It uses a field that this version does not know, and must not step over.
     case unsupported(Int)
     case severalStarts
+    /// A decoder would take two `pk` as one, and whoever joined two messages meant both.
+    case severalQueries
     /// The model keeps no records of before.
     case noOld
     case query(QueryError)
@@ -48,10 +50,9 @@ package struct WatchRequest: Sendable {
     _ bytes: UnsafeRawBufferPointer, _ store: ModelStore
   ) throws(Problem) {
     var query: UnsafeRawBufferPointer?
-    var starts = 0
+    var (starts, queries, unsupported) = (0, 0, 0)
     do throws(ProtobufError) {
       var reader = unsafe ProtobufReader(bytes)
-      var unsupported = 0
       while !reader.isAtEnd {
         let tag = try reader.nextTag()
         switch (tag.number, tag.wireType) {
@@ -61,19 +62,21 @@ package struct WatchRequest: Sendable {
         case (Field.initial, 0):
           start = try reader.nextVarint() != 0 ? .initial : .now
           starts += 1
-        case (Field.key, 2): unsafe query = try reader.nextLengthDelimited()
+        case (Field.key, 2):
+          unsafe query = try reader.nextLengthDelimited()
+          queries += 1
         case (Field.old, 0): hasOld = try reader.nextVarint() != 0
         default:
           if Field.kept.contains(tag.number) { unsupported = tag.number }
           try reader.skip(tag)
         }
       }
-      if unsupported != 0 { starts = -unsupported }
     } catch {
       throw .malformed(error)
     }
-    if starts < 0 { throw .unsupported(-starts) }
+    guard unsupported == 0 else { throw .unsupported(unsupported) }
     guard starts <= 1 else { throw .severalStarts }
+    guard queries <= 1 else { throw .severalQueries }
     guard !hasOld || store.keepsOldRecords else { throw .noOld }
     if let query = unsafe query {
       do throws(QueryError) {

@@ -84,13 +84,7 @@ struct ColumnEncoding: Equatable {
 
   private var limitOfUnsigned: UInt64 { kind == .bool ? 1 : UInt64(UInt32.max) }
 
-  private func signed(_ bits: UInt64) -> Int64 {
-    switch kind {
-    case .sint32, .sint64: Int64(bitPattern: bits >> 1) ^ -Int64(bits & 1)
-    case .sfixed32: Int64(Int32(truncatingIfNeeded: bits))
-    default: Int64(bitPattern: bits)
-    }
-  }
+  private func signed(_ bits: UInt64) -> Int64 { kind.signed(bits) }
 
   // google/protobuf/timestamp.proto and duration.proto.
   private static let timestampSeconds: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
@@ -254,6 +248,15 @@ struct ColumnEncoding: Equatable {
 }
 
 extension ColumnKind {
+  /// The number that a signed type means by its bits on the wire.
+  func signed(_ bits: UInt64) -> Int64 {
+    switch self {
+    case .sint32, .sint64: Int64(bitPattern: bits >> 1) ^ -Int64(bits & 1)
+    case .sfixed32: Int64(Int32(truncatingIfNeeded: bits))
+    default: Int64(bitPattern: bits)
+    }
+  }
+
   /// Of a float or a double.
   var floatByteCount: Int { self == .float ? 4 : 8 }
 

@@ -13,16 +13,18 @@ extension CommitQueue {
 
   /// Takes a moment between two groups. Blocks until then.
   ///
-  /// - Returns: nil when the engine has none to give.
-  package func moment(_ feed: ChangeFeed) -> Moment? {
+  /// - Throws: what keeps the engine from giving one.
+  package func moment() throws(EngineError) -> Moment {
     let taken = Mutex<Moment?>(nil)
-    let engine = self.engine
+    let (engine, feed) = (engine, feed)
     let failure = runStep(
       { (_, _) throws(EngineError) in
         let moment = Moment(snapshot: try engine.snapshot(), revision: feed.revision)
         taken.withLock { $0 = moment }
       }, {})
-    return failure == nil ? taken.withLock { $0 } : nil
+    if let failure { throw failure }
+    guard let moment = taken.withLock({ $0 }) else { preconditionFailure("the step has run") }
+    return moment
   }
 
   /// Removes changes that are not kept any more. Blocks; what cannot be removed is tried again later.

@@ -36,7 +36,7 @@ package final class CommitQueue: Sendable {
   let checks = WriteChecks()
   private let reader: ParkedReader
   private let requests: RequestLog
-  private let feed: ChangeFeed
+  let feed: ChangeFeed
   private let maximumRecordBytes: Int
   /// By which records and request ids end.
   package let clock: DatabaseClock

@@ -551,10 +551,11 @@ package struct WriteExecutor: ~Copyable {
           batch.delete(old.key(entry))
         }
         batch.delete(stored)
-        unsafe changes.append(
-          store.expiry?.hasPassed(record) == true ? .expired : .delete, key, old: record,
-          record: UnsafeRawBufferPointer(start: nil, count: 0),
-          of: store, to: batch)
+        if store.model.watch != nil {
+          unsafe changes.append(
+            store.expiry?.hasPassed(record) == true ? .expired : .delete, key, old: record,
+            record: UnsafeRawBufferPointer(start: nil, count: 0), of: store, to: batch)
+        }
         entryCount += 1 + old.entries.count
         let bytes = batch.byteCount - firstBytes
         guard entryCount <= Self.maximumEntries, bytes <= Self.maximumBytes else {

@@ -65,21 +65,10 @@ package final class ExpirySweeper: Sendable {
   }
 
   /// Deletes all records of a model that have ended by now. What cannot be read or written is tried again later.
-  ///
-  /// - Parameter cursor: the last entry that was seen; empty before.
   private func sweep(_ store: ModelStore, _ cursor: inout [UInt8]) {
     while !isStopping.withLock({ $0 }) {
       let began = MonotonicClock.now()
-      guard let due = try? due(store, after: cursor), let last = due.last else { return }
-      let keys = due.map(\.record)
-      guard
-        commits.runStep(
-          { (batch, changes) throws(EngineError) in
-            try Self.delete(keys, of: store, in: batch, &changes)
-          }, {})
-          == nil
-      else { return }
-      cursor = last.entry
+      guard let count = try? step(store, &cursor), count > 0 else { return }
       let rest = (MonotonicClock.now() - began) * Self.restFactor
       _ = wakeUp.wait(timeout: .now() + .nanoseconds(Int(rest)))
     }
@@ -92,20 +81,28 @@ package final class ExpirySweeper: Sendable {
     var count = 0
     for store in stores {
       var cursor: [UInt8] = []
-      while true {
-        let due = try due(store, after: cursor)
-        guard let last = due.last else { break }
-        let keys = due.map(\.record)
-        let failure = commits.runStep(
-          { (batch, changes) throws(EngineError) in
-            try Self.delete(keys, of: store, in: batch, &changes)
-          }, {})
-        if let failure { throw failure }
-        cursor = last.entry
-        count += due.count
-      }
+      while case let found = try step(store, &cursor), found > 0 { count += found }
     }
     return count
+  }
+
+  /// Deletes some records of a model that have ended by now.
+  ///
+  /// - Parameter cursor: the last entry that was seen; empty before.
+  /// - Returns: how many entries of such records were found; 0 at the end.
+  private func step(
+    _ store: ModelStore, _ cursor: inout [UInt8]
+  ) throws(EngineError) -> Int {
+    let due = try due(store, after: cursor)
+    guard let last = due.last else { return 0 }
+    let keys = due.map(\.record)
+    let failure = commits.runStep(
+      { (batch, changes) throws(EngineError) in
+        try Self.delete(keys, of: store, in: batch, &changes)
+      }, {})
+    if let failure { throw failure }
+    cursor = last.entry
+    return due.count
   }
 
   /// The next entries of records that have ended, with the stored keys of these, which are in memory then.

@@ -24,10 +24,12 @@ package struct RecordExpiry: Sendable {
 
   /// Whether a record has ended. One that does not say when, or says 0, never ends; nor does one that cannot be read.
   ///
-  /// - Parameter record: the stored bytes, or a part of them that has the field.
+  /// - Parameters:
+  ///   - record: the stored bytes, or a part of them that has the field.
+  ///   - now: nil asks the clock, if the record ends at all.
   /// - Complexity: O(fields of the record itself).
   @safe
-  package func hasPassed(_ record: UnsafeRawBufferPointer) -> Bool {
+  package func hasPassed(_ record: UnsafeRawBufferPointer, at now: Now? = nil) -> Bool {
     guard let start = record.baseAddress else { return false }
     var slot = ColumnSlot()
     do throws(RecordError) {
@@ -48,29 +50,33 @@ package struct RecordExpiry: Sendable {
     } catch {
       return false
     }
-    return slot.isSet && hasPassed(slot)
+    return slot.isSet && hasPassed(slot, at: now ?? self.now)
   }
 
-  private func hasPassed(_ slot: ColumnSlot) -> Bool {
-    let bits = slot.bits
+  private func hasPassed(_ slot: ColumnSlot, at now: Now) -> Bool {
     let seconds: Int64
     switch kind {
     case .uint32, .uint64, .fixed32, .fixed64:
-      guard let small = Int64(exactly: bits) else { return false }
+      guard let small = Int64(exactly: slot.bits) else { return false }
       seconds = small
-    case .sint32, .sint64: seconds = Int64(bitPattern: bits >> 1 ^ (0 &- (bits & 1)))
-    case .sfixed32: seconds = Int64(Int32(truncatingIfNeeded: bits))
-    default: seconds = Int64(bitPattern: bits)
+    default: seconds = kind.signed(slot.bits)
     }
     guard seconds != 0 || slot.nanoseconds != 0 else { return false }
-    let now = self.now
     if seconds != now.seconds { return seconds < now.seconds }
     return slot.nanoseconds <= now.nanoseconds
   }
 
-  private var now: (seconds: Int64, nanoseconds: UInt64) {
+  /// A date of the clock.
+  package struct Now: Sendable {
+    fileprivate let seconds: Int64
+    fileprivate let nanoseconds: UInt64
+  }
+
+  /// For several records, which are of one moment then.
+  var now: Now {
     let date = clock.date()
-    return (Int64(date / Self.nanosecondsOfSecond), date % Self.nanosecondsOfSecond)
+    return Now(
+      seconds: Int64(date / Self.nanosecondsOfSecond), nanoseconds: date % Self.nanosecondsOfSecond)
   }
 
   // MARK: - Entries

@@ -324,6 +324,8 @@ extension RecordScan {
     /// Whether a record was taken, or left behind because it has ended.
     var hasMoved = false
     private let expiry: RecordExpiry?
+    /// When the run began, of a model with records that end.
+    private let now: RecordExpiry.Now?
     /// What a record that has ended counts beside its value.
     private static let pastBytes = 64
 
@@ -336,6 +338,7 @@ extension RecordScan {
       firstCount = scan.recordCount
       firstBytes = end - start
       expiry = scan.store.expiry
+      now = expiry?.now
     }
 
     mutating func stop(_ reason: Pause) -> ScanStep {
@@ -391,7 +394,7 @@ extension RecordScan {
     private mutating func leaveBehind(
       _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ expiry: RecordExpiry
     ) -> ScanStep? {
-      guard expiry.hasPassed(value) else { return nil }
+      guard expiry.hasPassed(value, at: now) else { return nil }
       if visitedBytes > budget.visitedBytes { return stop(.budgetSpent) }
       visitedBytes &+= value.count &+ Self.pastBytes
       hasMoved = true

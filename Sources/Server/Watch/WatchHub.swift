@@ -33,6 +33,7 @@ final class WatchHub: Sendable {
   private static let smallestMessageBytes = 4 << 10
   /// Between looks at what is old, and at calls that nothing happens for.
   private static let interval = DispatchTimeInterval.seconds(1)
+  private static let trimInterval: UInt64 = 1_000_000_000
   /// A call hears so often how far it is while nothing happens.
   private static let progressInterval: UInt64 = 10_000_000_000
   /// Between removals of changes that are not kept, unless they are many.
@@ -137,7 +138,7 @@ final class WatchHub: Sendable {
       }
       if isStopping { return }
       let began = MonotonicClock.now()
-      if began - trimmed > 1_000_000_000 {
+      if began - trimmed > Self.trimInterval {
         trim(&removed)
         letMomentsGo()
         trimmed = began
@@ -236,10 +237,13 @@ final class WatchHub: Sendable {
   ) -> Completions.Outcome? {
     watcher.withReader { reader, moment, told in
       if reader.needsMoment {
-        guard let taken = commits.moment(feed) else {
-          return .streamFinish(StatusMapping.readQueueFull)
+        do throws(EngineError) {
+          let taken = try commits.moment()
+          reader.begin(taken.snapshot, at: taken.revision)
+        } catch {
+          return .streamFinish(
+            StatusMapping.status(ofRead: error, model: watcher.store.model.fullName))
         }
-        reader.begin(taken.snapshot, at: taken.revision)
         moment = now
         state.withLock { $0.holders.append(Holder(watcher: watcher)) }
       } else if moment == .max {
@@ -297,7 +301,6 @@ final class Watcher: Sendable {
   let store: ModelStore
   let cancellation = CallCancellation()
   private let state: Mutex<State>
-
   private let atEnd: @Sendable () -> Void
 
   /// - Parameter atEnd: called once, when nobody has it any more.

@@ -32,7 +32,7 @@ private struct Follower {
   init(_ store: IndexedStore, _ request: [UInt8] = W.field(1, varint: 0)) throws {
     reader = try request.withUnsafeBytes { try store.feed.reader($0, of: store.store) }
     if reader.needsMoment {
-      let moment = try #require(store.commits.moment(store.feed))
+      let moment = try store.commits.moment()
       reader.begin(moment.snapshot, at: moment.revision)
     }
   }
@@ -409,6 +409,7 @@ private struct Follower {
     (W.field(1, varint: 5), "unknownRevision"), ([0x08], "malformed"),
     (W.field(1, varint: 0) + W.field(2, varint: 1), "severalStarts"),
     (W.field(4, varint: 1), "noOld"), (W.field(9, varint: 1), "unsupported"),
+    (W.field(3, W.field(1, "a")) + W.field(3, W.field(1, "b")), "severalQueries"),
     (W.field(3, []), "query"), (W.field(3, W.field(1, "a") + W.field(16, varint: 1)), "query"),
   ]
 

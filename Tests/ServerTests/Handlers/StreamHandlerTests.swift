@@ -1,38 +1,22 @@
 import Engine
 import EngineLSM
 import EngineRocksDB
-import Logging
-import Schema
-import Server
 import TestSupport
 import Testing
-import Wire
 
 @Suite("Stream handler") struct StreamHandlerTests {
   private static let service = "/database.Database/"
   private static let recordCount = 4000
 
-  /// Runs `body` beside a server with some megabytes of records.
+  private static let schema = "syntax = \"proto3\"; message Dog { string pk = 1; string name = 2; }"
+
   private func withServer<Result: Sendable>(
     _ engine: EngineDescriptor, maximumStreamSeconds: Int,
     _ body: @escaping @Sendable (Int) -> Result
   ) async throws -> Result {
-    let folder = try TemporaryFolder()
-    let path = try folder.write(
-      "schema.proto", "syntax = \"proto3\"; message Dog { string pk = 1; string name = 2; }")
-    let schema = try await SchemaCompiler(includeDirectories: []).compile(path)
-    var configuration = ServerConfiguration(engines: EngineList([.rocksDB, .lsm]), coreCount: 1)
-    configuration.addresses = [.tcp(host: "127.0.0.1", port: 0)]
-    configuration.engine = engine
-    configuration.durability = .buffered
-    configuration.dataDirectory = folder.path + "/data"
-    configuration.maximumStreamSeconds = maximumStreamSeconds
-    let server = try DatabaseServer.open(
-      schema: schema, configuration: configuration, logger: Logger(label: "test"))
-    let port = try #require(try await server.start().first?.port)
-    let result = await Task.detached { body(port) }.value
-    await server.shutDown()
-    return result
+    try await ServerTests.withServer(
+      Self.schema, engine, coreCount: 1, maximumStreamSeconds: maximumStreamSeconds
+    ) { port in await onThread { body(port) } }
   }
 
   private static func key(_ index: Int) -> String { "k\(index + 10000)" }

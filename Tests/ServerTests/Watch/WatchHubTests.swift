@@ -1,12 +1,8 @@
 import Engine
 import EngineLSM
 import EngineRocksDB
-import Logging
-import Schema
-import Server
 import TestSupport
 import Testing
-import Wire
 
 private typealias W = WireBytes
 
@@ -18,28 +14,6 @@ private typealias W = WireBytes
     message Dog { option (seandb.model) = {watch: {}}; string pk = 1; string name = 2; }
     message Cat { option (seandb.model) = {watch: {}}; string pk = 1; }
     """
-
-  /// Runs `body` beside a server.
-  private func withServer<Result: Sendable>(
-    _ engine: EngineDescriptor, maximumStreamSeconds: Int = 300,
-    _ body: @escaping @Sendable (Int) async -> Result
-  ) async throws -> Result {
-    let folder = try TemporaryFolder()
-    let path = try folder.write("schema.proto", Self.schema)
-    let schema = try await SchemaCompiler(includeDirectories: []).compile(path)
-    var configuration = ServerConfiguration(engines: EngineList([.rocksDB, .lsm]), coreCount: 2)
-    configuration.addresses = [.tcp(host: "127.0.0.1", port: 0)]
-    configuration.engine = engine
-    configuration.durability = .buffered
-    configuration.dataDirectory = folder.path + "/data"
-    configuration.maximumStreamSeconds = maximumStreamSeconds
-    let server = try DatabaseServer.open(
-      schema: schema, configuration: configuration, logger: Logger(label: "test"))
-    let port = try #require(try await server.start().first?.port)
-    let result = await body(port)
-    await server.shutDown()
-    return result
-  }
 
   private static func call(_ client: SocketClient, _ method: String, _ request: [UInt8]) -> Bool {
     let call = client.http2.request(service + method, body: HTTP2TestClient.framed(request))
@@ -113,7 +87,7 @@ private typealias W = WireBytes
   @Test(arguments: [EngineDescriptor.lsm, .rocksDB])
   func tellsEveryReaderEachChangeOnce(_ engine: EngineDescriptor) async throws {
     let count = 300
-    let found = try await withServer(engine) { port -> [[String]] in
+    let found = try await withServer(Self.schema, engine, coreCount: 2) { port -> [[String]] in
       async let readers = withTaskGroup(of: (Int, [String]).self) { group in
         for reader in 0..<6 {
           group.addTask {
@@ -150,7 +124,8 @@ private typealias W = WireBytes
   }
 
   @Test func letsAMomentGoWhoseRecordsAreNotTaken() async throws {
-    let status = try await withServer(.lsm, maximumStreamSeconds: 0) { port -> String? in
+    let status = try await withServer(Self.schema, .lsm, coreCount: 2, maximumStreamSeconds: 0) {
+      port -> String? in
       await onThread {
         guard let client = SocketClient(port: port, HTTP2TestClient(readsAtOnce: false)),
           let writer = SocketClient(port: port),
