@@ -47,7 +47,9 @@ struct InspectCommand: AsyncParsableCommand {
   func run() async throws {
     let location = store.locate()
     let isWhole = location.tools.inspect(location, self)
-    if table == nil && log == nil && !manifest && !json && isWhole { IndexTools.inspect(location) }
+    if table == nil && log == nil && !manifest && !json && isWhole {
+      KeptDataTools.inspect(location)
+    }
     Terminal.end(isWhole ? 0 : Terminal.failure)
   }
 }

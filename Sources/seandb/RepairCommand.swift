@@ -37,7 +37,7 @@ struct RepairCommand: AsyncParsableCommand {
   func run() async throws {
     let location = store.locate()
     OpenFileLimit.raise()
-    if indexes { IndexTools.rebuild(location) }
+    if indexes { KeptDataTools.rebuild(location) }
     let lock: StoreLock
     do throws(DatabaseError) {
       try location.checkStore(among: .installed)

@@ -21,7 +21,7 @@ struct VerifyCommand: AsyncParsableCommand {
     let location = store.locate()
     var verdict = location.tools.verify(location)
     // What cannot be read would be missing as entries too.
-    if verdict.problemCount == 0 { IndexTools.verify(location, &verdict) }
+    if verdict.problemCount == 0 { KeptDataTools.verify(location, &verdict) }
     let word = verdict.problemCount == 0 ? "ok" : "damaged"
     let all = verdict.contents + [ReportText.count(verdict.problemCount, "problem")]
     Terminal.say("\(word): " + all.joined(separator: ", "))

@@ -5,7 +5,7 @@ import Server
 
 /// What `seandb verify`, `inspect` and `repair --indexes` do with what a database keeps beside its records: indexes,
 /// request ids, and changes.
-enum IndexTools {
+enum KeptDataTools {
   /// Adds what a look at all of it has found.
   static func verify(_ location: StoreLocation, _ verdict: inout StoreVerdict) {
     guard let directory = location.dataDirectory else { return }
